@@ -1,0 +1,5 @@
+//! Words every other floor speaks: numbers, moments, names, queues.
+
+pub mod ids;
+pub mod num;
+pub mod time;

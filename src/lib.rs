@@ -1,0 +1,4 @@
+//! Keel runs strategy vaults on the Derive exchange.
+
+pub mod base;
+pub mod engine;
