@@ -1,5 +1,6 @@
 //! Keel runs strategy vaults on the Derive exchange.
 
+pub mod account;
 pub mod base;
 pub mod engine;
 pub mod market;
