@@ -5,3 +5,4 @@ pub mod base;
 pub mod engine;
 pub mod market;
 pub mod msg;
+pub mod strategy;

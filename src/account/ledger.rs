@@ -353,6 +353,7 @@ impl Ledger {
             borrow_apr: Default::default(),
             loss_ema: Default::default(),
             intents_seen: 0,
+            intent_refused: 0,
             quote_budget: 0,
             working,
         }
