@@ -5,4 +5,5 @@ pub mod base;
 pub mod engine;
 pub mod market;
 pub mod msg;
+pub mod risk;
 pub mod strategy;
