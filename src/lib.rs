@@ -1,6 +1,7 @@
 //! Keel runs strategy vaults on the Derive exchange.
 
 pub mod account;
+pub mod actors;
 pub mod base;
 pub mod engine;
 pub mod market;
