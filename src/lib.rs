@@ -1,4 +1,5 @@
 //! Keel runs strategy vaults on the Derive exchange.
 
 pub mod base;
+pub mod derive;
 pub mod engine;
