@@ -3,3 +3,5 @@
 pub mod base;
 pub mod derive;
 pub mod engine;
+pub mod market;
+pub mod msg;

@@ -1,0 +1,3 @@
+//! Instruments and what they are worth.
+
+pub mod instrument;
