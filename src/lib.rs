@@ -1,7 +1,10 @@
 //! Keel runs strategy vaults on the Derive exchange.
 
+pub mod account;
 pub mod base;
 pub mod derive;
 pub mod engine;
 pub mod market;
 pub mod msg;
+pub mod risk;
+pub mod strategy;

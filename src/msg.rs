@@ -343,6 +343,8 @@ pub struct Value {
     pub funding_hourly: Ratio,
     /// Reasons not to trade on this.
     pub guards: Guards,
+    /// When it was computed; a value not renewed for long is dead whatever its inputs were.
+    pub priced_at: Nanos,
     /// The value must not be used after this moment.
     pub good_until: Nanos,
 }
@@ -798,6 +800,8 @@ pub struct Account {
     pub loss_ema: Ratio,
     /// Number of the last intent that `risk` decided on: its outcome is in this message.
     pub intents_seen: u32,
+    /// Number of the last intent that was refused, zero if none was.
+    pub intent_refused: u32,
     /// Order messages the rate budget still allows for quoting.
     pub quote_budget: u32,
     /// Live orders.

@@ -1,3 +1,5 @@
 //! Instruments and what they are worth.
 
+pub mod decay;
+pub mod fair;
 pub mod instrument;
