@@ -160,10 +160,9 @@ fn encoded(case: &Value) -> (Vec<u8>, Address) {
         ("rfq", _) => (scaled(execute_data(&legs(inputs), side(inputs), decimal(inputs, "max_fee"))), modules.rfq),
         ("withdrawal", _) => (scaled(withdraw(inputs).data()), modules.withdrawal),
         ("transfer", _) => (scaled(transfer(inputs).data()), modules.transfer),
-        ("external_transfer", _) => (
-            scaled(transfer(inputs).external_data(bytes(inputs, "recipient"))),
-            modules.external_transfer.expect("v3"),
-        ),
+        ("external_transfer", _) => {
+            (scaled(transfer(inputs).external_data(bytes(inputs, "recipient"))), modules.external_transfer.expect("v3"))
+        }
         ("set_session_key", _) => (session_key(inputs), modules.session_key.expect("v3")),
         ("whitelisted_recipient", _) => (recipients(inputs), modules.whitelisted_recipient.expect("v3")),
         ("vault", _) => (vault(inputs), modules.vault.expect("v3")),
@@ -353,10 +352,7 @@ fn v2_taker_hashes_the_legs_the_maker_signs() {
     let three = Price::whole(3).into();
     let quote = quote_data(&legs, Side::Sell, three).expect("scaled");
     assert_eq!(quote.len(), 384);
-    assert_eq!(
-        hex::encode(keccak256(&quote)),
-        "5ee370d5133531c001f40c5a1a29552124fd3a6d22763317443d504bcfae5453"
-    );
+    assert_eq!(hex::encode(keccak256(&quote)), "5ee370d5133531c001f40c5a1a29552124fd3a6d22763317443d504bcfae5453");
     let data = execute_data(&legs, Side::Buy, three).expect("scaled");
     let owner = hex!("e48cdbe3A233Ea577c9ee6959801e7730e516d1A");
     let [_, action, digest] =

@@ -13,7 +13,8 @@ pub type Word = [u8; 32];
 /// `keccak256` of [`ACTION_TYPE`]; the same in both generations.
 pub const ACTION_TYPEHASH: Word = hex!("4d7a9f27c403ff9c0f19bce61d76d82f9aa29f8d6d4b0c5474607d9770d1af17");
 /// The EIP-712 type of every signed action.
-pub const ACTION_TYPE: &str = "Action(uint256 subaccountId,uint256 nonce,address module,bytes data,uint256 expiry,address owner,address signer)";
+pub const ACTION_TYPE: &str =
+    "Action(uint256 subaccountId,uint256 nonce,address module,bytes data,uint256 expiry,address owner,address signer)";
 /// The EIP-712 domain type.
 pub const DOMAIN_TYPE: &str = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)";
 /// The EIP-712 domain name.
