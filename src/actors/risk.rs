@@ -16,7 +16,7 @@ use crate::engine::actor::Actor;
 use crate::market::instrument::Instrument;
 use crate::msg::{Account, Act, Command, Intent, Mode, Purpose, ReportMsg, Session, Urgent, Value, Wish};
 use crate::risk::checks::Case;
-use crate::risk::nonces::Nonces;
+use crate::risk::nonces::NonceSource;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
 use crate::risk::{Grant, approve};
@@ -52,7 +52,7 @@ pub struct Out {
 /// Facts of the wallet, shared by all desks.
 struct Wallet {
     epoch: Epoch,
-    nonces: Nonces,
+    nonces: NonceSource,
     messages: Window,
     per_instrument: Box<[Window]>,
     venue_offset_ns: Option<i64>,
@@ -81,7 +81,7 @@ impl Risk {
             instruments: instruments.into_boxed_slice(),
             wallet: Wallet {
                 epoch: Epoch(0),
-                nonces: Nonces::above(floor),
+                nonces: NonceSource::above(floor),
                 messages: Window::new(TPS_ASSUMED),
                 per_instrument,
                 venue_offset_ns: None,
@@ -198,8 +198,7 @@ impl Wallet {
             desk.refused(row, intent.seq, out);
             return;
         }
-        let venue_at = at.shifted(self.venue_offset_ns.unwrap_or(0));
-        let Some(nonce) = self.nonces.next(venue_at) else {
+        let Ok(nonce) = self.nonces.next(at) else {
             desk.stats.nonce_waits += 1;
             desk.intent_refused = intent.seq;
             return;

@@ -1,4 +1,6 @@
-//! House rules of the pipeline: ports, actors and the core loop.
+//! House rules of the pipeline: ports, actors, frames and the journal's records.
 
 pub mod actor;
+pub mod frames;
+pub mod journal;
 pub mod ports;

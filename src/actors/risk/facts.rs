@@ -25,6 +25,7 @@ impl Risk {
             }
             Report::VenueTime { offset_ns, .. } => {
                 self.wallet.venue_offset_ns = Some(offset_ns);
+                self.wallet.nonces.sync(offset_ns);
                 return;
             }
             Report::Snapshot(Snapshot::Begin { subaccount, .. }) => self.snapshot_of = Some(subaccount),
@@ -71,7 +72,6 @@ impl Desk {
         out: &mut Out,
     ) -> bool {
         match &message.body {
-            Report::Sent { .. } => false,
             Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
@@ -88,7 +88,20 @@ impl Desk {
             Report::Snapshot(part) if subject == Some(self.ledger.book().subaccount) => {
                 self.on_snapshot(at, part, wallet, out)
             }
-            Report::Snapshot(_) | Report::Session(_) | Report::Budget(_) | Report::VenueTime { .. } => false,
+            Report::Stranger { subaccount } if *subaccount == self.ledger.book().subaccount => {
+                self.drain(Alarm::Foreign, out);
+                true
+            }
+            Report::Unreadable => {
+                self.ledger.mistrust();
+                self.ask_snapshot(at, out);
+                true
+            }
+            Report::Snapshot(_)
+            | Report::Session(_)
+            | Report::Budget(_)
+            | Report::VenueTime { .. }
+            | Report::Stranger { .. } => false,
         }
     }
 
