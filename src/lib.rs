@@ -9,3 +9,4 @@ pub mod market;
 pub mod msg;
 pub mod risk;
 pub mod strategy;
+pub mod topology;
