@@ -1,5 +1,12 @@
 //! Keel runs strategy vaults on the Derive exchange.
 
+pub mod account;
+pub mod actors;
 pub mod base;
+pub mod derive;
 pub mod engine;
 pub mod io;
+pub mod market;
+pub mod msg;
+pub mod risk;
+pub mod strategy;

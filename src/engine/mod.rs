@@ -1,3 +1,4 @@
-//! House rules of the pipeline: ports, actors, lanes and the core loop.
+//! House rules of the pipeline: ports, actors and the core loop.
 
+pub mod actor;
 pub mod ports;

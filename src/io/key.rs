@@ -251,6 +251,11 @@ impl Key for LocalKey {
     fn address(&self) -> [u8; 20] {
         self.address
     }
+
+    fn refresh(&mut self) {
+        // Without entropy the old blinding stays, which is as good as it was.
+        let _ = self.rerandomize();
+    }
 }
 
 /// Last 20 bytes of the Keccak-256 of the public key.
