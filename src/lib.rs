@@ -5,6 +5,7 @@ pub mod actors;
 pub mod base;
 pub mod derive;
 pub mod engine;
+pub mod io;
 pub mod market;
 pub mod msg;
 pub mod risk;
