@@ -1,0 +1,4 @@
+//! Around the pipeline: start-up, supervision, news and reports.
+
+pub mod bootstrap;
+pub mod rest;
