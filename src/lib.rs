@@ -6,6 +6,7 @@ pub mod base;
 pub mod chain;
 pub mod derive;
 pub mod engine;
+pub mod exchange;
 pub mod io;
 pub mod market;
 pub mod msg;
