@@ -7,6 +7,7 @@ mod outbox;
 mod refusal;
 pub mod server;
 mod settings;
+pub mod world;
 
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};
 pub use refusal::Refusal;

@@ -252,9 +252,7 @@ mod tests {
             external.push(path.prices().external[0].to_f64().expect("small"));
         }
         let correlation = |lag: usize| {
-            (lag + 1..4_000)
-                .map(|i| (spot[i] - spot[i - 1]) * (external[i - lag] - external[i - lag - 1]))
-                .sum::<f64>()
+            (lag + 1..4_000).map(|i| (spot[i] - spot[i - 1]) * (external[i - lag] - external[i - lag - 1])).sum::<f64>()
         };
         assert!(correlation(2) > 5.0 * correlation(0).abs());
         assert!(correlation(2) > 5.0 * correlation(4).abs());

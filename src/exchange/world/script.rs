@@ -1,6 +1,7 @@
 //! What the market does when: phases of funding, borrow rate, drift and one-sided flow, as data.
 
 use super::path::Coin;
+use rust_decimal::Decimal;
 
 /// Takers of one instrument.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,9 +22,9 @@ pub struct Phase {
     /// Seconds after the start.
     pub from_s: f64,
     /// Hourly funding rate imposed on each coin's perp; `None` leaves it to the book.
-    pub funding_hourly: [Option<f64>; 2],
+    pub funding_hourly: [Option<Decimal>; 2],
     /// USDC borrow rate per year; `None` leaves it to utilisation.
-    pub borrow_apr: Option<f64>,
+    pub borrow_apr: Option<Decimal>,
     /// Drift of each coin in basis points per minute.
     pub drift_bps_per_min: [f64; 2],
     /// How far perps trade from spot, in basis points.
@@ -85,16 +86,16 @@ impl Script {
         let entry = Phase {
             from_s: 0.0,
             // About 105 % a year, below Derive's cap of 0.017123 % an hour.
-            funding_hourly: [Some(0.00012), Some(0.00010)],
-            borrow_apr: Some(0.05),
+            funding_hourly: [Some(Decimal::new(12, 5)), Some(Decimal::new(10, 5))],
+            borrow_apr: Some(Decimal::new(5, 2)),
             drift_bps_per_min: [0.0; 2],
             premium_bps: 0.6,
             flows: flows_with_lsts(volume, entry_s, -0.9),
         };
         let exit = Phase {
             from_s: entry_s,
-            funding_hourly: [Some(-0.00008), Some(-0.00006)],
-            borrow_apr: Some(0.08),
+            funding_hourly: [Some(Decimal::new(-8, 5)), Some(Decimal::new(-6, 5))],
+            borrow_apr: Some(Decimal::new(8, 2)),
             drift_bps_per_min: [-1.0; 2],
             premium_bps: -0.6,
             flows: flows_with_lsts(volume, exit_s, 0.9),
@@ -168,7 +169,7 @@ mod tests {
             assert_eq!(index, phase, "{elapsed_s}");
             assert_eq!(found.flow("WEETH-USDC").expect("named").bias < 0.0, sells, "{elapsed_s}");
             let funding = found.funding_hourly[0].expect("imposed");
-            assert_eq!(funding * 8_760.0 > found.borrow_apr.expect("imposed"), pays_shorts, "{elapsed_s}");
+            assert_eq!(funding * Decimal::from(8_760) > found.borrow_apr.expect("imposed"), pays_shorts, "{elapsed_s}");
         }
     }
 
