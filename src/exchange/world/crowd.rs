@@ -5,6 +5,7 @@
 //! taker finds it. Work per turn is bounded by the number of levels and by the takers of one step.
 
 use super::draws::Draws;
+use super::path::at_scale;
 use super::script::{Flow, Phase};
 use crate::base::time::{MS, Nanos};
 use crate::exchange::{Exchange, OrderId, Outbox, TimeInForce};
@@ -131,8 +132,7 @@ impl Profile {
     /// A mean amount, spread by up to `spread` of itself both ways, on step and not below the minimum.
     fn amount(&self, draws: &mut Draws, mean: f64, spread: f64) -> Decimal {
         let drawn = mean * draws.between(1.0 - spread, 1.0 + spread);
-        let unit = 10f64.powi(self.amount_places as i32);
-        Decimal::new((drawn * unit) as i64, self.amount_places).max(self.amount_min)
+        at_scale(drawn, self.amount_places).max(self.amount_min)
     }
 }
 

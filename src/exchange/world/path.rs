@@ -185,8 +185,8 @@ impl Path {
     }
 }
 
-/// The one place where a float becomes a price: nearest multiple of 10^-scale.
-fn at_scale(value: f64, scale: u32) -> Decimal {
+/// The one place where a float becomes a price or an amount: nearest multiple of 10^-scale.
+pub(super) fn at_scale(value: f64, scale: u32) -> Decimal {
     let unit = (0..scale).fold(1.0, |unit, _| unit * 10.0);
     Decimal::new((value * unit).round() as i64, scale)
 }
@@ -210,6 +210,15 @@ mod tests {
     fn a_seed_is_a_path() {
         assert_eq!(walk(1, 5_000), walk(1, 5_000));
         assert_ne!(walk(1, 100), walk(2, 100));
+    }
+
+    #[test]
+    fn the_path_of_seed_one_is_pinned_for_every_machine() {
+        let pinned = walk(1, 1_000)[999];
+        let text = |prices: [Decimal; 2]| prices.map(|price| price.to_string());
+        assert_eq!(text(pinned.spot), ["3002.11", "89981.27"]);
+        assert_eq!(text(pinned.external), ["3002.042", "89987.832"]);
+        assert_eq!(text(pinned.ratio), ["1.071200019701", "1.003500003818"]);
     }
 
     #[test]
