@@ -61,7 +61,6 @@ pub struct MarketWorld {
     reporter: Option<Reporter>,
     started: Nanos,
     phase: Option<usize>,
-    shown: [Option<(Decimal, Decimal)>; 2],
 }
 
 impl MarketWorld {
@@ -78,7 +77,6 @@ impl MarketWorld {
             reporter: None,
             started: Nanos::ZERO,
             phase: None,
-            shown: [None; 2],
         }
     }
 
@@ -143,10 +141,6 @@ impl MarketWorld {
         // Drawn whether or not anybody listens, so that listeners do not change the world.
         let amounts = [0, 1].map(|_| Decimal::new((depth * self.external.between(0.05, 2.0) * 10_000.0) as i64 + 1, 4));
         let Some(publisher) = &self.publisher else { return };
-        if self.shown[coin.index()] == Some((bid, ask)) {
-            return;
-        }
-        self.shown[coin.index()] = Some((bid, ask));
         let update_id = prices.step * 2 + coin.index() as u64 + 1;
         publisher.publish(&BookTicker { symbol, update_id, bid: (bid, amounts[0]), ask: (ask, amounts[1]) });
     }
