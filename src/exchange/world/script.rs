@@ -66,7 +66,8 @@ impl Script {
         Script { phases }
     }
 
-    /// A market without end or lean: funding and borrow rate follow the book and utilisation.
+    /// A market without end or lean: funding follows the book. The borrow rate is imposed, because the crowd's cash
+    /// would otherwise hold utilisation, and with it the rate, near zero.
     pub fn steady() -> Script {
         Script::new(vec![quiet()])
     }
@@ -123,7 +124,7 @@ fn quiet() -> Phase {
     Phase {
         from_s: 0.0,
         funding_hourly: [None; 2],
-        borrow_apr: None,
+        borrow_apr: Some(Decimal::new(42, 3)),
         drift_bps_per_min: [0.0; 2],
         premium_bps: 0.3,
         flows,
