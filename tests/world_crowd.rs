@@ -122,7 +122,7 @@ impl Quoter {
     }
 
     fn quote(&mut self, ex: &mut Exchange, buy: bool, fair: Decimal, at: Nanos, out: &mut Outbox) {
-        let held = ex.subaccount_report(self.account, at).expect("an account").balances["WEETH"];
+        let held = ex.subaccount_report(self.account).expect("an account").balances["WEETH"];
         if held != self.held {
             self.fills += 1;
             self.held = held;
