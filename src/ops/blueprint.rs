@@ -82,9 +82,8 @@ impl Blueprint {
 
     /// Every (subaccount, instrument) that may be signed for.
     fn pairs(&self) -> Vec<(SubaccountId, &Instrument)> {
-        let both = |plan: &VaultPlan| {
-            [plan.book.base, plan.book.perp].map(|id| (plan.book.subaccount, self.instrument(id)))
-        };
+        let both =
+            |plan: &VaultPlan| [plan.book.base, plan.book.perp].map(|id| (plan.book.subaccount, self.instrument(id)));
         self.vaults.iter().flat_map(both).collect()
     }
 
@@ -98,8 +97,7 @@ impl Blueprint {
 
     fn models(&self) -> Vec<(InstrumentId, Model)> {
         let mut models: Vec<(InstrumentId, Model)> = Vec::new();
-        let wanted =
-            self.vaults.iter().flat_map(|v| [(v.book.base, v.base_model), (v.book.perp, v.perp_model)]);
+        let wanted = self.vaults.iter().flat_map(|v| [(v.book.base, v.base_model), (v.book.perp, v.perp_model)]);
         for (instrument, model) in wanted {
             if !models.iter().any(|(known, _)| *known == instrument) {
                 models.push((instrument, model));
@@ -131,8 +129,7 @@ impl Blueprint {
         let terms = Terms { wallet: self.wallet, cancel_on_disconnect: true };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
-        let gateway =
-            Gateway::new(terms, sealer.signer(), self.pairs(), members, Decoder::new(self.vocabulary()));
+        let gateway = Gateway::new(terms, sealer.signer(), self.pairs(), members, Decoder::new(self.vocabulary()));
         Parts {
             market_data: (market_data, public, external),
             pricing: Pricing::new(self.models()),
