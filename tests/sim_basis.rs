@@ -2,7 +2,7 @@
 
 use keel::actors::risk::{Notice, Sample, Stats};
 use keel::base::ids::{InstrumentId, Nonce, SubaccountId};
-use keel::base::num::{Amount, Cash, Ratio};
+use keel::base::num::{Amount, Cash, Ratio, Rounding};
 use keel::base::time::{Nanos, SEC};
 use keel::derive::dialect::LOCAL;
 use keel::derive::instrument::listings;
@@ -200,8 +200,10 @@ fn a_whole_run_levers_up_and_unwinds_with_delta_one() {
     let books = venue.report(101).expect("account");
     assert_eq!(books.balances["WEETH"].to_string().parse::<Amount>().expect("number"), last.base);
     let value = Cash::observed(books.value.to_string().as_bytes()).expect("number");
-    assert!((value - last.value).abs() < Cash::whole(2), "venue {value}, ledger {}", last.value);
+    // The last sample is up to 100 ms old, and marks have moved since; cash itself is compared at each reconciliation.
+    assert!((value - last.value).abs() < value.scale(Ratio::from_bps(1), Rounding::Ceil), "{value} {}", last.value);
     assert_eq!(stats.mismatched, 0);
+    assert!(stats.reconciled > 3, "{stats:?}");
 }
 
 #[test]
