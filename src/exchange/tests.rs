@@ -1,1 +1,588 @@
-//! placeholder
+//! The exchange as its clients meet it: signed requests in, replies and notifications out.
+
+use super::eip712::{Action, domain_separator, module, trade_data};
+use super::money::{constant as d, e18, e18_signed};
+use super::*;
+use crate::base::time::MS;
+use alloy_primitives::{U256, eip191_hash_message};
+use k256::ecdsa::SigningKey;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const T0: Nanos = Nanos(1_763_683_200 * SEC);
+
+fn key(hex: &str) -> SigningKey {
+    SigningKey::from_slice(&alloy_primitives::hex::decode(hex).expect("hex")).expect("scalar")
+}
+
+fn sign(digest: B256, key: &SigningKey) -> String {
+    let (signature, recovery) = key.sign_prehash_recoverable(digest.as_slice()).expect("signs");
+    let signature = alloy_primitives::Signature::from((signature, recovery));
+    alloy_primitives::hex::encode_prefixed(signature.as_bytes())
+}
+
+/// An exchange with two developers, a house market maker with books around 4000, and one logged-in connection.
+struct Bench {
+    ex: Exchange,
+    at: Nanos,
+    conn: ConnId,
+    account: AccountSeed,
+    house: u64,
+    out: Outbox,
+    nonce: u64,
+}
+
+impl Bench {
+    fn new() -> Bench {
+        Bench::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut Settings)) -> Bench {
+        let mut settings = Settings::default();
+        change(&mut settings);
+        let account = settings.accounts[0].clone();
+        let mut ex = Exchange::new(settings, T0);
+        for (currency, price) in [("ETH", "4000"), ("BTC", "100000"), ("WEETH", "4300"), ("LBTC", "100500")] {
+            ex.set_spot(currency, d(price), T0);
+        }
+        let house = ex.house_account("maker", &[("USDC", d("100000000")), ("ETH", d("10000")), ("WEETH", d("10000"))]);
+        let conn = ex.connect(T0);
+        let mut bench = Bench { ex, at: T0, conn, account, house, out: Vec::new(), nonce: T0.0 };
+        bench.login();
+        bench
+    }
+
+    fn login(&mut self) {
+        let stamp = self.at.ms().to_string();
+        let signature = sign(eip191_hash_message(stamp.as_bytes()), &key(&self.account.session_key_hex));
+        let params = json!({ "wallet": self.account.wallet.to_string(), "timestamp": stamp, "signature": signature });
+        let reply = self.call("public/login", params);
+        assert_eq!(reply["result"], json!([self.account.subaccount]), "{reply}");
+    }
+
+    fn send(&mut self, method: &str, params: Value) {
+        let frame = json!({ "id": 7, "method": method, "params": params }).to_string();
+        self.ex.on_text(self.conn, self.at, frame.as_bytes(), &mut self.out);
+    }
+
+    /// Sends and returns the reply, letting the speed bump pass if there is none yet.
+    fn call(&mut self, method: &str, params: Value) -> Value {
+        self.out.clear();
+        self.send(method, params);
+        if self.reply().is_none() {
+            self.pass(150 * MS);
+        }
+        self.reply().expect("a reply")
+    }
+
+    fn reply(&self) -> Option<Value> {
+        self.frames().into_iter().find(|f| f.get("id").is_some())
+    }
+
+    fn frames(&self) -> Vec<Value> {
+        let text = |o: &Out| match o {
+            Out::Text { conn, text } if *conn == self.conn => serde_json::from_str(text).ok(),
+            _ => None,
+        };
+        self.out.iter().filter_map(text).collect()
+    }
+
+    fn pass(&mut self, ns: u64) {
+        self.at = self.at.plus(ns);
+        self.ex.tick(self.at, &mut self.out);
+    }
+
+    fn rest(&mut self, instrument: &str, buy: bool, price: &str, amount: &str) -> OrderId {
+        let fill = self.ex.house_order(
+            self.house,
+            instrument,
+            buy,
+            d(price),
+            d(amount),
+            TimeInForce::Gtc,
+            self.at,
+            &mut self.out,
+        );
+        fill.expect("rests").order
+    }
+
+    /// A well-formed order with a true signature; fields can be changed before signing.
+    fn order(&mut self, instrument: &str, direction: &str, price: &str, amount: &str, change: Value) -> Value {
+        self.nonce += 1;
+        let mut order = json!({
+            "subaccount_id": self.account.subaccount, "instrument_name": instrument, "direction": direction,
+            "limit_price": price, "amount": amount, "max_fee": "1000", "order_type": "limit",
+            "time_in_force": "gtc", "nonce": self.nonce.to_string(), "signer": self.account.session_key.to_string(),
+            "signature_expiry_sec": self.at.secs() + 600, "label": "t",
+        });
+        for (field, value) in change.as_object().expect("an object") {
+            order[field] = value.clone();
+        }
+        self.resign(&mut order);
+        order
+    }
+
+    fn resign(&self, order: &mut Value) {
+        let text = |f: &str| order[f].as_str().expect("a text").to_string();
+        let (asset, sub_id) = catalog::signing_words(&text("instrument_name")).expect("known");
+        let number = |f: &str| d(&text(f));
+        let data = trade_data(
+            asset,
+            sub_id,
+            e18_signed(number("limit_price")),
+            e18_signed(number("amount")),
+            e18(number("max_fee")).unwrap_or(U256::ZERO),
+            order["subaccount_id"].as_u64().expect("an id"),
+            text("direction") == "buy",
+        );
+        let action = Action {
+            subaccount: order["subaccount_id"].as_u64().expect("an id"),
+            nonce: text("nonce").parse().expect("a nonce"),
+            module: module::TRADE,
+            data,
+            expiry: order["signature_expiry_sec"].as_u64().expect("seconds"),
+            owner: self.account.wallet,
+            signer: self.account.session_key,
+        };
+        let digest = action.digest(domain_separator(self.ex.settings.network));
+        order["signature"] = json!(sign(digest, &key(&self.account.session_key_hex)));
+    }
+
+    fn place(&mut self, instrument: &str, direction: &str, price: &str, amount: &str, change: Value) -> Value {
+        let order = self.order(instrument, direction, price, amount, change);
+        self.call("private/order", order)
+    }
+
+    fn report(&self) -> SubaccountReport {
+        self.ex.subaccount_report(self.account.subaccount).expect("exists")
+    }
+}
+
+fn code(reply: &Value) -> i64 {
+    reply["error"]["code"].as_i64().unwrap_or(0)
+}
+
+#[test]
+fn every_order_refusal_has_its_code() {
+    let now_s = T0.secs();
+    let now_ns = T0.0;
+    // instrument, direction, price, amount, changed fields, expected code. The book is 3999 / 4001, 5 each.
+    let table: Vec<(&str, &str, &str, &str, &str, Value, i64)> = vec![
+        ("fine", "ETH-PERP", "buy", "3990", "0.1", json!({}), 0),
+        ("off tick", "ETH-PERP", "buy", "3990.005", "0.1", json!({}), 11013),
+        ("zero price", "ETH-PERP", "buy", "0", "0.1", json!({}), 11013),
+        ("off step", "ETH-PERP", "buy", "3990", "0.1005", json!({}), 11012),
+        ("above maximum", "ETH-PERP", "buy", "3990", "10001", json!({}), 11012),
+        ("resting below minimum", "ETH-PERP", "buy", "3990", "0.05", json!({}), 11012),
+        ("taking below minimum", "ETH-PERP", "buy", "4001", "0.05", json!({}), 0),
+        ("13 decimals", "ETH-PERP", "buy", "3990", "0.1", json!({ "extra_fee": "0.0000000000001" }), -32602),
+        ("exponent", "ETH-PERP", "buy", "3990", "0.1", json!({ "extra_fee": "1e3" }), -32602),
+        ("ms nonce", "ETH-PERP", "buy", "3990", "0.1", json!({ "nonce": "1763683200000" }), 11018),
+        ("µs nonce", "ETH-PERP", "buy", "3990", "0.1", json!({ "nonce": "1763683200000000" }), 11018),
+        ("old nonce", "ETH-PERP", "buy", "3990", "0.1", json!({ "nonce": (now_ns - 121 * DAY_NS).to_string() }), 11018),
+        (
+            "future nonce",
+            "ETH-PERP",
+            "buy",
+            "3990",
+            "0.1",
+            json!({ "nonce": (now_ns + 3601 * SEC).to_string() }),
+            11018,
+        ),
+        ("short expiry", "ETH-PERP", "buy", "3990", "0.1", json!({ "signature_expiry_sec": now_s + 299 }), 11011),
+        ("long expiry", "ETH-PERP", "buy", "3990", "0.1", json!({ "signature_expiry_sec": now_s + 10_368_001 }), 11011),
+        (
+            "long mmp expiry",
+            "ETH-PERP",
+            "buy",
+            "3990",
+            "0.1",
+            json!({ "mmp": true, "signature_expiry_sec": now_s + 901 }),
+            11011,
+        ),
+        ("fee cap", "ETH-PERP", "buy", "4001", "0.1", json!({ "max_fee": "1.2" }), 11023),
+        ("post-only crosses", "ETH-PERP", "buy", "4001", "0.1", json!({ "time_in_force": "post_only" }), 11008),
+        (
+            "market post-only",
+            "ETH-PERP",
+            "buy",
+            "4001",
+            "0.1",
+            json!({ "time_in_force": "post_only", "order_type": "market" }),
+            11010,
+        ),
+        ("beyond the band and crossing", "ETH-PERP", "buy", "4100", "0.1", json!({}), 11008),
+        ("IOC meets nothing", "ETH-PERP", "buy", "4000", "0.1", json!({ "time_in_force": "ioc" }), 11009),
+        ("FOK too large", "ETH-PERP", "buy", "4001", "6", json!({ "time_in_force": "fok" }), 11014),
+        ("reduce-only gtc", "ETH-PERP", "buy", "3990", "0.1", json!({ "reduce_only": true }), 11024),
+        (
+            "reduce-only spot",
+            "ETH-USDC",
+            "buy",
+            "4001",
+            "0.1",
+            json!({ "reduce_only": true, "time_in_force": "ioc" }),
+            11024,
+        ),
+        (
+            "reduce-only flat",
+            "ETH-PERP",
+            "buy",
+            "4001",
+            "0.1",
+            json!({ "reduce_only": true, "time_in_force": "ioc" }),
+            11025,
+        ),
+        ("spot never short", "ETH-USDC", "sell", "4010", "100.01", json!({}), 11020),
+        ("margin", "ETH-PERP", "buy", "3990", "9000", json!({}), 11000),
+        ("too late", "ETH-PERP", "buy", "3990", "0.1", json!({ "reject_timestamp": T0.ms() + 149 }), 11022),
+        ("in time for the bump", "ETH-PERP", "buy", "3990", "0.1", json!({ "reject_timestamp": T0.ms() + 150 }), 0),
+        ("triggers are not offered", "ETH-PERP", "buy", "3990", "0.1", json!({ "trigger_type": "stoploss" }), -32602),
+        ("unknown time in force", "ETH-PERP", "buy", "3990", "0.1", json!({ "time_in_force": "day" }), -32602),
+        ("somebody else's subaccount", "ETH-PERP", "buy", "3990", "0.1", json!({ "subaccount_id": 102 }), 14001),
+    ];
+    for (name, instrument, direction, price, amount, change, expected) in table {
+        let mut b = Bench::new();
+        for book in ["ETH-PERP", "ETH-USDC"] {
+            b.rest(book, true, "3999", "5");
+            b.rest(book, false, "4001", "5");
+        }
+        let before = b.report();
+        let reply = b.place(instrument, direction, price, amount, change);
+        assert_eq!(code(&reply), expected, "{name}: {reply}");
+        if expected != 0 {
+            assert_eq!(b.report(), before, "{name}: a refused order changes nothing");
+        }
+    }
+}
+
+#[test]
+fn signatures_signers_and_keys_are_checked() {
+    let mut b = Bench::new();
+    let mut tampered = b.order("ETH-PERP", "buy", "3990", "0.1", json!({}));
+    tampered["amount"] = json!("0.2");
+    assert_eq!(code(&b.call("private/order", tampered)), 14014);
+    let mut stranger = b.order("ETH-PERP", "buy", "3990", "0.1", json!({}));
+    stranger["signer"] = json!(Address::repeat_byte(7).to_string());
+    assert_eq!(code(&b.call("private/order", stranger)), 14014);
+    let mut wrong_chain = Bench::with(|s| s.network = Network::Mainnet);
+    let order = b.order("ETH-PERP", "buy", "3990", "0.1", json!({}));
+    assert_eq!(code(&wrong_chain.call("private/order", order)), 14014);
+    let owner = b.account.wallet;
+    let session = b.account.session_key;
+    let set = |b: &mut Bench, scopes: &[&str], expiry_s| {
+        let key = b.ex.wallets.get_mut(&owner).and_then(|w| w.keys.get_mut(&session)).expect("registered");
+        key.scopes = keys::Scopes::from_names(scopes.iter().copied()).expect("known");
+        key.expiry_s = expiry_s;
+    };
+    set(&mut b, &["trade:orderbook:spot"], u64::MAX);
+    assert_eq!(code(&b.place("ETH-PERP", "buy", "3990", "0.1", json!({}))), 14031);
+    assert_eq!(code(&b.place("ETH-USDC", "buy", "3990", "0.1", json!({}))), 0);
+    set(&mut b, &["trade:all"], T0.secs() + 310);
+    assert_eq!(code(&b.place("ETH-PERP", "buy", "3990", "0.1", json!({}))), 11011, "must not outlive its key");
+    let reply = b.place("ETH-PERP", "buy", "3990", "0.1", json!({ "signature_expiry_sec": T0.secs() + 308 }));
+    assert_eq!(code(&reply), 0, "{reply}");
+    set(&mut b, &["trade:all"], T0.secs() + 1);
+    b.pass(2 * SEC);
+    assert_eq!(b.report().open_orders, 0, "resting orders die with their key");
+    assert_eq!(code(&b.place("ETH-PERP", "buy", "3990", "0.1", json!({}))), 14030);
+}
+
+#[test]
+fn nonces_are_used_once_and_refused_orders_free_theirs() {
+    let mut b = Bench::new();
+    let order = b.order("ETH-PERP", "buy", "3990", "0.1", json!({}));
+    assert_eq!(code(&b.call("private/order", order.clone())), 0);
+    assert_eq!(code(&b.call("private/order", order.clone())), 11017);
+    let cancel = json!({
+        "subaccount_id": b.account.subaccount, "instrument_name": "ETH-PERP", "nonce": order["nonce"],
+    });
+    assert_eq!(b.call("private/cancel_by_nonce", cancel)["result"]["cancelled_orders"], 1);
+    assert_eq!(code(&b.call("private/order", order)), 11016);
+    let lonely = b.order("ETH-PERP", "buy", "3990", "0.1", json!({ "time_in_force": "ioc" }));
+    assert_eq!(code(&b.call("private/order", lonely.clone())), 11009);
+    b.rest("ETH-PERP", false, "3990", "1");
+    assert_eq!(code(&b.call("private/order", lonely)), 0);
+}
+
+#[test]
+fn a_taker_waits_and_a_maker_does_not() {
+    let mut b = Bench::new();
+    b.rest("ETH-PERP", false, "4001", "1");
+    let order = b.order("ETH-PERP", "buy", "4001", "1", json!({}));
+    b.out.clear();
+    b.send("private/order", order);
+    assert!(b.reply().is_none(), "inside the speed bump");
+    b.ex.house_cancel_all(b.house, b.at, &mut b.out);
+    b.pass(149 * MS);
+    assert!(b.reply().is_none());
+    b.pass(MS);
+    let reply = b.reply().expect("released");
+    assert_eq!(reply["result"]["order"]["order_status"], "open", "the maker was gone in time: {reply}");
+    let post = b.order("ETH-PERP", "buy", "3990", "1", json!({ "time_in_force": "post_only" }));
+    b.out.clear();
+    b.send("private/order", post);
+    assert_eq!(b.reply().expect("at once")["result"]["order"]["order_status"], "open");
+}
+
+#[test]
+fn a_fill_is_told_everywhere_in_the_venues_shapes() {
+    let mut b = Bench::new();
+    let sub = b.account.subaccount;
+    let channels = json!([
+        format!("{sub}.orders"),
+        format!("{sub}.trades"),
+        format!("{sub}.balances"),
+        "trades.ETH-PERP",
+        "trades.perp.ETH",
+        "trades.spot.ETH",
+        "999.orders",
+        "orderbook.ETH-PERP.1.10",
+    ]);
+    let reply = b.call("subscribe", json!({ "channels": channels }));
+    let status = &reply["result"]["status"];
+    assert_eq!(status["trades.ETH-PERP"], "ok");
+    assert_eq!(status["trades.spot.ETH"], "Invalid enum value spot");
+    assert_ne!(status["999.orders"], "ok");
+    b.rest("ETH-PERP", false, "4000", "0.4");
+    let reply = b.place("ETH-PERP", "buy", "4001", "1", json!({}));
+    let trades = reply["result"]["trades"].as_array().expect("trades");
+    assert_eq!(trades.len(), 1);
+    assert_eq!(trades[0]["trade_fee"], "0.49", "0.0003 × 4000 × 0.4 + 0.01");
+    assert_eq!(reply["result"]["order"]["filled_amount"], "0.4");
+    let told: Vec<(String, Value)> = b
+        .frames()
+        .into_iter()
+        .filter(|f| f["method"] == "subscription")
+        .map(|f| (f["params"]["channel"].as_str().unwrap_or("").to_string(), f["params"]["data"].clone()))
+        .collect();
+    let data = |channel: &str| told.iter().find(|(c, _)| c == channel).map(|(_, data)| data.clone()).expect("told");
+    assert_eq!(data(&format!("{sub}.orders"))[0]["order_status"], "open");
+    assert_eq!(data(&format!("{sub}.trades"))[0]["liquidity_role"], "taker");
+    let balances = data(&format!("{sub}.balances"));
+    assert_eq!(
+        balances[0],
+        json!({ "name": "ETH-PERP", "previous_balance": "0", "new_balance": "0.4", "update_type": "trade" })
+    );
+    assert_eq!(balances[1]["new_balance"], "999999.51");
+    let public = data("trades.ETH-PERP");
+    assert_eq!(public[0]["trade_id"], public[1]["trade_id"]);
+    assert_eq!((&public[0]["liquidity_role"], &public[1]["liquidity_role"]), (&json!("taker"), &json!("maker")));
+    assert_eq!(data("trades.perp.ETH"), public);
+}
+
+#[test]
+fn replace_is_atomic_guarded_and_honest_about_a_failed_create() {
+    let mut b = Bench::new();
+    b.rest("ETH-PERP", false, "4001", "1");
+    let placed = b.place("ETH-PERP", "buy", "3990", "1", json!({ "time_in_force": "post_only" }));
+    let id = placed["result"]["order"]["order_id"].clone();
+    let replace = |b: &mut Bench, price: &str, id: &Value, more: Value| {
+        let mut order = b.order("ETH-PERP", "buy", price, "1", json!({ "time_in_force": "post_only" }));
+        order["order_id_to_cancel"] = id.clone();
+        for (field, value) in more.as_object().expect("object") {
+            order[field] = value.clone();
+        }
+        b.call("private/replace", order)
+    };
+    assert_eq!(code(&replace(&mut b, "3991", &id, json!({ "expected_filled_amount": "0.5" }))), 11028);
+    assert_eq!(b.report().open_orders, 1, "the guard leaves the old order");
+    let done = replace(&mut b, "3991", &id, json!({ "expected_filled_amount": "0" }));
+    assert_eq!(done["result"]["cancelled_order"]["cancel_reason"], "user_request");
+    assert_eq!(done["result"]["order"]["replaced_order_id"], id);
+    assert_eq!(code(&replace(&mut b, "3992", &id, json!({}))), 11003);
+    let id = done["result"]["order"]["order_id"].clone();
+    let failed = replace(&mut b, "4001", &id, json!({}));
+    assert_eq!(failed["result"]["create_order_error"]["code"], 11008);
+    assert_eq!(failed["result"]["order"], Value::Null);
+    assert_eq!(b.report().open_orders, 0, "cancelled although the new one failed");
+}
+
+#[test]
+fn protection_freezes_and_disconnect_takes_only_protected_orders() {
+    let mut b = Bench::new();
+    let sub = b.account.subaccount;
+    let config = json!({
+        "subaccount_id": sub, "currency": "ETH", "mmp_amount_limit": "1", "mmp_interval": 1000, "mmp_frozen_time": 0,
+    });
+    assert_eq!(b.call("private/set_mmp_config", config)["result"]["mmp_amount_limit"], "1");
+    let mmp = json!({ "mmp": true, "time_in_force": "post_only" });
+    b.place("ETH-PERP", "buy", "3990", "2", mmp.clone());
+    b.place("ETH-PERP", "buy", "3980", "2", mmp.clone());
+    b.place("ETH-PERP", "buy", "3970", "2", json!({}));
+    let sell = b.ex.house_order(b.house, "ETH-PERP", false, d("3990"), d("1.5"), TimeInForce::Ioc, b.at, &mut b.out);
+    assert_eq!(sell.expect("fills").filled, d("1.5"));
+    assert_eq!(b.report().open_orders, 1, "only the unprotected order is left");
+    assert_eq!(code(&b.place("ETH-PERP", "buy", "3990", "2", mmp.clone())), 11015);
+    b.call("private/reset_mmp", json!({ "subaccount_id": sub }));
+    assert_eq!(code(&b.place("ETH-PERP", "buy", "3990", "2", mmp)), 0);
+    let on = json!({ "wallet": b.account.wallet.to_string(), "enabled": true });
+    assert_eq!(b.call("private/set_cancel_on_disconnect", on)["result"], "ok");
+    b.ex.disconnect(b.conn, b.at, &mut b.out);
+    assert_eq!(b.report().open_orders, 1);
+}
+
+#[test]
+fn limits_bite_and_tell_the_truth() {
+    let mut b = Bench::with(|s| s.tier = Tier::Trader);
+    let first = b.call("public/getRateLimits", json!({}));
+    let left = first["result"]["remaining_non_matching"]["remainingPoints"].as_i64().expect("points");
+    let mut served = 0;
+    while code(&b.call("public/get_time", json!({}))) == 0 {
+        served += 1;
+    }
+    assert_eq!(served, left);
+    assert_eq!(code(&b.call("public/get_time", json!({}))), -32000);
+    assert_eq!(code(&b.place("ETH-PERP", "buy", "3990", "0.1", json!({}))), 0, "matching has its own budget");
+    b.pass(5 * SEC);
+    let account = b.call("private/get_account", json!({ "wallet": b.account.wallet.to_string() }));
+    assert_eq!(account["result"]["websocket_matching_tps"], 5);
+}
+
+#[test]
+fn funding_and_interest_reach_cash_on_their_cadence() {
+    let mut b = Bench::with(|s| s.interest_every_s = 3600);
+    b.rest("ETH-PERP", false, "4000", "10");
+    b.place("ETH-PERP", "buy", "4000", "10", json!({}));
+    b.ex.set_funding_override("ETH", Some(d("0.0001")));
+    b.ex.set_borrow_override(Some(d("0.10")));
+    for _ in 0..60 {
+        b.pass(60 * SEC);
+    }
+    let report = b.report();
+    let funding = d("4"); // 0.0001 per hour × 4000 × 10
+    assert!((report.funding_paid - funding).abs() < d("0.01"), "{}", report.funding_paid);
+    assert_eq!(report.interest_paid, Decimal::ZERO, "nobody borrows, so suppliers earn nothing");
+    b.ex.move_cash(b.account.subaccount, d("-1500000"), "trade");
+    for _ in 0..120 {
+        b.pass(60 * SEC);
+    }
+    let paid = b.report().interest_paid + -b.report().pending_interest;
+    let expected = d("500000") * d("0.10") * d("2") / d("8760");
+    assert!((paid - expected).abs() < d("0.05") * expected, "paid {paid}, expected about {expected}");
+}
+
+#[test]
+fn hostile_frames_are_answered_and_change_nothing() {
+    let mut b = Bench::new();
+    let before = b.report();
+    let deep = "[".repeat(100_000);
+    for bad in [
+        "",
+        "{",
+        "null",
+        "[]",
+        "{\"id\":1}",
+        "{\"id\":{},\"method\":\"public/get_time\"}",
+        &deep,
+        "{\"id\":1,\"method\":\"private/nothing\"}",
+        "{\"id\":1,\"method\":\"public/get_time\",\"params\":[]}",
+    ] {
+        b.out.clear();
+        b.ex.on_text(b.conn, b.at, bad.as_bytes(), &mut b.out);
+        let reply = b.frames().pop().expect("answered");
+        assert!(code(&reply) < 0, "{reply}");
+    }
+    b.out.clear();
+    b.ex.on_text(b.conn, b.at, &vec![b'a'; (1 << 20) + 1], &mut b.out);
+    assert_eq!(b.out, vec![Out::Close { conn: b.conn }]);
+    assert_eq!(b.report(), before);
+}
+
+#[test]
+fn the_same_calls_give_the_same_frames() {
+    let run = || {
+        let mut b = Bench::new();
+        b.rest("ETH-PERP", false, "4000", "3");
+        let mut frames = vec![b.place("ETH-PERP", "buy", "4000", "1", json!({}))];
+        frames.push(b.place("ETH-PERP", "sell", "4010", "1", json!({})));
+        frames.push(b.call("private/get_subaccount", json!({ "subaccount_id": b.account.subaccount })));
+        frames
+    };
+    assert_eq!(run(), run());
+}
+
+/// A list-scanning twin of the book: slow and obvious.
+#[derive(Default)]
+struct Twin {
+    orders: Vec<(u64, bool, Decimal, Decimal)>,
+}
+
+impl Twin {
+    fn enter(&mut self, id: u64, buy: bool, price: Decimal, mut amount: Decimal) -> Vec<(u64, Decimal)> {
+        let mut fills = Vec::new();
+        loop {
+            let crossing =
+                |o: &&(u64, bool, Decimal, Decimal)| o.1 != buy && if buy { o.2 <= price } else { o.2 >= price };
+            let rank = |o: &(u64, bool, Decimal, Decimal)| (if buy { o.2 } else { -o.2 }, o.0);
+            let best = self.orders.iter().filter(crossing).map(|o| (rank(o), o.0)).min();
+            let Some((_, maker)) = best.filter(|_| amount > Decimal::ZERO) else { break };
+            let Some(o) = self.orders.iter_mut().find(|o| o.0 == maker) else { break };
+            let take = o.3.min(amount);
+            o.3 -= take;
+            amount -= take;
+            fills.push((maker, take));
+            self.orders.retain(|o| o.3 > Decimal::ZERO);
+        }
+        if amount > Decimal::ZERO {
+            self.orders.push((id, buy, price, amount));
+        }
+        fills
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Matching agrees with the twin fill by fill, and nobody gains or loses what another does not.
+    #[test]
+    fn matching_equals_the_twin_and_conserves(
+        steps in proptest::collection::vec((0usize..6, any::<bool>(), 3_990i64..4_010, 1i64..50, 0usize..3), 1..60)
+    ) {
+        let mut b = Bench::new();
+        b.ex.set_borrow_override(Some(d("0.2")));
+        let houses: Vec<u64> = (0..6)
+            .map(|n| b.ex.house_account(&format!("h{n}"), &[("USDC", d("1000000")), ("ETH", d("1000"))]))
+            .collect();
+        let total = |b: &Bench, asset: &str| -> Decimal { b.ex.subs.values().map(|s| s.balance(asset)).sum() };
+        let (cash, eth) = (total(&b, "USDC"), total(&b, "ETH"));
+        let mut twin = Twin::default();
+        let mut names: BTreeMap<OrderId, u64> = BTreeMap::new();
+        for (n, (who, buy, price, lots, kind)) in steps.into_iter().enumerate() {
+            // Each step has its own subaccount per side in the twin's market, so that no order meets its own.
+            let instrument = ["ETH-PERP", "ETH-USDC", "ETH-PERP"][kind];
+            let sub = if buy { houses[who % 3] } else { houses[3 + who % 3] };
+            let (price, amount) = (Decimal::from(price), Decimal::from(lots) / Decimal::TEN);
+            let before = b.ex.public_trades.len();
+            let placed = b.ex.house_order(sub, instrument, buy, price, amount, TimeInForce::Gtc, b.at, &mut b.out);
+            let placed = placed.map_err(|r| TestCaseError::fail(r.to_string()))?;
+            names.insert(placed.order, n as u64);
+            if instrument == "ETH-PERP" {
+                let expected = twin.enter(n as u64, buy, price, amount);
+                let real: Vec<(u64, Decimal)> = b.ex.public_trades.iter().skip(before)
+                    .filter(|t| !t.taker).map(|t| (names[&t.order], t.amount)).collect();
+                prop_assert_eq!(real, expected);
+            }
+            b.pass(7 * SEC);
+        }
+        let order = b.order("ETH-PERP", "buy", "4020", "3", json!({ "time_in_force": "ioc" }));
+        b.call("private/order", order);
+        b.pass(4_000 * SEC);
+        let pools = b.ex.house_pools();
+        prop_assert_eq!(total(&b, "USDC") + pools.fees + pools.perp_clearing + pools.interest, cash);
+        prop_assert_eq!(total(&b, "ETH"), eth);
+        let net: Decimal = b.ex.subs.values().flat_map(|s| s.positions.values()).map(|p| p.amount).sum();
+        prop_assert_eq!(net, Decimal::ZERO, "every long has its short");
+        b.ex.settle_perps(b.at);
+        prop_assert!(b.ex.house_pools().perp_clearing.abs() < d("0.000001"), "only rounding is left");
+    }
+
+    /// Any bytes at all are answered or hung up on, never a panic, and move no money.
+    #[test]
+    fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let mut b = Bench::new();
+        let before = b.report();
+        b.ex.on_text(b.conn, b.at, &bytes, &mut b.out);
+        prop_assert_eq!(b.report(), before);
+    }
+}
