@@ -2,4 +2,5 @@
 
 pub mod ids;
 pub mod num;
+pub mod queue;
 pub mod time;

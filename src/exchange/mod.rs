@@ -44,6 +44,7 @@ mod settings;
 mod stats;
 #[cfg(test)]
 mod tests;
+pub mod world;
 
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};
 pub use refusal::Refusal;

@@ -1,0 +1,213 @@
+//! What each fact does to the ledger, and what it must not do twice.
+
+use super::*;
+use crate::base::num::Price;
+use crate::base::time::MS;
+use crate::msg::{OrderStatus, Purpose, TimeInForce, Wish};
+
+const BOOK: Book = Book {
+    vault: VaultId(0),
+    subaccount: SubaccountId(7),
+    base: InstrumentId(0),
+    perp: InstrumentId(1),
+    base_currency: CurrencyId(1),
+    cash_currency: CurrencyId(0),
+};
+const CENT: Cash = Cash::from_raw(10_000_000_000_000_000);
+
+fn amount(text: &str) -> Amount {
+    text.parse().expect("literal")
+}
+
+fn order(nonce: u64, side: Side, quantity: &str, replaces: Option<u64>) -> LiveOrder {
+    LiveOrder {
+        nonce: Nonce(nonce),
+        vault: BOOK.vault,
+        subaccount: BOOK.subaccount,
+        wish: Wish {
+            instrument: BOOK.base,
+            side,
+            price: Price::whole(2_000),
+            amount: amount(quantity),
+            tif: TimeInForce::PostOnly,
+            reduce_only: false,
+            purpose: Purpose::Quote,
+        },
+        replaces: replaces.map(Nonce),
+        life: Life::Pending,
+        booked: Amount::ZERO,
+        final_filled: None,
+        approved_at: Nanos(0),
+        reject_after: Nanos(SEC),
+        expires_at: Nanos(500 * SEC),
+        cancel_asked_at: Nanos::ZERO,
+    }
+}
+
+fn fill(trade: u128, nonce: u64, quantity: &str) -> Fill {
+    Fill {
+        subaccount: BOOK.subaccount,
+        trade_id: Uuid(trade),
+        order_id: Uuid(nonce.into()),
+        nonce: Nonce(nonce),
+        instrument: BOOK.base,
+        side: Side::Buy,
+        price: Price::whole(2_000),
+        amount: amount(quantity),
+        fee: Cash::ONE,
+        maker: true,
+        mark: Price::whole(2_000),
+        venue_at: Nanos(0),
+    }
+}
+
+fn row(nonce: u64, status: OrderStatus, filled: &str) -> OrderRow {
+    OrderRow {
+        subaccount: BOOK.subaccount,
+        order_id: Uuid(nonce.into()),
+        nonce: Nonce(nonce),
+        instrument: BOOK.base,
+        side: Side::Buy,
+        price: Price::whole(2_000),
+        amount: amount("1"),
+        filled: amount(filled),
+        status,
+        updated_at: Nanos(0),
+    }
+}
+
+fn snapshot(ledger: &mut Ledger, at: u64, base: &str, cash: i64, open: &[u64]) -> Option<Reconciled> {
+    let parts = [
+        Snapshot::Begin {
+            subaccount: BOOK.subaccount,
+            initial_margin: Cash::ZERO,
+            maintenance_margin: Cash::ZERO,
+            value: Cash::ZERO,
+            liquidation: false,
+        },
+        Snapshot::Collateral { currency: BOOK.base_currency, amount: Price::ONE.times(amount(base)) },
+        Snapshot::Collateral { currency: BOOK.cash_currency, amount: Cash::whole(cash) },
+    ];
+    let rows = open.iter().map(|nonce| Snapshot::OpenOrder(row(*nonce, OrderStatus::Open, "0")));
+    let end = Snapshot::End { asked_at: Nanos(at) };
+    let mut outcome = None;
+    for part in parts.into_iter().chain(rows).chain([end]) {
+        outcome = ledger.on_snapshot(Nanos(at + MS), &part, CENT).1;
+    }
+    outcome
+}
+
+fn opened(base: &str, cash: i64) -> Ledger {
+    let mut ledger = Ledger::new(BOOK);
+    assert_eq!(snapshot(&mut ledger, 1, base, cash, &[]), Some(Reconciled::Adopted));
+    ledger
+}
+
+#[test]
+fn a_trade_id_counts_once_and_releases_the_reservation_with_the_last_fill() {
+    let mut ledger = opened("10", 0);
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    assert_eq!(ledger.reserved(BOOK.base, Side::Buy, None), amount("1"));
+    assert_eq!(ledger.on_fill(Nanos(2), &fill(9, 1, "0.4")), Effect::Changed);
+    assert_eq!(ledger.on_fill(Nanos(2), &fill(9, 1, "0.4")), Effect::None);
+    assert_eq!(ledger.holdings().base, amount("10.4"));
+    assert_eq!(ledger.holdings().cash, Cash::whole(-801));
+    assert_eq!(ledger.reserved(BOOK.base, Side::Buy, None), amount("0.6"));
+    // The venue says it is cancelled with more filled than we booked: the difference stays reserved until it comes.
+    ledger.on_order(Nanos(3), &row(1, OrderStatus::Cancelled, "0.5"));
+    assert_eq!(ledger.reserved(BOOK.base, Side::Buy, None), amount("0.1"));
+    ledger.on_fill(Nanos(4), &fill(10, 1, "0.1"));
+    assert_eq!(ledger.orders().count(), 0);
+    // A late "open" never revives it.
+    assert_eq!(ledger.on_order(Nanos(5), &row(1, OrderStatus::Open, "0")), Effect::None);
+}
+
+#[test]
+fn a_replacement_shares_the_larger_reservation() {
+    let mut ledger = opened("10", 0);
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    ledger.reserve(order(2, Side::Buy, "0.7", Some(1)));
+    assert_eq!(ledger.reserved(BOOK.base, Side::Buy, None), amount("1"));
+    ledger.on_order(Nanos(2), &row(1, OrderStatus::Cancelled, "0"));
+    assert_eq!(ledger.reserved(BOOK.base, Side::Buy, None), amount("0.7"));
+    assert_eq!(ledger.reserved(BOOK.base, Side::Sell, None), Amount::ZERO);
+}
+
+#[test]
+fn doubt_is_exposure_until_a_later_snapshot_proves_otherwise() {
+    let mut ledger = opened("10", 0);
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    ledger.doubt_all();
+    assert!(ledger.is_uncertain());
+    assert_eq!(ledger.reserved(BOOK.base, Side::Buy, None), amount("1"));
+    // Asked before the venue would have refused it as late: proves nothing about it.
+    snapshot(&mut ledger, SEC, "10", 0, &[]);
+    assert_eq!(ledger.orders().count(), 1);
+    assert!(ledger.is_uncertain());
+    // Asked later, and not listed: it filled while we were away, and the balances say so.
+    assert_eq!(snapshot(&mut ledger, SEC + 1, "11", -2_000, &[]), Some(Reconciled::Adopted));
+    assert_eq!((ledger.orders().count(), ledger.holdings().base), (0, amount("11")));
+    assert!(!ledger.is_uncertain());
+}
+
+#[test]
+fn a_listed_order_lives_on_and_a_stranger_is_named() {
+    let mut ledger = opened("10", 0);
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    ledger.doubt_all();
+    snapshot(&mut ledger, 2 * SEC, "10", 0, &[1]);
+    assert_eq!(ledger.order(Nonce(1)).map(|o| o.life), Some(Life::Open));
+    let stranger = ledger.on_order(Nanos(3 * SEC), &row(5, OrderStatus::Open, "0"));
+    assert_eq!(stranger, Effect::Foreign { nonce: Nonce(5), instrument: BOOK.base });
+}
+
+#[test]
+fn a_resting_order_missing_from_a_snapshot_is_doubted_before_it_is_buried() {
+    let mut ledger = opened("10", 0);
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    ledger.on_order(Nanos(2), &row(1, OrderStatus::Open, "0"));
+    snapshot(&mut ledger, 2 * SEC, "10", 0, &[]);
+    assert_eq!(ledger.order(Nonce(1)).map(|o| o.life), Some(Life::Unknown));
+    snapshot(&mut ledger, 3 * SEC, "10", 0, &[]);
+    assert_eq!(ledger.orders().count(), 0);
+}
+
+#[test]
+fn an_unexplained_difference_is_reported_and_facts_under_way_are_not() {
+    let mut ledger = opened("10", 0);
+    assert_eq!(snapshot(&mut ledger, 2 * SEC, "10", 0, &[]), Some(Reconciled::Agrees));
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    ledger.on_fill(Nanos(4 * SEC), &fill(1, 1, "1"));
+    assert_eq!(snapshot(&mut ledger, 3 * SEC, "10", 0, &[]), Some(Reconciled::Inconclusive));
+    assert_eq!(snapshot(&mut ledger, 5 * SEC, "11.5", -2_001, &[]), Some(Reconciled::Differs));
+}
+
+#[test]
+fn settlement_moves_cash_but_not_value_and_interest_is_counted() {
+    let mut ledger = opened("10", 100);
+    ledger.holdings.perp = amount("-1");
+    ledger.holdings.perp_cost = Cash::whole(-2_000);
+    let marks = crate::account::holdings::Marks { base: Price::whole(1_990), perp: Price::whole(1_990) };
+    let before = ledger.holdings().value(marks);
+    let cash = |from: i64, to: i64, kind| Balance {
+        subaccount: BOOK.subaccount,
+        asset: Asset::Currency(BOOK.cash_currency),
+        previous: Cash::whole(from),
+        new: Cash::whole(to),
+        kind,
+    };
+    ledger.on_balance(Nanos(2), &cash(100, 110, BalanceKind::PerpSettlement));
+    assert_eq!(ledger.holdings().value(marks), before);
+    ledger.on_balance(Nanos(3), &cash(110, 109, BalanceKind::Interest));
+    assert_eq!(ledger.flows().interest, Cash::whole(-1));
+    assert!(!ledger.differs_from_reports(Nanos(2 * SEC)));
+    let sold = Balance {
+        asset: Asset::Instrument(BOOK.perp),
+        previous: Cash::whole(-1),
+        new: Cash::whole(-2),
+        ..cash(0, 0, BalanceKind::Trade)
+    };
+    ledger.on_balance(Nanos(4), &sold);
+    assert!(!ledger.differs_from_reports(Nanos(SEC / 2)));
+    assert!(ledger.differs_from_reports(Nanos(2 * SEC)));
+}

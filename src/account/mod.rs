@@ -1,0 +1,6 @@
+//! Truth about an account: order life, holdings, ledger.
+
+pub mod holdings;
+pub mod ledger;
+pub mod order;
+pub mod recent;

@@ -1,0 +1,10 @@
+//! Derive's language: where it is spoken, what is signed, what is written to it and what it says back.
+
+pub mod action;
+pub mod decode;
+pub mod dialect;
+pub mod encode;
+pub mod errors;
+pub mod instrument;
+pub mod request_id;
+pub mod seal;

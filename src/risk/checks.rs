@@ -1,0 +1,317 @@
+//! Every pre-trade check, in the order it is applied. Add a row, never an exception.
+//!
+//! A row is a name (its metric and its refusal) and one function of one shape. Nothing turns a row off.
+
+use crate::account::holdings::{Holdings, Marks};
+use crate::account::ledger::Ledger;
+use crate::account::order::LiveOrder;
+use crate::base::ids::{InstrumentId, Nonce, Side};
+use crate::base::num::{Amount, Cash, Price, Ratio, Rounding};
+use crate::base::time::{Nanos, SEC};
+use crate::market::instrument::{Instrument, Kind};
+use crate::msg::{Guards, Life, Mode, Purpose, TimeInForce, Value, Wish};
+use crate::risk::limits::Limits;
+
+/// Everything a check may look at.
+pub struct Case<'a> {
+    /// Now.
+    pub at: Nanos,
+    /// What is wished.
+    pub wish: Wish,
+    /// The live order it replaces.
+    pub replaced: Option<&'a LiveOrder>,
+    /// The vault's ledger.
+    pub ledger: &'a Ledger,
+    /// The vault's limits.
+    pub limits: &'a Limits,
+    /// The instrument wished for; `None` if the vault may not trade it.
+    pub instrument: Option<&'a Instrument>,
+    /// Value of the base.
+    pub base: &'a Value,
+    /// Value of the perp.
+    pub perp: &'a Value,
+    /// What the vault may do.
+    pub mode: Mode,
+    /// The private session is up.
+    pub session_up: bool,
+    /// Loss sum decayed to now.
+    pub loss_ema: Ratio,
+    /// Messages the rate budget still allows for this purpose, for the wallet and for the instrument.
+    pub budget_left: u32,
+    /// Fills in the last minute.
+    pub fills_last_minute: u32,
+    /// Venue clock minus ours, once measured.
+    pub venue_offset_ns: Option<i64>,
+    /// When the session key expires.
+    pub key_expires_at: Nanos,
+}
+
+/// One row.
+pub struct Check {
+    /// Name in metrics, reports and refusals.
+    pub name: &'static str,
+    /// True when the wish may pass.
+    pub passes: fn(&Case<'_>) -> bool,
+}
+
+/// Number of rows.
+pub const CHECK_COUNT: usize = 12;
+
+/// The table. Sources: reliability §2 (15c3-5, RTS 6), strategy spec §1.1, §2.6, §2.12.
+pub const CHECKS: [Check; CHECK_COUNT] = [
+    Check { name: "awake", passes: awake },
+    Check { name: "fresh", passes: fresh },
+    Check { name: "known", passes: known },
+    Check { name: "on_tick", passes: on_tick },
+    Check { name: "sized", passes: sized },
+    Check { name: "collared", passes: collared },
+    Check { name: "covered", passes: covered },
+    Check { name: "in_delta", passes: in_delta },
+    Check { name: "in_cash", passes: in_cash },
+    Check { name: "alone", passes: alone },
+    Check { name: "paced", passes: paced },
+    Check { name: "unexpired", passes: unexpired },
+];
+
+/// Index of the first row that refuses.
+pub fn refusal(case: &Case<'_>) -> Option<usize> {
+    CHECKS.iter().position(|check| !(check.passes)(case))
+}
+
+impl Case<'_> {
+    fn marks(&self) -> Marks {
+        Marks { base: self.base.mark, perp: self.perp.mark }
+    }
+
+    fn is_base(&self) -> bool {
+        self.wish.instrument == self.ledger.book().base
+    }
+
+    fn own_value(&self) -> &Value {
+        if self.is_base() { self.base } else { self.perp }
+    }
+
+    fn replaced_nonce(&self) -> Option<Nonce> {
+        self.replaced.map(|order| order.nonce)
+    }
+
+    /// What live orders may still fill, plus this wish if it is of that instrument and side. A replaced order shares
+    /// its reservation with the wish: the larger of the two counts.
+    fn worst(&self, instrument: InstrumentId, side: Side) -> Amount {
+        let others = self.ledger.reserved(instrument, side, self.replaced_nonce());
+        let ours = self.wish.instrument == instrument && self.wish.side == side;
+        let old = self.replaced.filter(|old| old.wish.instrument == instrument && old.wish.side == side);
+        let old_open = old.map_or(Amount::ZERO, LiveOrder::open);
+        others + if ours { self.wish.amount.max(old_open) } else { old_open }
+    }
+
+    /// Base and perp if every live order of `side` and this wish filled, and nothing of the other side did.
+    fn worst_position(&self, side: Side) -> (Amount, Amount) {
+        let holdings = self.ledger.holdings();
+        let book = self.ledger.book();
+        let (base, perp) = (self.worst(book.base, side), self.worst(book.perp, side));
+        match side {
+            Side::Buy => (holdings.base + base, holdings.perp + perp),
+            Side::Sell => (holdings.base - base, holdings.perp - perp),
+        }
+    }
+
+    /// Loss against mark if filled at the limit, in quote currency; zero if no worse than the mark.
+    fn loss(side: Side, price: Price, amount: Amount, mark: Price) -> Cash {
+        let per_unit = Price::from_raw((price - mark).raw() * side.sign()).max(Price::ZERO);
+        per_unit.times(amount)
+    }
+}
+
+/// The vault may act: live, or draining and this brings risk down; the session carries it; the truth is certain.
+fn awake(case: &Case<'_>) -> bool {
+    let permitted = match case.mode {
+        Mode::Live => true,
+        Mode::Drain => case.wish.purpose == Purpose::Hedge,
+        Mode::Starting | Mode::Halted => false,
+    };
+    permitted && case.session_up && !case.ledger.is_uncertain()
+}
+
+/// Both marks are recent (D2); a quote also needs every guard clear and its value unexpired.
+fn fresh(case: &Case<'_>) -> bool {
+    let alive = |value: &Value| {
+        value.mark.is_positive()
+            && !value.guards.has(Guards::TICKER_STALE)
+            && case.at.since(value.priced_at) <= case.limits.value_age_ns_max
+    };
+    let clear = |value: &Value| value.guards.is_clear() && case.at <= value.good_until;
+    let quotable = case.wish.purpose == Purpose::Hedge || (clear(case.base) && clear(case.perp));
+    alive(case.base) && alive(case.perp) && quotable
+}
+
+/// A live instrument of the vault, used for what the vault uses it for.
+fn known(case: &Case<'_>) -> bool {
+    let Some(instrument) = case.instrument else { return false };
+    let purpose_fits = match case.wish.purpose {
+        Purpose::Quote => {
+            instrument.id == case.ledger.book().base
+                && instrument.kind == Kind::Spot
+                && case.wish.tif == TimeInForce::PostOnly
+        }
+        Purpose::Hedge => instrument.id == case.ledger.book().perp && instrument.kind == Kind::Perp,
+    };
+    instrument.active && purpose_fits
+}
+
+/// Price on a tick, amount on a step and inside the venue's bounds (Derive 11012, 11013).
+fn on_tick(case: &Case<'_>) -> bool {
+    let Some(instrument) = case.instrument else { return false };
+    let Wish { price, amount, .. } = case.wish;
+    price.is_positive()
+        && price.on_tick(instrument.tick)
+        && amount.is_positive()
+        && amount.on_step(instrument.step)
+        && amount >= instrument.min_amount
+        && amount <= instrument.max_amount
+}
+
+/// Inside the vault's own amount and notional limits (RTS 6 15(1)(b,c)).
+fn sized(case: &Case<'_>) -> bool {
+    let amount_max = match case.wish.purpose {
+        Purpose::Quote => case.limits.quote_amount_max,
+        Purpose::Hedge => case.limits.hedge_amount_max,
+    };
+    case.wish.amount <= amount_max && case.wish.price.times(case.wish.amount) <= case.limits.notional_max
+}
+
+/// Near the mark, inside the venue's band when aggressive, not through the book when passive, and inside the decaying
+/// loss budget with every live order counted at its full loss (M5, RTS 6 15(1)(a)).
+fn collared(case: &Case<'_>) -> bool {
+    let value = case.own_value();
+    let Wish { side, price, amount, tif, .. } = case.wish;
+    let near = (price - value.mark).abs() <= value.mark.scale(case.limits.mark_offset_max, Rounding::Floor);
+    let band_ok = tif == TimeInForce::PostOnly
+        || match side {
+            Side::Buy => !value.band_high.is_positive() || price <= value.band_high,
+            Side::Sell => price >= value.band_low,
+        };
+    let passive = tif != TimeInForce::PostOnly
+        || match side {
+            Side::Buy => !value.ask.is_positive() || price < value.ask,
+            Side::Sell => !value.bid.is_positive() || price > value.bid,
+        };
+    let own = Case::loss(side, price, amount, value.mark);
+    if !(near && band_ok && passive) || own == Cash::ZERO {
+        return near && band_ok && passive;
+    }
+    let live: Cash = case
+        .ledger
+        .orders()
+        .filter(|order| Some(order.nonce) != case.replaced_nonce())
+        .map(|order| {
+            let mark = if order.wish.instrument == case.ledger.book().base { case.base.mark } else { case.perp.mark };
+            Case::loss(order.wish.side, order.wish.price, order.open(), mark)
+        })
+        .sum();
+    let worth = case.ledger.holdings().value(case.marks());
+    worth.is_positive() && case.loss_ema + (own + live).over(worth, Rounding::Ceil) <= case.limits.loss_ema_max
+}
+
+/// Covered in the worst case: no short spot, never a long perp (M13), initial margin left after every fill unless the
+/// wish brings risk down (Derive 11000, 11020, `LBT_PositivePerpPosition`).
+fn covered(case: &Case<'_>) -> bool {
+    let (base_low, _) = case.worst_position(Side::Sell);
+    let (base_high, perp_high) = case.worst_position(Side::Buy);
+    if base_low.is_negative() || perp_high.is_positive() {
+        return false;
+    }
+    let lowers_risk = case.is_base() == (case.wish.side == Side::Sell);
+    if lowers_risk {
+        return true;
+    }
+    let holdings = case.ledger.holdings();
+    let marks = case.marks();
+    let bought = base_high - holdings.base;
+    let (_, perp_low) = case.worst_position(Side::Sell);
+    let filled = Holdings {
+        base: base_high,
+        perp: perp_low,
+        cash: holdings.cash - case.base.mark.times(bought),
+        perp_cost: holdings.perp_cost + marks.perp.times(perp_low - holdings.perp),
+    };
+    let kept = filled.value(marks).scale(case.limits.margin_buffer, Rounding::Ceil);
+    filled.margin_left(marks, case.limits.margin_factor, case.limits.perp_requirement) >= kept
+}
+
+/// `floor ≤ new ≤ ceiling`, or strictly nearer to the band than before without crossing it (§2.6 `within`).
+fn within(old: Ratio, new: Ratio, floor: Ratio, ceiling: Ratio) -> bool {
+    (floor <= new && new <= ceiling)
+        || (old < floor && old < new && new < ceiling)
+        || (old > ceiling && floor < new && new < old)
+}
+
+/// Delta, and for base orders leverage, in their bands after the worst fills on the wish's side, or improving (M3, M10).
+fn in_delta(case: &Case<'_>) -> bool {
+    let holdings = case.ledger.holdings();
+    let marks = case.marks();
+    let tvl = holdings.tvl(marks);
+    if !tvl.is_positive() {
+        return false;
+    }
+    let (base, perp) = case.worst_position(case.wish.side);
+    let over_tvl = |amount: Amount| amount.over(tvl, Rounding::HalfUp);
+    let exposure = base + perp.scale(marks.ratio(), Rounding::HalfUp);
+    let before = over_tvl(holdings.exposure(marks));
+    let delta_ok = within(before, over_tvl(exposure), case.limits.delta_min, case.limits.delta_max);
+    let leverage_ok = !case.is_base()
+        || within(over_tvl(holdings.base), over_tvl(base), case.limits.leverage_min, case.limits.leverage_max);
+    delta_ok && leverage_ok
+}
+
+/// Borrowing stays inside its limit if every buy fills at its price.
+fn in_cash(case: &Case<'_>) -> bool {
+    if !case.is_base() || case.wish.side == Side::Sell {
+        return true;
+    }
+    let book = case.ledger.book();
+    let others: Cash = case
+        .ledger
+        .orders()
+        .filter(|order| order.wish.instrument == book.base && order.wish.side == Side::Buy)
+        .filter(|order| Some(order.nonce) != case.replaced_nonce())
+        .map(|order| order.wish.price.times(order.open()))
+        .sum();
+    let spent = others + case.wish.price.times(case.wish.amount);
+    case.ledger.holdings().cash - spent >= -case.limits.borrow_max
+}
+
+/// Room to track it; no order of unknown fate near it (O4); at most one quote beside the one it replaces (O5); no own
+/// order it could trade with (M9, Derive 11007).
+fn alone(case: &Case<'_>) -> bool {
+    let crosses = |order: &LiveOrder| {
+        order.wish.instrument == case.wish.instrument
+            && order.wish.side != case.wish.side
+            && match case.wish.side {
+                Side::Buy => order.wish.price <= case.wish.price,
+                Side::Sell => order.wish.price >= case.wish.price,
+            }
+    };
+    let others = || case.ledger.orders().filter(|order| Some(order.nonce) != case.replaced_nonce());
+    let doubtful = others().any(|order| {
+        order.life == Life::Unknown
+            && (case.wish.purpose == Purpose::Quote || order.wish.instrument == case.wish.instrument)
+    });
+    let second_quote = case.wish.purpose == Purpose::Quote && others().any(|o| o.wish.purpose == Purpose::Quote);
+    let replaceable = case.replaced.is_none_or(|old| old.life == Life::Open && old.final_filled.is_none());
+    case.ledger.has_room() && replaceable && !doubtful && !second_quote && !others().any(crosses)
+}
+
+/// Inside the message budget and the fill throttle (RTS 6 15(1)(d), 15(3); O7).
+fn paced(case: &Case<'_>) -> bool {
+    case.budget_left > 0 && case.fills_last_minute < case.limits.fills_per_minute_max
+}
+
+/// Our clock agrees with the venue's (K2), and the signature's life fits venue, mandate and session key (K6, O9).
+fn unexpired(case: &Case<'_>) -> bool {
+    let Some(offset) = case.venue_offset_ns else { return false };
+    let life = case.limits.order_life_ns;
+    offset.unsigned_abs() <= case.limits.clock_offset_ns_max
+        && (300 * SEC..600 * SEC).contains(&life)
+        && case.at.plus(life) < case.key_expires_at
+}

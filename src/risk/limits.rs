@@ -1,0 +1,50 @@
+//! The limits of one vault. They may be tightened while running and loosened only by a restart.
+
+use crate::base::num::{Amount, Cash, Ratio};
+
+/// Hard limits; the strategy's own are tighter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Lowest delta any order may lead to.
+    pub delta_min: Ratio,
+    /// Highest delta any order may lead to.
+    pub delta_max: Ratio,
+    /// Lowest leverage a base order may lead to.
+    pub leverage_min: Ratio,
+    /// Highest leverage a base order may lead to.
+    pub leverage_max: Ratio,
+    /// Furthest a limit price may be from the mark.
+    pub mark_offset_max: Ratio,
+    /// Loss against mark allowed as a decaying share of TVL.
+    pub loss_ema_max: Ratio,
+    /// Decay of that sum, per second in 1e-18.
+    pub loss_decay_e18: i128,
+    /// Largest quote, in base.
+    pub quote_amount_max: Amount,
+    /// Largest hedge, in contracts.
+    pub hedge_amount_max: Amount,
+    /// Largest order, in quote currency.
+    pub notional_max: Cash,
+    /// Largest borrow.
+    pub borrow_max: Cash,
+    /// Collateral factor of the base for initial margin.
+    pub margin_factor: Ratio,
+    /// Initial margin requirement of the perp.
+    pub perp_requirement: Ratio,
+    /// Share of TVL kept free of margin.
+    pub margin_buffer: Ratio,
+    /// Value loss in base units, as a share of the session's highest, at which the vault drains.
+    pub drawdown_max: Ratio,
+    /// Fills per minute at which the vault drains.
+    pub fills_per_minute_max: u32,
+    /// Life of an order's signature (Derive: 300 s at least; mandate: below 600 s).
+    pub order_life_ns: u64,
+    /// The venue must refuse an order arriving later than this after approval.
+    pub reject_after_ns: u64,
+    /// Largest tolerated distance between our clock and the venue's.
+    pub clock_offset_ns_max: u64,
+    /// Oldest usable value.
+    pub value_age_ns_max: u64,
+    /// Cash difference to the venue that rounding and accrual explain.
+    pub cash_tolerance: Cash,
+}

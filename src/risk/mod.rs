@@ -1,0 +1,74 @@
+//! What may be done: the checks table, its limits, the order it grants, and the message budget.
+
+pub mod checks;
+pub mod limits;
+pub mod nonces;
+pub mod order;
+pub mod pacing;
+
+use crate::account::order::LiveOrder;
+use crate::base::ids::{Epoch, Nonce};
+use crate::base::num::Amount;
+use crate::base::time::{Nanos, SEC};
+use crate::msg::{Life, Trace};
+use checks::Case;
+use order::{Order, Replaced};
+
+/// What the approver decides beside the checks.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    /// Name of the order.
+    pub nonce: Nonce,
+    /// Current epoch.
+    pub epoch: Epoch,
+    /// Trace of the wish.
+    pub trace: Trace,
+}
+
+/// Applies every check; a pass yields the order and its reservation, a refusal the index of the row that refused.
+pub fn approve(case: &Case<'_>, grant: Grant) -> Result<(Order, LiveOrder), usize> {
+    if let Some(row) = checks::refusal(case) {
+        return Err(row);
+    }
+    let (Some(instrument), Some(offset)) = (case.instrument, case.venue_offset_ns) else {
+        unreachable!("`known` and `unexpired` refuse without them");
+    };
+    let book = case.ledger.book();
+    let value = if case.wish.instrument == book.base { case.base } else { case.perp };
+    let venue_at = case.at.shifted(offset);
+    let late_after = case.at.plus(case.limits.reject_after_ns);
+    let expires_s = venue_at.plus(case.limits.order_life_ns).secs();
+    let replaced = case.replaced.map(|old| Replaced { nonce: old.nonce, filled: old.booked });
+    let order = Order {
+        trace: grant.trace,
+        vault: book.vault,
+        subaccount: book.subaccount,
+        epoch: grant.epoch,
+        nonce: grant.nonce,
+        wish: case.wish,
+        replaced,
+        max_fee: instrument.max_fee(value.mark, value.index),
+        expires_s,
+        reject_ms: venue_at.plus(case.limits.reject_after_ns).ms(),
+        late_after,
+    };
+    let live = LiveOrder {
+        nonce: grant.nonce,
+        vault: book.vault,
+        subaccount: book.subaccount,
+        wish: case.wish,
+        replaces: replaced.map(|old| old.nonce),
+        life: Life::Pending,
+        booked: Amount::ZERO,
+        final_filled: None,
+        approved_at: case.at,
+        // A taker order waits in the venue's speed bump before the venue looks at the reject time.
+        reject_after: late_after.plus(SEC / 2),
+        expires_at: Nanos(expires_s * SEC).shifted(-offset),
+        cancel_asked_at: Nanos::ZERO,
+    };
+    Ok((order, live))
+}
+
+#[cfg(test)]
+mod tests;

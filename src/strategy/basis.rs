@@ -1,0 +1,343 @@
+//! Delta-1 Basis: hold `target leverage × TVL` of the base, bought with borrowed USDC by resting bids near fair value,
+//! and short the perp on every fill so that delta stays one. When carry turns, the same in reverse.
+//!
+//! Rules: strategy specification §1.1. It never asks for a long perp and never quotes on a value with a guard set.
+
+use crate::account::holdings::{Holdings, Marks};
+use crate::base::ids::{InstrumentId, Side};
+use crate::base::num::{Amount, Price, Ratio, Rounding};
+use crate::base::time::Nanos;
+use crate::market::carry;
+use crate::msg::{Act, Guards, Life, Mode, Purpose, TimeInForce, Wish, Working};
+use crate::strategy::{Strategy, View};
+
+/// Hedges under way at once: a second covers fills that came while the first sits in the venue's speed bump.
+const HEDGES_MAX: usize = 2;
+
+/// What the operator chose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Params {
+    /// Leverage held while carry is good (base over TVL).
+    pub target_leverage: Ratio,
+    /// Annual carry at or above which leverage is built.
+    pub enter_carry: Ratio,
+    /// Annual carry at or below which leverage is unwound; below `enter_carry`.
+    pub exit_carry: Ratio,
+    /// Bid offset from fair: bid = fair · (1 + this).
+    pub bid_offset: Ratio,
+    /// Ask offset from fair: ask = fair · (1 + this); slightly negative pays for leaving.
+    pub ask_offset: Ratio,
+    /// Lowest delta quotes may lead to.
+    pub soft_delta_min: Ratio,
+    /// Highest delta quotes may lead to.
+    pub soft_delta_max: Ratio,
+    /// Largest quote, in base.
+    pub clip: Amount,
+    /// Furthest a quote or hedge may be from the mark.
+    pub mark_offset_max: Ratio,
+    /// Loss against mark allowed as a decaying share of TVL.
+    pub loss_ema_max: Ratio,
+    /// Collateral factor of the base for initial margin.
+    pub margin_factor: Ratio,
+    /// Initial margin requirement of the perp.
+    pub perp_requirement: Ratio,
+    /// Share of TVL kept free of margin.
+    pub margin_buffer: Ratio,
+    /// Smallest relative price change worth a replace.
+    pub reprice_min: Ratio,
+    /// Relative adverse change at which a cancel goes out before anything else.
+    pub adverse_cancel: Ratio,
+    /// Share of the clip by which the amount must differ to be worth a replace.
+    pub resize_min: Ratio,
+    /// How far through the mark a hedge may trade.
+    pub hedge_slippage: Ratio,
+    /// An order this close to its expiry is replaced.
+    pub refresh_ns: u64,
+    /// Pause after a refused wish.
+    pub refusal_pause_ns: u64,
+}
+
+/// What is remembered between two looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Carry is good: leverage is wanted.
+    pub carrying: bool,
+    /// Number of the last refusal seen.
+    refused_seen: u32,
+    /// No wishes before this moment.
+    quiet_until: Nanos,
+}
+
+/// The strategy with its parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Basis {
+    params: Params,
+}
+
+/// Which way the position must go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// Below target: bid.
+    Enter,
+    /// Within half a clip of target.
+    Hold,
+    /// Above target: ask.
+    Exit,
+}
+
+/// One look, with what follows from it worked out once.
+struct Look<'a> {
+    params: &'a Params,
+    view: &'a View<'a>,
+    at: Nanos,
+    marks: Marks,
+    holdings: Holdings,
+    tvl: Amount,
+    exposure: Amount,
+    target: Ratio,
+}
+
+impl Basis {
+    /// With the operator's parameters.
+    pub fn new(params: Params) -> Basis {
+        Basis { params }
+    }
+
+    /// Leverage wanted now; carry turns it on and off with hysteresis.
+    fn target(&self, state: &mut State, carry: Ratio) -> Ratio {
+        if state.carrying && carry <= self.params.exit_carry {
+            state.carrying = false;
+        } else if !state.carrying && carry >= self.params.enter_carry {
+            state.carrying = true;
+        }
+        if state.carrying { self.params.target_leverage } else { Ratio::ONE }
+    }
+}
+
+impl Strategy for Basis {
+    type State = State;
+
+    fn intent(&self, state: &mut State, view: &View<'_>, at: Nanos) -> Option<Act> {
+        let account = view.account;
+        if account.intent_refused != state.refused_seen {
+            state.refused_seen = account.intent_refused;
+            state.quiet_until = at.plus(self.params.refusal_pause_ns);
+        }
+        if matches!(account.mode, Mode::Starting | Mode::Halted) || at < state.quiet_until {
+            return None;
+        }
+        let marks = Marks { base: view.base.mark, perp: view.perp.mark };
+        let usable = marks.base.is_positive() && marks.perp.is_positive();
+        if !usable || view.base.guards.has(Guards::TICKER_STALE) || view.perp.guards.has(Guards::TICKER_STALE) {
+            return withdraw_quotes(view);
+        }
+        let target = self.target(state, carry::annual(view.perp.funding_hourly, account.borrow_apr));
+        let holdings =
+            Holdings { base: account.base, perp: account.perp, cash: account.cash, perp_cost: account.perp_cost };
+        let tvl = holdings.tvl(marks);
+        if !tvl.is_positive() {
+            return withdraw_quotes(view);
+        }
+        let exposure = holdings.exposure(marks);
+        let look = Look { params: &self.params, view, at, marks, holdings, tvl, exposure, target };
+        look.hedge().or_else(|| look.quote())
+    }
+}
+
+/// Cancels one resting quote, if there is any.
+fn withdraw_quotes(view: &View<'_>) -> Option<Act> {
+    let working = view.account.working.iter().flatten();
+    working
+        .filter(|order| order.wish.purpose == Purpose::Quote)
+        .find(|order| matches!(order.life, Life::Open | Life::Pending))
+        .map(|order| Act::Cancel { nonce: order.nonce })
+}
+
+impl Look<'_> {
+    fn working(&self, instrument: InstrumentId) -> impl Iterator<Item = &Working> {
+        self.view.account.working.iter().flatten().filter(move |order| order.wish.instrument == instrument)
+    }
+
+    /// A perp trade that brings delta to one, less what is already under way.
+    fn hedge(&self) -> Option<Act> {
+        let perp = self.view.perp_instrument;
+        let in_flight = || self.working(perp.id);
+        let unknown = in_flight().any(|order| order.life == Life::Unknown);
+        if unknown || in_flight().count() >= HEDGES_MAX {
+            return None;
+        }
+        let under_way: Amount =
+            in_flight().map(|order| Amount::from_raw(order.remaining().raw() * order.wish.side.sign())).sum();
+        let bought: Amount = in_flight().filter(|order| order.wish.side == Side::Buy).map(Working::remaining).sum();
+        let need = self.holdings.hedge(self.marks) - under_way;
+        let (side, wanted) = if need.is_negative() {
+            (Side::Sell, need.abs())
+        } else {
+            // Never long: at most what is short and not yet being bought back (M13).
+            (Side::Buy, need.min((-self.holdings.perp - bought).max(Amount::ZERO)))
+        };
+        let amount = perp.whole_steps(wanted.min(perp.max_amount));
+        if amount < perp.min_amount {
+            return None;
+        }
+        let slippage = self.params.hedge_slippage.min(self.params.mark_offset_max);
+        let value = self.view.perp;
+        let price = match side {
+            Side::Sell => value.mark.scale(Ratio::ONE - slippage, Rounding::Ceil).max(value.band_low),
+            Side::Buy => {
+                let limit = value.mark.scale(Ratio::ONE + slippage, Rounding::Floor);
+                if value.band_high.is_positive() { limit.min(value.band_high) } else { limit }
+            }
+        };
+        Some(Act::Place(Wish {
+            instrument: perp.id,
+            side,
+            price: perp.passive_price(side, price),
+            amount,
+            tif: TimeInForce::Ioc,
+            reduce_only: side == Side::Buy,
+            purpose: Purpose::Hedge,
+        }))
+    }
+
+    fn direction(&self) -> Direction {
+        let wanted = self.tvl.scale(self.target, Rounding::HalfUp) - self.holdings.base;
+        let dead_band = Amount::from_raw(self.params.clip.raw() / 2);
+        if wanted > dead_band {
+            Direction::Enter
+        } else if wanted < -dead_band {
+            Direction::Exit
+        } else {
+            Direction::Hold
+        }
+    }
+
+    /// Keeps the resting quote what it should be: none, or one order at the desired price and amount.
+    fn quote(&self) -> Option<Act> {
+        let usable = self.view.base.guards.is_clear()
+            && self.view.perp.guards.is_clear()
+            && self.at <= self.view.base.good_until
+            && self.view.account.mode == Mode::Live;
+        let side = match self.direction() {
+            Direction::Enter if usable => Side::Buy,
+            Direction::Exit if usable => Side::Sell,
+            _ => return withdraw_quotes(self.view),
+        };
+        let base = self.view.base_instrument;
+        let mut resting = self.working(base.id);
+        let first = resting.next();
+        if resting.next().is_some() {
+            return None; // a replacement is under way
+        }
+        let price = base.passive_price(side, self.quote_price(side));
+        let amount = base.whole_steps(self.quote_amount(side, price).min(base.max_amount));
+        let wish = Wish {
+            instrument: base.id,
+            side,
+            price,
+            amount,
+            tif: TimeInForce::PostOnly,
+            reduce_only: false,
+            purpose: Purpose::Quote,
+        };
+        match first {
+            None if amount >= base.min_amount && self.view.account.quote_budget > 0 => Some(Act::Place(wish)),
+            None => None,
+            Some(order) => self.adjust(order, wish),
+        }
+    }
+
+    /// What to do about a resting quote, given what we would want instead.
+    fn adjust(&self, order: &Working, wish: Wish) -> Option<Act> {
+        if !matches!(order.life, Life::Open | Life::Pending) {
+            return None;
+        }
+        let cancel = Some(Act::Cancel { nonce: order.nonce });
+        if order.wish.side != wish.side || wish.amount < self.view.base_instrument.min_amount {
+            return cancel;
+        }
+        // Positive: our order pays more (or asks less) than we now want.
+        let too_eager = Price::from_raw((order.wish.price - wish.price).raw() * wish.side.sign());
+        let reference = self.view.base.fair;
+        if too_eager > reference.scale(self.params.adverse_cancel, Rounding::Floor) {
+            return cancel;
+        }
+        if order.life == Life::Pending || self.view.account.quote_budget == 0 {
+            return None;
+        }
+        let moved = too_eager.abs() >= reference.scale(self.params.reprice_min, Rounding::Ceil).max(Price::from_raw(1));
+        let resized =
+            (wish.amount - order.remaining()).abs() >= self.params.clip.scale(self.params.resize_min, Rounding::Ceil);
+        let expiring = self.at.plus(self.params.refresh_ns) >= order.expires_at;
+        (moved || resized || expiring).then_some(Act::Replace { old: order.nonce, new: wish })
+    }
+
+    /// `fair · (1 + s)`, inside `mark · (1 ± limit)`, and never through the other side of the book.
+    fn quote_price(&self, side: Side) -> Price {
+        let value = self.view.base;
+        let tick = self.view.base_instrument.tick;
+        let limit = self.params.mark_offset_max;
+        match side {
+            Side::Buy => {
+                let wanted = value.fair.scale(Ratio::ONE + self.params.bid_offset, Rounding::Floor);
+                let capped = wanted.min(value.mark.scale(Ratio::ONE + limit, Rounding::Floor));
+                if value.ask.is_positive() { capped.min(value.ask - tick) } else { capped }
+            }
+            Side::Sell => {
+                let wanted = value.fair.scale(Ratio::ONE + self.params.ask_offset, Rounding::Ceil);
+                let floored = wanted.max(value.mark.scale(Ratio::ONE - limit, Rounding::Ceil));
+                if value.bid.is_positive() { floored.max(value.bid + tick) } else { floored }
+            }
+        }
+    }
+
+    /// Smallest of: room to the soft delta limit, way to target leverage, loss room, margin room, clip.
+    fn quote_amount(&self, side: Side, price: Price) -> Amount {
+        let target_base = self.tvl.scale(self.target, Rounding::Floor);
+        let (delta_room, leverage_room) = match side {
+            Side::Buy => (
+                self.tvl.scale(self.params.soft_delta_max, Rounding::Floor) - self.exposure,
+                target_base - self.holdings.base,
+            ),
+            Side::Sell => (
+                self.exposure - self.tvl.scale(self.params.soft_delta_min, Rounding::Ceil),
+                self.holdings.base - target_base,
+            ),
+        };
+        delta_room
+            .min(leverage_room)
+            .min(self.loss_room(side, price))
+            .min(self.margin_room(side))
+            .min(self.params.clip)
+            .max(Amount::ZERO)
+    }
+
+    /// `A = (limit − ema) · UB / loss per unit in base` (§5.4); unlimited when the price is no worse than the mark.
+    fn loss_room(&self, side: Side, price: Price) -> Amount {
+        let loss = Price::from_raw((price - self.marks.base).raw() * side.sign());
+        if !loss.is_positive() {
+            return Amount::whole(crate::base::num::WIRE_MAX);
+        }
+        let share = (self.params.loss_ema_max - self.view.account.loss_ema).max(Ratio::ZERO);
+        let loss_per_unit = loss.over(self.marks.base, Rounding::Ceil).max(Ratio::from_raw(1));
+        self.tvl.scale(share, Rounding::Floor).unscale(loss_per_unit, Rounding::Floor)
+    }
+
+    /// Each unit bought and hedged costs `1 − factor + requirement` of itself in initial margin.
+    fn margin_room(&self, side: Side) -> Amount {
+        if side == Side::Sell {
+            return Amount::whole(crate::base::num::WIRE_MAX);
+        }
+        let params = self.params;
+        let kept = self.marks.base.times(self.tvl.scale(params.margin_buffer, Rounding::Ceil));
+        let left = self.holdings.margin_left(self.marks, params.margin_factor, params.perp_requirement) - kept;
+        let per_unit = Ratio::ONE - params.margin_factor + params.perp_requirement;
+        if !left.is_positive() || !per_unit.is_positive() {
+            return Amount::ZERO;
+        }
+        left.over_price(self.marks.base, Rounding::Floor).unscale(per_unit, Rounding::Floor)
+    }
+}
+
+#[cfg(test)]
+mod tests;
