@@ -19,6 +19,7 @@ pub const METHODS: &[Method] = &[
     Method::new("private/get_deposit_history", |e, c| none_of(e, c, "deposits")),
     Method::new("private/get_withdrawal_history", |e, c| none_of(e, c, "withdrawals")),
     Method::new("private/get_erc20_transfer_history", |e, c| none_of(e, c, "transfers")),
+    Method::new("private/get_option_settlement_history", |e, c| none_of(e, c, "settlements")),
     Method::new("private/get_rfqs", |e, c| none_of(e, c, "rfqs")),
     Method::new("private/poll_rfqs", |e, c| none_of(e, c, "rfqs")),
     Method::new("private/get_quotes", |e, c| none_of(e, c, "quotes")),
