@@ -3,6 +3,7 @@
 pub mod account;
 pub mod actors;
 pub mod base;
+pub mod config;
 pub mod derive;
 pub mod engine;
 pub mod io;
