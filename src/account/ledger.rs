@@ -99,7 +99,7 @@ pub struct Ledger {
     trades_seen: Recent<Uuid, 1024>,
     buried: Recent<Nonce, 256>,
     draft: Draft,
-    reported: Option<(Amount, Amount, Cash)>,
+    reported: Option<(Amount, Amount)>,
     last_fact_at: Nanos,
     uncertain: bool,
 }
@@ -305,14 +305,13 @@ impl Ledger {
         Effect::Changed
     }
 
-    /// True when the venue's reported balances have differed from ours for longer than a fill takes to arrive.
-    pub fn differs_from_reports(&self, at: Nanos, tolerance: Cash) -> bool {
-        let Some((base, perp, cash)) = self.reported else { return false };
+    /// True when the venue's reported positions have differed from ours for longer than a fill takes to arrive. Cash is
+    /// not compared here: a perp trade also pays old profit into cash, which only a snapshot tells apart.
+    pub fn differs_from_reports(&self, at: Nanos) -> bool {
+        let Some(reported) = self.reported else { return false };
         at.since(self.last_fact_at) > SETTLE_NS
             && !self.uncertain
-            && (base != self.holdings.base
-                || perp != self.holdings.perp
-                || (cash - self.holdings.cash).abs() > tolerance)
+            && reported != (self.holdings.base, self.holdings.perp)
     }
 
     /// One part of a snapshot; `Some` when it is complete.
@@ -371,15 +370,13 @@ impl Ledger {
     }
 
     fn note_reported(&mut self, balance: &Balance) {
-        let (mut base, mut perp, mut cash) =
-            self.reported.unwrap_or((self.holdings.base, self.holdings.perp, self.holdings.cash));
+        let (mut base, mut perp) = self.reported.unwrap_or((self.holdings.base, self.holdings.perp));
         match balance.asset {
             Asset::Currency(currency) if currency == self.book.base_currency => base = to_amount(balance.new),
-            Asset::Currency(currency) if currency == self.book.cash_currency => cash = balance.new,
             Asset::Instrument(instrument) if instrument == self.book.perp => perp = to_amount(balance.new),
             _ => {}
         }
-        self.reported = Some((base, perp, cash));
+        self.reported = Some((base, perp));
     }
 
     fn on_open_order(&mut self, row: &OrderRow) -> Effect {
@@ -408,9 +405,9 @@ impl Ledger {
         let fresh = self.last_fact_at < asked_at;
         let doubtful = self.orders().any(|order| order.life == Life::Unknown);
         let draft = &self.draft;
-        let same = draft.base == self.holdings.base
-            && draft.perp == self.holdings.perp
-            && (draft.cash - self.holdings.cash).abs() <= tolerance;
+        // Profit moves between perp and cash whenever the venue likes; their sum does not.
+        let net = (draft.cash - draft.perp_cost) - (self.holdings.cash - self.holdings.perp_cost);
+        let same = draft.base == self.holdings.base && draft.perp == self.holdings.perp && net.abs() <= tolerance;
         self.flows.funding = draft.funding;
         if !fresh {
             return (Effect::None, Some(Reconciled::Inconclusive));

@@ -11,15 +11,22 @@
 //! # Whose frames
 //!
 //! fastwebsockets can be driven without a runtime (`Waker::noop`, the future kept alive across `Pending`: dropped
-//! in the middle of a frame it loses bytes and reads garbage). Measured by `benches/frames.rs` on this
-//! project's two-core virtual machine, nanoseconds per text message, both checking UTF-8:
+//! in the middle of a frame it loses bytes and reads garbage). Measured by `benches/frames.rs` on a
+//! busy two-core virtual machine, so the ratios say more than the nanoseconds; both check UTF-8, both are given one
+//! frame per read:
 //!
-//! FIGURES
+//! | ns per text of | 200 B | 1000 B | 4000 B |
+//! |---|---|---|---|
+//! | read, `frame::Decoder` | 37 | 80 | 305 |
+//! | read, fastwebsockets | 142 | 173 | 395 |
+//! | write and mask, `Outbox` | 35 | 82 | 435 |
+//! | write and mask, fastwebsockets `mask` + `write` | 81 | 142 | 736 |
 //!
 //! Its reader also takes a new buffer for every few messages and cannot be told to stop. So incoming
 //! frames are split by `frame::Decoder`, in place; outgoing ones use fastwebsockets' head and mask, which
 //! allocate nothing, and its opcode and close code tables decide what is legal on the way in. Its reader is the
-//! other half of a property test: on every stream both must find the same messages.
+//! other half of a property test: on legal streams both find the same messages, and on hostile ones ours finds none
+//! that it does not.
 
 mod address;
 mod backoff;

@@ -81,7 +81,7 @@ impl Desk {
             return;
         }
         let uncertain = self.ledger.is_uncertain() || self.mode == Mode::Starting;
-        let differs = self.ledger.differs_from_reports(at, self.limits.cash_tolerance);
+        let differs = self.ledger.differs_from_reports(at);
         let due = if uncertain || differs { RECONCILE_URGENT_NS } else { RECONCILE_NS };
         if since >= due {
             self.ask_snapshot(at, out);
