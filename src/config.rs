@@ -1,0 +1,382 @@
+//! What was typed → what is meant. Units are in the names, ranges are checked, unknown names are refused.
+//!
+//! Every fault is reported at once, with file, line, field and what is allowed. A [`Config`] exists only if there was
+//! none, so nothing behind it checks again. It holds no secret: the session key stays in its file.
+
+mod explain;
+mod file;
+mod fleet;
+mod host;
+mod problem;
+mod read;
+mod sections;
+mod text;
+mod vault;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::account::ledger::Book;
+use crate::actors::auction::INTENTS_MAX;
+use crate::derive::dialect::{Address, Environment};
+use crate::market::fair::Model;
+use crate::risk::limits::Limits;
+use crate::strategy::basis::Params;
+pub use explain::{Explained, table};
+pub use host::Online;
+pub use problem::{ConfigErrors, Problem};
+use read::{Notes, Section};
+pub use text::Url;
+
+/// A whole, checked configuration.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Where orders go.
+    pub venue: Venue,
+    /// Whose orders they are.
+    pub wallet: Wallet,
+    /// The external order book.
+    pub external: External,
+    /// Where ratio feeds are read.
+    pub chain: Chain,
+    /// Which thread runs where.
+    pub topology: Topology,
+    /// Folder of the journal, if one is kept.
+    pub state_dir: Option<PathBuf>,
+    /// Vaults, in the order of [`crate::base::ids::VaultId`].
+    pub vaults: Vec<VaultConfig>,
+    external_symbols: Vec<String>,
+    ratio_feeds: Vec<RatioFeed>,
+    instruments: Vec<String>,
+    currencies: Vec<String>,
+    explained: Vec<Explained>,
+    warnings: Vec<String>,
+}
+
+/// Where orders go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Venue {
+    /// Endpoints, and what is signed there.
+    pub environment: Environment,
+    /// Ask the venue to cancel quotes when the private connection drops (Derive §4.5).
+    pub cancel_on_disconnect: bool,
+}
+
+/// Whose orders they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wallet {
+    /// Owner of every vault's subaccount.
+    pub owner: Address,
+    /// File that holds the session key.
+    pub session_key_file: PathBuf,
+    /// When the key expires, unix seconds; to be read from the venue if absent.
+    pub session_key_expires_at_s: Option<u64>,
+}
+
+/// The external order book.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct External {
+    /// WebSocket base address, without a stream path.
+    pub ws_url: Url,
+}
+
+/// Where ratio feeds are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// JSON-RPC endpoint; it may hold an access key and is never shown whole.
+    pub rpc_url: Url,
+    /// Time between two reads of a feed.
+    pub poll_interval_ns: u64,
+}
+
+/// Which thread runs where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// Cores.
+    pub layout: Layout,
+    /// What an idle thread does.
+    pub idle: Idle,
+}
+
+/// How actors are spread over cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// As the host suggests.
+    Auto,
+    /// All in one thread, pinned to this core if given.
+    Single(Option<usize>),
+    /// One core each, in pipeline order: market data, pricing, auction, risk, signer, gateway.
+    Spread([usize; 6]),
+}
+
+/// What an actor thread does with nothing to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Look again at once.
+    Spin,
+    /// Let others run first.
+    Yield,
+}
+
+impl fmt::Display for Idle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Idle::Spin => "spin",
+            Idle::Yield => "yield",
+        })
+    }
+}
+
+/// What a vault does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Delta-1 Basis.
+    Delta1Basis,
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("delta1-basis")
+    }
+}
+
+/// A Chainlink feed of what a wrapped token is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RatioFeed {
+    /// Aggregator contract.
+    pub aggregator: Address,
+    /// Decimals of its answers.
+    pub decimals: u8,
+}
+
+/// One vault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VaultConfig {
+    /// Name in reports and commands.
+    pub name: String,
+    /// What it does.
+    pub strategy: Strategy,
+    /// Its ids: vault, subaccount, instruments and currencies, as places in the lists of [`Config`].
+    pub book: Book,
+    /// Spot instrument of the base.
+    pub base_instrument: String,
+    /// Collateral that is the base.
+    pub base_currency: String,
+    /// Perp it hedges with.
+    pub perp_instrument: String,
+    /// Symbol on the external book.
+    pub external_symbol: String,
+    /// Feed of the base's ratio.
+    pub ratio_feed: RatioFeed,
+    /// How the base is valued.
+    pub base_model: Model,
+    /// How the perp is valued.
+    pub perp_model: Model,
+    /// What the strategy may choose.
+    pub params: Params,
+    /// What no order may break.
+    pub limits: Limits,
+}
+
+/// The vaults and the lists their places point into.
+#[derive(Default)]
+struct Fleet {
+    vaults: Vec<VaultConfig>,
+    external_symbols: Vec<String>,
+    ratio_feeds: Vec<RatioFeed>,
+    instruments: Vec<String>,
+    currencies: Vec<String>,
+}
+
+impl Config {
+    /// Reads and checks a file, the files it names, and the cores of this host. Relative paths in it are relative to its
+    /// folder.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+        let name = path.display().to_string();
+        let bytes = file::read(path)?;
+        let text = plain_text(&name, &bytes)?;
+        let mut outcome = parse(text, &name, &Online::here());
+        if let (Some(config), key_line, state_line) = &mut outcome.built {
+            let key = file::resolve(path, &config.wallet.session_key_file);
+            if let Some(what) = file::key_fault(&key) {
+                let allowed = "a plain file with mode 0600 or 0400, holding 64 hexadecimal digits";
+                outcome.errors.push(*key_line, "wallet.session_key_file", what, allowed);
+            }
+            config.wallet.session_key_file = key;
+            if let Some(dir) = &mut config.state_dir {
+                *dir = file::resolve(path, dir);
+                if let Some(what) = file::state_fault(dir) {
+                    outcome.errors.push(*state_line, "state.dir", what, "a folder with mode 0700, or none yet");
+                }
+                if file::in_memory(dir) {
+                    let what = "is in memory: the journal is lost when the host restarts";
+                    config.warnings.push(format!("{name}:{state_line}: state.dir: {what}"));
+                }
+            }
+        }
+        outcome.finish()
+    }
+
+    /// Checks a text as if it were the content of `file`, on a host with these cores. No file is touched.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn parse(text: &str, file: &str, online: &Online) -> Result<Config, ConfigErrors> {
+        parse(plain_text(file, text.as_bytes())?, file, online).finish()
+    }
+
+    /// Every resolved value, in the order of the sections. No secret is among them.
+    pub fn explain(&self) -> &[Explained] {
+        &self.explained
+    }
+
+    /// What is allowed but probably not wanted, as `file:line: field: what`.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    /// External symbols; [`Model::external`] is a place in this list.
+    pub fn external_symbols(&self) -> &[String] {
+        &self.external_symbols
+    }
+
+    /// Ratio feeds; [`Model::ratio_feed`] is a place in this list.
+    pub fn ratio_feeds(&self) -> &[RatioFeed] {
+        &self.ratio_feeds
+    }
+
+    /// Instruments by venue name; an [`crate::base::ids::InstrumentId`] is a place in this list.
+    pub fn instruments(&self) -> &[String] {
+        &self.instruments
+    }
+
+    /// Currencies by venue name, cash first; a [`crate::msg::CurrencyId`] is a place in this list.
+    pub fn currencies(&self) -> &[String] {
+        &self.currencies
+    }
+
+    /// How each instrument is valued, in the order of [`Config::instruments`].
+    pub fn models(&self) -> impl Iterator<Item = Model> + '_ {
+        (0u16..).map(crate::base::ids::InstrumentId).zip(&self.instruments).filter_map(|(id, _)| {
+            self.vaults.iter().find_map(|vault| match id {
+                _ if id == vault.book.base => Some(vault.base_model),
+                _ if id == vault.book.perp => Some(vault.perp_model),
+                _ => None,
+            })
+        })
+    }
+}
+
+/// A reading, and what is wrong with it.
+struct Outcome {
+    /// The configuration, and the lines of the session key file and the state folder.
+    built: (Option<Config>, usize, usize),
+    errors: ConfigErrors,
+}
+
+impl Outcome {
+    fn finish(mut self) -> Result<Config, ConfigErrors> {
+        self.errors.sort();
+        match self.built.0 {
+            Some(config) if self.errors.is_empty() => Ok(config),
+            _ => Err(self.errors),
+        }
+    }
+}
+
+/// The bytes as text, if they are plain text of bounded size.
+fn plain_text<'b>(file: &str, bytes: &'b [u8]) -> Result<&'b str, ConfigErrors> {
+    let line = |at: usize| bytes[..at].iter().filter(|byte| **byte == b'\n').count() + 1;
+    let refuse = |line: usize, what: &str, allowed: &str| {
+        let mut errors = ConfigErrors::new(file);
+        errors.push(line, "", what, allowed);
+        Err(errors)
+    };
+    if bytes.len() > file::BYTES_MAX {
+        return refuse(1, &format!("is larger than {} bytes", file::BYTES_MAX), "a configuration of at most 64 KiB");
+    }
+    if bytes.starts_with(&[0xef, 0xbb, 0xbf]) {
+        return refuse(1, "starts with a byte order mark", "plain UTF-8 without one");
+    }
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        return refuse(line(at), "holds a NUL byte", "plain UTF-8 text");
+    }
+    std::str::from_utf8(bytes).or_else(|error| refuse(line(error.valid_up_to()), "is not UTF-8", "plain UTF-8 text"))
+}
+
+fn parse(text: &str, file: &str, online: &Online) -> Outcome {
+    let notes = Notes::new(file, text);
+    let (document, faults) = DeTable::parse_recoverable(text);
+    for fault in &faults {
+        let mut notes = notes.borrow_mut();
+        let line = notes.line(fault.span().map_or(0, |span| span.start));
+        notes.errors.push(line, "", format!("not TOML: {}", fault.message()), "TOML 1.0");
+    }
+    // What a broken document seems to lack may only be hidden behind the fault.
+    let built = if faults.is_empty() {
+        refuse_secrets(document.get_ref(), &notes);
+        build(&Section::root(&notes, document.get_ref()), online)
+    } else {
+        (None, 1, 1)
+    };
+    let Notes { errors, rows, .. } = notes.into_inner();
+    let (config, key_line, state_line) = built;
+    let config = config.map(|config| Config { explained: rows, ..config });
+    Outcome { built: (config, key_line, state_line), errors }
+}
+
+fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) {
+    let venue = sections::venue(root.child("venue"));
+    let (wallet, key_line) = sections::wallet(root.child("wallet"));
+    let external = sections::external(root.child("external"));
+    let (chain, poll) = sections::chain(root.child("chain"));
+    let topology = sections::topology(root.child("topology"), online);
+    let (state_dir, state_line) = sections::state(root.child("state"));
+    let tables = root.children("vault", 1..=INTENTS_MAX);
+    let drafts: Vec<_> = tables.into_iter().map(|table| vault::vault(table, &poll)).collect();
+    fleet::check(&drafts, root.notes);
+    root.finish();
+    let config = || {
+        let fleet = fleet::build(drafts)?;
+        Some(Config {
+            venue: venue?,
+            wallet: wallet?,
+            external: external?,
+            chain: chain?,
+            topology: topology?,
+            state_dir,
+            vaults: fleet.vaults,
+            external_symbols: fleet.external_symbols,
+            ratio_feeds: fleet.ratio_feeds,
+            instruments: fleet.instruments,
+            currencies: fleet.currencies,
+            explained: Vec::new(),
+            warnings: Vec::new(),
+        })
+    };
+    (config(), key_line, state_line)
+}
+
+/// Refuses any text that could be a private key, wherever it stands, without repeating it.
+fn refuse_secrets(table: &DeTable<'_>, notes: &std::cell::RefCell<Notes>) {
+    let mut left: Vec<&Spanned<DeValue<'_>>> = table.values().collect();
+    while let Some(value) = left.pop() {
+        match value.get_ref() {
+            DeValue::String(text) if text::looks_secret(text) => {
+                let mut notes = notes.borrow_mut();
+                let line = notes.line(value.span().start);
+                let what = "a text that could be a private key; if it is one, treat it as lost";
+                notes.errors.push(line, "", what, "secrets only in the file that wallet.session_key_file names");
+            }
+            DeValue::Array(items) => left.extend(items.iter()),
+            DeValue::Table(table) => left.extend(table.values()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! `[vault.limits]`: what no order may break. Ranges end where the mandate's contract ends.
+
+use std::cell::RefCell;
+
+use super::{Margin, fair};
+use crate::base::num::{Amount, Cash, Ratio, Rounding, div_round};
+use crate::base::time::SEC;
+use crate::config::read::{Bps, Field, Notes, Section, Span};
+use crate::risk::limits::Limits;
+
+/// ln 2 in 1e-18: a half-life in seconds divides it to a decay per second.
+const LN2_E18: i128 = 693_147_180_559_945_309;
+/// Largest order, in base or contracts.
+const AMOUNT_MAX: Amount = Amount::whole(1_000_000);
+
+/// The section, field by field.
+pub(super) struct Fields {
+    pub(super) delta_min: Field<Ratio>,
+    pub(super) delta_max: Field<Ratio>,
+    leverage_min: Field<Ratio>,
+    pub(super) leverage_max: Field<Ratio>,
+    pub(super) mark_offset: Field<Bps>,
+    pub(super) loss_ema: Field<Bps>,
+    loss_half_life: Field<Span>,
+    pub(super) quote_amount: Field<Amount>,
+    pub(super) hedge_amount: Field<Amount>,
+    notional: Field<Cash>,
+    borrow: Field<Cash>,
+    pub(super) buffer: Field<Bps>,
+    drawdown: Field<Bps>,
+    fills_per_minute: Field<i64>,
+    pub(super) order_life: Field<Span>,
+    reject_after: Field<Span>,
+    clock_offset: Field<Span>,
+    value_age: Field<Span>,
+    cash_tolerance: Field<Cash>,
+}
+
+impl Fields {
+    pub(super) fn read(section: Section<'_>) -> Fields {
+        let tvl = "× TVL";
+        let (bps, x) = (Ratio::from_bps, Ratio::whole);
+        let smallest = Amount::from_raw(1);
+        let s = &section;
+        let fields = Fields {
+            delta_min: s.decimal(
+                ("delta_min_x", "lowest delta an order may lead to"),
+                tvl,
+                bps(7_000)..=x(1),
+                Some(bps(9_800)),
+            ),
+            delta_max: s.decimal(
+                ("delta_max_x", "highest delta an order may lead to"),
+                tvl,
+                x(1)..=bps(13_000),
+                Some(bps(10_200)),
+            ),
+            leverage_min: s.decimal(
+                ("leverage_min_x", "lowest leverage a base order may lead to"),
+                tvl,
+                x(0)..=x(1),
+                Some(bps(9_000)),
+            ),
+            leverage_max: s.decimal(
+                ("leverage_max_x", "highest leverage a base order may lead to"),
+                tvl,
+                x(1)..=bps(30_500),
+                Some(x(2)),
+            ),
+            mark_offset: s.bps(("mark_offset_max_bps", "furthest a limit price may be from the mark"), 1..=200, 100),
+            loss_ema: s.bps(("loss_ema_max_bps", "loss against mark allowed, decaying, as a share of TVL"), 1..=150, 20),
+            loss_half_life: s.seconds(("loss_half_life_s", "time in which that loss counts half"), 3_466..=86_400, 3_600),
+            quote_amount: s.decimal(("quote_amount_max_base", "largest quote"), "base", smallest..=AMOUNT_MAX, None),
+            hedge_amount: s.decimal(
+                ("hedge_amount_max_contracts", "largest hedge"),
+                "contracts",
+                smallest..=AMOUNT_MAX,
+                None,
+            ),
+            notional: s.decimal(
+                ("notional_max_usdc", "largest order"),
+                "USDC",
+                Cash::ONE..=Cash::whole(1_000_000_000),
+                None,
+            ),
+            borrow: s.decimal(
+                ("borrow_max_usdc", "largest borrow if every buy fills"),
+                "USDC",
+                Cash::ONE..=Cash::whole(10_000_000_000),
+                None,
+            ),
+            buffer: s.bps(("margin_buffer_bps", "share of TVL kept free of initial margin"), 0..=5_000, 100),
+            drawdown: s.bps(("drawdown_max_bps", "fall of TVL in base from its highest at which the vault drains"), 1..=5_000, 200),
+            fills_per_minute: s.integer(
+                ("fills_per_minute_max", "fills at which the vault drains"),
+                "per minute",
+                1..=1_000,
+                Some(60),
+            ),
+            order_life: s.seconds(("order_life_s", "life of an order's signature"), 310..=599, 310),
+            reject_after: s.ms(("reject_after_ms", "the venue refuses an order arriving later than this"), 50..=1_000, 1_000),
+            clock_offset: s.ms(("clock_offset_max_ms", "furthest our clock may be from the venue's"), 1..=1_000, 500),
+            value_age: s.ms(("value_age_max_ms", "oldest value an order may rest on"), 200..=2_000, 500),
+            cash_tolerance: s.decimal(
+                ("cash_tolerance_usdc", "difference to the venue that accrual and rounding explain"),
+                "USDC",
+                Cash::ZERO..=Cash::whole(1_000),
+                Some(Cash::ONE),
+            ),
+        };
+        if let Some(decay) = fields.loss_decay_e18() {
+            s.derived(("loss_decay_e18", "decay of that loss, from its half-life"), decay, "1e-18 per s");
+        }
+        section.finish();
+        fields
+    }
+
+    /// Limits against the rest of the vault.
+    pub(super) fn check(&self, fair: &fair::Fields, notes: &RefCell<Notes>) {
+        self.value_age.at_most(&fair.ticker_age, "a value would outlive its ticker", notes);
+        self.quote_amount.at_most(&self.hedge_amount, "a filled quote must be hedged by one order", notes);
+        self.notional.at_most(&self.borrow, "one order could not be paid for", notes);
+    }
+
+    fn loss_decay_e18(&self) -> Option<i128> {
+        self.loss_half_life.value.map(|Span(ns)| div_round(LN2_E18, i128::from(ns / SEC), Rounding::HalfUp))
+    }
+
+    pub(super) fn build(&self, margin: &Margin) -> Option<Limits> {
+        Some(Limits {
+            delta_min: self.delta_min.value?,
+            delta_max: self.delta_max.value?,
+            leverage_min: self.leverage_min.value?,
+            leverage_max: self.leverage_max.value?,
+            mark_offset_max: self.mark_offset.value?.ratio(),
+            loss_ema_max: self.loss_ema.value?.ratio(),
+            loss_decay_e18: self.loss_decay_e18()?,
+            quote_amount_max: self.quote_amount.value?,
+            hedge_amount_max: self.hedge_amount.value?,
+            notional_max: self.notional.value?,
+            borrow_max: self.borrow.value?,
+            margin_factor: margin.factor.value?.ratio(),
+            perp_requirement: margin.requirement.value?.ratio(),
+            margin_buffer: self.buffer.value?.ratio(),
+            drawdown_max: self.drawdown.value?.ratio(),
+            fills_per_minute_max: u32::try_from(self.fills_per_minute.value?).ok()?,
+            order_life_ns: self.order_life.value?.0,
+            reject_after_ns: self.reject_after.value?.0,
+            clock_offset_ns_max: self.clock_offset.value?.0,
+            value_age_ns_max: self.value_age.value?.0,
+            cash_tolerance: self.cash_tolerance.value?,
+        })
+    }
+}
