@@ -466,13 +466,6 @@ pub struct ReportMsg {
 /// A fact about our orders, account or session.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Report {
-    /// A request was handed to the socket.
-    Sent {
-        /// The order it concerns.
-        nonce: Nonce,
-        /// What was asked.
-        request: Request,
-    },
     /// A request was dropped before the socket and never will leave.
     Unsent {
         /// The order it concerns.
@@ -503,6 +496,13 @@ pub enum Report {
     },
     /// The session changed.
     Session(Session),
+    /// An order, fill or position of a subaccount of ours in an instrument we do not know.
+    Stranger {
+        /// Which subaccount.
+        subaccount: SubaccountId,
+    },
+    /// A private frame could not be understood: a fact may be missing.
+    Unreadable,
 }
 
 /// Why a request never left.

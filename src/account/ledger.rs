@@ -199,6 +199,11 @@ impl Ledger {
         }
     }
 
+    /// A fact may be missing: nothing is certain until the next snapshot.
+    pub fn mistrust(&mut self) {
+        self.uncertain = true;
+    }
+
     /// The session is lost: every live order may have met any fate.
     pub fn doubt_all(&mut self) {
         self.uncertain = true;
@@ -378,8 +383,9 @@ impl Ledger {
     }
 
     fn on_open_order(&mut self, row: &OrderRow) -> Effect {
-        if self.draft.open_count < FOREIGN {
-            self.draft.open[self.draft.open_count] = row.nonce;
+        let count = self.draft.open_count;
+        if count < FOREIGN && !self.draft.open[..count].contains(&row.nonce) {
+            self.draft.open[count] = row.nonce;
             self.draft.open_count += 1;
         }
         // A buried order cannot rest: it was over before this snapshot was asked for, or the snapshot is old.

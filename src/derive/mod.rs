@@ -6,5 +6,5 @@ pub mod dialect;
 pub mod encode;
 pub mod errors;
 pub mod instrument;
-pub mod nonce;
 pub mod request_id;
+pub mod seal;

@@ -5,12 +5,12 @@ use crate::base::time::Nanos;
 /// A step function over messages. The same messages at the same moments give the same output, on any day.
 pub trait Actor {
     /// What it hears.
-    type In: Copy;
+    type In<'a>;
     /// What one step says.
-    type Out: Default;
+    type Out;
 
     /// Hears one message at one moment.
-    fn on(&mut self, at: Nanos, message: &Self::In, out: &mut Self::Out);
+    fn on(&mut self, at: Nanos, message: Self::In<'_>, out: &mut Self::Out);
 }
 
 /// Something a core turns over and over: drains its inbox once and returns true if there was work.

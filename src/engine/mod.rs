@@ -1,4 +1,8 @@
-//! House rules of the pipeline: ports, actors and the core loop.
+//! House rules of the pipeline: ports, actors, frames and the journal's records.
 
 pub mod actor;
+pub mod core;
+pub mod frames;
+pub mod journal;
+pub mod latency;
 pub mod ports;

@@ -65,4 +65,6 @@ pub trait Key {
     fn sign(&mut self, digest: &[u8; 32]) -> [u8; 65];
     /// The Ethereum address of the key.
     fn address(&self) -> [u8; 20];
+    /// Housekeeping between ticks, such as fresh blinding.
+    fn refresh(&mut self) {}
 }

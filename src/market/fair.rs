@@ -5,7 +5,7 @@
 
 use crate::base::num::{Price, Ratio, Rounding};
 use crate::base::time::Nanos;
-use crate::msg::{External, Guards, RatioRound, Ticker};
+use crate::msg::{Book, External, Guards, RatioRound, Ticker};
 
 /// How to value one instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +112,21 @@ impl Fair {
             self.ticker = Some((*ticker, at));
         }
         newer
+    }
+
+    /// Takes a book snapshot: its top is fresher than the ticker's. It says nothing of marks, so it does not renew the
+    /// ticker; an older one changes nothing (D3).
+    pub fn on_book(&mut self, book: &Book) -> bool {
+        let Some((ticker, _)) = &mut self.ticker else { return false };
+        if book.venue_at < ticker.venue_at {
+            return false;
+        }
+        let best = |levels: &[crate::msg::Level]| levels.first().copied().unwrap_or_default();
+        let (bid, ask) = (best(book.bids()), best(book.asks()));
+        let changed = (ticker.bid, ticker.ask) != (bid.price, ask.price);
+        (ticker.bid, ticker.bid_amount) = (bid.price, bid.amount);
+        (ticker.ask, ticker.ask_amount) = (ask.price, ask.amount);
+        changed
     }
 
     /// Takes an external quote; an older update number changes nothing (D3).

@@ -7,11 +7,10 @@ use crate::account::holdings::{Holdings, Marks};
 use crate::base::ids::{InstrumentId, Side};
 use crate::base::num::{Amount, Price, Ratio, Rounding};
 use crate::base::time::Nanos;
+use crate::market::carry;
 use crate::msg::{Act, Guards, Life, Mode, Purpose, TimeInForce, Wish, Working};
 use crate::strategy::{Strategy, View};
 
-/// Hours of a year, for hourly funding to annual.
-const HOURS_PER_YEAR: i64 = 8_760;
 /// Hedges under way at once: a second covers fills that came while the first sits in the venue's speed bump.
 const HEDGES_MAX: usize = 2;
 
@@ -98,11 +97,6 @@ struct Look<'a> {
     target: Ratio,
 }
 
-/// Annual carry: what the short earns less what the borrow costs.
-pub fn carry(funding_hourly: Ratio, borrow_apr: Ratio) -> Ratio {
-    Ratio::from_raw(funding_hourly.raw() * HOURS_PER_YEAR) - borrow_apr
-}
-
 impl Basis {
     /// With the operator's parameters.
     pub fn new(params: Params) -> Basis {
@@ -137,7 +131,7 @@ impl Strategy for Basis {
         if !usable || view.base.guards.has(Guards::TICKER_STALE) || view.perp.guards.has(Guards::TICKER_STALE) {
             return withdraw_quotes(view);
         }
-        let target = self.target(state, carry(view.perp.funding_hourly, account.borrow_apr));
+        let target = self.target(state, carry::annual(view.perp.funding_hourly, account.borrow_apr));
         let holdings =
             Holdings { base: account.base, perp: account.perp, cash: account.cash, perp_cost: account.perp_cost };
         let tvl = holdings.tvl(marks);

@@ -135,8 +135,9 @@ fn common_decimal(text: &[u8], exact: bool) -> Option<(i64, usize)> {
     let start = 1 + usize::from(negative);
     let mut at = start;
     let mut value = 0u64;
+    // At most ten and nine digits: neither part can overflow, so the checked operators would only cost.
     while let Some(digit) = digit(at) {
-        value = value * 10 + digit;
+        value = value.wrapping_mul(10).wrapping_add(digit);
         at += 1;
         if at - start > 10 {
             return None;
@@ -145,16 +146,16 @@ fn common_decimal(text: &[u8], exact: bool) -> Option<(i64, usize)> {
     if at == start || text[0] != b'"' {
         return None;
     }
-    value *= E9 as u64;
+    value = value.wrapping_mul(E9 as u64);
     if text.get(at) == Some(&b'.') {
         let point = at;
         let mut fraction = 0u64;
         at += 1;
         while let Some(digit) = digit(at).filter(|_| at - point <= 9) {
-            fraction = fraction * 10 + digit;
+            fraction = fraction.wrapping_mul(10).wrapping_add(digit);
             at += 1;
         }
-        value += fraction * POW10[at - point - 1];
+        value = value.wrapping_add(fraction.wrapping_mul(POW10[at - point - 1]));
         if at - point == 1 {
             return None;
         }
@@ -208,6 +209,12 @@ impl<'f> Source<'f> for Scan<'f> {
     #[inline]
     fn int(&mut self) -> Result<i128, Malformed> {
         let negative = self.take(b'-');
+        let value = i128::from(self.uint()?);
+        Ok(if negative { -value } else { value })
+    }
+
+    #[inline]
+    fn uint(&mut self) -> Result<u64, Malformed> {
         let mut value = 0u64;
         let mut len = 0;
         while let Some(digit) = self.0.get(len).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
@@ -215,7 +222,7 @@ impl<'f> Source<'f> for Scan<'f> {
             if len == 19 {
                 return Err(Malformed::Json);
             }
-            value = value * 10 + u64::from(digit);
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
             len += 1;
         }
         let ends = matches!(self.0.get(len), Some(b',' | b'}' | b']'));
@@ -223,7 +230,7 @@ impl<'f> Source<'f> for Scan<'f> {
             return Err(Malformed::Json);
         }
         self.0 = &self.0[len..];
-        Ok(if negative { -i128::from(value) } else { i128::from(value) })
+        Ok(value)
     }
 
     fn flag(&mut self) -> Result<bool, Malformed> {

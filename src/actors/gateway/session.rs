@@ -1,0 +1,279 @@
+//! Login, subscriptions, clock and snapshots: what must be said at every connection before orders may leave.
+
+use super::{Member, Out, Tag, report};
+use crate::base::ids::{SubaccountId, VaultId};
+use crate::base::time::{MS, Nanos, SEC};
+use crate::derive::decode::{Heard, Reply, ReplyBody};
+use crate::derive::dialect::Address;
+use crate::derive::encode::{EncodeError, request};
+use crate::derive::request_id::RequestKind;
+use crate::derive::seal::LoginProof;
+use crate::msg::{Report, Session as State, Snapshot, Trace, Verdict};
+
+/// Longest session request.
+const REQUEST_BYTES: usize = 8 * 1024;
+/// How often the venue's clock is asked.
+const TIME_NS: u64 = 10 * SEC;
+/// A login or subscription unanswered for this long ends the connection.
+const ANSWER_NS_MAX: u64 = 5 * SEC;
+/// Code reported when the key may not act for a subaccount of ours (Derive 14001).
+const NO_ACCESS: i32 = 14_001;
+
+/// What the session needs to know.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Owner of the subaccounts.
+    pub wallet: Address,
+    /// Ask the venue to cancel market-maker orders when the connection drops (Derive §4.5).
+    pub cancel_on_disconnect: bool,
+}
+
+/// How far a connection has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// No connection.
+    Offline,
+    /// Connected; the login waits for a proof.
+    Proving,
+    /// Login sent.
+    LoggingIn,
+    /// Logged in; subscription sent.
+    Subscribing,
+    /// Usable.
+    Up,
+    /// Refused for good.
+    Rejected,
+}
+
+/// A snapshot under way.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    subaccount: SubaccountId,
+    at: Nanos,
+}
+
+/// The session's state.
+pub(super) struct Session {
+    terms: Terms,
+    phase: Phase,
+    members: Box<[Member]>,
+    channels: Box<[String]>,
+    proof: Option<LoginProof>,
+    since: Nanos,
+    access: u64,
+    seq: u64,
+    asked: Option<Asked>,
+    wanted: [bool; 8],
+    time_asked_at: Nanos,
+    best_rtt_ns: u64,
+    buffer: Box<[u8; REQUEST_BYTES]>,
+}
+
+impl Session {
+    pub(super) fn new(terms: Terms, members: &[Member]) -> Session {
+        let channels = members
+            .iter()
+            .flat_map(|member| ["orders", "trades", "balances"].map(|name| format!("{}.{name}", member.subaccount.0)))
+            .collect();
+        Session {
+            terms,
+            phase: Phase::Offline,
+            members: members.into(),
+            channels,
+            proof: None,
+            since: Nanos::ZERO,
+            access: 0,
+            seq: 0,
+            asked: None,
+            wanted: [false; 8],
+            time_asked_at: Nanos::ZERO,
+            best_rtt_ns: u64::MAX,
+            buffer: Box::new([0; REQUEST_BYTES]),
+        }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.phase == Phase::Up
+    }
+
+    /// Writes and queues one request.
+    fn say(
+        &mut self,
+        out: &mut Out,
+        write: impl for<'b> FnOnce(&'b mut [u8], u64, &Context<'_>) -> Result<&'b [u8], EncodeError>,
+    ) {
+        self.seq += 1;
+        let context = Context { terms: &self.terms, channels: &self.channels };
+        let text = write(&mut self.buffer[..], self.seq, &context);
+        out.frames.push(text.expect("session requests were proved to fit at start"), Tag::Session);
+    }
+
+    pub(super) fn on_up(&mut self, at: Nanos, out: &mut Out) {
+        self.phase = Phase::Proving;
+        self.since = at;
+        self.access = 0;
+        self.asked = None;
+        self.wanted = [false; 8];
+        self.log_in(at, out);
+    }
+
+    pub(super) fn on_down(&mut self, out: &mut Out) {
+        if self.phase != Phase::Rejected {
+            self.phase = Phase::Offline;
+        }
+        self.asked = None;
+        out.report(Trace::default(), Report::Session(State::Down));
+    }
+
+    pub(super) fn on_proof(&mut self, at: Nanos, proof: LoginProof, out: &mut Out) {
+        self.proof = Some(proof);
+        self.log_in(at, out);
+    }
+
+    fn log_in(&mut self, at: Nanos, out: &mut Out) {
+        let (Phase::Proving, Some(proof)) = (self.phase, self.proof) else { return };
+        self.phase = Phase::LoggingIn;
+        self.since = at;
+        self.say(out, |buffer, seq, context| {
+            request::login(buffer, seq, &context.terms.wallet, proof.timestamp_ms, &proof.signature)
+        });
+    }
+
+    fn reject(&mut self, code: i32, out: &mut Out) {
+        self.phase = Phase::Rejected;
+        out.report(Trace::default(), Report::Session(State::Rejected { code }));
+    }
+
+    fn on_logged_in(&mut self, at: Nanos, out: &mut Out) {
+        if self.access.count_ones() as usize != self.members.len() {
+            return self.reject(NO_ACCESS, out);
+        }
+        self.phase = Phase::Subscribing;
+        self.since = at;
+        self.say(out, |buffer, seq, context| {
+            request::subscribe(buffer, seq, context.channels.iter().map(String::as_str))
+        });
+        self.say(out, |buffer, seq, context| request::get_account(buffer, seq, &context.terms.wallet));
+        if self.terms.cancel_on_disconnect {
+            self.say(out, |buffer, seq, context| {
+                request::set_cancel_on_disconnect(buffer, seq, &context.terms.wallet, true)
+            });
+        }
+        self.ask_time(at, out);
+    }
+
+    fn ask_time(&mut self, at: Nanos, out: &mut Out) {
+        self.time_asked_at = at;
+        self.say(out, |buffer, seq, _| request::get_time(buffer, seq));
+    }
+
+    /// Half the round trip is the best guess of how old the answer is; only answers about as quick as the quickest
+    /// count, because a slow one says more about the road than about the clock.
+    fn on_time(&mut self, at: Nanos, venue_at: Nanos, out: &mut Out) {
+        let rtt_ns = at.since(self.time_asked_at);
+        if rtt_ns > self.best_rtt_ns.saturating_mul(2).max(MS) {
+            return;
+        }
+        self.best_rtt_ns = self.best_rtt_ns.min(rtt_ns.max(1));
+        let middle = self.time_asked_at.plus(rtt_ns / 2);
+        // The venue says whole milliseconds, so its clock reads half a millisecond more on average.
+        let offset_ns = venue_at.plus(MS / 2).0.wrapping_sub(middle.0) as i64;
+        out.report(Trace::default(), Report::VenueTime { offset_ns, rtt_ns });
+    }
+
+    pub(super) fn ask_snapshot(&mut self, at: Nanos, vault: VaultId, out: &mut Out) {
+        let Some(place) = self.members.iter().position(|member| member.vault == vault) else { return };
+        if self.phase != Phase::Up {
+            return;
+        }
+        if let Some(asked) = self.asked
+            && at.since(asked.at) < ANSWER_NS_MAX
+        {
+            self.wanted[place] = true; // one at a time: its parts carry no name of the request
+            return;
+        }
+        self.wanted[place] = false;
+        let subaccount = self.members[place].subaccount;
+        self.asked = Some(Asked { subaccount, at });
+        self.say(out, |buffer, seq, _| request::get_subaccount(buffer, seq, subaccount));
+    }
+
+    fn next_snapshot(&mut self, at: Nanos, out: &mut Out) {
+        self.asked = None;
+        if let Some(place) = self.wanted[..self.members.len()].iter().position(|wanted| *wanted) {
+            let vault = self.members[place].vault;
+            self.ask_snapshot(at, vault, out);
+        }
+    }
+
+    pub(super) fn on_heard(&mut self, at: Nanos, trace: Trace, item: &Heard, out: &mut Out) {
+        if let Some(body) = report(item) {
+            out.report(trace, body);
+        } else if let Heard::Reply(reply) = item {
+            self.on_reply(at, reply, out);
+        }
+    }
+
+    fn on_reply(&mut self, at: Nanos, reply: &Reply, out: &mut Out) {
+        match (reply.id.kind, reply.body) {
+            (_, ReplyBody::Access { subaccount }) => {
+                if let Some(place) = self.members.iter().position(|member| member.subaccount == subaccount) {
+                    self.access |= 1 << place;
+                }
+            }
+            (RequestKind::Login, ReplyBody::LoggedIn { .. }) => self.on_logged_in(at, out),
+            (RequestKind::Login | RequestKind::Subscribe, ReplyBody::Failed { code, verdict }) => {
+                // Rate limits and hiccups heal by reconnecting; a refusal needs a person.
+                if matches!(verdict, Verdict::Halt | Verdict::Refused) {
+                    self.reject(code, out);
+                } else {
+                    out.drop_connection = true;
+                }
+            }
+            (RequestKind::Subscribe, ReplyBody::Subscribed { refused, .. }) => {
+                if refused > 0 {
+                    self.reject(0, out);
+                } else {
+                    self.phase = Phase::Up;
+                    out.report(Trace::default(), Report::Session(State::Up));
+                }
+            }
+            (RequestKind::Time, ReplyBody::Time { venue_at }) => self.on_time(at, venue_at, out),
+            (RequestKind::Account, ReplyBody::Account { budget, .. }) => {
+                out.report(Trace::default(), Report::Budget(budget));
+            }
+            (RequestKind::Subaccount, ReplyBody::Done) => {
+                if let Some(Asked { subaccount, .. }) = self.asked {
+                    self.say(out, |buffer, seq, _| request::get_open_orders(buffer, seq, subaccount));
+                }
+            }
+            (RequestKind::OpenOrders, ReplyBody::Done) => {
+                if let Some(Asked { at: asked_at, .. }) = self.asked {
+                    out.report(Trace::default(), Report::Snapshot(Snapshot::End { asked_at }));
+                }
+                self.next_snapshot(at, out);
+            }
+            (RequestKind::Subaccount | RequestKind::OpenOrders, ReplyBody::Failed { .. } | ReplyBody::Incomplete) => {
+                self.next_snapshot(at, out);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn on_tick(&mut self, at: Nanos, out: &mut Out) {
+        let waiting = matches!(self.phase, Phase::LoggingIn | Phase::Subscribing);
+        if waiting && at.since(self.since) > ANSWER_NS_MAX {
+            self.since = at;
+            out.drop_connection = true;
+        }
+        if self.phase == Phase::Up && at.since(self.time_asked_at) > TIME_NS {
+            self.ask_time(at, out);
+        }
+    }
+}
+
+/// What request writers may look at while the buffer is borrowed.
+struct Context<'a> {
+    terms: &'a Terms,
+    channels: &'a [String],
+}

@@ -1,0 +1,196 @@
+//! Public frames in, market facts out. Subscribes, understands, counts what it cannot understand, and drops a
+//! connection that has gone silent.
+
+use crate::base::time::{Nanos, SEC};
+use crate::derive::decode::{Decoder, ExternalDecoder, Heard};
+use crate::derive::encode::request;
+use crate::engine::actor::Actor;
+use crate::engine::frames::Frames;
+use crate::engine::ports::Event;
+use crate::msg::{Cause, Feed, Market, MarketMsg, RatioRound, Stage, Trace};
+
+/// A connection that says nothing for this long is half-open.
+const SILENCE_NS_MAX: u64 = 3 * SEC;
+/// Longest subscription request.
+const REQUEST_BYTES: usize = 16 * 1024;
+/// Facts one frame can carry here.
+const FACTS: usize = 2_048;
+
+/// What market data hears.
+#[derive(Clone, Copy, Debug)]
+pub enum In<'a> {
+    /// From the venue's public connection.
+    Venue(Event<'a>),
+    /// From the external book's connection.
+    External(Event<'a>),
+    /// From the control plane.
+    Ratio(RatioRound),
+    /// Time passed.
+    Tick,
+}
+
+/// What one step says.
+pub struct Out {
+    /// Facts.
+    pub facts: Vec<MarketMsg>,
+    /// Requests for the venue's public connection.
+    pub venue: Frames<()>,
+    /// The venue's connection must be dropped.
+    pub drop_venue: bool,
+    /// The external connection must be dropped.
+    pub drop_external: bool,
+}
+
+impl Default for Out {
+    fn default() -> Self {
+        Out { facts: Vec::with_capacity(FACTS), venue: Frames::default(), drop_venue: false, drop_external: false }
+    }
+}
+
+/// What was counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames of the venue.
+    pub venue_frames: u64,
+    /// Frames of the external book.
+    pub external_frames: u64,
+    /// Frames refused as malformed.
+    pub malformed: u64,
+    /// Connections lost.
+    pub lost: u64,
+    /// Subscriptions refused.
+    pub unsubscribed: u64,
+}
+
+/// One connection's liveness.
+#[derive(Clone, Copy, Default)]
+struct Line {
+    up: bool,
+    heard_at: Nanos,
+}
+
+impl Line {
+    fn silent(&self, at: Nanos) -> bool {
+        self.up && at.since(self.heard_at) > SILENCE_NS_MAX
+    }
+}
+
+/// The market-data actor.
+pub struct MarketData {
+    channels: Box<[String]>,
+    decoder: Decoder,
+    external_decoder: ExternalDecoder,
+    venue: Line,
+    external: Line,
+    counts: Counts,
+    requests: u64,
+    buffer: Box<[u8; REQUEST_BYTES]>,
+}
+
+impl MarketData {
+    /// Subscribes to `channels` at every connection.
+    pub fn new(channels: Vec<String>, decoder: Decoder, external_decoder: ExternalDecoder) -> MarketData {
+        MarketData {
+            channels: channels.into_boxed_slice(),
+            decoder,
+            external_decoder,
+            venue: Line::default(),
+            external: Line::default(),
+            counts: Counts::default(),
+            requests: 0,
+            buffer: Box::new([0; REQUEST_BYTES]),
+        }
+    }
+
+    /// What was counted so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn on_venue(&mut self, at: Nanos, event: Event<'_>, out: &mut Out) {
+        self.venue.heard_at = at;
+        match event {
+            Event::Up { .. } => {
+                self.venue.up = true;
+                self.requests += 1;
+                let channels = self.channels.iter().map(String::as_str);
+                let text = request::subscribe(&mut self.buffer[..], self.requests, channels);
+                out.venue.push(text.expect("the subscription was proved to fit at start"), ());
+            }
+            Event::Down(_) => {
+                self.venue.up = false;
+                self.counts.lost += 1;
+                out.facts.push(lost(at, Feed::Venue));
+            }
+            Event::Text(frame) => {
+                self.counts.venue_frames += 1;
+                let Ok(heard) = self.decoder.decode(frame) else {
+                    self.counts.malformed += 1;
+                    return;
+                };
+                for item in heard {
+                    match item {
+                        Heard::Market(body) => out.facts.push(MarketMsg { trace: seen(at), body: *body }),
+                        Heard::Reply(reply) => {
+                            if let crate::derive::decode::ReplyBody::Subscribed { refused, .. } = reply.body {
+                                self.counts.unsubscribed += u64::from(refused);
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn on_external(&mut self, at: Nanos, event: Event<'_>, out: &mut Out) {
+        self.external.heard_at = at;
+        match event {
+            Event::Up { .. } => self.external.up = true,
+            Event::Down(_) => {
+                self.external.up = false;
+                self.counts.lost += 1;
+                out.facts.push(lost(at, Feed::External));
+            }
+            Event::Text(frame) => {
+                self.counts.external_frames += 1;
+                match self.external_decoder.decode(frame) {
+                    Ok(Some(quote)) => {
+                        out.facts.push(MarketMsg { trace: seen(at), body: Market::External(quote) });
+                    }
+                    Ok(None) => {}
+                    Err(_) => self.counts.malformed += 1,
+                }
+            }
+        }
+    }
+}
+
+fn seen(at: Nanos) -> Trace {
+    let mut trace = Trace::from_frame(Cause::Market, at);
+    trace.stamp(Stage::Decoded, at);
+    trace
+}
+
+fn lost(at: Nanos, feed: Feed) -> MarketMsg {
+    MarketMsg { trace: seen(at), body: Market::Lost(feed) }
+}
+
+impl Actor for MarketData {
+    type In<'a> = In<'a>;
+    type Out = Out;
+
+    fn on(&mut self, at: Nanos, message: In<'_>, out: &mut Out) {
+        match message {
+            In::Venue(event) => self.on_venue(at, event, out),
+            In::External(event) => self.on_external(at, event, out),
+            In::Ratio(round) => {
+                out.facts.push(MarketMsg { trace: seen(at), body: Market::Ratio(round) });
+            }
+            In::Tick => {
+                out.drop_venue = self.venue.silent(at);
+                out.drop_external = self.external.silent(at);
+            }
+        }
+    }
+}

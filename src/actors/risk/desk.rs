@@ -1,0 +1,282 @@
+//! One vault's corner of the risk actor: ledger, limits, mode and counters.
+
+use super::notice::{Alarm, Notice, Stats};
+use super::{Out, Wallet};
+use crate::account::holdings::Marks;
+use crate::account::ledger::{Book, Ledger};
+use crate::account::order::LiveOrder;
+use crate::base::ids::{InstrumentId, Nonce, VaultId};
+use crate::base::num::{Cash, Ratio, Rounding};
+use crate::base::time::Nanos;
+use crate::market::decay::decayed;
+use crate::msg::{Fill, Life, Mode, Purpose, Trace, Urgent, Value};
+use crate::risk::limits::Limits;
+use crate::risk::order::Order;
+use crate::risk::pacing::{Class, Window};
+
+/// What a desk is opened with.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// Vault, subaccount and assets.
+    pub book: Book,
+    /// Hard limits.
+    pub limits: Limits,
+}
+
+/// Where reconciliation stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Reconcile {
+    /// When a snapshot was last asked for.
+    pub asked_at: Nanos,
+    /// A snapshot is under way.
+    pub pending: bool,
+    /// Differences found in a row.
+    pub differences: u8,
+}
+
+/// One vault's corner.
+pub struct Desk {
+    pub(super) ledger: Ledger,
+    pub(super) limits: Limits,
+    pub(super) mode: Mode,
+    pub(super) base: Value,
+    pub(super) perp: Value,
+    pub(super) borrow_apr: Ratio,
+    pub(super) stats: Stats,
+    pub(super) reconcile: Reconcile,
+    pub(super) intent_refused: u32,
+    pub(super) unknown_since: Nanos,
+    pub(super) foreign_seen: bool,
+    pub(super) published_at: Nanos,
+    pub(super) sampled_at: Nanos,
+    pub(super) peak: crate::base::num::Amount,
+    intents_seen: u32,
+    loss: (Ratio, Nanos),
+    fills: FillRate,
+}
+
+/// Fills of the last minute, in six slices.
+#[derive(Clone, Copy, Debug, Default)]
+struct FillRate {
+    slices: [u32; 7],
+    newest: u64,
+}
+
+impl FillRate {
+    const SLICE_NS: u64 = 10_000_000_000;
+
+    fn advance(&mut self, at: Nanos) {
+        let slice = at.0 / Self::SLICE_NS;
+        let steps = slice.saturating_sub(self.newest).min(self.slices.len() as u64);
+        for step in 1..=steps {
+            self.slices[((self.newest + step) % self.slices.len() as u64) as usize] = 0;
+        }
+        self.newest = self.newest.max(slice);
+    }
+
+    fn count(&mut self, at: Nanos) {
+        self.advance(at);
+        self.slices[(self.newest % self.slices.len() as u64) as usize] += 1;
+    }
+
+    fn last_minute(mut self, at: Nanos) -> u32 {
+        self.advance(at);
+        self.slices.iter().sum()
+    }
+}
+
+impl Desk {
+    pub(super) fn new(plan: Plan) -> Desk {
+        Desk {
+            ledger: Ledger::new(plan.book),
+            limits: plan.limits,
+            mode: Mode::Starting,
+            base: Value::default(),
+            perp: Value::default(),
+            borrow_apr: Ratio::ZERO,
+            stats: Stats::default(),
+            reconcile: Reconcile::default(),
+            intent_refused: 0,
+            unknown_since: Nanos::ZERO,
+            foreign_seen: false,
+            published_at: Nanos::ZERO,
+            sampled_at: Nanos::ZERO,
+            peak: Default::default(),
+            intents_seen: 0,
+            loss: (Ratio::ZERO, Nanos::ZERO),
+            fills: FillRate::default(),
+        }
+    }
+
+    pub(super) fn vault(&self) -> VaultId {
+        self.ledger.book().vault
+    }
+
+    pub(super) fn trades(&self, instrument: InstrumentId) -> bool {
+        let book = self.ledger.book();
+        instrument == book.base || instrument == book.perp
+    }
+
+    pub(super) fn marks(&self) -> Option<Marks> {
+        let marks = Marks { base: self.base.mark, perp: self.perp.mark };
+        (marks.base.is_positive() && marks.perp.is_positive()).then_some(marks)
+    }
+
+    pub(super) fn on_value(&mut self, value: &Value) {
+        if value.instrument == self.ledger.book().base {
+            self.base = *value;
+        } else if value.instrument == self.ledger.book().perp {
+            self.perp = *value;
+        }
+    }
+
+    pub(super) fn heard_intent(&mut self, seq: u32) {
+        self.intents_seen = self.intents_seen.max(seq);
+    }
+
+    pub(super) fn loss_ema(&self, at: Nanos) -> Ratio {
+        decayed(self.loss.0, self.limits.loss_decay_e18, at.since(self.loss.1))
+    }
+
+    pub(super) fn fills_last_minute(&self, at: Nanos) -> u32 {
+        self.fills.last_minute(at)
+    }
+
+    /// A check refused a wish.
+    pub(super) fn refused(&mut self, row: usize, seq: u32, _out: &mut Out) {
+        self.stats.refused[row] += 1;
+        self.intent_refused = seq;
+    }
+
+    /// Books the reservation of a granted order and takes the replaced one off the strategy's hands.
+    pub(super) fn grant(&mut self, at: Nanos, order: &Order, live: LiveOrder) {
+        match (order.purpose(), order.replaced()) {
+            (Purpose::Hedge, _) => self.stats.hedges += 1,
+            (Purpose::Quote, Some(_)) => self.stats.replaces += 1,
+            (Purpose::Quote, None) => self.stats.quotes += 1,
+        }
+        self.ledger.reserve(live);
+        if let Some(old) = order.replaced().and_then(|old| self.ledger.order_mut(old.nonce)) {
+            old.leave(at);
+        }
+    }
+
+    /// Asks for the end of one order.
+    pub(super) fn cancel(&mut self, at: Nanos, nonce: Nonce, trace: Trace, wallet: &mut Wallet, out: &mut Out) {
+        let vault = self.vault();
+        let Some(order) = self.ledger.order_mut(nonce) else {
+            self.stats.stale_wishes += 1;
+            return;
+        };
+        let instrument = order.wish.instrument;
+        order.leave(at);
+        if out.urgent.room() > 0 {
+            self.stats.cancels += 1;
+            wallet.spend(at, instrument);
+            out.urgent.push(Urgent::Cancel { trace, nonce, instrument, vault });
+        }
+    }
+
+    /// Asks for the end of every order, whatever its state.
+    pub(super) fn cancel_all(&mut self, at: Nanos, wallet: &mut Wallet, out: &mut Out) {
+        let mut names = [None; crate::msg::SLOTS];
+        for (place, order) in names.iter_mut().zip(self.ledger.orders()) {
+            *place = Some(order.nonce);
+        }
+        for nonce in names.into_iter().flatten() {
+            self.cancel(at, nonce, Trace::default(), wallet, out);
+        }
+    }
+
+    pub(super) fn set_mode(&mut self, mode: Mode, out: &mut Out) {
+        if self.mode != mode && self.mode != Mode::Halted {
+            self.mode = mode;
+            out.notices.push(Notice::Mode { vault: self.vault(), mode });
+        }
+    }
+
+    pub(super) fn alarm(&mut self, alarm: Alarm, out: &mut Out) {
+        if matches!(alarm, Alarm::Invariant { .. }) {
+            self.stats.violations += 1;
+        }
+        if out.notices.room() > 0 {
+            out.notices.push(Notice::Alarm { vault: self.vault(), alarm });
+        }
+    }
+
+    pub(super) fn drain(&mut self, why: Alarm, out: &mut Out) {
+        if matches!(self.mode, Mode::Live | Mode::Starting) {
+            self.alarm(why, out);
+            self.set_mode(Mode::Drain, out);
+        }
+    }
+
+    pub(super) fn halt(&mut self, why: Alarm, out: &mut Out) {
+        if self.mode != Mode::Halted {
+            self.alarm(why, out);
+            self.set_mode(Mode::Halted, out);
+        }
+    }
+
+    /// Back to work after a drain, through a fresh reconciliation.
+    pub(super) fn resume(&mut self, out: &mut Out) {
+        if self.mode == Mode::Drain {
+            self.foreign_seen = false;
+            self.peak = Default::default();
+            self.set_mode(Mode::Starting, out);
+        }
+    }
+
+    /// Books the loss of a fill against mark, fee included, as a share of value.
+    pub(super) fn note_fill(&mut self, at: Nanos, fill: &Fill) {
+        self.fills.count(at);
+        self.stats.fills += 1;
+        let is_base = fill.instrument == self.ledger.book().base;
+        if is_base {
+            self.stats.base_filled += fill.amount;
+        } else {
+            self.stats.perp_filled += fill.amount;
+        }
+        let mark = if is_base { self.base.mark } else { self.perp.mark };
+        let Some(marks) = self.marks() else { return };
+        let worth = self.ledger.holdings().value(marks);
+        if worth.is_positive() {
+            let against = (fill.price - mark).times(fill.amount);
+            let loss = Cash::from_raw(against.raw() * i128::from(fill.side.sign())) + fill.fee;
+            self.loss = (self.loss_ema(at) + loss.over(worth, Rounding::Ceil), at);
+        }
+    }
+
+    /// Marks one order as of unknown fate and notes since when.
+    pub(super) fn doubt(&mut self, at: Nanos, nonce: Nonce) {
+        if self.ledger.order(nonce).is_some_and(|order| order.life != Life::Unknown) {
+            self.stats.unknown += 1;
+        }
+        self.ledger.doubt(nonce);
+        if self.unknown_since == Nanos::ZERO {
+            self.unknown_since = at;
+        }
+    }
+
+    /// Tells the strategy what is true now.
+    pub(super) fn publish(&mut self, at: Nanos, trace: Trace, wallet: &mut Wallet, live: u32, out: &mut Out) {
+        let mut account = self.ledger.account();
+        let quotes = wallet.budget(at, Class::Quote, self.ledger.book().base, live);
+        account.trace = trace;
+        account.mode = if self.ledger.is_uncertain() || !wallet.session_up() { Mode::Starting } else { self.mode };
+        account.borrow_apr = self.borrow_apr;
+        account.loss_ema = self.loss_ema(at);
+        account.intents_seen = self.intents_seen;
+        account.intent_refused = self.intent_refused;
+        account.quote_budget = quotes;
+        self.published_at = at;
+        out.accounts.push(account);
+    }
+
+    /// Percent of the wallet's message window in use; remembers the peak.
+    pub(super) fn budget_pct(&mut self, at: Nanos, messages: &mut Window) -> u32 {
+        let used = messages.used_pct(at);
+        self.stats.budget_peak_pct = self.stats.budget_peak_pct.max(used);
+        used
+    }
+}

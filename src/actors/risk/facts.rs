@@ -1,0 +1,305 @@
+//! What each report does: to the ledger, to the mode, and what must be asked next.
+
+use super::desk::Desk;
+use super::notice::{Alarm, Notice};
+use super::{Out, Risk, Wallet};
+use crate::account::ledger::{Effect, Reconciled};
+use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
+use crate::base::num::Rounding;
+use crate::base::time::Nanos;
+use crate::msg::{
+    Answer, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent, Urgent, Verdict,
+};
+
+/// Codes that say the order is over already (Derive 11003–11006).
+const OVER: std::ops::RangeInclusive<i32> = 11_003..=11_006;
+
+impl Risk {
+    pub(super) fn on_report(&mut self, at: Nanos, message: &ReportMsg, out: &mut Out) {
+        match message.body {
+            Report::Session(session) => return self.on_session(at, session, out),
+            Report::Budget(budget) => {
+                self.wallet.messages.set_rate(budget.matching_tps);
+                self.wallet.per_instrument.iter_mut().for_each(|w| w.set_rate(budget.instrument_tps));
+                return;
+            }
+            Report::VenueTime { offset_ns, .. } => {
+                self.wallet.venue_offset_ns = Some(offset_ns);
+                self.wallet.nonces.sync(offset_ns);
+                return;
+            }
+            Report::Snapshot(Snapshot::Begin { subaccount, .. }) => self.snapshot_of = Some(subaccount),
+            _ => {}
+        }
+        let live = self.live_orders();
+        let subject = self.snapshot_of;
+        let wallet = &mut self.wallet;
+        for desk in &mut self.desks {
+            if desk.on_fact(at, message, subject, wallet, out) {
+                desk.publish(at, message.trace, wallet, live, out);
+            }
+        }
+    }
+
+    fn on_session(&mut self, at: Nanos, session: Session, out: &mut Out) {
+        self.wallet.session = session;
+        let live = self.live_orders();
+        for desk in &mut self.desks {
+            match session {
+                Session::Down => {
+                    desk.reconcile.pending = false;
+                    desk.ledger.doubt_all();
+                    if desk.ledger.orders().next().is_some() && desk.unknown_since == Nanos::ZERO {
+                        desk.unknown_since = at;
+                    }
+                }
+                Session::Up => desk.ask_snapshot(at, out),
+                Session::Rejected { code } => desk.halt(Alarm::SessionRejected { code }, out),
+            }
+            desk.publish(at, Trace::default(), &mut self.wallet, live, out);
+        }
+    }
+}
+
+impl Desk {
+    /// One fact; true if the account changed.
+    fn on_fact(
+        &mut self,
+        at: Nanos,
+        message: &ReportMsg,
+        subject: Option<SubaccountId>,
+        wallet: &mut Wallet,
+        out: &mut Out,
+    ) -> bool {
+        match &message.body {
+            Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why),
+            Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
+            Report::Order(row) => {
+                let hedge = self.is_hedge(row.nonce);
+                let effect = self.ledger.on_order(at, row);
+                self.hedge_over(at, row.nonce, hedge, out);
+                self.on_effect(at, effect, wallet, out)
+            }
+            Report::Fill(fill) => self.on_fill(at, fill, wallet, out),
+            Report::Balance(balance) => {
+                let effect = self.ledger.on_balance(at, balance);
+                self.on_effect(at, effect, wallet, out)
+            }
+            Report::Snapshot(part) if subject == Some(self.ledger.book().subaccount) => {
+                self.on_snapshot(at, part, wallet, out)
+            }
+            Report::Stranger { subaccount } if *subaccount == self.ledger.book().subaccount => {
+                self.drain(Alarm::Foreign, out);
+                true
+            }
+            Report::Unreadable => {
+                self.ledger.mistrust();
+                self.ask_snapshot(at, out);
+                true
+            }
+            Report::Snapshot(_)
+            | Report::Session(_)
+            | Report::Budget(_)
+            | Report::VenueTime { .. }
+            | Report::Stranger { .. } => false,
+        }
+    }
+
+    fn on_fill(&mut self, at: Nanos, fill: &Fill, wallet: &mut Wallet, out: &mut Out) -> bool {
+        let hedge = self.is_hedge(fill.nonce);
+        let effect = self.ledger.on_fill(at, fill);
+        if effect == Effect::None {
+            return false;
+        }
+        self.note_fill(at, fill);
+        out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
+        if self.ledger.holdings().perp.is_positive() {
+            self.alarm(Alarm::Invariant { row: 0 }, out);
+        }
+        if self.fills_last_minute(at) >= self.limits.fills_per_minute_max {
+            self.drain(Alarm::FillRate, out);
+        }
+        self.hedge_over(at, fill.nonce, hedge, out);
+        self.on_effect(at, effect, wallet, out)
+    }
+
+    fn is_hedge(&self, nonce: Nonce) -> bool {
+        self.ledger.order(nonce).is_some_and(|order| order.wish.purpose == Purpose::Hedge)
+    }
+
+    /// Says how delta stands when a hedge has just ended and no other is under way.
+    fn hedge_over(&mut self, at: Nanos, nonce: Nonce, was_hedge: bool, out: &mut Out) {
+        let perp = self.ledger.book().perp;
+        let ended = was_hedge && self.ledger.order(nonce).is_none();
+        if !ended || self.ledger.orders().any(|order| order.wish.instrument == perp) {
+            return;
+        }
+        let Some(delta) = self.marks().and_then(|marks| self.ledger.holdings().delta(marks)) else { return };
+        out.notices.push(Notice::Hedged { vault: self.vault(), nonce, at, delta });
+    }
+
+    fn on_unsent(&mut self, nonce: Nonce, request: Request, why: Unsent) -> bool {
+        let Some(order) = self.ledger.order(nonce) else { return false };
+        match request {
+            // It never left and never will: the reservation goes, and what it replaced rests on.
+            Request::Place | Request::Replace => {
+                let old = order.replaces;
+                self.ledger.release(nonce);
+                if why != Unsent::Down {
+                    self.stay(old);
+                }
+            }
+            Request::Cancel => {}
+        }
+        true
+    }
+
+    /// The replaced order was not cancelled after all.
+    fn stay(&mut self, old: Option<Nonce>) {
+        if let Some(order) = old.and_then(|nonce| self.ledger.order_mut(nonce)) {
+            if order.life == Life::Leaving && order.final_filled.is_none() {
+                order.life = Life::Open;
+                order.cancel_asked_at = Nanos::ZERO;
+            }
+        }
+    }
+
+    fn on_answer(&mut self, at: Nanos, answer: &Answer, wallet: &mut Wallet, out: &mut Out) -> bool {
+        let Some(order) = self.ledger.order(answer.nonce) else { return self.late_answer(at, answer) };
+        let (old, hedge) = (order.replaces, order.wish.purpose == Purpose::Hedge);
+        if let Some(row) = &answer.cancelled {
+            self.ledger.on_order(at, row);
+        }
+        match (answer.verdict, answer.request) {
+            (Verdict::Accepted, Request::Place | Request::Replace) => match &answer.order {
+                Some(row) => {
+                    self.ledger.on_order(at, row);
+                    self.hedge_over(at, answer.nonce, hedge, out);
+                }
+                // A replace whose cancel worked and whose create did not.
+                None if answer.code != 0 => {
+                    self.refused_by_venue(answer.code);
+                    self.ledger.release(answer.nonce);
+                }
+                None => self.ledger.order_mut(answer.nonce).into_iter().for_each(|o| o.confirm()),
+            },
+            (Verdict::Accepted, Request::Cancel) => {
+                if let Some(row) = &answer.order {
+                    self.ledger.on_order(at, row);
+                }
+            }
+            (Verdict::Refused | Verdict::RateLimited | Verdict::Halt, Request::Place | Request::Replace) => {
+                self.refused_by_venue(answer.code);
+                self.ledger.release(answer.nonce);
+                if !OVER.contains(&answer.code) {
+                    self.stay(old);
+                }
+            }
+            (Verdict::Refused | Verdict::RateLimited | Verdict::Halt, Request::Cancel) => {
+                if !OVER.contains(&answer.code) {
+                    self.refused_by_venue(answer.code);
+                }
+            }
+            (Verdict::Unknown, _) => {
+                self.doubt(at, answer.nonce);
+                old.into_iter().for_each(|nonce| self.doubt(at, nonce));
+                self.cancel(at, answer.nonce, Trace::default(), wallet, out);
+            }
+        }
+        if answer.verdict == Verdict::RateLimited {
+            self.stats.rate_limited += 1;
+        }
+        if answer.verdict == Verdict::Halt {
+            self.halt(Alarm::VenueHalt { code: answer.code }, out);
+        }
+        true
+    }
+
+    /// An answer about an order that is over: only its rows may still matter.
+    fn late_answer(&mut self, at: Nanos, answer: &Answer) -> bool {
+        let rows = answer.cancelled.iter().chain(answer.order.iter());
+        rows.map(|row| self.ledger.on_order(at, row)).fold(false, |any, effect| any | (effect == Effect::Changed))
+    }
+
+    fn refused_by_venue(&mut self, code: i32) {
+        self.stats.venue_refused += 1;
+        self.stats.venue_code = code;
+    }
+
+    fn on_effect(&mut self, at: Nanos, effect: Effect, wallet: &mut Wallet, out: &mut Out) -> bool {
+        match effect {
+            Effect::None => false,
+            Effect::Changed => true,
+            Effect::Foreign { nonce, instrument } => {
+                self.evict(at, nonce, instrument, wallet, out);
+                true
+            }
+            Effect::Alarm => {
+                self.drain(Alarm::VenueAlarm, out);
+                true
+            }
+        }
+    }
+
+    /// An order that is not ours: cancel it, and unless we are still starting, drain.
+    fn evict(&mut self, at: Nanos, nonce: Nonce, instrument: InstrumentId, wallet: &mut Wallet, out: &mut Out) {
+        self.foreign_seen = true;
+        if nonce.0 > 0 && out.urgent.room() > 0 {
+            wallet.spend(at, instrument);
+            let vault = self.vault();
+            out.urgent.push(Urgent::Cancel { trace: Trace::default(), nonce, instrument, vault });
+        }
+        if self.mode == Mode::Live {
+            self.drain(Alarm::Foreign, out);
+        }
+    }
+
+    fn on_snapshot(&mut self, at: Nanos, part: &Snapshot, wallet: &mut Wallet, out: &mut Out) -> bool {
+        if matches!(part, Snapshot::Begin { .. }) {
+            self.foreign_seen = false;
+        }
+        let (effect, done) = self.ledger.on_snapshot(at, part, self.limits.cash_tolerance);
+        let mut changed = self.on_effect(at, effect, wallet, out);
+        let Some(outcome) = done else { return changed };
+        self.reconcile.pending = false;
+        match outcome {
+            Reconciled::Agrees | Reconciled::Adopted => {
+                self.reconcile.differences = 0;
+                self.stats.reconciled += 1;
+                changed = true;
+            }
+            Reconciled::Inconclusive => {}
+            Reconciled::Differs => {
+                self.stats.mismatched += 1;
+                self.reconcile.differences += 1;
+                if self.reconcile.differences >= 2 {
+                    self.drain(Alarm::Mismatch, out);
+                }
+                self.ask_snapshot(at, out);
+            }
+        }
+        if !self.ledger.is_uncertain() {
+            self.unknown_since = Nanos::ZERO;
+            if self.mode == Mode::Starting && !self.foreign_seen {
+                self.note_value();
+                self.set_mode(Mode::Live, out);
+            }
+        }
+        changed
+    }
+
+    /// Notes the highest value in base units seen since going live.
+    pub(super) fn note_value(&mut self) {
+        if let Some(marks) = self.marks() {
+            self.peak = self.peak.max(self.ledger.holdings().value(marks).over_price(marks.base, Rounding::Floor));
+        }
+    }
+
+    pub(super) fn ask_snapshot(&mut self, at: Nanos, out: &mut Out) {
+        if out.urgent.room() > 0 {
+            self.reconcile.pending = true;
+            self.reconcile.asked_at = at;
+            out.urgent.push(Urgent::Reconcile { vault: self.vault() });
+        }
+    }
+}

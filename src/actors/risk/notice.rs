@@ -1,0 +1,172 @@
+//! News from risk to the control plane: numbers and codes, never text.
+
+use crate::base::ids::{Nonce, VaultId};
+use crate::base::num::{Amount, Cash, Price, Ratio};
+use crate::base::time::Nanos;
+use crate::msg::{Fill, Guards, Mode};
+use crate::risk::checks::CHECK_COUNT;
+
+/// Why a vault drains or halts, or what a person should know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// An operator asked.
+    Asked,
+    /// Balances differ from the venue's without a reason (M8).
+    Mismatch,
+    /// An order, fill or position that is not ours (O10).
+    Foreign,
+    /// Value fell by more than the loss budget (M7).
+    Drawdown,
+    /// More fills per minute than allowed.
+    FillRate,
+    /// The venue refused in a way only a person can mend (key, chain, compliance).
+    VenueHalt {
+        /// The venue's error code.
+        code: i32,
+    },
+    /// Login or subscription was refused.
+    SessionRejected {
+        /// The venue's error code.
+        code: i32,
+    },
+    /// The venue reported a liquidation, a revert or a position we cannot explain.
+    VenueAlarm,
+    /// An invariant of ours does not hold; the number is its row in [`Alarm::INVARIANTS`].
+    Invariant {
+        /// Row.
+        row: u8,
+    },
+}
+
+impl Alarm {
+    /// Invariants asserted while running, by row.
+    pub const INVARIANTS: [&'static str; 2] = ["M13 perp never long", "O4 unknown orders become definite within 5 s"];
+}
+
+/// Counters of one vault since start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// New quotes granted.
+    pub quotes: u64,
+    /// Replacements granted.
+    pub replaces: u64,
+    /// Cancels asked for.
+    pub cancels: u64,
+    /// Hedges granted.
+    pub hedges: u64,
+    /// Fills booked.
+    pub fills: u64,
+    /// Amount filled on the base.
+    pub base_filled: Amount,
+    /// Amount filled on the perp.
+    pub perp_filled: Amount,
+    /// Wishes refused, by row of the checks table.
+    pub refused: [u64; CHECK_COUNT],
+    /// Wishes about an order that was over already.
+    pub stale_wishes: u64,
+    /// Wishes put off because nonces ran ahead of venue time.
+    pub nonce_waits: u64,
+    /// Orders the venue refused.
+    pub venue_refused: u64,
+    /// The venue's last refusal code.
+    pub venue_code: i32,
+    /// Requests the venue rate-limited.
+    pub rate_limited: u64,
+    /// Orders whose fate was unknown for a while.
+    pub unknown: u64,
+    /// Snapshots that agreed.
+    pub reconciled: u64,
+    /// Snapshots that differed.
+    pub mismatched: u64,
+    /// Most of the message window ever in use, percent.
+    pub budget_peak_pct: u32,
+    /// Invariants broken.
+    pub violations: u64,
+}
+
+/// A vault at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sample {
+    /// When.
+    pub at: Nanos,
+    /// Mode.
+    pub mode: Mode,
+    /// Value in base units; zero while unknown.
+    pub tvl: Amount,
+    /// Value in quote currency.
+    pub value: Cash,
+    /// Base held.
+    pub base: Amount,
+    /// Perp position.
+    pub perp: Amount,
+    /// Cash.
+    pub cash: Cash,
+    /// Delta.
+    pub delta: Ratio,
+    /// Leverage.
+    pub leverage: Ratio,
+    /// Annual carry.
+    pub carry: Ratio,
+    /// Fair value of the base.
+    pub fair: Price,
+    /// Mark of the base.
+    pub mark: Price,
+    /// Guards set on the base or the perp.
+    pub guards: Guards,
+    /// Live orders.
+    pub live: u8,
+    /// Message window in use, percent.
+    pub budget_pct: u32,
+    /// Fees paid so far.
+    pub fees: Cash,
+    /// Interest received so far.
+    pub interest: Cash,
+    /// Funding received so far, as the venue last reported.
+    pub funding: Cash,
+}
+
+/// One piece of news.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Notice {
+    /// A fill was booked.
+    Filled {
+        /// Whose.
+        vault: VaultId,
+        /// The fill.
+        fill: Fill,
+    },
+    /// A hedge is over; delta as it is now.
+    Hedged {
+        /// Whose.
+        vault: VaultId,
+        /// The order.
+        nonce: Nonce,
+        /// When.
+        at: Nanos,
+        /// Delta after it, nothing else being under way.
+        delta: Ratio,
+    },
+    /// The mode changed.
+    Mode {
+        /// Whose.
+        vault: VaultId,
+        /// New mode.
+        mode: Mode,
+    },
+    /// A person should look.
+    Alarm {
+        /// Whose.
+        vault: VaultId,
+        /// Why.
+        alarm: Alarm,
+    },
+    /// A regular look at a vault.
+    Sample {
+        /// Whose.
+        vault: VaultId,
+        /// The look.
+        sample: Sample,
+        /// Counters.
+        stats: Stats,
+    },
+}

@@ -1,0 +1,145 @@
+//! What time alone does: answers that do not come, balances that do not meet, losses that add up, regular news.
+
+use super::desk::Desk;
+use super::notice::{Alarm, Notice, Sample};
+use super::{Out, Risk, Wallet};
+use crate::base::num::{Ratio, Rounding};
+use crate::base::time::{MS, Nanos, SEC};
+use crate::msg::{Life, Mode, Purpose, Trace};
+
+/// An order unanswered for this long is of unknown fate.
+const ANSWER_NS_MAX: u64 = 2 * SEC;
+/// A cancel unanswered for this long is asked again.
+const CANCEL_AGAIN_NS: u64 = SEC;
+/// Unknown orders must be definite after this long with a session (O4).
+const UNKNOWN_NS_MAX: u64 = 5 * SEC;
+/// Regular reconciliation.
+const RECONCILE_NS: u64 = 10 * SEC;
+/// Reconciliation while the truth is uncertain.
+const RECONCILE_URGENT_NS: u64 = 400 * MS;
+/// A snapshot unanswered for this long is asked again.
+const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
+/// An account is renewed at least this often.
+const HEARTBEAT_NS: u64 = 50 * MS;
+/// Regular news.
+const SAMPLE_NS: u64 = 100 * MS;
+
+impl Risk {
+    pub(super) fn on_tick(&mut self, at: Nanos, out: &mut Out) {
+        let live = self.live_orders();
+        let wallet = &mut self.wallet;
+        for desk in &mut self.desks {
+            desk.chase(at, wallet, out);
+            desk.reconcile_when_due(at, wallet, out);
+            desk.guard_value(out);
+            if matches!(desk.mode, Mode::Drain | Mode::Halted) {
+                desk.withdraw(at, wallet, out);
+            }
+            if at.since(desk.published_at) >= HEARTBEAT_NS {
+                desk.publish(at, Trace::default(), wallet, live, out);
+            }
+            if at.since(desk.sampled_at) >= SAMPLE_NS && out.notices.room() > 0 {
+                desk.sampled_at = at;
+                let sample = desk.sample(at, wallet);
+                out.notices.push(Notice::Sample { vault: desk.vault(), sample, stats: desk.stats });
+            }
+        }
+    }
+}
+
+impl Desk {
+    /// Turns silence into doubt, and asks again for cancels that were not answered.
+    fn chase(&mut self, at: Nanos, wallet: &mut Wallet, out: &mut Out) {
+        let overdue = |order: &&crate::account::order::LiveOrder| {
+            let unanswered = order.life == Life::Pending && at.since(order.approved_at) > ANSWER_NS_MAX;
+            let leaving = matches!(order.life, Life::Leaving | Life::Unknown)
+                && at.since(order.cancel_asked_at) > CANCEL_AGAIN_NS;
+            unanswered || leaving
+        };
+        let Some(order) = self.ledger.orders().find(overdue) else { return };
+        let (nonce, life, asked) = (order.nonce, order.life, order.cancel_asked_at);
+        // A cancel that was asked for and twice not answered says as little as an unanswered order.
+        if life == Life::Pending || (life == Life::Leaving && asked > Nanos::ZERO) {
+            self.doubt(at, nonce);
+        }
+        if wallet.session_up() {
+            self.cancel(at, nonce, Trace::default(), wallet, out);
+        } else if let Some(order) = self.ledger.order_mut(nonce) {
+            order.cancel_asked_at = at;
+        }
+    }
+
+    fn reconcile_when_due(&mut self, at: Nanos, wallet: &mut Wallet, out: &mut Out) {
+        if !wallet.session_up() {
+            return;
+        }
+        let since = at.since(self.reconcile.asked_at);
+        if self.reconcile.pending {
+            if since > SNAPSHOT_NS_MAX {
+                self.ask_snapshot(at, out);
+            }
+            return;
+        }
+        let uncertain = self.ledger.is_uncertain() || self.mode == Mode::Starting;
+        let differs = self.ledger.differs_from_reports(at, self.limits.cash_tolerance);
+        let due = if uncertain || differs { RECONCILE_URGENT_NS } else { RECONCILE_NS };
+        if since >= due {
+            self.ask_snapshot(at, out);
+        }
+        if self.unknown_since > Nanos::ZERO && at.since(self.unknown_since) > UNKNOWN_NS_MAX {
+            self.unknown_since = at;
+            self.alarm(Alarm::Invariant { row: 1 }, out);
+        }
+    }
+
+    /// Drains when value in base units has fallen further from its peak than the loss budget (M7).
+    fn guard_value(&mut self, out: &mut Out) {
+        if self.mode != Mode::Live || self.ledger.is_uncertain() {
+            return;
+        }
+        self.note_value();
+        let Some(marks) = self.marks() else { return };
+        let floor = self.peak.scale(Ratio::ONE - self.limits.drawdown_max, Rounding::Floor);
+        if self.ledger.holdings().tvl(marks) < floor {
+            self.drain(Alarm::Drawdown, out);
+        }
+    }
+
+    /// While draining or halted no quote may rest; while halted nothing may.
+    fn withdraw(&mut self, at: Nanos, wallet: &mut Wallet, out: &mut Out) {
+        let halted = self.mode == Mode::Halted;
+        let resting = self.ledger.orders().find(|order| {
+            matches!(order.life, Life::Pending | Life::Open) && (halted || order.wish.purpose == Purpose::Quote)
+        });
+        if let Some(nonce) = resting.map(|order| order.nonce) {
+            self.cancel(at, nonce, Trace::default(), wallet, out);
+        }
+    }
+
+    fn sample(&mut self, at: Nanos, wallet: &mut Wallet) -> Sample {
+        let budget_pct = self.budget_pct(at, &mut wallet.messages);
+        let holdings = *self.ledger.holdings();
+        let flows = *self.ledger.flows();
+        let marks = self.marks();
+        Sample {
+            at,
+            mode: self.mode,
+            tvl: marks.map_or(Default::default(), |marks| holdings.tvl(marks)),
+            value: marks.map_or(Default::default(), |marks| holdings.value(marks)),
+            base: holdings.base,
+            perp: holdings.perp,
+            cash: holdings.cash,
+            delta: marks.and_then(|marks| holdings.delta(marks)).unwrap_or_default(),
+            leverage: marks.and_then(|marks| holdings.leverage(marks)).unwrap_or_default(),
+            carry: crate::market::carry::annual(self.perp.funding_hourly, self.borrow_apr),
+            fair: self.base.fair,
+            mark: self.base.mark,
+            guards: self.base.guards.with(self.perp.guards),
+            live: self.ledger.orders().count() as u8,
+            budget_pct,
+            fees: flows.fees,
+            interest: flows.interest,
+            funding: flows.funding,
+        }
+    }
+}

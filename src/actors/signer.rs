@@ -1,0 +1,76 @@
+//! Seals granted orders, and proves the session key for logins. It signs nothing else.
+
+use crate::base::queue::Batch;
+use crate::base::time::{Nanos, SEC};
+use crate::derive::seal::{LoginProof, Sealer, Signed, Unsealed};
+use crate::engine::actor::Actor;
+use crate::engine::ports::{Key, Store};
+use crate::risk::order::Order;
+
+/// A login proof is renewed this often, so that a reconnect never waits for one or sends an old one.
+const PROOF_NS: u64 = 2 * SEC;
+/// Housekeeping of the key.
+const REFRESH_NS: u64 = 10 * SEC;
+
+/// What the signer hears.
+#[derive(Clone, Copy, Debug)]
+pub enum In {
+    /// A granted order.
+    Order(Order),
+    /// Time passed.
+    Tick,
+}
+
+/// What the signer says.
+#[derive(Clone, Copy)]
+#[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
+pub enum Sealed {
+    /// A signed order.
+    Order(Signed),
+    /// A fresh login proof.
+    Login(LoginProof),
+}
+
+/// What one step says.
+pub type Out = Batch<Sealed, 2>;
+
+/// The signer actor.
+pub struct Signer<K, S> {
+    sealer: Sealer<K, S>,
+    proved_at: Nanos,
+    refreshed_at: Nanos,
+}
+
+impl<K: Key, S: Store> Signer<K, S> {
+    /// Over a sealing desk.
+    pub fn new(sealer: Sealer<K, S>) -> Signer<K, S> {
+        Signer { sealer, proved_at: Nanos::ZERO, refreshed_at: Nanos::ZERO }
+    }
+}
+
+impl<K: Key, S: Store> Actor for Signer<K, S> {
+    type In<'a> = In;
+    type Out = Out;
+
+    fn on(&mut self, at: Nanos, message: In, out: &mut Out) {
+        match message {
+            In::Order(order) => match self.sealer.seal(at, &order) {
+                Ok(signed) => out.push(Sealed::Order(signed)),
+                // Our own fault, and the wall's duty: die rather than sign. A restart reconciles.
+                Err(why @ (Unsealed::NonceReused | Unsealed::Stranger)) => {
+                    panic!("signer refused order {}: {why:?}", order.nonce().0)
+                }
+            },
+            In::Tick => {
+                if at.since(self.proved_at) >= PROOF_NS {
+                    self.proved_at = at;
+                    out.push(Sealed::Login(self.sealer.login(at)));
+                }
+                if at.since(self.refreshed_at) >= REFRESH_NS {
+                    self.refreshed_at = at;
+                    self.sealer.refresh();
+                }
+            }
+        }
+    }
+}

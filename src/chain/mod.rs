@@ -1,0 +1,3 @@
+//! What is read from Ethereum, off the pipeline.
+
+pub mod ratio;

@@ -1,0 +1,3 @@
+//! A world in one thread: virtual time, wires in memory, a journal in memory. The pipeline cannot tell the difference.
+
+pub mod ports;

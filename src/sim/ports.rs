@@ -1,0 +1,186 @@
+//! The four ports without the outside: a clock that moves when told, wires that are queues, a journal that is a list.
+
+use crate::base::time::Nanos;
+use crate::engine::ports::{Clock, DownReason, Event, Store, Transport};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Time that moves only when told; copies share it.
+#[derive(Clone, Debug, Default)]
+pub struct SimClock(Arc<AtomicU64>);
+
+impl SimClock {
+    /// Starting at `at`.
+    pub fn new(at: Nanos) -> SimClock {
+        SimClock(Arc::new(AtomicU64::new(at.0)))
+    }
+
+    /// Moves on; time never goes back.
+    pub fn advance_to(&self, at: Nanos) {
+        self.0.fetch_max(at.0, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SimClock {
+    fn now(&mut self) -> Nanos {
+        Nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[derive(Default)]
+struct Cable {
+    up: bool,
+    attempts: u32,
+    announced: bool,
+    dropped: bool,
+    inbound: VecDeque<(Nanos, Vec<u8>)>,
+    outbound: VecDeque<Vec<u8>>,
+    spare: Vec<Vec<u8>>,
+}
+
+/// Both ends of a connection in memory. Copies share it: the engine's copy is its `Transport`, the world keeps another.
+#[derive(Clone, Default)]
+pub struct Wire(Arc<Mutex<Cable>>);
+
+impl Wire {
+    /// A wire that is down.
+    pub fn new() -> Wire {
+        Wire::default()
+    }
+
+    fn cable(&self) -> MutexGuard<'_, Cable> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connects; what was under way before is lost.
+    pub fn connect(&self) {
+        let mut cable = self.cable();
+        cable.up = true;
+        cable.announced = false;
+        cable.inbound.clear();
+        cable.outbound.clear();
+    }
+
+    /// Cuts the connection.
+    pub fn cut(&self) {
+        let mut cable = self.cable();
+        cable.up = false;
+        cable.inbound.clear();
+        cable.outbound.clear();
+    }
+
+    /// True if connected.
+    pub fn is_up(&self) -> bool {
+        self.cable().up
+    }
+
+    /// Text from the world to the engine, heard at `at`.
+    pub fn deliver(&self, at: Nanos, text: &[u8]) {
+        let mut cable = self.cable();
+        if !cable.up {
+            return;
+        }
+        let mut buffer = cable.spare.pop().unwrap_or_default();
+        buffer.clear();
+        buffer.extend_from_slice(text);
+        let place = cable.inbound.partition_point(|(due, _)| *due <= at);
+        cable.inbound.insert(place, (at, buffer));
+    }
+
+    /// The next text from the engine to the world.
+    pub fn take(&self) -> Option<Vec<u8>> {
+        self.cable().outbound.pop_front()
+    }
+
+    /// Gives a taken buffer back for reuse.
+    pub fn give_back(&self, buffer: Vec<u8>) {
+        self.cable().spare.push(buffer);
+    }
+
+    /// When the next text is due at the engine.
+    pub fn next_due(&self) -> Option<Nanos> {
+        self.cable().inbound.front().map(|(due, _)| *due)
+    }
+
+    /// True once after the engine asked for the connection to be dropped.
+    pub fn was_dropped(&self) -> bool {
+        std::mem::take(&mut self.cable().dropped)
+    }
+}
+
+impl Transport for Wire {
+    fn poll(&mut self, at: Nanos, sink: &mut dyn FnMut(Event<'_>)) -> bool {
+        let mut busy = false;
+        {
+            let mut cable = self.cable();
+            if cable.up != cable.announced {
+                cable.announced = cable.up;
+                busy = true;
+                if cable.up {
+                    cable.attempts += 1;
+                    let attempt = cable.attempts;
+                    drop(cable);
+                    sink(Event::Up { attempt });
+                } else {
+                    drop(cable);
+                    sink(Event::Down(DownReason::Closed));
+                }
+            }
+        }
+        loop {
+            let mut cable = self.cable();
+            if !cable.inbound.front().is_some_and(|(due, _)| *due <= at) {
+                return busy;
+            }
+            let Some((_, text)) = cable.inbound.pop_front() else { return busy };
+            drop(cable);
+            sink(Event::Text(&text));
+            self.cable().spare.push(text);
+            busy = true;
+        }
+    }
+
+    fn send(&mut self, _at: Nanos, text: &[u8]) -> bool {
+        let mut cable = self.cable();
+        if !cable.up {
+            return false;
+        }
+        let mut buffer = cable.spare.pop().unwrap_or_default();
+        buffer.clear();
+        buffer.extend_from_slice(text);
+        cable.outbound.push_back(buffer);
+        true
+    }
+
+    fn drop_connection(&mut self) {
+        let mut cable = self.cable();
+        cable.up = false;
+        cable.dropped = true;
+        cable.inbound.clear();
+        cable.outbound.clear();
+    }
+}
+
+/// A journal in memory; copies share it.
+#[derive(Clone, Default)]
+pub struct MemoryStore(Arc<Mutex<Vec<[u8; 64]>>>);
+
+impl MemoryStore {
+    /// With room for `records` before it grows.
+    pub fn with_room(records: usize) -> MemoryStore {
+        MemoryStore(Arc::new(Mutex::new(Vec::with_capacity(records))))
+    }
+
+    /// What was written.
+    pub fn records(&self) -> Vec<[u8; 64]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Store for MemoryStore {
+    fn append(&mut self, record: &[u8]) {
+        let record: [u8; 64] = record.try_into().expect("only order records are journaled here");
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+    }
+}

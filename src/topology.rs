@@ -1,0 +1,233 @@
+//! Every actor, lane, depth, overflow rule and core on one page.
+//!
+//! ```text
+//!  public ws ─▶ market_data ─facts─▶ pricing ─values─▶ auction ─intents─▶ risk ─orders─▶ signer ─sealed─▶ gateway ─▶ private ws
+//!                    ▲                  └──values────────────────────────▶│ ▲               urgent ─────────▲ │
+//!             control plane: ratios     control plane: commands ─────────▶│ └───────────── reports ───────────┘
+//!                                       auction ◀──── accounts ───────────┘──notices──▶ control plane
+//! ```
+
+mod cells;
+
+use crate::base::ids::InstrumentId;
+use crate::base::queue::{Conflating, Receiver, Sender, lane};
+use crate::engine::actor::Turn;
+use crate::engine::ports::{Clock, Key, Store, Transport};
+use crate::msg::{Command, RatioRound};
+pub use cells::{GatewayEnd, MarketDataEnd};
+
+/// What happens to a message whose lane is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// The newest per key waits, older ones vanish: prices and accounts.
+    Conflate,
+    /// The sender keeps it and stops taking in more until there is room: facts.
+    Hold,
+    /// It is dropped, and wished again if still wanted: wishes.
+    Drop,
+    /// It cannot happen: more room than can be under way, asserted.
+    Never,
+    /// It is dropped and counted: news for display.
+    Count,
+}
+
+/// One lane.
+#[derive(Clone, Copy, Debug)]
+pub struct LaneSpec {
+    /// What it carries.
+    pub name: &'static str,
+    /// Who writes.
+    pub from: &'static str,
+    /// Who reads.
+    pub to: &'static str,
+    /// Messages it holds.
+    pub depth: usize,
+    /// What happens when it is full.
+    pub overflow: Overflow,
+}
+
+const fn spec(name: &'static str, from: &'static str, to: &'static str, depth: usize, overflow: Overflow) -> LaneSpec {
+    LaneSpec { name, from, to, depth, overflow }
+}
+
+/// Every lane. Depths: prices conflate, so a burst of one frame per instrument is enough; a venue frame can carry two
+/// thousand facts; at most four orders per vault can be under way.
+pub const LANES: [LaneSpec; 12] = [
+    spec("facts", "market_data", "pricing", 1_024, Overflow::Conflate),
+    spec("values", "pricing", "auction", 256, Overflow::Conflate),
+    spec("values", "pricing", "risk", 256, Overflow::Conflate),
+    spec("intents", "auction", "risk", 64, Overflow::Drop),
+    spec("orders", "risk", "signer", 64, Overflow::Never),
+    spec("sealed", "signer", "gateway", 64, Overflow::Never),
+    spec("urgent", "risk", "gateway", 256, Overflow::Hold),
+    spec("reports", "gateway", "risk", 4_096, Overflow::Hold),
+    spec("accounts", "risk", "auction", 64, Overflow::Conflate),
+    spec("notices", "risk", "control plane", 4_096, Overflow::Count),
+    spec("commands", "control plane", "risk", 64, Overflow::Hold),
+    spec("ratios", "control plane", "market_data", 64, Overflow::Hold),
+];
+
+/// The actors, in the order in which one thread running all of them turns them.
+pub const ACTORS: [&str; 6] = ["market_data", "pricing", "auction", "risk", "signer", "gateway"];
+
+/// Which core each actor runs on; actors that share one are turned in pipeline order by one thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Absolute core number per actor, in the order of [`ACTORS`]; `None` leaves its thread unpinned.
+    pub cores: [Option<usize>; 6],
+}
+
+impl Layout {
+    /// All actors in one thread, on `core` if given.
+    pub const fn single(core: Option<usize>) -> Layout {
+        Layout { cores: [core; 6] }
+    }
+
+    /// What suits a host with `online` cores: one core is left to the control plane and the kernel; with six more each
+    /// actor has its own, else all share the last core.
+    pub fn auto(online: usize) -> Layout {
+        match online {
+            0 | 1 => Layout::single(None),
+            2..=6 => Layout::single(Some(online - 1)),
+            _ => Layout { cores: std::array::from_fn(|place| Some(online - 6 + place)) },
+        }
+    }
+}
+
+/// The folds, and the outside they are given.
+pub struct Parts<T, C, K, S> {
+    /// Market data, with its venue and external connections.
+    pub market_data: (crate::actors::market_data::MarketData, T, T),
+    /// Pricing.
+    pub pricing: crate::actors::pricing::Pricing,
+    /// Auction.
+    pub auction: crate::actors::auction::Auction,
+    /// Risk.
+    pub risk: crate::actors::risk::Risk,
+    /// Signer.
+    pub signer: crate::actors::signer::Signer<K, S>,
+    /// Gateway, with its private connection.
+    pub gateway: (crate::actors::gateway::Gateway, T),
+    /// Source of moments; each actor gets its own copy.
+    pub clock: C,
+    /// Instruments in the table.
+    pub instruments: usize,
+    /// External symbols and ratio feeds configured.
+    pub external_feeds: usize,
+}
+
+/// The control plane's ends of the lanes.
+pub struct ControlEnds {
+    /// Commands to risk.
+    pub commands: Sender<Command>,
+    /// Ratio rounds to market data.
+    pub ratios: Sender<RatioRound>,
+    /// News from risk.
+    pub notices: Receiver<crate::actors::risk::Notice>,
+}
+
+/// One thread's worth of actors.
+pub struct Core {
+    /// Absolute core number to pin to.
+    pub core: Option<usize>,
+    /// What it turns, in pipeline order.
+    pub turns: Vec<Box<dyn Turn>>,
+}
+
+fn depth(name: &str, to: &str) -> usize {
+    let spec = LANES.iter().find(|spec| spec.name == name && spec.to == to);
+    spec.expect("every wired lane is in the table").depth
+}
+
+fn wire<M: Copy>(name: &str, to: &str) -> (Sender<M>, Receiver<M>) {
+    lane(depth(name, to))
+}
+
+/// Connects the actors and groups them by core.
+pub fn assemble<T, C, K, S>(parts: Parts<T, C, K, S>, layout: &Layout) -> (Vec<Core>, ControlEnds)
+where
+    T: Transport + Send + 'static,
+    C: Clock + Clone + Send + 'static,
+    K: Key + Send + 'static,
+    S: Store + Send + 'static,
+{
+    let (facts, facts_in) = wire("facts", "pricing");
+    let (values, values_in) = wire("values", "auction");
+    let (risk_values, risk_values_in) = wire("values", "risk");
+    let (intents, intents_in) = wire("intents", "risk");
+    let (orders, orders_in) = wire("orders", "signer");
+    let (sealed, sealed_in) = wire("sealed", "gateway");
+    let (urgent, urgent_in) = wire("urgent", "gateway");
+    let (reports, reports_in) = wire("reports", "risk");
+    let (accounts, accounts_in) = wire("accounts", "auction");
+    let (notices, notices_in) = wire("notices", "control plane");
+    let (commands, commands_in) = wire("commands", "risk");
+    let (ratios, ratios_in) = wire("ratios", "market_data");
+
+    let keys = cells::fact_keys(parts.instruments, parts.external_feeds);
+    let facts = Conflating::new(facts, keys);
+    let values = Conflating::new(values, parts.instruments);
+    let risk_values = Conflating::new(risk_values, parts.instruments);
+    let accounts = Conflating::new(accounts, crate::actors::auction::INTENTS_MAX);
+    let clock = parts.clock;
+    let (market_data, venue, external) = parts.market_data;
+    let (gateway, private) = parts.gateway;
+    let turns: [Box<dyn Turn>; 6] = [
+        Box::new(cells::MarketDataCell::new(
+            market_data,
+            clock.clone(),
+            (venue, external),
+            ratios_in,
+            (facts, parts.instruments, parts.external_feeds),
+        )),
+        Box::new(cells::PricingCell::new(parts.pricing, clock.clone(), facts_in, (values, risk_values))),
+        Box::new(cells::AuctionCell::new(parts.auction, clock.clone(), (values_in, accounts_in), intents)),
+        Box::new(cells::RiskCell::new(
+            parts.risk,
+            clock.clone(),
+            cells::RiskIn { commands: commands_in, reports: reports_in, values: risk_values_in, intents: intents_in },
+            cells::RiskOut { orders, urgent, accounts, notices },
+        )),
+        Box::new(cells::SignerCell::new(parts.signer, clock.clone(), orders_in, sealed)),
+        Box::new(cells::GatewayCell::new(gateway, clock, private, (sealed_in, urgent_in), reports)),
+    ];
+    (group(turns, layout), ControlEnds { commands, ratios, notices: notices_in })
+}
+
+/// Puts actors of one core into one thread, keeping pipeline order.
+fn group(turns: [Box<dyn Turn>; 6], layout: &Layout) -> Vec<Core> {
+    let mut cores: Vec<Core> = Vec::new();
+    for (turn, core) in turns.into_iter().zip(layout.cores) {
+        match cores.iter_mut().find(|group| group.core == core) {
+            Some(group) => group.turns.push(turn),
+            None => cores.push(Core { core, turns: vec![turn] }),
+        }
+    }
+    cores
+}
+
+/// A value's conflation key.
+fn key(instrument: InstrumentId) -> usize {
+    usize::from(instrument.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_follow_the_host() {
+        assert_eq!(Layout::auto(1), Layout::single(None));
+        assert_eq!(Layout::auto(2), Layout::single(Some(1)));
+        assert_eq!(Layout::auto(8).cores, [2, 3, 4, 5, 6, 7].map(Some));
+    }
+
+    #[test]
+    fn every_lane_joins_known_actors() {
+        for spec in LANES {
+            for end in [spec.from, spec.to] {
+                assert!(end == "control plane" || ACTORS.contains(&end), "{end}");
+            }
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Each actor with its lanes and its piece of the outside, as something a core can turn.
+//!
+//! A cell reads the clock, feeds its actor, stamps what it says and sends it on. It decides nothing.
+
+mod edges;
+mod inner;
+
+pub use edges::{GatewayCell, GatewayEnd, MarketDataCell, MarketDataEnd};
+pub use inner::{AuctionCell, PricingCell, RiskCell, RiskIn, RiskOut, SignerCell};
+
+use crate::base::time::{MS, Nanos};
+use crate::msg::{Feed, Market};
+
+/// How often actors hear that time passed.
+const TICK_NS: u64 = MS;
+/// Messages one turn takes from one lane before it looks at the others.
+const BURST: usize = 64;
+
+/// Tells when the next tick is due.
+#[derive(Clone, Copy, Default)]
+struct Ticker {
+    last: Nanos,
+}
+
+impl Ticker {
+    fn due(&mut self, at: Nanos) -> bool {
+        let due = at.since(self.last) >= TICK_NS;
+        if due {
+            self.last = at;
+        }
+        due
+    }
+}
+
+/// Conflation keys needed for market facts.
+pub fn fact_keys(instruments: usize, feeds: usize) -> usize {
+    4 * instruments + 2 * feeds + 2
+}
+
+/// A fact's conflation key: facts of one key replace each other, facts of two never do.
+fn fact_key(body: &Market, instruments: usize, feeds: usize) -> usize {
+    let id = |instrument: crate::base::ids::InstrumentId| usize::from(instrument.0).min(instruments.saturating_sub(1));
+    let feed = |place: u8| usize::from(place).min(feeds.saturating_sub(1));
+    match body {
+        Market::Ticker(ticker) => id(ticker.instrument),
+        Market::Book(book) => instruments + id(book.instrument),
+        Market::Trade(trade) => 2 * instruments + id(trade.instrument),
+        Market::Spot(spot) => 3 * instruments + usize::from(spot.currency.0).min(instruments.saturating_sub(1)),
+        Market::External(quote) => 4 * instruments + feed(quote.symbol),
+        Market::Ratio(round) => 4 * instruments + feeds + feed(round.feed),
+        Market::Lost(Feed::Venue) => 4 * instruments + 2 * feeds,
+        Market::Lost(Feed::External) => 4 * instruments + 2 * feeds + 1,
+    }
+}
