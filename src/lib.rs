@@ -4,6 +4,7 @@ pub mod account;
 pub mod actors;
 pub mod base;
 pub mod chain;
+pub mod cli;
 pub mod config;
 pub mod derive;
 pub mod engine;

@@ -143,6 +143,7 @@ fn run(seed: u64, seconds: u64, disturb: impl Fn(&mut SimVenue, u64)) -> (Outcom
     let blueprint = Blueprint {
         dialect: &LOCAL,
         wallet: account.wallet.into_array(),
+        cancel_on_disconnect: true,
         instruments,
         currencies,
         external_symbols: vec!["ETHUSDC".to_owned()],

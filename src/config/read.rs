@@ -193,9 +193,7 @@ impl<'a> Section<'a> {
         let path = self.full(name);
         match self.find(name).map(|value| (value.get_ref(), value.span())) {
             None => Section::new(self.notes, path, None, self.line, self.broken),
-            Some((DeValue::Table(table), _)) => {
-                Section::new(self.notes, path, Some(table), self.line_of(name), false)
-            }
+            Some((DeValue::Table(table), _)) => Section::new(self.notes, path, Some(table), self.line_of(name), false),
             Some((other, _)) => {
                 let line = self.line_of(name);
                 let what = format!("expected a table, found {}", kind(other));

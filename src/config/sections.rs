@@ -41,11 +41,10 @@ pub(super) fn venue(section: Section<'_>) -> Option<Venue> {
     let spec = ("ws_url", "WebSocket address; the network's own unless given");
     let ws = section.text(spec, url_rule("wss", "ws", Absent::Fine), |text| Url::read(text, "wss", "ws", false));
     let spec = ("rest_url", "REST base address; the network's own unless given");
-    let rest = section.text(spec, url_rule("https", "http", Absent::Fine), |text| Url::read(text, "https", "http", false));
-    let cancel_on_disconnect = section.boolean(
-        ("cancel_on_disconnect", "ask the venue to cancel quotes when the private connection drops"),
-        true,
-    );
+    let rest =
+        section.text(spec, url_rule("https", "http", Absent::Fine), |text| Url::read(text, "https", "http", false));
+    let cancel_on_disconnect = section
+        .boolean(("cancel_on_disconnect", "ask the venue to cancel quotes when the private connection drops"), true);
     if let Some(Network(dialect)) = network.value {
         for url in [&ws, &rest] {
             check_host(url, dialect, &section);
@@ -99,12 +98,8 @@ fn path(text: &str) -> Result<PathBuf, String> {
 
 /// `[wallet]`, and the line that names the key file.
 pub(super) fn wallet(section: Section<'_>) -> (Option<Wallet>, usize) {
-    let rule = Rule {
-        unit: "",
-        allowed: "0x and 40 hexadecimal digits".into(),
-        absent: Absent::Refused,
-        show: show_address,
-    };
+    let rule =
+        Rule { unit: "", allowed: "0x and 40 hexadecimal digits".into(), absent: Absent::Refused, show: show_address };
     let owner = section.text(("owner_address", "wallet that owns every vault's subaccount"), rule, address);
     let spec = ("session_key_file", "file with the session key, 64 hexadecimal digits; relative to this file");
     let rule = path_rule("path of a plain file with mode 0600 or 0400", Absent::Refused);

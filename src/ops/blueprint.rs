@@ -42,6 +42,8 @@ pub struct Blueprint {
     pub dialect: &'static Dialect,
     /// Owner of the subaccounts.
     pub wallet: Address,
+    /// Ask the venue to cancel quotes when the private connection drops.
+    pub cancel_on_disconnect: bool,
     /// Instruments, by place.
     pub instruments: Vec<Instrument>,
     /// Currencies, by place.
@@ -126,7 +128,7 @@ impl Blueprint {
             .map(|plan| Member { vault: plan.book.vault, subaccount: plan.book.subaccount })
             .collect();
         let sealer = Sealer::new(self.dialect, self.wallet, self.pairs(), key, store, self.nonce_floor);
-        let terms = Terms { wallet: self.wallet, cancel_on_disconnect: true };
+        let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
         let gateway = Gateway::new(terms, sealer.signer(), self.pairs(), members, Decoder::new(self.vocabulary()));

@@ -96,7 +96,11 @@ impl Fields {
             buffer,
             reprice: s.bps(("reprice_min_bps", "smallest price change worth a replace"), 1..=100, 1),
             adverse: s.bps(("adverse_cancel_bps", "adverse change from which a cancel goes out first"), 1..=200, 3),
-            resize: s.bps(("resize_min_bps", "change of amount worth a replace, as a share of the clip"), 1..=10_000, 2_500),
+            resize: s.bps(
+                ("resize_min_bps", "change of amount worth a replace, as a share of the clip"),
+                1..=10_000,
+                2_500,
+            ),
             slippage: s.bps(("hedge_slippage_bps", "how far through the mark a hedge may trade"), 1..=200, 30),
             refresh: s.seconds(("refresh_s", "an order this close to its signature's end is replaced"), 5..=590, 60),
             pause: s.ms(("refusal_pause_ms", "pause after a refused wish"), 10..=60_000, 1_000),

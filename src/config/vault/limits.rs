@@ -68,8 +68,16 @@ impl Fields {
                 Some(x(2)),
             ),
             mark_offset: s.bps(("mark_offset_max_bps", "furthest a limit price may be from the mark"), 1..=200, 100),
-            loss_ema: s.bps(("loss_ema_max_bps", "loss against mark allowed, decaying, as a share of TVL"), 1..=150, 20),
-            loss_half_life: s.seconds(("loss_half_life_s", "time in which that loss counts half"), 3_466..=86_400, 3_600),
+            loss_ema: s.bps(
+                ("loss_ema_max_bps", "loss against mark allowed, decaying, as a share of TVL"),
+                1..=150,
+                20,
+            ),
+            loss_half_life: s.seconds(
+                ("loss_half_life_s", "time in which that loss counts half"),
+                3_466..=86_400,
+                3_600,
+            ),
             quote_amount: s.decimal(("quote_amount_max_base", "largest quote"), "base", smallest..=AMOUNT_MAX, None),
             hedge_amount: s.decimal(
                 ("hedge_amount_max_contracts", "largest hedge"),
@@ -90,7 +98,11 @@ impl Fields {
                 None,
             ),
             buffer: s.bps(("margin_buffer_bps", "share of TVL kept free of initial margin"), 0..=5_000, 100),
-            drawdown: s.bps(("drawdown_max_bps", "fall of TVL in base from its highest at which the vault drains"), 1..=5_000, 200),
+            drawdown: s.bps(
+                ("drawdown_max_bps", "fall of TVL in base from its highest at which the vault drains"),
+                1..=5_000,
+                200,
+            ),
             fills_per_minute: s.integer(
                 ("fills_per_minute_max", "fills at which the vault drains"),
                 "per minute",
@@ -98,7 +110,11 @@ impl Fields {
                 Some(60),
             ),
             order_life: s.seconds(("order_life_s", "life of an order's signature"), 310..=599, 310),
-            reject_after: s.ms(("reject_after_ms", "the venue refuses an order arriving later than this"), 50..=1_000, 1_000),
+            reject_after: s.ms(
+                ("reject_after_ms", "the venue refuses an order arriving later than this"),
+                50..=1_000,
+                1_000,
+            ),
             clock_offset: s.ms(("clock_offset_max_ms", "furthest our clock may be from the venue's"), 1..=1_000, 500),
             value_age: s.ms(("value_age_max_ms", "oldest value an order may rest on"), 200..=2_000, 500),
             cash_tolerance: s.decimal(

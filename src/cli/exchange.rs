@@ -1,0 +1,135 @@
+//! `keel exchange`: the embedded Derive v3 exchange on loopback, for any Derive client.
+
+use super::{Failure, session};
+use crate::exchange::world::{self, Options, WorldSettings};
+use crate::exchange::{AccountSeed, Network, Settings, Tier, developer_accounts};
+use clap::ValueEnum;
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Options of `keel exchange`.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Address to listen on; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:9000", value_name = "ADDR")]
+    listen: SocketAddr,
+    /// Whose EIP-712 domain signatures are verified against, so that an unmodified client's signatures hold.
+    #[arg(long, value_enum, default_value_t = NetworkArg::Local)]
+    network: NetworkArg,
+    /// Seeds accounts, prices, crowd and ids: the same seed gives the same keys and the same market.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Number of developer accounts.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=64))]
+    accounts: u8,
+    /// Also write the developer accounts to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    accounts_json: Option<PathBuf>,
+    /// Request budgets of the accounts.
+    #[arg(long, value_enum, default_value_t = TierArg::MarketMaker)]
+    tier: TierArg,
+    /// Address of the external book's feed (Binance bookTicker).
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+    book_listen: SocketAddr,
+    /// Address of the Ethereum JSON-RPC endpoint with the ratio feeds.
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+    rpc_listen: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum NetworkArg {
+    Mainnet,
+    Testnet,
+    Local,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TierArg {
+    Trader,
+    MarketMaker,
+}
+
+/// Serves until told to stop.
+pub(super) fn run(args: &Args) -> Result<(), Failure> {
+    for address in [args.listen, args.book_listen, args.rpc_listen] {
+        if !address.ip().is_loopback() {
+            return Err(Failure::Refused(format!(
+                "{address} is not a loopback address: this exchange's keys are public, it must not be reachable"
+            )));
+        }
+    }
+    let stop = session::stop_flag()?;
+    let accounts = developer_accounts(args.seed, usize::from(args.accounts));
+    let settings = Settings {
+        network: match args.network {
+            NetworkArg::Mainnet => Network::Mainnet,
+            NetworkArg::Testnet => Network::Testnet,
+            NetworkArg::Local => Network::Local,
+        },
+        seed: args.seed,
+        accounts: accounts.clone(),
+        tier: match args.tier {
+            TierArg::Trader => Tier::Trader,
+            TierArg::MarketMaker => Tier::MarketMaker,
+        },
+        ..Settings::default()
+    };
+    if let Some(path) = &args.accounts_json {
+        write_accounts(path, &accounts)?;
+    }
+    let live = world::spawn(Options {
+        listen: args.listen,
+        binance_listen: args.book_listen,
+        chainlink_listen: args.rpc_listen,
+        settings,
+        world: WorldSettings::steady(args.seed),
+        core: None,
+    })
+    .map_err(|why| Failure::Refused(format!("cannot listen: {why}")))?;
+    print_accounts(&accounts);
+    println!("Derive v3 ({:?} domain)", args.network);
+    println!("  WebSocket      {}", live.exchange_ws_url());
+    println!("  HTTP           {}/{{public|private}}/{{method}}", live.exchange_http_url());
+    println!("Beside it");
+    println!("  external book  {}/ethusdc@bookTicker", live.binance_ws_url());
+    println!("  ratio feeds    {}", live.chainlink_http_url());
+    println!("Ready. Ctrl-C stops it.");
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    live.exchange.join();
+    Ok(())
+}
+
+/// Developer keys are derived from a public number and guard nothing; they are shown as local chain nodes do.
+fn print_accounts(accounts: &[AccountSeed]) {
+    println!("Developer accounts (these keys are public, never use them elsewhere)");
+    for account in accounts {
+        println!("  subaccount {:<5} wallet {}", account.subaccount, account.wallet);
+        println!("    owner key    {}", account.owner_key_hex);
+        println!("    session key  {} {}", account.session_key, account.session_key_hex);
+        let balances: Vec<String> =
+            account.balances.iter().map(|(asset, amount)| format!("{amount} {asset}")).collect();
+        println!("    holds        {}; key scopes {}", balances.join(", "), account.scopes.join(", "));
+    }
+}
+
+fn write_accounts(path: &Path, accounts: &[AccountSeed]) -> Result<(), Failure> {
+    let rows: Vec<_> = accounts
+        .iter()
+        .map(|account| {
+            json!({
+                "wallet": account.wallet.to_string(),
+                "owner_private_key": account.owner_key_hex,
+                "session_key_address": account.session_key.to_string(),
+                "session_private_key": account.session_key_hex,
+                "subaccount_id": account.subaccount,
+            })
+        })
+        .collect();
+    let text = serde_json::to_string_pretty(&rows).map_err(|why| Failure::Refused(why.to_string()))?;
+    std::fs::write(path, text).map_err(|why| Failure::Refused(format!("cannot write {}: {why}", path.display())))
+}

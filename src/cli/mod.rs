@@ -1,0 +1,74 @@
+//! The verbs, one file each, and what they share.
+
+mod check;
+mod demo;
+mod exchange;
+mod run;
+mod session;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Runs strategy vaults on the Derive exchange.
+#[derive(Debug, Parser)]
+#[command(name = "keel", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Run a vault on the embedded exchange and print a report.
+    Demo(demo::Args),
+    /// Serve the embedded Derive v3 exchange, with a crowd that trades on it.
+    Exchange(exchange::Args),
+    /// Run the vaults of a configuration on a real venue.
+    Run(run::Args),
+    /// Check a configuration and explain every value.
+    Check(check::Args),
+}
+
+/// Why a verb ended without success; the number is the process's exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// The operator must change something before anything can start (2).
+    Refused(String),
+    /// The run ended in a state that needs a person (3).
+    Unsafe(String),
+    /// An invariant broke (4).
+    Broken(String),
+}
+
+impl Failure {
+    fn code(&self) -> u8 {
+        match self {
+            Failure::Refused(_) => 2,
+            Failure::Unsafe(_) => 3,
+            Failure::Broken(_) => 4,
+        }
+    }
+
+    fn words(&self) -> &str {
+        match self {
+            Failure::Refused(words) | Failure::Unsafe(words) | Failure::Broken(words) => words,
+        }
+    }
+}
+
+/// Runs the verb that was asked for.
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Demo(args) => demo::run(&args),
+        Verb::Exchange(args) => exchange::run(&args),
+        Verb::Run(args) => run::run(&args),
+        Verb::Check(args) => check::run(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("keel: {}", failure.words());
+            ExitCode::from(failure.code())
+        }
+    }
+}

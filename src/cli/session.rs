@@ -1,0 +1,254 @@
+//! One run of the engine, from a checked configuration to the end of its last order.
+
+use super::Failure;
+use crate::base::ids::Nonce;
+use crate::base::time::Nanos;
+use crate::chain::ratio::RatioSource;
+use crate::config::{self, Config};
+use crate::engine::core::Idle;
+use crate::engine::journal::OrderRecord;
+use crate::engine::ports::Clock;
+use crate::io::clock::LiveClock;
+use crate::io::host;
+use crate::io::key::LocalKey;
+use crate::io::store::{Layout as PageLayout, PageStore};
+use crate::io::websocket::{Settings as WireSettings, WebSocket};
+use crate::msg::Mode;
+use crate::ops::blueprint::{Blueprint, Outside, VaultPlan};
+use crate::ops::bootstrap::{self, Claims, Proved};
+use crate::ops::control::{self, Ask, AskTroubles, Clerk, Troubles};
+use crate::ops::engine::{Ends, Engine};
+use crate::ops::news::News;
+use crate::ops::rest::Rest;
+use crate::topology::{Layout, assemble};
+use actix::Addr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How often the run is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Longest wait for the last orders to be gone (also after a signal).
+const WIND_UP: Duration = Duration::from_secs(5);
+/// Journal pages: 65 536 orders a page, eight pages kept.
+const JOURNAL: PageLayout = PageLayout { records_per_page: 65_536, pages_kept: 8 };
+
+/// What a run needs beside its configuration.
+pub struct Terms<'a> {
+    /// Folder of the journal.
+    pub state_dir: &'a Path,
+    /// Ends the run after this long; none runs until a signal.
+    pub seconds: Option<u64>,
+    /// Shows the run while it lasts.
+    pub watch: &'a mut dyn FnMut(&News, Duration),
+}
+
+/// What a run leaves behind.
+pub struct Outcome {
+    /// What happened.
+    pub news: News,
+    /// What the pipeline measured.
+    pub ends: Ends,
+    /// What the readers could not read.
+    pub troubles: Troubles,
+    /// True if every order was gone at the end.
+    pub flat: bool,
+}
+
+/// Signals that end a run.
+pub fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
+    let flag = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        // A second signal ends the process at once.
+        signal_hook::flag::register_conditional_shutdown(signal, 130, Arc::clone(&flag))
+            .and_then(|_| signal_hook::flag::register(signal, Arc::clone(&flag)))
+            .map_err(|why| Failure::Refused(format!("cannot listen for signals: {why}")))?;
+    }
+    Ok(flag)
+}
+
+/// Proves the configuration at the venue.
+pub async fn prove(config: &Config, key: &mut LocalKey, clock: &mut LiveClock) -> Result<Proved, Failure> {
+    let rest = rest_of(config)?;
+    let subaccounts: Vec<_> = config.vaults.iter().map(|vault| vault.book.subaccount).collect();
+    let claims = Claims {
+        dialect: config.venue.environment.dialect,
+        wallet: config.wallet.owner,
+        subaccounts: &subaccounts,
+        instruments: config.instruments(),
+    };
+    bootstrap::prove(&rest, &claims, key, clock).await.map_err(|why| Failure::Refused(why.to_string()))
+}
+
+fn rest_of(config: &Config) -> Result<Rest, Failure> {
+    Rest::new(&config.venue.environment.rest).map_err(|why| Failure::Refused(why.to_string()))
+}
+
+/// Loads the session key.
+pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
+    LocalKey::from_file(&config.wallet.session_key_file).map_err(|why| Failure::Refused(why.to_string()))
+}
+
+/// Opens the journal and finds the highest nonce in it.
+fn open_journal(folder: &Path) -> Result<(PageStore, Nonce), Failure> {
+    let mut floor = Nonce(0);
+    let mut visit = |_: u64, record: &[u8]| {
+        if let Some(order) = OrderRecord::read(record) {
+            floor = floor.max(order.nonce);
+        }
+    };
+    let (store, _) = PageStore::open(folder, JOURNAL, &mut visit).map_err(|why| Failure::Refused(why.to_string()))?;
+    Ok((store, floor))
+}
+
+fn wire(url: &str) -> Result<WebSocket, Failure> {
+    WebSocket::new(url, WireSettings::drawn().map_err(|why| Failure::Refused(why.to_string()))?)
+        .map_err(|why| Failure::Refused(format!("{url}: {why}")))
+}
+
+/// Address of the external book's streams: one raw stream, or several combined.
+fn external_url(config: &Config) -> String {
+    let base = config.external.ws_url.as_str().trim_end_matches('/');
+    let streams: Vec<String> =
+        config.external_symbols().iter().map(|symbol| format!("{}@bookTicker", symbol.to_lowercase())).collect();
+    match streams.as_slice() {
+        [one] => format!("{base}/ws/{one}"),
+        many => format!("{base}/stream?streams={}", many.join("/")),
+    }
+}
+
+fn blueprint(config: &Config, proved: Proved, nonce_floor: Nonce) -> Blueprint {
+    let plan = |vault: &crate::config::VaultConfig| VaultPlan {
+        book: vault.book,
+        params: vault.params,
+        limits: vault.limits,
+        base_model: vault.base_model,
+        perp_model: vault.perp_model,
+    };
+    Blueprint {
+        dialect: config.venue.environment.dialect,
+        wallet: config.wallet.owner,
+        cancel_on_disconnect: config.venue.cancel_on_disconnect,
+        instruments: proved.instruments,
+        currencies: config.currencies().to_vec(),
+        external_symbols: config.external_symbols().to_vec(),
+        ratio_feeds: config.ratio_feeds().len(),
+        vaults: config.vaults.iter().map(plan).collect(),
+        key_expires_at: proved.key_expires_at,
+        nonce_floor,
+    }
+}
+
+fn layout(config: &Config) -> Layout {
+    match config.topology.layout {
+        config::Layout::Auto => Layout::auto(host::cores_online()),
+        config::Layout::Single(core) => Layout::single(core),
+        config::Layout::Spread(cores) => Layout { cores: cores.map(Some) },
+    }
+}
+
+fn idle(config: &Config) -> Idle {
+    match config.topology.idle {
+        config::Idle::Spin => Idle::Spin,
+        config::Idle::Yield => Idle::Yield,
+    }
+}
+
+/// Aggregators, each proved to count as configured.
+async fn ratio_sources(config: &Config) -> Result<Vec<RatioSource>, Failure> {
+    let mut sources = Vec::new();
+    for (place, feed) in (0u8..).zip(config.ratio_feeds()) {
+        let refused = |why: crate::chain::ratio::RatioError| Failure::Refused(format!("ratio feed {place}: {why}"));
+        let source =
+            RatioSource::new(config.chain.rpc_url.as_str(), feed.aggregator, feed.decimals, place).map_err(refused)?;
+        source.verify().await.map_err(refused)?;
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
+/// Runs the engine to its end.
+pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
+    let stop = stop_flag()?;
+    if let Err(why) = host::forbid_core_dumps() {
+        eprintln!("keel: warning: {why}");
+    }
+    actix::System::new().block_on(live(config, terms, &stop))
+}
+
+async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
+    let mut clock = LiveClock::new();
+    let mut key = load_key(config)?;
+    let (store, floor) = open_journal(terms.state_dir)?;
+    let proved = prove(config, &mut key, &mut clock).await?;
+    let ratios = ratio_sources(config).await?;
+    let venue = config.venue.environment.ws.as_ref();
+    let outside =
+        Outside { wires: [wire(venue)?, wire(&external_url(config))?, wire(venue)?], clock: clock.clone(), key, store };
+    let parts = blueprint(config, proved, floor).build(outside);
+    let (cores, ends) = assemble(parts, &layout(config));
+    let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
+    let clerk = control::start(control::Plan {
+        ends,
+        perps: config.vaults.iter().map(|vault| vault.book.perp).collect(),
+        ratios,
+        ratio_every: Duration::from_nanos(config.chain.poll_interval_ns),
+        rest: rest_of(config)?,
+        clock: clock.clone(),
+    });
+    let started = clock.now();
+    watch(&engine, &clerk, terms, stop, (started, &mut clock)).await?;
+    let flat = wind_up(&engine, &clerk, config.vaults.len()).await?;
+    let ends = engine.stop();
+    let news = ask(&clerk).await?;
+    let troubles = clerk.send(AskTroubles).await.map_err(lost)?;
+    Ok(Outcome { news, ends, troubles, flat })
+}
+
+fn lost(why: actix::MailboxError) -> Failure {
+    Failure::Unsafe(format!("the control plane is gone: {why}"))
+}
+
+async fn ask(clerk: &Addr<Clerk>) -> Result<News, Failure> {
+    clerk.send(Ask).await.map_err(lost)
+}
+
+/// Shows the run until time, a signal or a dead thread ends it.
+async fn watch(
+    engine: &Engine,
+    clerk: &Addr<Clerk>,
+    terms: Terms<'_>,
+    stop: &AtomicBool,
+    (started, clock): (Nanos, &mut LiveClock),
+) -> Result<(), Failure> {
+    while !stop.load(Ordering::Relaxed) && engine.is_alive() {
+        tokio::time::sleep(LOOK).await;
+        let elapsed = Duration::from_nanos(clock.now().since(started));
+        (terms.watch)(&ask(clerk).await?, elapsed);
+        if terms.seconds.is_some_and(|seconds| elapsed >= Duration::from_secs(seconds)) {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Stops quoting, and waits until every order is gone. True if that was seen.
+async fn wind_up(engine: &Engine, clerk: &Addr<Clerk>, vaults: usize) -> Result<bool, Failure> {
+    for place in 0..vaults {
+        clerk.do_send(control::drain(place));
+    }
+    let mut waited = Duration::ZERO;
+    while waited < WIND_UP && engine.is_alive() {
+        tokio::time::sleep(LOOK).await;
+        waited += LOOK;
+        let news = ask(clerk).await?;
+        let done = news.vaults().iter().all(|vault| {
+            vault.last.is_none_or(|last| last.live == 0 && matches!(last.mode, Mode::Drain | Mode::Halted))
+        });
+        if done {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
