@@ -104,8 +104,13 @@ mod tests {
     fn the_nearest_mount_decides() {
         let mounts = "disk / ext4 rw 0 0\nshm /dev/shm tmpfs rw 0 0\nx /dev/shm/real ext4 rw 0 0\n\
                       a /a\\040b tmpfs rw 0 0\nbroken\n";
-        let table =
-            [("/var/keel", "ext4"), ("/dev/shm/keel", "tmpfs"), ("/dev/shm/real/keel", "ext4"), ("/a b/c", "tmpfs"), ("/ab", "ext4")];
+        let table = [
+            ("/var/keel", "ext4"),
+            ("/dev/shm/keel", "tmpfs"),
+            ("/dev/shm/real/keel", "ext4"),
+            ("/a b/c", "tmpfs"),
+            ("/ab", "ext4"),
+        ];
         for (path, want) in table {
             assert_eq!(kind_of(Path::new(path), mounts), Some(want), "{path}");
         }

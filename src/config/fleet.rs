@@ -35,7 +35,9 @@ pub(super) fn check(drafts: &[Draft], notes: &RefCell<Notes>) {
     }
     let mut names = Vec::new();
     for draft in drafts {
-        names.extend([&draft.base_instrument, &draft.perp_instrument].into_iter().filter_map(|field| field.value.clone()));
+        names.extend(
+            [&draft.base_instrument, &draft.perp_instrument].into_iter().filter_map(|field| field.value.clone()),
+        );
     }
     names.sort_unstable();
     names.dedup();
@@ -105,9 +107,8 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
     let feed = RatioFeed { aggregator: draft.aggregator.value?, decimals: draft.ratio_decimals.value? };
     let ratio_feed = u8::try_from(place_of(&mut fleet.ratio_feeds, feed)).ok()?;
     let (base_instrument, perp_instrument) = (draft.base_instrument.value?, draft.perp_instrument.value?);
-    let mut instrument = |name: &String| {
-        u16::try_from(place_of(&mut fleet.instruments, name.clone())).ok().map(InstrumentId)
-    };
+    let mut instrument =
+        |name: &String| u16::try_from(place_of(&mut fleet.instruments, name.clone())).ok().map(InstrumentId);
     let (base, perp) = (instrument(&base_instrument)?, instrument(&perp_instrument)?);
     let base_currency = draft.base_currency.value?;
     let currency = u8::try_from(place_of(&mut fleet.currencies, base_currency.clone())).ok()?;

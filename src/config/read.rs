@@ -193,9 +193,7 @@ impl<'a> Section<'a> {
         let path = self.full(name);
         match self.find(name).map(|value| (value.get_ref(), value.span())) {
             None => Section::new(self.notes, path, None, self.line, self.broken),
-            Some((DeValue::Table(table), _)) => {
-                Section::new(self.notes, path, Some(table), self.line_of(name), false)
-            }
+            Some((DeValue::Table(table), _)) => Section::new(self.notes, path, Some(table), self.line_of(name), false),
             Some((other, _)) => {
                 let line = self.line_of(name);
                 let what = format!("expected a table, found {}", kind(other));
@@ -352,10 +350,7 @@ impl<'a> Section<'a> {
     }
 
     /// One of some words.
-    pub(super) fn choice<T: Copy>(&self, spec: Spec, words: &[(&str, T)], default: Option<T>) -> Field<T>
-    where
-        T: PartialEq + Display,
-    {
+    pub(super) fn choice<T: Copy + Display>(&self, spec: Spec, words: &[(&str, T)], default: Option<T>) -> Field<T> {
         let names: Vec<String> = words.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         let rule = Rule { unit: "", allowed: names.join(" or "), absent: default.into(), show: T::to_string };
         self.text(spec, rule, |text| {

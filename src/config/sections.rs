@@ -41,11 +41,10 @@ pub(super) fn venue(section: Section<'_>) -> Option<Venue> {
     let spec = ("ws_url", "WebSocket address; the network's own unless given");
     let ws = section.text(spec, url_rule("wss", "ws", Absent::Fine), |text| Url::read(text, "wss", "ws", false));
     let spec = ("rest_url", "REST base address; the network's own unless given");
-    let rest = section.text(spec, url_rule("https", "http", Absent::Fine), |text| Url::read(text, "https", "http", false));
-    let cancel_on_disconnect = section.boolean(
-        ("cancel_on_disconnect", "ask the venue to cancel quotes when the private connection drops"),
-        true,
-    );
+    let rest =
+        section.text(spec, url_rule("https", "http", Absent::Fine), |text| Url::read(text, "https", "http", false));
+    let cancel_on_disconnect = section
+        .boolean(("cancel_on_disconnect", "ask the venue to cancel quotes when the private connection drops"), true);
     if let Some(Network(dialect)) = network.value {
         for url in [&ws, &rest] {
             check_host(url, dialect, &section);
@@ -64,6 +63,9 @@ pub(super) fn venue(section: Section<'_>) -> Option<Venue> {
     let endpoint = |url: Option<Url>, own| url.map_or(Cow::Borrowed(own), |url| Cow::Owned(url.as_str().to_owned()));
     let environment =
         Environment { rest: endpoint(rest.value, dialect.rest), ws: endpoint(ws.value, dialect.ws), dialect };
+    section.derived(("ws_endpoint", "WebSocket address in use"), &environment.ws, "");
+    section.derived(("rest_endpoint", "REST base address in use"), &environment.rest, "");
+    section.derived(("chain_id", "EIP-712 chain id every signature names"), dialect.chain_id, "");
     Some(Venue { environment, cancel_on_disconnect: cancel_on_disconnect.value? })
 }
 
@@ -99,12 +101,8 @@ fn path(text: &str) -> Result<PathBuf, String> {
 
 /// `[wallet]`, and the line that names the key file.
 pub(super) fn wallet(section: Section<'_>) -> (Option<Wallet>, usize) {
-    let rule = Rule {
-        unit: "",
-        allowed: "0x and 40 hexadecimal digits".into(),
-        absent: Absent::Refused,
-        show: show_address,
-    };
+    let rule =
+        Rule { unit: "", allowed: "0x and 40 hexadecimal digits".into(), absent: Absent::Refused, show: show_address };
     let owner = section.text(("owner_address", "wallet that owns every vault's subaccount"), rule, address);
     let spec = ("session_key_file", "file with the session key, 64 hexadecimal digits; relative to this file");
     let rule = path_rule("path of a plain file with mode 0600 or 0400", Absent::Refused);
@@ -166,7 +164,7 @@ pub(super) fn topology(section: Section<'_>, online: &Online) -> Option<Topology
     );
     let idle_words = [("spin", Idle::Spin), ("yield", Idle::Yield)];
     let default = if online.count() > 2 { Idle::Spin } else { Idle::Yield };
-    let spec = ("idle", "what an actor thread does with nothing to do; spin needs a core of its own");
+    let spec = ("idle", "what an idle actor thread does; unless given, spin on hosts with more than two cores");
     let idle = section.choice(spec, &idle_words, Some(default));
     let core = section.field(
         ("core", "core of the one thread, for layout single; not pinned unless given"),

@@ -240,7 +240,9 @@ mod tests {
         let good = "0x5c9C449BbC9a6075A2c061dF312a35fd1E05fF22";
         assert_eq!(show_address(&address(good).expect("valid")), good.to_lowercase());
         let zero = format!("0x{}", "0".repeat(40));
-        for bad in ["", "0x", "5c9C449BbC9a6075A2c061dF312a35fd1E05fF22", "0x+c9C449BbC9a6075A2c061dF312a35fd1E05fF2", &zero] {
+        for bad in
+            ["", "0x", "5c9C449BbC9a6075A2c061dF312a35fd1E05fF22", "0x+c9C449BbC9a6075A2c061dF312a35fd1E05fF2", &zero]
+        {
             assert!(address(bad).is_err(), "{bad}");
         }
     }

@@ -4,9 +4,9 @@ mod basis;
 mod fair;
 mod limits;
 
+use super::Strategy;
 use super::read::{Absent, Bps, Field, Rule, Section, Span};
 use super::text::{address, code, instrument, quoted, show_address};
-use super::Strategy;
 use crate::base::num::{E9, Ratio, Rounding, div_round};
 use crate::market::fair::Model;
 use crate::risk::limits::Limits;
@@ -48,8 +48,7 @@ fn named<'r>(allowed: &str, default: Absent<String>) -> Rule<'r, String> {
 pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
     let rule = named("1 to 32 of a-z, 0-9, - and _", Absent::Refused);
     let name = section.text(("name", "name in reports and commands"), rule, vault_name);
-    let strategy =
-        section.choice(("strategy", "what it does"), &[("delta1-basis", Strategy::Delta1Basis)], None);
+    let strategy = section.choice(("strategy", "what it does"), &[("delta1-basis", Strategy::Delta1Basis)], None);
     let spec = ("subaccount_id", "venue subaccount it trades, owned by wallet.owner_address");
     let subaccount = section.integer(spec, "", 1..=i64::MAX, None).map(i64::unsigned_abs);
     let spec = ("base_instrument", "spot instrument of the base");
@@ -57,8 +56,7 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
     let base_instrument = section.text(spec, rule, |text| instrument(text, "-USDC"));
     let currency = base_instrument.value.as_ref().and_then(|name| name.strip_suffix("-USDC")).map(str::to_owned);
     let rule = named("the currency of base_instrument", currency.clone().map_or(Absent::Fine, Absent::Default));
-    let base_currency =
-        section.text(("base_currency", "collateral that is the base"), rule, |text| code(text, 16));
+    let base_currency = section.text(("base_currency", "collateral that is the base"), rule, |text| code(text, 16));
     if base_currency.value.is_some() && currency.is_some() && base_currency.value != currency {
         let allowed = currency.map(|currency| format!("\"{currency}\"")).unwrap_or_default();
         base_currency.refuse("not the currency of base_instrument", allowed, section.notes);
