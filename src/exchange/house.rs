@@ -207,7 +207,7 @@ impl Exchange {
             positions: positions.collect(),
             fees_paid: sub.fees_paid,
             funding_paid: sub.funding_paid,
-            interest_paid: -sub.cumulative_interest,
+            interest_paid: Decimal::ZERO - sub.cumulative_interest,
             pending_interest: sub.interest_due(&self.lending),
             value: margin.value(),
             initial_margin: margin.initial(),

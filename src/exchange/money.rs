@@ -82,7 +82,7 @@ pub fn ceil_to(value: Decimal, step: Decimal) -> Decimal {
 }
 
 /// A constant written as a plain decimal in the source.
-pub fn constant(text: &'static str) -> Decimal {
+pub fn constant(text: &str) -> Decimal {
     parse(text).unwrap_or_else(|| unreachable!("constant {text} is a plain decimal"))
 }
 

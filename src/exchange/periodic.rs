@@ -160,7 +160,7 @@ impl Exchange {
     }
 
     /// Pays PnL and funding of every open position into cash.
-    fn settle_perps(&mut self, at: Nanos) {
+    pub(super) fn settle_perps(&mut self, at: Nanos) {
         let open: Vec<(u64, usize)> =
             self.subs.iter().flat_map(|(id, s)| s.positions.keys().map(|ix| (*id, *ix))).collect();
         for (id, ix) in open {

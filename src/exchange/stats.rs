@@ -54,7 +54,7 @@ impl Stats {
         let live = || self.minutes.iter().filter(move |m| m.minute >= since);
         let sum = |field: fn(&Minute) -> Decimal| json(live().map(field).sum());
         let first = live().next().map_or(Decimal::ZERO, |m| m.open);
-        let last = live().last().map_or(Decimal::ZERO, |m| m.close);
+        let last = live().next_back().map_or(Decimal::ZERO, |m| m.close);
         let change = if first.is_zero() { Decimal::ZERO } else { (last / first - Decimal::ONE).round_dp(6) };
         json!({
             "c": sum(|m| m.contracts), "v": sum(|m| m.notional), "pr": sum(|m| m.premium),

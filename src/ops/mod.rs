@@ -1,5 +1,9 @@
-//! Around the pipeline: start-up, supervision, news and reports.
+//! Around the pipeline: start-up, threads, supervision, news and reports.
 
 pub mod blueprint;
 pub mod bootstrap;
+pub mod control;
+pub mod engine;
+pub mod news;
+pub mod report;
 pub mod rest;

@@ -22,7 +22,7 @@ use crate::base::ids::{InstrumentId, Side, SubaccountId, Uuid};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::Nanos;
 use crate::derive::request_id::RequestId;
-use crate::msg::{Answer, Balance, Budget, External, Fill, Market, OrderRow, Snapshot, Verdict};
+use crate::msg::{Answer, Balance, Book, Budget, External, Fill, Market, OrderRow, Snapshot, Ticker, Verdict};
 use channel::Channel;
 use malformed::Seen;
 use scan::Scan;
@@ -444,14 +444,18 @@ fn data<'f, S: Source<'f>>(
 ) -> Result<(), Malformed> {
     match channel {
         Channel::Ticker(id) => {
-            let ticker = public::ticker(s, id)?;
-            out.push(Heard::Market(Market::Ticker(ticker)));
-            Ok(())
+            out.push(Heard::Market(Market::Ticker(Ticker { instrument: id, ..Ticker::default() })));
+            match out.last_mut() {
+                Some(Heard::Market(Market::Ticker(ticker))) => public::ticker(s, ticker),
+                _ => Err(Malformed::Shape),
+            }
         }
         Channel::Book(id) => {
-            let book = public::book(s, id, words)?;
-            out.push(Heard::Market(Market::Book(book)));
-            Ok(())
+            out.push(Heard::Market(Market::Book(Book { instrument: id, ..Book::default() })));
+            match out.last_mut() {
+                Some(Heard::Market(Market::Book(book))) => public::book(s, book, words),
+                _ => Err(Malformed::Shape),
+            }
         }
         Channel::Trades(only) => public::trades(s, only, words, out),
         Channel::Spot => public::spot(s, words, out),

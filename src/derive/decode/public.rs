@@ -14,29 +14,24 @@ const LEVELS_MAX: usize = 100;
 /// Highest implied volatility believed, per year: 10⁴ %.
 const IV_MAX: Ratio = Ratio::whole(100);
 
-/// `ticker_slim` data.
+/// `ticker_slim` data, written into `ticker` in place: it is the hottest message and not a small one.
 #[inline]
-pub(super) fn ticker<'f, S: Source<'f>>(s: &mut S, instrument: InstrumentId) -> Result<Ticker, Malformed> {
-    let mut inner = None;
+pub(super) fn ticker<'f, S: Source<'f>>(s: &mut S, ticker: &mut Ticker) -> Result<(), Malformed> {
+    let mut inner = Seen::default();
     s.object(|key, s| match key {
-        b"instrument_ticker" if inner.is_some() => Err(Malformed::Duplicate),
-        b"instrument_ticker" => {
-            inner = Some(ticker_fields(s, instrument)?);
-            Ok(())
-        }
+        b"instrument_ticker" => inner.once(0).and_then(|()| ticker_fields(s, ticker)),
         _ => s.skip(),
     })?;
-    let ticker = inner.ok_or(Malformed::Missing)?;
+    inner.all(1)?;
     let crossed = ticker.bid.is_positive() && ticker.ask.is_positive() && ticker.bid > ticker.ask;
     if crossed || ticker.band_low > ticker.band_high {
         return Err(Malformed::Crossed);
     }
-    if ticker.index.is_zero() { Err(Malformed::Range) } else { Ok(ticker) }
+    if ticker.index.is_zero() { Err(Malformed::Range) } else { Ok(()) }
 }
 
 #[inline]
-fn ticker_fields<'f, S: Source<'f>>(s: &mut S, instrument: InstrumentId) -> Result<Ticker, Malformed> {
-    let mut ticker = Ticker { instrument, ..Ticker::default() };
+fn ticker_fields<'f, S: Source<'f>>(s: &mut S, ticker: &mut Ticker) -> Result<(), Malformed> {
     let mut seen = Seen::default();
     s.object(|key, s| match key {
         b"t" => seen.once(0).and(s.millis()).map(|at| ticker.venue_at = at),
@@ -56,8 +51,7 @@ fn ticker_fields<'f, S: Source<'f>>(s: &mut S, instrument: InstrumentId) -> Resu
         }
         _ => s.skip(),
     })?;
-    seen.all(11)?;
-    Ok(ticker)
+    seen.all(11)
 }
 
 /// An amount shown to the public: digits beyond ours are dropped.
@@ -98,14 +92,9 @@ fn option_pricing<'f, S: Source<'f>>(s: &mut S) -> Result<OptionPricing, Malform
     if believable { Ok(option) } else { Err(Malformed::Range) }
 }
 
-/// `orderbook` data.
+/// `orderbook` data, written into `book` in place.
 #[inline]
-pub(super) fn book<'f, S: Source<'f>>(
-    s: &mut S,
-    instrument: InstrumentId,
-    words: &Vocabulary,
-) -> Result<Book, Malformed> {
-    let mut book = Book { instrument, ..Book::default() };
+pub(super) fn book<'f, S: Source<'f>>(s: &mut S, book: &mut Book, words: &Vocabulary) -> Result<(), Malformed> {
     let mut seen = Seen::default();
     s.object(|key, s| match key {
         b"timestamp" => seen.once(0).and(s.millis()).map(|at| book.venue_at = at),
@@ -119,14 +108,14 @@ pub(super) fn book<'f, S: Source<'f>>(
         b"instrument_name" => {
             seen.once(4)?;
             let named = words.instruments.get(s.string()?);
-            if named == Some(instrument) { Ok(()) } else { Err(Malformed::Name) }
+            if named == Some(book.instrument) { Ok(()) } else { Err(Malformed::Name) }
         }
         _ => s.skip(),
     })?;
     seen.all(3)?;
     match (book.bids().first(), book.asks().first()) {
         (Some(bid), Some(ask)) if bid.price > ask.price => Err(Malformed::Crossed),
-        _ => Ok(book),
+        _ => Ok(()),
     }
 }
 

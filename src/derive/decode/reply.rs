@@ -277,6 +277,7 @@ fn subaccount<'f, S: Source<'f>>(s: &mut S, words: &Vocabulary, out: &mut Vec<He
     let (mut id, mut liquidation, mut incomplete) = (SubaccountId(0), false, false);
     let [mut initial_margin, mut maintenance_margin, mut value] = [Cash::ZERO; 3];
     out.push(begin(id, [Cash::ZERO; 3], false));
+    let mut positions = None;
     let mut seen = Seen::default();
     s.object(|key, s| match key {
         b"subaccount_id" => seen.once(0).and(s.uint()).map(|number| id = SubaccountId(number)),
@@ -285,11 +286,18 @@ fn subaccount<'f, S: Source<'f>>(s: &mut S, words: &Vocabulary, out: &mut Vec<He
         b"subaccount_value" => seen.once(3).and(s.cash()).map(|cash| value = cash),
         b"is_under_liquidation" => seen.once(4).and(s.flag()).map(|flag| liquidation = flag),
         b"collaterals" => seen.once(5).and(rows(s, out, |s| collateral(s, words))),
-        b"positions" => seen.once(6).and(rows(s, out, |s| position(s, words))),
+        b"positions" => {
+            // Whatever the order of keys, collaterals are reported first.
+            seen.once(6)?;
+            positions = Some(s.clone());
+            s.skip()
+        }
         b"failed_to_fetch" => seen.once(7).and(s.flag()).map(|flag| incomplete = flag),
         _ => s.skip(),
     })?;
     seen.all(7)?;
+    let mut positions = positions.ok_or(Malformed::Missing)?;
+    rows(&mut positions, out, |s| position(s, words))?;
     if incomplete {
         out.truncate(place);
         return Ok(ReplyBody::Incomplete);

@@ -51,13 +51,13 @@ impl<'f> Scan<'f> {
         }
     }
 
-    /// Reads a short string: byte by byte is quicker than a search set up anew.
+    /// Reads a short plain string, eight bytes at a time: a search set up anew would cost more.
     #[inline]
     fn key(&mut self) -> Result<&'f [u8], Malformed> {
         self.expect(b'"')?;
-        let len = self.0.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x80..));
-        match len {
-            Some(len) if self.0[len] == b'"' => {
+        let len = plain_len(self.0);
+        match self.0.get(len) {
+            Some(b'"') => {
                 let key = &self.0[..len];
                 self.0 = &self.0[len + 1..];
                 Ok(key)
@@ -126,47 +126,80 @@ impl<'f> Scan<'f> {
     }
 }
 
+/// Bytes before the first quote, backslash, control byte or byte beyond ASCII.
+#[inline]
+fn plain_len(text: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let mut len = 0;
+    while let Some(chunk) = text[len..].first_chunk::<8>() {
+        let bytes = u64::from_le_bytes(*chunk);
+        let zero_in = |x: u64| x.wrapping_sub(ONES) & !x;
+        let quote = zero_in(bytes ^ (ONES * 0x22));
+        let backslash = zero_in(bytes ^ (ONES * 0x5c));
+        let control = bytes.wrapping_sub(ONES * 0x20) & !bytes;
+        // A borrow can only set marks above a true one, and the lowest mark is the one that counts.
+        let marks = (quote | backslash | control | bytes) & HIGHS;
+        if marks != 0 {
+            return len + marks.trailing_zeros() as usize / 8;
+        }
+        len += 8;
+    }
+    let tail = text[len..].iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x80..));
+    tail.map_or(text.len(), |place| len + place)
+}
+
+/// Reads digits: their value, wrapped if there are more than nineteen, and what follows them.
+#[inline]
+fn digits(mut text: &[u8]) -> (u64, &[u8]) {
+    let mut value = 0u64;
+    while let [byte, rest @ ..] = text {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+        text = rest;
+    }
+    (value, text)
+}
+
 /// Reads `"[-]d{1,10}[.d{1,9}]"` at the beginning of `text`: the 1e-9 integer and the bytes it took.
 /// Further digits are dropped if not `exact`.
 #[inline]
 fn common_decimal(text: &[u8], exact: bool) -> Option<(i64, usize)> {
-    let digit = |at: usize| text.get(at).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10).map(u64::from);
-    let negative = text.get(1) == Some(&b'-');
-    let start = 1 + usize::from(negative);
-    let mut at = start;
-    let mut value = 0u64;
-    while let Some(digit) = digit(at) {
-        value = value * 10 + digit;
-        at += 1;
-        if at - start > 10 {
-            return None;
-        }
-    }
-    if at == start || text[0] != b'"' {
+    let unsigned = text.strip_prefix(b"\"")?;
+    let (negative, whole) = match unsigned {
+        [b'-', rest @ ..] => (true, rest),
+        rest => (false, rest),
+    };
+    let (value, mut rest) = digits(whole);
+    if !(1..=10).contains(&(whole.len() - rest.len())) {
         return None;
     }
-    value *= E9 as u64;
-    if text.get(at) == Some(&b'.') {
-        let point = at;
-        let mut fraction = 0u64;
-        at += 1;
-        while let Some(digit) = digit(at).filter(|_| at - point <= 9) {
-            fraction = fraction * 10 + digit;
-            at += 1;
+    // Ten digits times 1e9 fit.
+    let mut value = value.wrapping_mul(E9 as u64);
+    if let [b'.', places @ ..] = rest {
+        let (mut fraction, behind) = digits(places);
+        let mut len = places.len() - behind.len();
+        if len > 9 {
+            if exact {
+                return None;
+            }
+            len = 9;
+            fraction = digits(&places[..len]).0;
         }
-        value += fraction * POW10[at - point - 1];
-        if at - point == 1 {
+        if len == 0 {
             return None;
         }
-        while !exact && digit(at).is_some() {
-            at += 1;
-        }
+        value = value.wrapping_add(fraction.wrapping_mul(POW10[len]));
+        rest = behind;
     }
-    if text.get(at) != Some(&b'"') || value > WIRE_MAX as u64 * E9 as u64 {
+    if rest.first() != Some(&b'"') || value > WIRE_MAX as u64 * E9 as u64 {
         return None;
     }
     let raw = value as i64;
-    Some((if negative { -raw } else { raw }, at + 1))
+    Some((if negative { -raw } else { raw }, text.len() - rest.len() + 1))
 }
 
 impl<'f> Source<'f> for Scan<'f> {
@@ -208,22 +241,21 @@ impl<'f> Source<'f> for Scan<'f> {
     #[inline]
     fn int(&mut self) -> Result<i128, Malformed> {
         let negative = self.take(b'-');
-        let mut value = 0u64;
-        let mut len = 0;
-        while let Some(digit) = self.0.get(len).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
-            // Nineteen digits cannot overflow; longer numbers go to the tape.
-            if len == 19 {
-                return Err(Malformed::Json);
-            }
-            value = value * 10 + u64::from(digit);
-            len += 1;
-        }
-        let ends = matches!(self.0.get(len), Some(b',' | b'}' | b']'));
-        if len == 0 || !ends || (len > 1 && self.0[0] == b'0') {
+        let value = i128::from(self.uint()?);
+        Ok(if negative { -value } else { value })
+    }
+
+    #[inline]
+    fn uint(&mut self) -> Result<u64, Malformed> {
+        let (value, rest) = digits(self.0);
+        let len = self.0.len() - rest.len();
+        let ends = matches!(rest.first(), Some(b',' | b'}' | b']'));
+        // Nineteen digits cannot overflow; longer numbers go to the tape.
+        if !(1..=19).contains(&len) || !ends || (len > 1 && self.0[0] == b'0') {
             return Err(Malformed::Json);
         }
-        self.0 = &self.0[len..];
-        Ok(if negative { -i128::from(value) } else { i128::from(value) })
+        self.0 = rest;
+        Ok(value)
     }
 
     fn flag(&mut self) -> Result<bool, Malformed> {
@@ -330,6 +362,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn plain_text_ends_where_a_plain_search_says(text in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let want = text.iter().position(|byte| !matches!(byte, b' '..=0x7f) || matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(plain_len(&text), want.unwrap_or(text.len()));
+            let tame: Vec<u8> = text.iter().map(|byte| byte % 96 + 32).collect();
+            let want = tame.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            prop_assert_eq!(plain_len(&tame), want.unwrap_or(tame.len()));
+        }
+
         #[test]
         fn any_decimal_text_means_what_the_number_types_say(text in "-?[0-9]{0,12}\\.?[0-9]{0,14}") {
             both(&text);

@@ -10,6 +10,13 @@ use crate::derive::dialect::Address;
 /// Longest name, label or channel accepted.
 pub const NAME_MAX: usize = 128;
 
+/// `00` to `99`.
+const PAIRS: &[u8; 200] = b"0001020304050607080910111213141516171819\
+    2021222324252627282930313233343536373839\
+    4041424344454647484950515253545556575859\
+    6061626364656667686970717273747576777879\
+    8081828384858687888990919293949596979899";
+
 /// Writes text into a caller's buffer.
 #[derive(Debug)]
 pub struct Text<'o> {
@@ -65,18 +72,16 @@ impl<'o> Text<'o> {
             self.raw(b"-");
         }
         self.int(magnitude / unit);
-        let mut fraction = magnitude % unit;
+        let mut fraction = (magnitude % unit) as u32;
         if fraction > 0 {
-            let mut digits = [b'.', 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            let mut used = 10;
-            while fraction.is_multiple_of(10) {
-                fraction /= 10;
-                used -= 1;
+            let mut digits = *b".000000000";
+            for pair in digits[2..].chunks_exact_mut(2).rev() {
+                let two = (fraction % 100) as usize * 2;
+                pair.copy_from_slice(&PAIRS[two..two + 2]);
+                fraction /= 100;
             }
-            for place in (1..used).rev() {
-                digits[place] = b'0' + (fraction % 10) as u8;
-                fraction /= 10;
-            }
+            digits[1] = b'0' + fraction as u8;
+            let used = digits.iter().rposition(|digit| *digit != b'0').map_or(0, |last| last + 1);
             self.raw(&digits[..used]);
         }
         self

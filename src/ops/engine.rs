@@ -1,0 +1,83 @@
+//! The pipeline's threads: started pinned, stopped together, giving up what they measured.
+
+use crate::engine::core::{self, Idle};
+use crate::io::host;
+use crate::topology::{Core, GatewayEnd, MarketDataEnd};
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+type Measured = Vec<Box<dyn Any + Send>>;
+
+/// The running pipeline.
+pub struct Engine {
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<Measured>>,
+}
+
+/// What the pipeline measured.
+#[derive(Default)]
+pub struct Ends {
+    /// From market data.
+    pub market_data: Option<MarketDataEnd>,
+    /// From the gateway.
+    pub gateway: Option<GatewayEnd>,
+    /// Threads that died instead of stopping.
+    pub died: usize,
+}
+
+impl Engine {
+    /// Starts one thread per core group. A core that cannot be pinned is an error: a layout is meant.
+    pub fn start(cores: Vec<Core>, idle: Idle) -> Result<Engine, String> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (ready, pinned) = std::sync::mpsc::channel();
+        let mut threads = Vec::with_capacity(cores.len());
+        let expected = cores.len();
+        for group in cores {
+            let names: Vec<&str> = group.turns.iter().map(|turn| turn.name()).collect();
+            let name = if names.len() == 1 { names[0].to_owned() } else { "pipeline".to_owned() };
+            let (stop, ready) = (Arc::clone(&stop), ready.clone());
+            let body = move || {
+                let outcome = group.core.map_or(Ok(()), |core| host::pin_to_core(core).map_err(|why| why.to_string()));
+                let failed = outcome.is_err();
+                // The starter may have given up already; then nobody listens.
+                let _ = ready.send(outcome);
+                if failed { Vec::new() } else { core::run(group.turns, &stop, idle) }
+            };
+            threads.push(thread::Builder::new().name(name).spawn(body).map_err(|why| why.to_string())?);
+        }
+        let engine = Engine { stop, threads };
+        for _ in 0..expected {
+            if let Ok(Err(why)) = pinned.recv() {
+                engine.stop();
+                return Err(why);
+            }
+        }
+        Ok(engine)
+    }
+
+    /// True while every thread lives.
+    pub fn is_alive(&self) -> bool {
+        self.threads.iter().all(|thread| !thread.is_finished())
+    }
+
+    /// Stops all threads and collects what they measured.
+    pub fn stop(self) -> Ends {
+        self.stop.store(true, Ordering::Relaxed);
+        let mut ends = Ends::default();
+        for thread in self.threads {
+            let Ok(measured) = thread.join() else {
+                ends.died += 1;
+                continue;
+            };
+            for item in measured {
+                match item.downcast::<GatewayEnd>() {
+                    Ok(end) => ends.gateway = Some(*end),
+                    Err(item) => ends.market_data = item.downcast::<MarketDataEnd>().ok().map(|end| *end),
+                }
+            }
+        }
+        ends
+    }
+}

@@ -1,0 +1,126 @@
+//! What happened, as a fold over risk's notices: the newest look at each vault, its history, and what went wrong.
+
+use crate::actors::risk::{Alarm, Notice, Sample, Stats};
+use crate::base::num::Ratio;
+use crate::base::time::{Nanos, SEC};
+use crate::msg::{Fill, Mode};
+
+/// Spacing of the kept history.
+const HISTORY_NS: u64 = SEC;
+/// Longest kept history: a day of seconds.
+const HISTORY_MAX: usize = 86_400;
+/// Most alarms kept.
+const ALARMS_MAX: usize = 1_000;
+
+/// Deltas right after hedges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hedged {
+    /// How many.
+    pub count: u64,
+    /// Lowest.
+    pub min: Ratio,
+    /// Highest.
+    pub max: Ratio,
+}
+
+/// Fills of one side of one instrument, for averages.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FillTotals {
+    /// Fills on the base.
+    pub base: u64,
+    /// Fills on the perp.
+    pub perp: u64,
+    /// Fills as maker.
+    pub maker: u64,
+}
+
+/// What is known of one vault.
+#[derive(Clone, Debug, Default)]
+pub struct VaultNews {
+    /// First look with a value.
+    pub first: Option<Sample>,
+    /// Newest look.
+    pub last: Option<Sample>,
+    /// Looks a second apart.
+    pub history: Vec<Sample>,
+    /// Counters.
+    pub stats: Stats,
+    /// Deltas after hedges.
+    pub hedged: Option<Hedged>,
+    /// Fill counts.
+    pub fills: FillTotals,
+    /// Highest leverage seen.
+    pub leverage_peak: Ratio,
+    /// Alarms, each with the moment of the newest look.
+    pub alarms: Vec<(Nanos, Alarm)>,
+    /// Mode changes.
+    pub modes: Vec<(Nanos, Mode)>,
+}
+
+/// What is known of all vaults.
+#[derive(Clone, Debug)]
+pub struct News {
+    vaults: Vec<VaultNews>,
+}
+
+impl News {
+    /// For `count` vaults.
+    pub fn new(count: usize) -> News {
+        News { vaults: vec![VaultNews::default(); count] }
+    }
+
+    /// One vault's news.
+    pub fn vault(&self, place: usize) -> Option<&VaultNews> {
+        self.vaults.get(place)
+    }
+
+    /// All vaults' news.
+    pub fn vaults(&self) -> &[VaultNews] {
+        &self.vaults
+    }
+
+    /// Takes one notice.
+    pub fn take(&mut self, perp_of: impl Fn(usize, &Fill) -> bool, notice: Notice) {
+        let vault = match notice {
+            Notice::Filled { vault, .. }
+            | Notice::Hedged { vault, .. }
+            | Notice::Mode { vault, .. }
+            | Notice::Alarm { vault, .. }
+            | Notice::Sample { vault, .. } => usize::from(vault.0),
+        };
+        let Some(news) = self.vaults.get_mut(vault) else { return };
+        let now = news.last.map_or(Nanos::ZERO, |sample| sample.at);
+        match notice {
+            Notice::Sample { sample, stats, .. } => news.look(sample, stats),
+            Notice::Filled { fill, .. } => {
+                news.fills.maker += u64::from(fill.maker);
+                if perp_of(vault, &fill) { news.fills.perp += 1 } else { news.fills.base += 1 }
+            }
+            Notice::Hedged { delta, .. } => {
+                let seen = news.hedged.unwrap_or(Hedged { count: 0, min: delta, max: delta });
+                let (min, max) = (seen.min.min(delta), seen.max.max(delta));
+                news.hedged = Some(Hedged { count: seen.count + 1, min, max });
+            }
+            Notice::Mode { mode, .. } => news.modes.push((now, mode)),
+            Notice::Alarm { alarm, .. } if news.alarms.len() < ALARMS_MAX => news.alarms.push((now, alarm)),
+            Notice::Alarm { .. } => {}
+        }
+    }
+}
+
+impl VaultNews {
+    fn look(&mut self, sample: Sample, stats: Stats) {
+        self.stats = stats;
+        self.last = Some(sample);
+        // Until the first reconciliation and the first marks, a look says nothing about money.
+        if sample.mode == Mode::Starting || !sample.tvl.is_positive() {
+            return;
+        }
+        self.first.get_or_insert(sample);
+        self.leverage_peak = self.leverage_peak.max(sample.leverage);
+        let due = self.history.last().is_none_or(|kept| sample.at.since(kept.at) >= HISTORY_NS);
+        if due && self.history.len() < HISTORY_MAX {
+            self.history.push(sample);
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The report of a run, once for people and once for programs.
+
+use crate::actors::risk::{Alarm, Sample};
+use crate::base::num::{Cash, Ratio};
+use crate::engine::latency::Percentiles;
+use crate::ops::engine::Ends;
+use crate::ops::news::VaultNews;
+use crate::risk::checks::CHECKS;
+use serde_json::{Map, Value, json};
+use std::fmt::Write;
+
+/// Furthest delta may be from one right after a hedge.
+pub const HEDGED_DELTA_TOLERANCE: Ratio = Ratio::from_bps(100);
+
+/// What a report is made of.
+pub struct Report<'a> {
+    /// Vault's name.
+    pub vault: &'a str,
+    /// Names of base and perp.
+    pub instruments: [&'a str; 2],
+    /// Leverage wanted while carry is good.
+    pub target_leverage: Ratio,
+    /// What happened.
+    pub news: &'a VaultNews,
+    /// What the pipeline measured.
+    pub ends: &'a Ends,
+    /// Broken invariants found by others, in words.
+    pub findings: &'a [String],
+}
+
+/// Value change by reason, in quote currency.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pnl {
+    /// Value at the end less value at the start.
+    pub total: Cash,
+    /// What simply holding the first TVL in base would have made.
+    pub holding: Cash,
+    /// Fees paid.
+    pub fees: Cash,
+    /// Funding received.
+    pub funding: Cash,
+    /// Interest received.
+    pub interest: Cash,
+    /// What is left: spread, hedging and marks.
+    pub trading: Cash,
+}
+
+impl Pnl {
+    /// Between two looks.
+    pub fn between(first: &Sample, last: &Sample) -> Pnl {
+        let total = last.value - first.value;
+        let holding = (last.mark - first.mark).times(first.tvl);
+        let fees = last.fees - first.fees;
+        let funding = last.funding - first.funding;
+        let interest = last.interest - first.interest;
+        let trading = total - holding + fees - funding - interest;
+        Pnl { total, holding, fees, funding, interest, trading }
+    }
+}
+
+impl Report<'_> {
+    /// Broken invariants, in words; empty on a clean run.
+    pub fn violations(&self) -> Vec<String> {
+        let mut found: Vec<String> = self.findings.to_vec();
+        for (_, alarm) in &self.news.alarms {
+            if let Alarm::Invariant { row } = alarm {
+                let name = Alarm::INVARIANTS.get(usize::from(*row)).unwrap_or(&"unnamed");
+                found.push(format!("invariant broken: {name}"));
+            }
+        }
+        if let Some(hedged) = self.news.hedged {
+            let off = (hedged.min - Ratio::ONE).abs().max((hedged.max - Ratio::ONE).abs());
+            if off > HEDGED_DELTA_TOLERANCE {
+                found.push(format!("delta was {off} away from 1 right after a hedge, at most 0.01 is allowed"));
+            }
+        }
+        if self.news.stats.mismatched > 0 {
+            found.push(format!("the ledger differed from the venue {} times (M8)", self.news.stats.mismatched));
+        }
+        if self.ends.died > 0 {
+            found.push(format!("{} pipeline threads died", self.ends.died));
+        }
+        found
+    }
+
+    fn pnl(&self) -> Option<Pnl> {
+        Some(Pnl::between(self.news.first.as_ref()?, self.news.last.as_ref()?))
+    }
+
+    /// One JSON object.
+    pub fn json(&self) -> Value {
+        let news = self.news;
+        let stats = &news.stats;
+        let (first, last) = (news.first.unwrap_or_default(), news.last.unwrap_or_default());
+        let pnl = self.pnl().unwrap_or_default();
+        let refused: Map<String, Value> =
+            CHECKS.iter().zip(stats.refused).map(|(check, count)| (check.name.to_owned(), json!(count))).collect();
+        let history: Vec<Value> = news.history.iter().map(|sample| look(sample, first.at.0)).collect();
+        let mut report = json!({
+            "vault": self.vault,
+            "instruments": self.instruments,
+            "seconds": last.at.since(first.at) as f64 / 1e9,
+            "quotes": stats.quotes,
+            "replaces": stats.replaces,
+            "cancels": stats.cancels,
+            "hedges": stats.hedges,
+            "fills": stats.fills,
+            "fills_base": news.fills.base,
+            "fills_perp": news.fills.perp,
+            "amount_base": stats.base_filled.to_string(),
+            "amount_perp": stats.perp_filled.to_string(),
+            "delta": {
+                "last": number(last.delta),
+                "after_hedge_min": news.hedged.map(|h| number(h.min)),
+                "after_hedge_max": news.hedged.map(|h| number(h.max)),
+                "after_hedge_count": news.hedged.map_or(0, |h| h.count),
+            },
+            "leverage": {
+                "first": number(first.leverage),
+                "peak": number(news.leverage_peak),
+                "target": number(self.target_leverage),
+                "last": number(last.leverage),
+            },
+            "carry": { "first": number(first.carry), "last": number(last.carry) },
+            "pnl": {
+                "currency": "USDC",
+                "total": pnl.total.to_string(),
+                "holding": pnl.holding.to_string(),
+                "trading": pnl.trading.to_string(),
+                "fees": (-pnl.fees).to_string(),
+                "funding": pnl.funding.to_string(),
+                "interest": pnl.interest.to_string(),
+                "tvl_base_first": first.tvl.to_string(),
+                "tvl_base_last": last.tvl.to_string(),
+            },
+            "refused": refused,
+            "venue_refused": stats.venue_refused,
+            "venue_last_code": stats.venue_code,
+            "rate_limited": stats.rate_limited,
+            "unknown": stats.unknown,
+            "reconciled": stats.reconciled,
+            "mismatched": stats.mismatched,
+            "rate_budget": { "used_pct": last.budget_pct, "peak_pct": stats.budget_peak_pct },
+            "violations": self.violations(),
+            "history": history,
+        });
+        if let Some(gateway) = &self.ends.gateway {
+            report["latency_ns"] = spans(gateway.latency.market());
+            report["latency_fill_to_hedge_ns"] = spans(gateway.latency.private());
+            report["latency_cancel_ns"] = percentiles(&gateway.latency.cancels());
+        }
+        if let Some(market) = &self.ends.market_data {
+            report["frames"] = json!({
+                "venue": market.counts.venue_frames,
+                "external": market.counts.external_frames,
+                "malformed": market.counts.malformed,
+                "conflated": market.conflated,
+            });
+        }
+        report
+    }
+
+    /// A page for people.
+    pub fn text(&self) -> String {
+        let mut page = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write_text(&mut page);
+        page
+    }
+
+    fn write_text(&self, out: &mut String) -> std::fmt::Result {
+        let news = self.news;
+        let stats = &news.stats;
+        let (first, last) = (news.first.unwrap_or_default(), news.last.unwrap_or_default());
+        let [base, perp] = self.instruments;
+        let seconds = last.at.since(first.at) as f64 / 1e9;
+        writeln!(out, "{} on {base}, hedged with {perp}, {seconds:.1} s", self.vault)?;
+        writeln!(out)?;
+        writeln!(
+            out,
+            "  orders    {} quotes, {} replaces, {} cancels, {} hedges",
+            stats.quotes, stats.replaces, stats.cancels, stats.hedges
+        )?;
+        writeln!(
+            out,
+            "  fills     {} of the base ({} {base}), {} of the perp ({} {perp}), {} as maker",
+            news.fills.base, stats.base_filled, news.fills.perp, stats.perp_filled, news.fills.maker
+        )?;
+        writeln!(
+            out,
+            "  leverage  {:.4} at first, {:.4} at most (target {}), {:.4} at last",
+            first.leverage.to_f64(),
+            news.leverage_peak.to_f64(),
+            self.target_leverage,
+            last.leverage.to_f64()
+        )?;
+        if let Some(hedged) = news.hedged {
+            writeln!(
+                out,
+                "  delta     {:.5} at last; right after {} hedges between {:.5} and {:.5}",
+                last.delta.to_f64(),
+                hedged.count,
+                hedged.min.to_f64(),
+                hedged.max.to_f64()
+            )?;
+        }
+        writeln!(
+            out,
+            "  carry     {:+.2} % a year at first, {:+.2} % at last",
+            first.carry.to_f64() * 100.0,
+            last.carry.to_f64() * 100.0
+        )?;
+        self.write_pnl(out, &first, &last)?;
+        self.write_safety(out, &last)?;
+        self.write_history(out, first.at.0)?;
+        self.write_latency(out)
+    }
+
+    fn write_pnl(&self, out: &mut String, first: &Sample, last: &Sample) -> std::fmt::Result {
+        let pnl = Pnl::between(first, last);
+        let row = |cash: Cash| format!("{:>+14.2}", cash.to_f64());
+        writeln!(out)?;
+        writeln!(out, "  P&L in USDC")?;
+        writeln!(
+            out,
+            "    holding the base  {}   what {:.3} base did by itself",
+            row(pnl.holding),
+            first.tvl.to_f64()
+        )?;
+        writeln!(out, "    trading           {}   spread, hedging, marks", row(pnl.trading))?;
+        writeln!(out, "    fees              {}", row(-pnl.fees))?;
+        writeln!(out, "    funding           {}", row(pnl.funding))?;
+        writeln!(out, "    interest          {}", row(pnl.interest))?;
+        writeln!(
+            out,
+            "    total             {}   TVL {:.4} → {:.4} base",
+            row(pnl.total),
+            first.tvl.to_f64(),
+            last.tvl.to_f64()
+        )
+    }
+
+    fn write_safety(&self, out: &mut String, last: &Sample) -> std::fmt::Result {
+        let stats = &self.news.stats;
+        let refused: Vec<String> = CHECKS
+            .iter()
+            .zip(stats.refused)
+            .filter(|(_, count)| *count > 0)
+            .map(|(check, count)| format!("{} {count}", check.name))
+            .collect();
+        let refused = if refused.is_empty() { "none".to_owned() } else { refused.join(", ") };
+        writeln!(out)?;
+        writeln!(out, "  wishes refused by check    {refused}")?;
+        writeln!(
+            out,
+            "  venue                      {} refused (last code {}), {} rate-limited, {} of unknown fate",
+            stats.venue_refused, stats.venue_code, stats.rate_limited, stats.unknown
+        )?;
+        writeln!(
+            out,
+            "  reconciliation             {} snapshots agreed, {} differed",
+            stats.reconciled, stats.mismatched
+        )?;
+        writeln!(
+            out,
+            "  message budget             {} % in use at last, {} % at most",
+            last.budget_pct, stats.budget_peak_pct
+        )?;
+        let violations = self.violations();
+        if violations.is_empty() {
+            return writeln!(out, "  invariants                 all held");
+        }
+        writeln!(out, "  INVARIANTS BROKEN")?;
+        violations.iter().try_for_each(|violation| writeln!(out, "    {violation}"))
+    }
+
+    fn write_history(&self, out: &mut String, start: u64) -> std::fmt::Result {
+        const ROWS: usize = 12;
+        let history = &self.news.history;
+        writeln!(out)?;
+        writeln!(out, "      time   leverage     delta   carry %/y         perp   live orders   guards")?;
+        let stride = history.len().div_ceil(ROWS).max(1);
+        for sample in history.iter().step_by(stride) {
+            writeln!(
+                out,
+                "  {:>6.1} s   {:>8.4}   {:>7.5}   {:>+9.2}   {:>10.3}   {:>11}   {}",
+                sample.at.0.saturating_sub(start) as f64 / 1e9,
+                sample.leverage.to_f64(),
+                sample.delta.to_f64(),
+                sample.carry.to_f64() * 100.0,
+                sample.perp.to_f64(),
+                sample.live,
+                guards(sample)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_latency(&self, out: &mut String) -> std::fmt::Result {
+        let Some(gateway) = &self.ends.gateway else { return Ok(()) };
+        writeln!(out)?;
+        writeln!(out, "  latency in µs                      count      p50      p99    p99.9      max")?;
+        write_spans(out, "market frame → order frame", &gateway.latency.market())?;
+        write_spans(out, "fill frame → hedge frame", &gateway.latency.private())?;
+        write_row(out, "market frame → cancel frame", &gateway.latency.cancels())
+    }
+}
+
+fn guards(sample: &Sample) -> String {
+    let names = crate::msg::Guards::NAMES.iter().enumerate();
+    let set: Vec<&str> = names.filter(|(bit, _)| sample.guards.0 & (1 << bit) != 0).map(|(_, name)| *name).collect();
+    if set.is_empty() { "-".to_owned() } else { set.join(",") }
+}
+
+fn write_spans(out: &mut String, title: &str, spans: &[(&'static str, Percentiles)]) -> std::fmt::Result {
+    let Some((_, total)) = spans.last() else { return Ok(()) };
+    write_row(out, title, total)?;
+    if total.count == 0 {
+        return Ok(());
+    }
+    for (name, span) in &spans[..spans.len() - 1] {
+        write_row(out, &format!("  {name}"), span)?;
+    }
+    Ok(())
+}
+
+fn write_row(out: &mut String, name: &str, p: &Percentiles) -> std::fmt::Result {
+    let us = |ns: u64| format!("{:>8.1}", ns as f64 / 1_000.0);
+    writeln!(out, "    {name:<30}{:>8} {} {} {} {}", p.count, us(p.p50), us(p.p99), us(p.p999), us(p.max))
+}
+
+fn number(ratio: Ratio) -> Value {
+    json!(ratio.to_f64())
+}
+
+fn look(sample: &Sample, start: u64) -> Value {
+    json!({
+        "t": sample.at.0.saturating_sub(start) as f64 / 1e9,
+        "leverage": number(sample.leverage),
+        "delta": number(sample.delta),
+        "carry": number(sample.carry),
+        "base": sample.base.to_string(),
+        "perp": sample.perp.to_string(),
+        "value": sample.value.to_string(),
+        "live": sample.live,
+    })
+}
+
+fn percentiles(p: &Percentiles) -> Value {
+    json!({ "count": p.count, "p50": p.p50, "p99": p.p99, "p999": p.p999, "max": p.max })
+}
+
+fn spans(spans: Vec<(&'static str, Percentiles)>) -> Value {
+    spans.iter().map(|(name, p)| ((*name).to_owned(), percentiles(p))).collect::<Map<_, _>>().into()
+}
