@@ -363,12 +363,13 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
     (config(), key_line, state_line)
 }
 
-/// Refuses any text that could be a private key, wherever it stands, without repeating it.
+/// Refuses any text that could be a private key, wherever it stands, without repeating it. Access keys in URLs look the
+/// same and are allowed; nothing shows them.
 fn refuse_secrets(table: &DeTable<'_>, notes: &std::cell::RefCell<Notes>) {
     let mut left: Vec<&Spanned<DeValue<'_>>> = table.values().collect();
     while let Some(value) = left.pop() {
         match value.get_ref() {
-            DeValue::String(text) if text::looks_secret(text) => {
+            DeValue::String(text) if text::looks_secret(text) && !text.contains("://") => {
                 let mut notes = notes.borrow_mut();
                 let line = notes.line(value.span().start);
                 let what = "a text that could be a private key; if it is one, treat it as lost";

@@ -350,10 +350,7 @@ impl<'a> Section<'a> {
     }
 
     /// One of some words.
-    pub(super) fn choice<T: Copy>(&self, spec: Spec, words: &[(&str, T)], default: Option<T>) -> Field<T>
-    where
-        T: PartialEq + Display,
-    {
+    pub(super) fn choice<T: Copy + Display>(&self, spec: Spec, words: &[(&str, T)], default: Option<T>) -> Field<T> {
         let names: Vec<String> = words.iter().map(|(name, _)| format!("\"{name}\"")).collect();
         let rule = Rule { unit: "", allowed: names.join(" or "), absent: default.into(), show: T::to_string };
         self.text(spec, rule, |text| {

@@ -63,6 +63,9 @@ pub(super) fn venue(section: Section<'_>) -> Option<Venue> {
     let endpoint = |url: Option<Url>, own| url.map_or(Cow::Borrowed(own), |url| Cow::Owned(url.as_str().to_owned()));
     let environment =
         Environment { rest: endpoint(rest.value, dialect.rest), ws: endpoint(ws.value, dialect.ws), dialect };
+    section.derived(("ws_endpoint", "WebSocket address in use"), &environment.ws, "");
+    section.derived(("rest_endpoint", "REST base address in use"), &environment.rest, "");
+    section.derived(("chain_id", "EIP-712 chain id every signature names"), dialect.chain_id, "");
     Some(Venue { environment, cancel_on_disconnect: cancel_on_disconnect.value? })
 }
 
@@ -161,7 +164,7 @@ pub(super) fn topology(section: Section<'_>, online: &Online) -> Option<Topology
     );
     let idle_words = [("spin", Idle::Spin), ("yield", Idle::Yield)];
     let default = if online.count() > 2 { Idle::Spin } else { Idle::Yield };
-    let spec = ("idle", "what an actor thread does with nothing to do; spin needs a core of its own");
+    let spec = ("idle", "what an idle actor thread does; unless given, spin on hosts with more than two cores");
     let idle = section.choice(spec, &idle_words, Some(default));
     let core = section.field(
         ("core", "core of the one thread, for layout single; not pinned unless given"),

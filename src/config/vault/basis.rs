@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use super::{Margin, limits};
 use crate::base::num::{Amount, Ratio};
 use crate::base::time::SEC;
-use crate::config::read::{Bps, Field, Notes, Section, Span};
+use crate::config::read::{Bps, Field, Notes, Section, Span, Spec};
 use crate::strategy::basis::Params;
 
 /// Leverage the mission asks for, where margin allows it.
@@ -36,6 +36,13 @@ pub(super) struct Fields {
     cap: Option<Ratio>,
 }
 
+const SOFT_DELTA_MIN: Spec = ("soft_delta_min_x", "lowest delta quotes may lead to");
+const SOFT_DELTA_MAX: Spec = ("soft_delta_max_x", "highest delta quotes may lead to");
+const CLIP: Spec = ("clip_base", "largest quote of the strategy");
+const MARK_OFFSET: Spec = ("mark_offset_max_bps", "furthest a quote or hedge may be from the mark");
+const LOSS_EMA: Spec = ("loss_ema_max_bps", "decaying loss against mark from which quotes shrink, as a share of TVL");
+const RESIZE: Spec = ("resize_min_bps", "change of amount worth a replace, as a share of the clip");
+
 /// Two, or as much as margin and limits leave, in whole hundredths; never below one.
 fn target(cap: Option<Ratio>, limits: &limits::Fields) -> Ratio {
     let hundredth = Ratio::from_bps(100).raw();
@@ -46,7 +53,7 @@ fn target(cap: Option<Ratio>, limits: &limits::Fields) -> Ratio {
 impl Fields {
     pub(super) fn read(section: Section<'_>, limits: &limits::Fields, margin: &Margin) -> Fields {
         let s = &section;
-        let (bps, x, tvl) = (Ratio::from_bps, Ratio::whole, "× TVL");
+        let tvl = "× TVL";
         let default_bps = |field: &Field<Bps>, other: i64| field.value.map_or(other, |Bps(value)| value);
         let spec = ("margin_buffer_bps", "share of TVL quotes leave free of initial margin");
         let buffer = s.bps(spec, 0..=5_000, default_bps(&limits.buffer, 0).max(200));
@@ -58,49 +65,22 @@ impl Fields {
             target_leverage: s.decimal(
                 ("target_leverage_x", "leverage held while carry is good"),
                 tvl,
-                x(1)..=bps(30_500),
+                Ratio::ONE..=Ratio::from_bps(30_500),
                 Some(target(cap, limits)),
             ),
             enter_carry: s.bps(("enter_carry_bps", "annual carry from which leverage is built"), -5_000..=20_000, 300),
             exit_carry: s.bps(("exit_carry_bps", "annual carry from which leverage is unwound"), -5_000..=20_000, 0),
             bid_offset: s.bps(("bid_offset_bps", "bids are fair value plus this"), -100..=20, 2),
             ask_offset: s.bps(("ask_offset_bps", "asks are fair value plus this"), -20..=100, -2),
-            soft_delta_min: s.decimal(
-                ("soft_delta_min_x", "lowest delta quotes may lead to"),
-                tvl,
-                bps(7_000)..=x(1),
-                Some(bps(9_900)),
-            ),
-            soft_delta_max: s.decimal(
-                ("soft_delta_max_x", "highest delta quotes may lead to"),
-                tvl,
-                x(1)..=bps(13_000),
-                Some(bps(10_100)),
-            ),
-            clip: s.decimal(
-                ("clip_base", "largest quote of the strategy"),
-                "base",
-                Amount::from_raw(1)..=Amount::whole(1_000_000),
-                None,
-            ),
-            mark_offset: s.bps(
-                ("mark_offset_max_bps", "furthest a quote or hedge may be from the mark"),
-                1..=200,
-                default_bps(&limits.mark_offset, 100),
-            ),
-            loss_ema: s.bps(
-                ("loss_ema_max_bps", "decaying loss against mark from which quotes shrink, as a share of TVL"),
-                1..=150,
-                default_bps(&limits.loss_ema, 20),
-            ),
+            soft_delta_min: limits::tvl(s, SOFT_DELTA_MIN, 7_000..=10_000, 9_900),
+            soft_delta_max: limits::tvl(s, SOFT_DELTA_MAX, 10_000..=13_000, 10_100),
+            clip: s.decimal(CLIP, "base", Amount::from_raw(1)..=Amount::whole(1_000_000), None),
+            mark_offset: s.bps(MARK_OFFSET, 1..=200, default_bps(&limits.mark_offset, 100)),
+            loss_ema: s.bps(LOSS_EMA, 1..=150, default_bps(&limits.loss_ema, 20)),
             buffer,
             reprice: s.bps(("reprice_min_bps", "smallest price change worth a replace"), 1..=100, 1),
             adverse: s.bps(("adverse_cancel_bps", "adverse change from which a cancel goes out first"), 1..=200, 3),
-            resize: s.bps(
-                ("resize_min_bps", "change of amount worth a replace, as a share of the clip"),
-                1..=10_000,
-                2_500,
-            ),
+            resize: s.bps(RESIZE, 1..=10_000, 2_500),
             slippage: s.bps(("hedge_slippage_bps", "how far through the mark a hedge may trade"), 1..=200, 30),
             refresh: s.seconds(("refresh_s", "an order this close to its signature's end is replaced"), 5..=590, 60),
             pause: s.ms(("refusal_pause_ms", "pause after a refused wish"), 10..=60_000, 1_000),

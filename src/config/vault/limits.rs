@@ -1,17 +1,37 @@
 //! `[vault.limits]`: what no order may break. Ranges end where the mandate's contract ends.
 
 use std::cell::RefCell;
+use std::ops::RangeInclusive;
 
 use super::{Margin, fair};
 use crate::base::num::{Amount, Cash, Ratio, Rounding, div_round};
 use crate::base::time::SEC;
-use crate::config::read::{Bps, Field, Notes, Section, Span};
+use crate::config::read::{Bps, Field, Notes, Section, Span, Spec};
 use crate::risk::limits::Limits;
 
 /// ln 2 in 1e-18: a half-life in seconds divides it to a decay per second.
 const LN2_E18: i128 = 693_147_180_559_945_309;
 /// Largest order, in base or contracts.
 const AMOUNT_MAX: Amount = Amount::whole(1_000_000);
+
+const LEVERAGE_MAX: Spec = ("leverage_max_x", "highest leverage a base order may lead to");
+const LOSS_EMA: Spec = ("loss_ema_max_bps", "loss against mark allowed, decaying, as a share of TVL");
+const LOSS_HALF_LIFE: Spec = ("loss_half_life_s", "time in which that loss counts half");
+const DRAWDOWN: Spec = ("drawdown_max_bps", "fall of TVL in base from its highest at which the vault drains");
+const FILLS: Spec = ("fills_per_minute_max", "fills at which the vault drains");
+const REJECT_AFTER: Spec = ("reject_after_ms", "the venue refuses an order arriving later than this");
+const CASH_TOLERANCE: Spec = ("cash_tolerance_usdc", "difference to the venue that accrual and rounding explain");
+
+/// A multiple of TVL; range and default in basis points.
+pub(super) fn tvl(section: &Section<'_>, spec: Spec, range: RangeInclusive<i64>, default: i64) -> Field<Ratio> {
+    let range = Ratio::from_bps(*range.start())..=Ratio::from_bps(*range.end());
+    section.decimal(spec, "× TVL", range, Some(Ratio::from_bps(default)))
+}
+
+/// An amount of money; range in whole USDC.
+fn usdc(section: &Section<'_>, spec: Spec, range: RangeInclusive<i64>, default: Option<Cash>) -> Field<Cash> {
+    section.decimal(spec, "USDC", Cash::whole(*range.start())..=Cash::whole(*range.end()), default)
+}
 
 /// The section, field by field.
 pub(super) struct Fields {
@@ -38,91 +58,28 @@ pub(super) struct Fields {
 
 impl Fields {
     pub(super) fn read(section: Section<'_>) -> Fields {
-        let tvl = "× TVL";
-        let (bps, x) = (Ratio::from_bps, Ratio::whole);
-        let smallest = Amount::from_raw(1);
         let s = &section;
+        let amounts = Amount::from_raw(1)..=AMOUNT_MAX;
         let fields = Fields {
-            delta_min: s.decimal(
-                ("delta_min_x", "lowest delta an order may lead to"),
-                tvl,
-                bps(7_000)..=x(1),
-                Some(bps(9_800)),
-            ),
-            delta_max: s.decimal(
-                ("delta_max_x", "highest delta an order may lead to"),
-                tvl,
-                x(1)..=bps(13_000),
-                Some(bps(10_200)),
-            ),
-            leverage_min: s.decimal(
-                ("leverage_min_x", "lowest leverage a base order may lead to"),
-                tvl,
-                x(0)..=x(1),
-                Some(bps(9_000)),
-            ),
-            leverage_max: s.decimal(
-                ("leverage_max_x", "highest leverage a base order may lead to"),
-                tvl,
-                x(1)..=bps(30_500),
-                Some(x(2)),
-            ),
+            delta_min: tvl(s, ("delta_min_x", "lowest delta an order may lead to"), 7_000..=10_000, 9_800),
+            delta_max: tvl(s, ("delta_max_x", "highest delta an order may lead to"), 10_000..=13_000, 10_200),
+            leverage_min: tvl(s, ("leverage_min_x", "lowest leverage a base order may lead to"), 0..=10_000, 9_000),
+            leverage_max: tvl(s, LEVERAGE_MAX, 10_000..=30_500, 20_000),
             mark_offset: s.bps(("mark_offset_max_bps", "furthest a limit price may be from the mark"), 1..=200, 100),
-            loss_ema: s.bps(
-                ("loss_ema_max_bps", "loss against mark allowed, decaying, as a share of TVL"),
-                1..=150,
-                20,
-            ),
-            loss_half_life: s.seconds(
-                ("loss_half_life_s", "time in which that loss counts half"),
-                3_466..=86_400,
-                3_600,
-            ),
-            quote_amount: s.decimal(("quote_amount_max_base", "largest quote"), "base", smallest..=AMOUNT_MAX, None),
-            hedge_amount: s.decimal(
-                ("hedge_amount_max_contracts", "largest hedge"),
-                "contracts",
-                smallest..=AMOUNT_MAX,
-                None,
-            ),
-            notional: s.decimal(
-                ("notional_max_usdc", "largest order"),
-                "USDC",
-                Cash::ONE..=Cash::whole(1_000_000_000),
-                None,
-            ),
-            borrow: s.decimal(
-                ("borrow_max_usdc", "largest borrow if every buy fills"),
-                "USDC",
-                Cash::ONE..=Cash::whole(10_000_000_000),
-                None,
-            ),
+            loss_ema: s.bps(LOSS_EMA, 1..=150, 20),
+            loss_half_life: s.seconds(LOSS_HALF_LIFE, 3_466..=86_400, 3_600),
+            quote_amount: s.decimal(("quote_amount_max_base", "largest quote"), "base", amounts.clone(), None),
+            hedge_amount: s.decimal(("hedge_amount_max_contracts", "largest hedge"), "contracts", amounts, None),
+            notional: usdc(s, ("notional_max_usdc", "largest order"), 1..=1_000_000_000, None),
+            borrow: usdc(s, ("borrow_max_usdc", "largest borrow if every buy fills"), 1..=10_000_000_000, None),
             buffer: s.bps(("margin_buffer_bps", "share of TVL kept free of initial margin"), 0..=5_000, 100),
-            drawdown: s.bps(
-                ("drawdown_max_bps", "fall of TVL in base from its highest at which the vault drains"),
-                1..=5_000,
-                200,
-            ),
-            fills_per_minute: s.integer(
-                ("fills_per_minute_max", "fills at which the vault drains"),
-                "per minute",
-                1..=1_000,
-                Some(60),
-            ),
+            drawdown: s.bps(DRAWDOWN, 1..=5_000, 200),
+            fills_per_minute: s.integer(FILLS, "per minute", 1..=1_000, Some(60)),
             order_life: s.seconds(("order_life_s", "life of an order's signature"), 310..=599, 310),
-            reject_after: s.ms(
-                ("reject_after_ms", "the venue refuses an order arriving later than this"),
-                50..=1_000,
-                1_000,
-            ),
+            reject_after: s.ms(REJECT_AFTER, 50..=1_000, 1_000),
             clock_offset: s.ms(("clock_offset_max_ms", "furthest our clock may be from the venue's"), 1..=1_000, 500),
             value_age: s.ms(("value_age_max_ms", "oldest value an order may rest on"), 200..=2_000, 500),
-            cash_tolerance: s.decimal(
-                ("cash_tolerance_usdc", "difference to the venue that accrual and rounding explain"),
-                "USDC",
-                Cash::ZERO..=Cash::whole(1_000),
-                Some(Cash::ONE),
-            ),
+            cash_tolerance: usdc(s, CASH_TOLERANCE, 0..=1_000, Some(Cash::ONE)),
         };
         if let Some(decay) = fields.loss_decay_e18() {
             s.derived(("loss_decay_e18", "decay of that loss, from its half-life"), decay, "1e-18 per s");
