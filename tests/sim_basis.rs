@@ -167,7 +167,7 @@ fn run(seed: u64, seconds: u64, disturb: impl Fn(&mut SimVenue, u64)) -> (Outcom
     for second in 0..seconds {
         disturb(&mut venue, second);
         venue.run(START.plus((second + 1) * SEC), &mut turns, &mut control);
-        while let Some(notice) = control.notices.next() {
+        while let Some(notice) = control.notices.receive() {
             match notice {
                 Notice::Sample { sample, stats, .. } => {
                     outcome.samples.push(sample);

@@ -33,7 +33,7 @@ impl<T: Copy> Sender<T> {
 
 impl<T: Copy> Receiver<T> {
     /// The next message, if any.
-    pub fn next(&mut self) -> Option<T> {
+    pub fn receive(&mut self) -> Option<T> {
         self.ring.pop().ok()
     }
 
@@ -142,7 +142,7 @@ mod tests {
     fn a_full_lane_hands_the_message_back() {
         let (mut sender, mut receiver) = lane(2);
         assert_eq!((sender.send(1), sender.send(2), sender.send(3)), (Ok(()), Ok(()), Err(3)));
-        assert_eq!((receiver.next(), receiver.next(), receiver.next()), (Some(1), Some(2), None));
+        assert_eq!((receiver.receive(), receiver.receive(), receiver.receive()), (Some(1), Some(2), None));
     }
 
     #[test]
@@ -153,7 +153,7 @@ mod tests {
             prices.send(key, price);
         }
         let mut seen = Vec::new();
-        while let Some(price) = receiver.next() {
+        while let Some(price) = receiver.receive() {
             seen.push(price);
             prices.flush();
         }

@@ -86,7 +86,7 @@ impl Clerk {
     }
 
     fn collect(&mut self) {
-        while let Some(notice) = self.ends.notices.next() {
+        while let Some(notice) = self.ends.notices.receive() {
             let perps = &self.perps;
             let is_perp = |vault: usize, fill: &Fill| perps.get(vault) == Some(&fill.instrument);
             self.news.take(is_perp, notice);

@@ -130,7 +130,7 @@ impl Transport for Wire {
         }
         loop {
             let mut cable = self.cable();
-            if !cable.inbound.front().is_some_and(|(due, _)| *due <= at) {
+            if cable.inbound.front().is_none_or(|(due, _)| *due > at) {
                 return busy;
             }
             let Some((_, text)) = cable.inbound.pop_front() else { return busy };

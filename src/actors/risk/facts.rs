@@ -156,11 +156,12 @@ impl Desk {
 
     /// The replaced order was not cancelled after all.
     fn stay(&mut self, old: Option<Nonce>) {
-        if let Some(order) = old.and_then(|nonce| self.ledger.order_mut(nonce)) {
-            if order.life == Life::Leaving && order.final_filled.is_none() {
-                order.life = Life::Open;
-                order.cancel_asked_at = Nanos::ZERO;
-            }
+        if let Some(order) = old.and_then(|nonce| self.ledger.order_mut(nonce))
+            && order.life == Life::Leaving
+            && order.final_filled.is_none()
+        {
+            order.life = Life::Open;
+            order.cancel_asked_at = Nanos::ZERO;
         }
     }
 

@@ -98,7 +98,7 @@ impl<T: Transport + Send, C: Clock + Send> Turn for MarketDataCell<T, C> {
             actor.on(clock.now(), market_data::In::External(event), out);
             pass_on(out, facts, clock, sizes);
         });
-        while let Some(round) = self.ratios.next() {
+        while let Some(round) = self.ratios.receive() {
             self.actor.on(self.clock.now(), market_data::In::Ratio(round), &mut self.out);
             busy = true;
         }
@@ -197,12 +197,12 @@ fn forward<C: Clock>(out: &mut gateway::Out, reports: &mut Sender<ReportMsg>, cl
 impl<T: Transport + Send, C: Clock + Send> Turn for GatewayCell<T, C> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
-        while let Some(urgent) = self.urgent.next() {
+        while let Some(urgent) = self.urgent.receive() {
             self.hear(gateway::In::Urgent(urgent));
             busy = true;
         }
         for _ in 0..BURST {
-            let Some(sealed) = self.sealed.next() else { break };
+            let Some(sealed) = self.sealed.receive() else { break };
             self.hear(gateway::In::Sealed(&sealed));
             busy = true;
         }

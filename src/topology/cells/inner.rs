@@ -46,7 +46,7 @@ impl<C: Clock + Send> Turn for PricingCell<C> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
         for _ in 0..BURST {
-            let Some(fact) = self.facts.next() else { break };
+            let Some(fact) = self.facts.receive() else { break };
             self.hear(pricing::In::Market(fact));
             busy = true;
         }
@@ -100,12 +100,12 @@ impl<C: Clock + Send> Turn for AuctionCell<C> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
         for _ in 0..BURST {
-            let Some(account) = self.accounts.next() else { break };
+            let Some(account) = self.accounts.receive() else { break };
             self.hear(auction::In::Account(account));
             busy = true;
         }
         for _ in 0..BURST {
-            let Some(value) = self.values.next() else { break };
+            let Some(value) = self.values.receive() else { break };
             self.hear(auction::In::Value(value));
             busy = true;
         }
@@ -193,13 +193,13 @@ impl<C: Clock + Send> Turn for RiskCell<C> {
                 break;
             }
             // Commands first, then what is true, then what things are worth, then wishes.
-            let message = if let Some(command) = self.inbox.commands.next() {
+            let message = if let Some(command) = self.inbox.commands.receive() {
                 risk::In::Command(command)
-            } else if let Some(report) = self.inbox.reports.next() {
+            } else if let Some(report) = self.inbox.reports.receive() {
                 risk::In::Report(report)
-            } else if let Some(value) = self.inbox.values.next() {
+            } else if let Some(value) = self.inbox.values.receive() {
                 risk::In::Value(value)
-            } else if let Some(intent) = self.inbox.intents.next() {
+            } else if let Some(intent) = self.inbox.intents.receive() {
                 risk::In::Intent(intent)
             } else {
                 break;
@@ -250,7 +250,7 @@ impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, 
     fn turn(&mut self) -> bool {
         let mut busy = false;
         while self.sealed.room() > 1 {
-            let Some(order) = self.orders.next() else { break };
+            let Some(order) = self.orders.receive() else { break };
             self.hear(signer::In::Order(order));
             busy = true;
         }
