@@ -14,7 +14,7 @@ use crate::msg::{Report, Session as State, Snapshot, Trace, Verdict};
 const REQUEST_BYTES: usize = 8 * 1024;
 /// How often the venue's clock is asked.
 const TIME_NS: u64 = 10 * SEC;
-/// A login or subscription unanswered for this long ends the connection.
+/// A login, subscription or snapshot unanswered for this long ends the connection.
 const ANSWER_NS_MAX: u64 = 5 * SEC;
 /// Code reported when the key may not act for a subaccount of ours (Derive 14001).
 const NO_ACCESS: i32 = 14_001;
@@ -50,6 +50,8 @@ enum Phase {
 struct Asked {
     subaccount: SubaccountId,
     at: Nanos,
+    /// Number of the request whose answer comes next; an answer to another says nothing about this snapshot.
+    seq: u64,
 }
 
 /// The session's state.
@@ -65,6 +67,7 @@ pub(super) struct Session {
     asked: Option<Asked>,
     wanted: [bool; 8],
     time_asked_at: Nanos,
+    time_seq: u64,
     best_rtt_ns: u64,
     buffer: Box<[u8; REQUEST_BYTES]>,
 }
@@ -87,6 +90,7 @@ impl Session {
             asked: None,
             wanted: [false; 8],
             time_asked_at: Nanos::ZERO,
+            time_seq: 0,
             best_rtt_ns: u64::MAX,
             buffer: Box::new([0; REQUEST_BYTES]),
         }
@@ -165,13 +169,16 @@ impl Session {
     fn ask_time(&mut self, at: Nanos, out: &mut Out) {
         self.time_asked_at = at;
         self.say(out, |buffer, seq, _| request::get_time(buffer, seq));
+        self.time_seq = self.seq;
     }
 
     /// Half the round trip is the best guess of how old the answer is; only answers about as quick as the quickest
-    /// count, because a slow one says more about the road than about the clock.
+    /// count, because a slow one says more about the road than about the clock. A road that has become slower for good
+    /// is believed after a few of them.
     fn on_time(&mut self, at: Nanos, venue_at: Nanos, out: &mut Out) {
         let rtt_ns = at.since(self.time_asked_at);
         if rtt_ns > self.best_rtt_ns.saturating_mul(2).max(MS) {
+            self.best_rtt_ns = self.best_rtt_ns.saturating_mul(2);
             return;
         }
         self.best_rtt_ns = self.best_rtt_ns.min(rtt_ns.max(1));
@@ -186,16 +193,19 @@ impl Session {
         if self.phase != Phase::Up {
             return;
         }
-        if let Some(asked) = self.asked
-            && at.since(asked.at) < ANSWER_NS_MAX
-        {
+        if self.asked.is_some() {
             self.wanted[place] = true; // one at a time: its parts carry no name of the request
             return;
         }
         self.wanted[place] = false;
         let subaccount = self.members[place].subaccount;
-        self.asked = Some(Asked { subaccount, at });
         self.say(out, |buffer, seq, _| request::get_subaccount(buffer, seq, subaccount));
+        self.asked = Some(Asked { subaccount, at, seq: self.seq });
+    }
+
+    /// The snapshot under way, if this is the answer it waits for.
+    fn asked_as(&self, reply: &Reply) -> Option<Asked> {
+        self.asked.filter(|asked| asked.seq == reply.id.number)
     }
 
     fn next_snapshot(&mut self, at: Nanos, out: &mut Out) {
@@ -238,20 +248,23 @@ impl Session {
                     out.report(Trace::default(), Report::Session(State::Up));
                 }
             }
-            (RequestKind::Time, ReplyBody::Time { venue_at }) => self.on_time(at, venue_at, out),
+            (RequestKind::Time, ReplyBody::Time { venue_at }) if reply.id.number == self.time_seq => {
+                self.on_time(at, venue_at, out)
+            }
             (RequestKind::Account, ReplyBody::Account { budget, .. }) => {
                 out.report(Trace::default(), Report::Budget(budget));
             }
             (RequestKind::Subaccount, ReplyBody::Done) => {
-                if let Some(Asked { subaccount, .. }) = self.asked {
+                if let Some(Asked { subaccount, at, .. }) = self.asked_as(reply) {
                     self.say(out, |buffer, seq, _| request::get_open_orders(buffer, seq, subaccount));
+                    self.asked = Some(Asked { subaccount, at, seq: self.seq });
                 }
             }
             (RequestKind::OpenOrders, ReplyBody::Done) => {
-                if let Some(Asked { at: asked_at, .. }) = self.asked {
+                if let Some(Asked { at: asked_at, .. }) = self.asked_as(reply) {
                     out.report(Trace::default(), Report::Snapshot(Snapshot::End { asked_at }));
+                    self.next_snapshot(at, out);
                 }
-                self.next_snapshot(at, out);
             }
             (RequestKind::Subaccount | RequestKind::OpenOrders, ReplyBody::Failed { .. } | ReplyBody::Incomplete) => {
                 self.next_snapshot(at, out);
@@ -264,6 +277,11 @@ impl Session {
         let waiting = matches!(self.phase, Phase::LoggingIn | Phase::Subscribing);
         if waiting && at.since(self.since) > ANSWER_NS_MAX {
             self.since = at;
+            out.drop_connection = true;
+        }
+        // A venue that leaves a snapshot unanswered is half gone; a new connection also rules out its late answer.
+        if self.asked.is_some_and(|asked| at.since(asked.at) > ANSWER_NS_MAX) {
+            self.asked = None;
             out.drop_connection = true;
         }
         if self.phase == Phase::Up && at.since(self.time_asked_at) > TIME_NS {
