@@ -4,7 +4,7 @@
 //! the venue's own mid and the external one. No value is produced from a crossed, empty or stale input.
 
 use crate::base::num::{Price, Ratio, Rounding};
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::msg::{Book, External, Guards, RatioRound, Ticker};
 
 /// How to value one instrument.
@@ -105,13 +105,21 @@ impl Fair {
         &self.model
     }
 
-    /// Takes a ticker; an older one changes nothing (D3).
+    /// Takes a ticker; an older one changes nothing (D3), unless the one we have is too old to be used anyway: one
+    /// stamp from the future must not shut out all that follow. A repeated stamp does not make a ticker fresh again.
     pub fn on_ticker(&mut self, at: Nanos, ticker: &Ticker) -> bool {
-        let newer = self.ticker.is_none_or(|(last, _)| ticker.venue_at >= last.venue_at);
-        if newer {
-            self.ticker = Some((*ticker, at));
-        }
-        newer
+        let heard = match self.ticker {
+            Some((last, heard)) if ticker.venue_at == last.venue_at => heard,
+            Some((last, heard)) if ticker.venue_at < last.venue_at => {
+                if at.since(heard) <= self.model.ticker_age_ns_max {
+                    return false;
+                }
+                at
+            }
+            _ => at,
+        };
+        self.ticker = Some((*ticker, heard));
+        true
     }
 
     /// Takes a book snapshot: its top is fresher than the ticker's. It says nothing of marks, so it does not renew the
@@ -129,9 +137,12 @@ impl Fair {
         changed
     }
 
-    /// Takes an external quote; an older update number changes nothing (D3).
+    /// Takes an external quote; an older update number changes nothing (D3) while the newer quote may still be used.
     pub fn on_external(&mut self, at: Nanos, quote: &External) -> bool {
-        let newer = self.external.is_none_or(|(last, _)| quote.update_id > last.update_id);
+        let newer = self.external.is_none_or(|(last, heard)| {
+            quote.update_id > last.update_id
+                || (quote.update_id < last.update_id && at.since(heard) > self.model.external_age_ns_max)
+        });
         if newer {
             self.external = Some((*quote, at));
             if quote.bid.is_positive() && quote.bid < quote.ask {
@@ -141,9 +152,11 @@ impl Fair {
         newer
     }
 
-    /// Takes a ratio round; an older one changes nothing.
+    /// Takes a ratio round; an older one changes nothing, and neither does one dated after the moment it was read (to
+    /// the minute: chains and hosts differ by seconds): it would never grow stale.
     pub fn on_ratio(&mut self, round: &RatioRound) -> bool {
-        let newer = self.ratio.is_none_or(|last| round.updated_at >= last.updated_at);
+        let newer = round.updated_at <= round.read_at.plus(60 * SEC)
+            && self.ratio.is_none_or(|last| round.updated_at >= last.updated_at);
         if newer {
             self.ratio = Some(*round);
         }
@@ -221,7 +234,6 @@ impl Fair {
 mod tests {
     use super::*;
     use crate::base::num::Amount;
-    use crate::base::time::SEC;
 
     fn price(text: &str) -> Price {
         text.parse().expect("literal")
