@@ -14,8 +14,12 @@ use crate::msg::{Report, Session as State, Snapshot, Trace, Verdict};
 const REQUEST_BYTES: usize = 8 * 1024;
 /// How often the venue's clock is asked.
 const TIME_NS: u64 = 10 * SEC;
-/// A login, subscription or snapshot unanswered for this long ends the connection.
+/// A question about time or budget unanswered for this long is asked again.
+const AGAIN_NS: u64 = SEC;
+/// A login or subscription unanswered for this long ends the connection.
 const ANSWER_NS_MAX: u64 = 5 * SEC;
+/// So does a snapshot: a half-open connection must be found within three seconds (reliability §9).
+const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
 /// Code reported when the key may not act for a subaccount of ours (Derive 14001).
 const NO_ACCESS: i32 = 14_001;
 
@@ -67,7 +71,9 @@ pub(super) struct Session {
     asked: Option<Asked>,
     wanted: [bool; 8],
     time_asked_at: Nanos,
+    /// Number of the unanswered request for the time, zero if it was answered.
     time_seq: u64,
+    budget_known: bool,
     best_rtt_ns: u64,
     buffer: Box<[u8; REQUEST_BYTES]>,
 }
@@ -91,6 +97,7 @@ impl Session {
             wanted: [false; 8],
             time_asked_at: Nanos::ZERO,
             time_seq: 0,
+            budget_known: false,
             best_rtt_ns: u64::MAX,
             buffer: Box::new([0; REQUEST_BYTES]),
         }
@@ -117,6 +124,7 @@ impl Session {
         self.since = at;
         self.access = 0;
         self.asked = None;
+        self.budget_known = false;
         self.wanted = [false; 8];
         self.log_in(at, out);
     }
@@ -249,15 +257,21 @@ impl Session {
                 }
             }
             (RequestKind::Time, ReplyBody::Time { venue_at }) if reply.id.number == self.time_seq => {
+                self.time_seq = 0;
                 self.on_time(at, venue_at, out)
             }
             (RequestKind::Account, ReplyBody::Account { budget, .. }) => {
+                self.budget_known = true;
                 out.report(Trace::default(), Report::Budget(budget));
             }
             (RequestKind::Subaccount, ReplyBody::Done) => {
                 if let Some(Asked { subaccount, at, .. }) = self.asked_as(reply) {
                     self.say(out, |buffer, seq, _| request::get_open_orders(buffer, seq, subaccount));
                     self.asked = Some(Asked { subaccount, at, seq: self.seq });
+                } else if let Some(Asked { subaccount, .. }) = self.asked {
+                    // An old answer has overwritten part of the snapshot under way: it proves nothing, begin anew.
+                    self.members.iter().zip(&mut self.wanted).for_each(|(m, w)| *w |= m.subaccount == subaccount);
+                    self.next_snapshot(at, out);
                 }
             }
             (RequestKind::OpenOrders, ReplyBody::Done) => {
@@ -280,11 +294,16 @@ impl Session {
             out.drop_connection = true;
         }
         // A venue that leaves a snapshot unanswered is half gone; a new connection also rules out its late answer.
-        if self.asked.is_some_and(|asked| at.since(asked.at) > ANSWER_NS_MAX) {
+        if self.asked.is_some_and(|asked| at.since(asked.at) > SNAPSHOT_NS_MAX) {
             self.asked = None;
             out.drop_connection = true;
         }
-        if self.phase == Phase::Up && at.since(self.time_asked_at) > TIME_NS {
+        let unanswered = self.time_seq != 0 || !self.budget_known;
+        let again_ns = if unanswered { AGAIN_NS } else { TIME_NS };
+        if self.phase == Phase::Up && at.since(self.time_asked_at) > again_ns {
+            if !self.budget_known {
+                self.say(out, |buffer, seq, context| request::get_account(buffer, seq, &context.terms.wallet));
+            }
             self.ask_time(at, out);
         }
     }
