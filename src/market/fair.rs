@@ -313,4 +313,25 @@ mod tests {
         assert!(!fair.on_ticker(at, &Ticker { venue_at: Nanos(99 * SEC), ..Ticker::default() }));
         assert_eq!(fair.opinion(at).fair, price("2140"));
     }
+
+    /// One stamp from the future shuts nothing out for long, and a repeated stamp makes nothing fresh.
+    #[test]
+    fn hostile_stamps_neither_mute_nor_refresh() {
+        let at = Nanos(100 * SEC);
+        let mut fair = fed(at);
+        let ticker = |venue_at| Ticker { venue_at, mark: price("2140"), index: price("2140"), ..Ticker::default() };
+        assert!(fair.on_ticker(at, &ticker(Nanos::MAX)));
+        assert!(!fair.on_ticker(at.plus(SEC), &ticker(at.plus(SEC))), "older, and the newer one may still be used");
+        assert!(fair.on_ticker(at.plus(3 * SEC), &ticker(at.plus(3 * SEC))));
+        assert!(!fair.opinion(at.plus(3 * SEC)).guards.has(Guards::TICKER_STALE));
+        fair.on_ticker(at.plus(6 * SEC), &ticker(at.plus(3 * SEC)));
+        assert!(fair.opinion(at.plus(6 * SEC)).guards.has(Guards::TICKER_STALE), "the publisher repeats itself");
+
+        assert!(fair.on_external(at, &quote(u64::MAX, "1999.5", "2000.5")));
+        assert!(!fair.on_external(at.plus(SEC), &quote(7, "1999.5", "2000.5")));
+        assert!(fair.on_external(at.plus(2 * SEC), &quote(7, "1999.5", "2000.5")));
+
+        let round = RatioRound { feed: 0, ratio: Ratio::ONE, updated_at: at.plus(3_600 * SEC), read_at: at };
+        assert!(!fair.on_ratio(&round), "it would never grow stale");
+    }
 }
