@@ -170,10 +170,7 @@ impl Transport for Lossy {
     }
 }
 
-fn heals(seed: u64) {
-    let account = vault_account();
-    let settings = Settings { seed, accounts: vec![account.clone()], ..Settings::default() };
-    let mut venue = SimVenue::open(settings, WorldSettings::demo(seed, 120), START);
+fn blueprint(venue: &mut SimVenue, account: &AccountSeed, seed: u64) -> Blueprint {
     let instruments = ["WEETH-USDC", "ETH-PERP"]
         .iter()
         .enumerate()
@@ -195,7 +192,7 @@ fn heals(seed: u64) {
         base_currency: currency(&currencies, "WEETH").expect("listed"),
         cash_currency: currency(&currencies, "USDC").expect("listed"),
     };
-    let blueprint = Blueprint {
+    Blueprint {
         dialect: &LOCAL,
         wallet: account.wallet.into_array(),
         cancel_on_disconnect: seed.is_multiple_of(2),
@@ -212,7 +209,14 @@ fn heals(seed: u64) {
         }],
         key_expires_at: Nanos::MAX,
         nonce_floor: Nonce(0),
-    };
+    }
+}
+
+fn heals(seed: u64) {
+    let account = vault_account();
+    let settings = Settings { seed, accounts: vec![account.clone()], ..Settings::default() };
+    let mut venue = SimVenue::open(settings, WorldSettings::demo(seed, 120), START);
+    let blueprint = blueprint(&mut venue, &account, seed);
     let [public, external, private] = venue.wires();
     let faulty = Arc::new(AtomicBool::new(true));
     let calm = Arc::new(AtomicBool::new(false));
