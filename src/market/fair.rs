@@ -7,6 +7,10 @@ use crate::base::num::{Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Book, External, Guards, RatioRound, Ticker};
 
+/// Oldest usable read of a ratio, however long its round may stand on chain: a few of the slowest polls allowed, so that a
+/// dead node is noticed long before a day's heartbeat.
+const RATIO_READ_AGE_NS_MAX: u64 = 1_800 * SEC;
+
 /// How to value one instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Model {
@@ -213,7 +217,8 @@ impl Fair {
         match (self.model.ratio_feed, self.ratio) {
             (None, _) => (Some(Ratio::ONE), Nanos::MAX),
             (Some(_), Some(round)) if round.ratio.is_positive() => {
-                (Some(round.ratio), round.updated_at.plus(self.model.ratio_age_ns_max))
+                let chain_says = round.updated_at.plus(self.model.ratio_age_ns_max);
+                (Some(round.ratio), chain_says.min(round.read_at.plus(RATIO_READ_AGE_NS_MAX)))
             }
             (Some(_), _) => (None, Nanos::ZERO),
         }
@@ -303,6 +308,14 @@ mod tests {
         assert!(!moved.opinion(later(SEC)).guards.has(Guards::FAIR_DEVIATES));
         moved.on_external(later(SEC), &quote(3, "2020.6", "2021.6"));
         assert!(moved.opinion(later(SEC)).guards.has(Guards::FAIR_DEVIATES));
+    }
+
+    #[test]
+    fn a_ratio_that_can_no_longer_be_read_goes_stale() {
+        let at = Nanos(100 * SEC);
+        let ratio_stale = |ns| fed(at).opinion(at.plus(ns)).guards.has(Guards::RATIO_STALE);
+        assert!(!ratio_stale(RATIO_READ_AGE_NS_MAX));
+        assert!(ratio_stale(RATIO_READ_AGE_NS_MAX + 1));
     }
 
     #[test]

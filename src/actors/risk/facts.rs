@@ -19,8 +19,9 @@ impl Risk {
         match message.body {
             Report::Session(session) => return self.on_session(at, session, out),
             Report::Budget(budget) => {
-                self.wallet.messages.set_rate(budget.matching_tps);
-                self.wallet.per_instrument.iter_mut().for_each(|w| w.set_rate(budget.instrument_tps));
+                // A venue that allows nothing at all still lets one request through now and then.
+                self.wallet.messages.set_rate(budget.matching_tps.max(1));
+                self.wallet.per_instrument.iter_mut().for_each(|w| w.set_rate(budget.instrument_tps.max(1)));
                 return;
             }
             Report::VenueTime { offset_ns, .. } => {
