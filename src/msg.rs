@@ -794,8 +794,8 @@ pub struct Account {
     pub cash: Cash,
     /// Perp cost not yet settled into cash: unsettled profit = perp × mark − this.
     pub perp_cost: Cash,
-    /// Annual borrow rate.
-    pub borrow_apr: Ratio,
+    /// Annual borrow rate, while a recent one is known.
+    pub borrow_apr: Option<Ratio>,
     /// Decaying sum of losses against mark, as a fraction of TVL (§5.4 of the strategy spec).
     pub loss_ema: Ratio,
     /// Number of the last intent that `risk` decided on: its outcome is in this message.
@@ -859,6 +859,4 @@ pub enum Command {
         /// When it was read.
         read_at: Nanos,
     },
-    /// An answer of a ratio feed.
-    Ratio(RatioRound),
 }

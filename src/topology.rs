@@ -10,7 +10,7 @@
 mod cells;
 
 use crate::base::ids::InstrumentId;
-use crate::base::queue::{Conflating, Receiver, Sender, lane};
+use crate::base::queue::{Conflating, Post, Postbox, Receiver, Sender, lane, post};
 use crate::engine::actor::Turn;
 use crate::engine::ports::{Clock, Key, Store, Transport};
 use crate::msg::{Command, RatioRound};
@@ -118,10 +118,10 @@ pub struct Parts<T, C, K, S> {
 
 /// The control plane's ends of the lanes.
 pub struct ControlEnds {
-    /// Commands to risk.
-    pub commands: Sender<Command>,
-    /// Ratio rounds to market data.
-    pub ratios: Sender<RatioRound>,
+    /// Commands to risk; any thread may hold a copy.
+    pub commands: Post<Command>,
+    /// Ratio rounds to market data; any thread may hold a copy.
+    pub ratios: Post<RatioRound>,
     /// News from risk.
     pub notices: Receiver<crate::actors::risk::Notice>,
 }
@@ -143,6 +143,10 @@ fn wire<M: Copy>(name: &str, to: &str) -> (Sender<M>, Receiver<M>) {
     lane(depth(name, to))
 }
 
+fn wire_post<M: Copy>(name: &str, to: &str) -> (Post<M>, Postbox<M>) {
+    post(depth(name, to))
+}
+
 /// Connects the actors and groups them by core.
 pub fn assemble<T, C, K, S>(parts: Parts<T, C, K, S>, layout: &Layout) -> (Vec<Core>, ControlEnds)
 where
@@ -161,8 +165,8 @@ where
     let (reports, reports_in) = wire("reports", "risk");
     let (accounts, accounts_in) = wire("accounts", "auction");
     let (notices, notices_in) = wire("notices", "control plane");
-    let (commands, commands_in) = wire("commands", "risk");
-    let (ratios, ratios_in) = wire("ratios", "market_data");
+    let (commands, commands_in) = wire_post("commands", "risk");
+    let (ratios, ratios_in) = wire_post("ratios", "market_data");
 
     let keys = cells::fact_keys(parts.instruments, parts.external_feeds);
     let facts = Conflating::new(facts, keys);

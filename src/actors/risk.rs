@@ -124,8 +124,9 @@ impl Risk {
                     desk.resume(out);
                 }
             }
-            Command::BorrowRate { apr, .. } => self.desks.iter_mut().for_each(|desk| desk.borrow_apr = apr),
-            Command::Ratio(_) => {}
+            Command::BorrowRate { apr, read_at } => {
+                self.desks.iter_mut().for_each(|desk| desk.borrow_apr = Some((apr, read_at)));
+            }
         }
     }
 

@@ -1,7 +1,11 @@
 //! Bounded lock-free lanes between two actors, and the small fixed batches actors write into.
 //!
-//! A lane has one producer and one consumer (`rtrb`). What happens when it is full is the sender's rule:
-//! a [`Conflating`] sender keeps the newest per key, a plain [`Sender`] hands the message back.
+//! A lane between two actors has one producer and one consumer (`rtrb`). What happens when it is full is the sender's
+//! rule: a [`Conflating`] sender keeps the newest per key, a plain [`Sender`] hands the message back. Where several
+//! threads of the control plane speak to one actor, the lane is a [`Post`] (`crossbeam`).
+
+use crossbeam::queue::ArrayQueue;
+use std::sync::Arc;
 
 /// The writing end of a lane.
 pub struct Sender<T> {
@@ -40,6 +44,42 @@ impl<T: Copy> Receiver<T> {
     /// True when nothing waits.
     pub fn is_empty(&self) -> bool {
         self.ring.is_empty()
+    }
+}
+
+/// The writing end of a lane with several writers; copies share it.
+pub struct Post<T> {
+    queue: Arc<ArrayQueue<T>>,
+}
+
+impl<T> Clone for Post<T> {
+    fn clone(&self) -> Self {
+        Post { queue: Arc::clone(&self.queue) }
+    }
+}
+
+/// The reading end of a lane with several writers.
+pub struct Postbox<T> {
+    queue: Arc<ArrayQueue<T>>,
+}
+
+/// A lane of `depth` messages that any number of threads may write to.
+pub fn post<T: Copy>(depth: usize) -> (Post<T>, Postbox<T>) {
+    let queue = Arc::new(ArrayQueue::new(depth));
+    (Post { queue: Arc::clone(&queue) }, Postbox { queue })
+}
+
+impl<T: Copy> Post<T> {
+    /// Sends, or hands the message back when the lane is full.
+    pub fn send(&self, message: T) -> Result<(), T> {
+        self.queue.push(message)
+    }
+}
+
+impl<T: Copy> Postbox<T> {
+    /// The next message, if any.
+    pub fn receive(&mut self) -> Option<T> {
+        self.queue.pop()
     }
 }
 

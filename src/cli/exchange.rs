@@ -3,8 +3,12 @@
 use super::{Failure, session};
 use crate::exchange::world::{self, Options, WorldSettings};
 use crate::exchange::{AccountSeed, Network, Settings, Tier, developer_accounts};
+use alloy_primitives::Address;
 use clap::ValueEnum;
+use rust_decimal::Decimal;
+use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -25,7 +29,11 @@ pub struct Args {
     /// Number of developer accounts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=64))]
     accounts: u8,
-    /// Also write the developer accounts to this file, as JSON.
+    /// Serve these accounts instead: a JSON list of {wallet, session_key_address, subaccount_id, balances: {"USDC": "1000"}}
+    /// and optionally label, scopes, session_expiry_s.
+    #[arg(long, value_name = "FILE", conflicts_with = "accounts")]
+    accounts_file: Option<PathBuf>,
+    /// Also write the accounts to this file, as JSON.
     #[arg(long, value_name = "FILE")]
     accounts_json: Option<PathBuf>,
     /// Request budgets of the accounts.
@@ -62,7 +70,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }
     }
     let stop = session::stop_flag()?;
-    let accounts = developer_accounts(args.seed, usize::from(args.accounts));
+    let accounts = match &args.accounts_file {
+        Some(path) => read_accounts(path)?,
+        None => developer_accounts(args.seed, usize::from(args.accounts)),
+    };
     let settings = Settings {
         network: match args.network {
             NetworkArg::Mainnet => Network::Mainnet,
@@ -89,7 +100,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         core: None,
     })
     .map_err(|why| Failure::Refused(format!("cannot listen: {why}")))?;
-    print_accounts(&accounts);
+    print_accounts(&accounts, args.accounts_file.is_none());
     println!("Derive v3 ({:?} domain)", args.network);
     println!("  WebSocket      {}", live.exchange_ws_url());
     println!("  HTTP           {}/{{public|private}}/{{method}}", live.exchange_http_url());
@@ -104,17 +115,78 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Developer keys are derived from a public number and guard nothing; they are shown as local chain nodes do.
-fn print_accounts(accounts: &[AccountSeed]) {
-    println!("Developer accounts (these keys are public, never use them elsewhere)");
+/// Developer keys are derived from a public number and guard nothing; they are shown as local chain nodes do. Keys of
+/// accounts from a file are not ours to know.
+fn print_accounts(accounts: &[AccountSeed], developer: bool) {
+    if developer {
+        println!("Developer accounts (these keys are public, never use them elsewhere)");
+    } else {
+        println!("Accounts");
+    }
     for account in accounts {
         println!("  subaccount {:<5} wallet {}", account.subaccount, account.wallet);
-        println!("    owner key    {}", account.owner_key_hex);
+        if developer {
+            println!("    owner key    {}", account.owner_key_hex);
+        }
         println!("    session key  {} {}", account.session_key, account.session_key_hex);
         let balances: Vec<String> =
             account.balances.iter().map(|(asset, amount)| format!("{amount} {asset}")).collect();
         println!("    holds        {}; key scopes {}", balances.join(", "), account.scopes.join(", "));
     }
+}
+
+/// One account of `--accounts-file`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountRow {
+    wallet: Address,
+    session_key_address: Address,
+    subaccount_id: u64,
+    balances: BTreeMap<String, Decimal>,
+    #[serde(default)]
+    label: String,
+    #[serde(default = "trade_all")]
+    scopes: Vec<String>,
+    /// 2100-01-01 unless given.
+    #[serde(default = "far_future")]
+    session_expiry_s: u64,
+}
+
+fn trade_all() -> Vec<String> {
+    vec!["trade:all".to_owned()]
+}
+
+fn far_future() -> u64 {
+    4_102_444_800
+}
+
+fn read_accounts(path: &Path) -> Result<Vec<AccountSeed>, Failure> {
+    /// Assets the embedded exchange knows.
+    const ASSETS: [&str; 5] = ["USDC", "ETH", "BTC", "WEETH", "LBTC"];
+    let refused = |why: String| Failure::Refused(format!("{}: {why}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|why| refused(why.to_string()))?;
+    let rows: Vec<AccountRow> = serde_json::from_str(&text).map_err(|why| refused(why.to_string()))?;
+    for (place, row) in rows.iter().enumerate() {
+        if let Some(asset) = row.balances.keys().find(|asset| !ASSETS.contains(&asset.as_str())) {
+            return Err(refused(format!("account {place}: {asset} is not an asset here; allowed: {ASSETS:?}")));
+        }
+        if rows[..place].iter().any(|other| other.subaccount_id == row.subaccount_id) {
+            return Err(refused(format!("account {place}: subaccount_id {} comes twice", row.subaccount_id)));
+        }
+    }
+    let seed = |row: AccountRow| AccountSeed {
+        wallet: row.wallet,
+        owner_key_hex: String::new(),
+        session_key: row.session_key_address,
+        session_key_hex: String::new(),
+        session_expiry_s: row.session_expiry_s,
+        scopes: row.scopes,
+        subaccount: row.subaccount_id,
+        label: row.label,
+        balances: row.balances.into_iter().collect(),
+        tier: None,
+    };
+    Ok(rows.into_iter().map(seed).collect())
 }
 
 fn write_accounts(path: &Path, accounts: &[AccountSeed]) -> Result<(), Failure> {

@@ -107,11 +107,12 @@ impl Status {
         let vaults = self.names.iter().zip(news.vaults()).filter_map(|(name, vault)| {
             let last = vault.last?;
             Some(format!(
-                "{name} {:?} lev {:.3} Δ {:.4} perp {:.2} fills {} hedges {} live {} TVL {:.3}",
+                "{name} {:?} lev {:.3} Δ {:.4} perp {:.2} carry {:+.1} % fills {} hedges {} live {} TVL {:.3}",
                 last.mode,
                 last.leverage.to_f64(),
                 last.delta.to_f64(),
                 last.perp.to_f64(),
+                last.carry.to_f64() * 100.0,
                 vault.stats.fills,
                 vault.stats.hedges,
                 last.live,

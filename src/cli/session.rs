@@ -2,6 +2,7 @@
 
 use super::Failure;
 use crate::base::ids::Nonce;
+use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
 use crate::config::{self, Config};
@@ -13,8 +14,8 @@ use crate::io::host;
 use crate::io::key::LocalKey;
 use crate::io::store::{Layout as PageLayout, PageStore};
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
-use crate::msg::Mode;
-use crate::ops::blueprint::{Blueprint, Outside, VaultPlan};
+use crate::msg::{Command, Mode};
+use crate::ops::blueprint::{Blueprint, Outside, VaultPlan, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::control::{self, Ask, AskTroubles, Clerk, Troubles};
 use crate::ops::engine::{Ends, Engine};
@@ -189,6 +190,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let parts = blueprint(config, proved, floor).build(outside);
     let (cores, ends) = assemble(parts, &layout(config));
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
+    let commands = ends.commands.clone();
     let clerk = control::start(control::Plan {
         ends,
         perps: config.vaults.iter().map(|vault| vault.book.perp).collect(),
@@ -199,7 +201,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     });
     let started = clock.now();
     watch(&engine, &clerk, terms, stop, (started, &mut clock)).await?;
-    let flat = wind_up(&engine, &clerk, config.vaults.len()).await?;
+    let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
     let ends = engine.stop();
     let news = ask(&clerk).await?;
     let troubles = clerk.send(AskTroubles).await.map_err(lost)?;
@@ -234,9 +236,15 @@ async fn watch(
 }
 
 /// Stops quoting, and waits until every order is gone. True if that was seen.
-async fn wind_up(engine: &Engine, clerk: &Addr<Clerk>, vaults: usize) -> Result<bool, Failure> {
+async fn wind_up(
+    engine: &Engine,
+    clerk: &Addr<Clerk>,
+    commands: &Post<Command>,
+    vaults: usize,
+) -> Result<bool, Failure> {
     for place in 0..vaults {
-        clerk.do_send(control::drain(place));
+        // A lane that stays full has no reader any more, and then there is nothing to wait for.
+        let _ = commands.send(Command::Drain { vault: vault_id(place) });
     }
     let mut waited = Duration::ZERO;
     while waited < WIND_UP && engine.is_alive() {

@@ -1,15 +1,17 @@
 //! The control plane: supervised actix actors for whatever may wait. None of them can hold up the pipeline.
 //!
-//! `Clerk` owns the lanes to and from the pipeline and keeps the news; `RatioReader` polls the chain; `RateReader` polls
-//! the venue's lending rate. A reader that dies is restarted by its supervisor; what it last said grows stale, and the
+//! `Clerk` keeps the pipeline's news; `RatioReader` polls the chain and `RateReader` the venue's lending rate, and each tells
+//! the pipeline on its own. A reader that dies is restarted by its supervisor; what it last said grows stale, and the
 //! pipeline's guards do the rest.
 
-use crate::base::ids::{InstrumentId, VaultId};
+use crate::actors::risk::Notice;
+use crate::base::ids::InstrumentId;
 use crate::base::num::Ratio;
+use crate::base::queue::{Post, Receiver};
 use crate::chain::ratio::RatioSource;
 use crate::engine::ports::Clock;
 use crate::io::clock::LiveClock;
-use crate::msg::{Command, Fill};
+use crate::msg::{Command, Fill, RatioRound};
 use crate::ops::news::News;
 use crate::ops::rest::Rest;
 use crate::topology::ControlEnds;
@@ -21,16 +23,6 @@ use std::time::Duration;
 const COLLECT: Duration = Duration::from_millis(10);
 /// How often the venue's lending rate is read.
 const RATE_EVERY: Duration = Duration::from_secs(10);
-/// Messages kept for a full lane before the oldest is given up.
-const BACKLOG: usize = 64;
-
-/// Something for the pipeline.
-#[derive(Clone, Copy, Debug)]
-pub struct Tell(pub Command);
-
-impl Message for Tell {
-    type Result = ();
-}
 
 /// Asks for the news so far.
 #[derive(Clone, Copy, Debug)]
@@ -69,43 +61,26 @@ impl Message for Failed {
     type Result = ();
 }
 
-/// Owner of the lanes to and from the pipeline.
+/// Keeper of the news.
 pub struct Clerk {
-    ends: ControlEnds,
+    notices: Receiver<Notice>,
     news: News,
     perps: Vec<InstrumentId>,
     troubles: Troubles,
-    backlog: Vec<Command>,
 }
 
 impl Clerk {
     /// `perps` names each vault's perp, to tell fills apart.
-    pub fn new(ends: ControlEnds, perps: Vec<InstrumentId>) -> Clerk {
+    pub fn new(notices: Receiver<Notice>, perps: Vec<InstrumentId>) -> Clerk {
         let news = News::new(perps.len());
-        Clerk { ends, news, perps, troubles: Troubles::default(), backlog: Vec::with_capacity(BACKLOG) }
+        Clerk { notices, news, perps, troubles: Troubles::default() }
     }
 
     fn collect(&mut self) {
-        while let Some(notice) = self.ends.notices.receive() {
+        while let Some(notice) = self.notices.receive() {
             let perps = &self.perps;
             let is_perp = |vault: usize, fill: &Fill| perps.get(vault) == Some(&fill.instrument);
             self.news.take(is_perp, notice);
-        }
-        while let Some(command) = self.backlog.first().copied() {
-            if self.ends.commands.send(command).is_err() {
-                return;
-            }
-            self.backlog.remove(0);
-        }
-    }
-
-    fn tell(&mut self, command: Command) {
-        if let Command::Ratio(round) = command {
-            // A full lane means that the pipeline has stopped listening; the next round says the same.
-            let _ = self.ends.ratios.send(round);
-        } else if self.backlog.len() < BACKLOG {
-            self.backlog.push(command);
-            self.collect();
         }
     }
 }
@@ -115,14 +90,6 @@ impl Actor for Clerk {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(COLLECT, |clerk, _| clerk.collect());
-    }
-}
-
-impl Handler<Tell> for Clerk {
-    type Result = ();
-
-    fn handle(&mut self, Tell(command): Tell, _: &mut Self::Context) {
-        self.tell(command);
     }
 }
 
@@ -166,14 +133,21 @@ pub struct RatioReader {
     source: RatioSource,
     every: Duration,
     clock: LiveClock,
+    rounds: Post<RatioRound>,
     clerk: Addr<Clerk>,
     reading: bool,
 }
 
 impl RatioReader {
-    /// Reads `source` every `every` and tells `clerk`.
-    pub fn new(source: RatioSource, every: Duration, clock: LiveClock, clerk: Addr<Clerk>) -> RatioReader {
-        RatioReader { source, every, clock, clerk, reading: false }
+    /// Reads `source` every `every` and tells market data; failures go to `clerk`.
+    pub fn new(
+        source: RatioSource,
+        every: Duration,
+        clock: LiveClock,
+        rounds: Post<RatioRound>,
+        clerk: Addr<Clerk>,
+    ) -> RatioReader {
+        RatioReader { source, every, clock, rounds, clerk, reading: false }
     }
 
     fn read(&mut self, context: &mut Context<Self>) {
@@ -186,7 +160,10 @@ impl RatioReader {
             .map(|answer, reader, _| {
                 reader.reading = false;
                 match answer {
-                    Ok(round) => reader.clerk.do_send(Tell(Command::Ratio(round))),
+                    // A full lane means that the pipeline has stopped listening; the next round says the same.
+                    Ok(round) => {
+                        let _ = reader.rounds.send(round);
+                    }
                     Err(why) => reader.clerk.do_send(Failed::Ratio(why.to_string())),
                 }
             })
@@ -210,13 +187,14 @@ impl Supervised for RatioReader {}
 pub struct RateReader {
     rest: Rest,
     clock: LiveClock,
+    commands: Post<Command>,
     clerk: Addr<Clerk>,
 }
 
 impl RateReader {
-    /// Reads from `rest` and tells `clerk`.
-    pub fn new(rest: Rest, clock: LiveClock, clerk: Addr<Clerk>) -> RateReader {
-        RateReader { rest, clock, clerk }
+    /// Reads from `rest` and tells risk; failures go to `clerk`.
+    pub fn new(rest: Rest, clock: LiveClock, commands: Post<Command>, clerk: Addr<Clerk>) -> RateReader {
+        RateReader { rest, clock, commands, clerk }
     }
 
     fn read(&mut self, context: &mut Context<Self>) {
@@ -224,7 +202,9 @@ impl RateReader {
         let read = async move { borrow_rate(&rest).await };
         read.into_actor(self)
             .map(move |answer, reader, _| match answer {
-                Ok(apr) => reader.clerk.do_send(Tell(Command::BorrowRate { apr, read_at: at })),
+                Ok(apr) => {
+                    let _ = reader.commands.send(Command::BorrowRate { apr, read_at: at });
+                }
                 Err(why) => reader.clerk.do_send(Failed::Rate(why)),
             })
             .spawn(context);
@@ -266,7 +246,12 @@ struct LendingRow {
 async fn borrow_rate(rest: &Rest) -> Result<Ratio, String> {
     let params = serde_json::json!({ "currency": "USDC" });
     let text = rest.call("public/get_currency", &params, None).await.map_err(|why| why.to_string())?;
-    let row: CurrencyRow = serde_json::from_str(&text).map_err(|why| format!("public/get_currency: {why}"))?;
+    read_borrow_rate(&text)
+}
+
+/// The dearest annual borrow rate in the result of `public/get_currency`.
+pub fn read_borrow_rate(result: &str) -> Result<Ratio, String> {
+    let row: CurrencyRow = serde_json::from_str(result).map_err(|why| format!("public/get_currency: {why}"))?;
     let rates = row.spot.iter().flat_map(|spot| &spot.universes).filter_map(|universe| universe.lending.as_ref());
     rates
         .filter_map(|lending| Ratio::observed(lending.borrow_apy.as_bytes()).ok())
@@ -292,17 +277,13 @@ pub struct Plan {
 
 /// Starts the actors on the present arbiter and returns the clerk's address.
 pub fn start(plan: Plan) -> Addr<Clerk> {
-    let clerk = Clerk::new(plan.ends, plan.perps).start();
+    let ControlEnds { commands, ratios, notices } = plan.ends;
+    let clerk = Clerk::new(notices, plan.perps).start();
     for source in plan.ratios {
-        let (clerk, clock, every) = (clerk.clone(), plan.clock.clone(), plan.ratio_every);
-        Supervisor::start(move |_| RatioReader::new(source, every, clock, clerk));
+        let (clerk, clock, every, rounds) = (clerk.clone(), plan.clock.clone(), plan.ratio_every, ratios.clone());
+        Supervisor::start(move |_| RatioReader::new(source, every, clock, rounds, clerk));
     }
     let (rest, clock, reader_clerk) = (plan.rest, plan.clock, clerk.clone());
-    Supervisor::start(move |_| RateReader::new(rest, clock, reader_clerk));
+    Supervisor::start(move |_| RateReader::new(rest, clock, commands, reader_clerk));
     clerk
-}
-
-/// A drain order for a vault.
-pub fn drain(place: usize) -> Tell {
-    Tell(Command::Drain { vault: VaultId(place as u8) })
 }

@@ -93,8 +93,6 @@ impl Report<'_> {
         let stats = &news.stats;
         let (first, last) = (news.first.unwrap_or_default(), news.last.unwrap_or_default());
         let pnl = self.pnl().unwrap_or_default();
-        let refused: Map<String, Value> =
-            CHECKS.iter().zip(stats.refused).map(|(check, count)| (check.name.to_owned(), json!(count))).collect();
         let history: Vec<Value> = news.history.iter().map(|sample| look(sample, first.at.0)).collect();
         let mut report = json!({
             "vault": self.vault,
@@ -133,17 +131,29 @@ impl Report<'_> {
                 "tvl_base_first": first.tvl.to_string(),
                 "tvl_base_last": last.tvl.to_string(),
             },
-            "refused": refused,
-            "venue_refused": stats.venue_refused,
-            "venue_last_code": stats.venue_code,
-            "rate_limited": stats.rate_limited,
-            "unknown": stats.unknown,
-            "reconciled": stats.reconciled,
-            "mismatched": stats.mismatched,
-            "rate_budget": { "used_pct": last.budget_pct, "peak_pct": stats.budget_peak_pct },
-            "violations": self.violations(),
             "history": history,
         });
+        self.add_safety(&mut report, &last);
+        self.add_measurements(&mut report);
+        report
+    }
+
+    fn add_safety(&self, report: &mut Value, last: &Sample) {
+        let stats = &self.news.stats;
+        let refused: Map<String, Value> =
+            CHECKS.iter().zip(stats.refused).map(|(check, count)| (check.name.to_owned(), json!(count))).collect();
+        report["refused"] = refused.into();
+        report["venue_refused"] = json!(stats.venue_refused);
+        report["venue_last_code"] = json!(stats.venue_code);
+        report["rate_limited"] = json!(stats.rate_limited);
+        report["unknown"] = json!(stats.unknown);
+        report["reconciled"] = json!(stats.reconciled);
+        report["mismatched"] = json!(stats.mismatched);
+        report["rate_budget"] = json!({ "used_pct": last.budget_pct, "peak_pct": stats.budget_peak_pct });
+        report["violations"] = json!(self.violations());
+    }
+
+    fn add_measurements(&self, report: &mut Value) {
         if let Some(gateway) = &self.ends.gateway {
             report["latency_ns"] = spans(gateway.latency.market());
             report["latency_fill_to_hedge_ns"] = spans(gateway.latency.private());
@@ -157,7 +167,6 @@ impl Report<'_> {
                 "conflated": market.conflated,
             });
         }
-        report
     }
 
     /// A page for people.

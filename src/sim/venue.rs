@@ -8,7 +8,8 @@ use crate::exchange::server::World;
 use crate::exchange::world::path::Coin;
 use crate::exchange::world::{MarketWorld, WorldSettings};
 use crate::exchange::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SubaccountReport};
-use crate::msg::RatioRound;
+use crate::msg::{Command, RatioRound};
+use crate::ops::control::read_borrow_rate;
 use crate::sim::ports::{SimClock, Wire};
 use crate::topology::ControlEnds;
 
@@ -170,11 +171,17 @@ impl SimVenue {
         }
     }
 
+    /// What the control plane would read: the borrow rate and the ratio feeds.
     fn publish_ratios(&mut self, control: &mut ControlEnds) {
         if self.now < self.ratios_due {
             return;
         }
         self.ratios_due = self.now.plus(RATIO_NS);
+        let currency = self.call("public/get_currency", &serde_json::json!({ "currency": "USDC" }));
+        let result = currency.and_then(|body| serde_json::from_str::<serde_json::Value>(&body).ok());
+        if let Some(apr) = result.and_then(|body| read_borrow_rate(&body["result"].to_string()).ok()) {
+            let _ = control.commands.send(Command::BorrowRate { apr, read_at: self.now });
+        }
         let prices = self.world.prices();
         for (feed, coin) in (0u8..).zip(Coin::ALL) {
             let Ok(ratio) = Ratio::observed(prices.ratio[coin.index()].to_string().as_bytes()) else { continue };

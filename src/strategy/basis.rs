@@ -60,8 +60,8 @@ pub struct Params {
 /// What is remembered between two looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Carry is good: leverage is wanted.
-    pub carrying: bool,
+    /// Carry is good and leverage is wanted; not decided yet right after a start.
+    pub carrying: Option<bool>,
     /// Number of the last refusal seen.
     refused_seen: u32,
     /// No wishes before this moment.
@@ -94,7 +94,7 @@ struct Look<'a> {
     holdings: Holdings,
     tvl: Amount,
     exposure: Amount,
-    target: Ratio,
+    target: Option<Ratio>,
 }
 
 impl Basis {
@@ -103,14 +103,21 @@ impl Basis {
         Basis { params }
     }
 
-    /// Leverage wanted now; carry turns it on and off with hysteresis.
-    fn target(&self, state: &mut State, carry: Ratio) -> Ratio {
-        if state.carrying && carry <= self.params.exit_carry {
-            state.carrying = false;
-        } else if !state.carrying && carry >= self.params.enter_carry {
-            state.carrying = true;
-        }
-        if state.carrying { self.params.target_leverage } else { Ratio::ONE }
+    /// Leverage wanted now. Carry turns it on and off with hysteresis; after a start inside the dead band, what is held
+    /// tells which way it was. None while the borrow rate is unknown.
+    fn target(&self, state: &mut State, carry: Option<Ratio>, leverage: Option<Ratio>) -> Option<Ratio> {
+        let (carry, leverage) = (carry?, leverage?);
+        let params = &self.params;
+        let carrying = if carry <= params.exit_carry {
+            false
+        } else if carry >= params.enter_carry {
+            true
+        } else {
+            let halfway = Ratio::from_raw(Ratio::ONE.raw().midpoint(params.target_leverage.raw()));
+            state.carrying.unwrap_or(leverage > halfway)
+        };
+        state.carrying = Some(carrying);
+        Some(if carrying { params.target_leverage } else { Ratio::ONE })
     }
 }
 
@@ -131,7 +138,6 @@ impl Strategy for Basis {
         if !usable || view.base.guards.has(Guards::TICKER_STALE) || view.perp.guards.has(Guards::TICKER_STALE) {
             return withdraw_quotes(view);
         }
-        let target = self.target(state, carry::annual(view.perp.funding_hourly, account.borrow_apr));
         let holdings =
             Holdings { base: account.base, perp: account.perp, cash: account.cash, perp_cost: account.perp_cost };
         let tvl = holdings.tvl(marks);
@@ -139,6 +145,8 @@ impl Strategy for Basis {
             return withdraw_quotes(view);
         }
         let exposure = holdings.exposure(marks);
+        let carry = account.borrow_apr.map(|apr| carry::annual(view.perp.funding_hourly, apr));
+        let target = self.target(state, carry, holdings.leverage(marks));
         let look = Look { params: &self.params, view, at, marks, holdings, tvl, exposure, target };
         look.hedge().or_else(|| look.quote())
     }
@@ -201,7 +209,8 @@ impl Look<'_> {
     }
 
     fn direction(&self) -> Direction {
-        let wanted = self.tvl.scale(self.target, Rounding::HalfUp) - self.holdings.base;
+        let Some(target) = self.target else { return Direction::Hold };
+        let wanted = self.tvl.scale(target, Rounding::HalfUp) - self.holdings.base;
         let dead_band = Amount::from_raw(self.params.clip.raw() / 2);
         if wanted > dead_band {
             Direction::Enter
@@ -293,7 +302,7 @@ impl Look<'_> {
 
     /// Smallest of: room to the soft delta limit, way to target leverage, loss room, margin room, clip.
     fn quote_amount(&self, side: Side, price: Price) -> Amount {
-        let target_base = self.tvl.scale(self.target, Rounding::Floor);
+        let target_base = self.target.map_or(self.holdings.base, |target| self.tvl.scale(target, Rounding::Floor));
         let (delta_room, leverage_room) = match side {
             Side::Buy => (
                 self.tvl.scale(self.params.soft_delta_max, Rounding::Floor) - self.exposure,

@@ -7,12 +7,15 @@ use crate::account::ledger::{Book, Ledger};
 use crate::account::order::LiveOrder;
 use crate::base::ids::{InstrumentId, Nonce, VaultId};
 use crate::base::num::{Cash, Ratio, Rounding};
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
 use crate::msg::{Fill, Life, Mode, Purpose, Trace, Urgent, Value};
 use crate::risk::limits::Limits;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
+
+/// Oldest usable borrow rate.
+const RATE_AGE_NS_MAX: u64 = 600 * SEC;
 
 /// What a desk is opened with.
 #[derive(Clone, Copy, Debug)]
@@ -41,7 +44,7 @@ pub struct Desk {
     pub(super) mode: Mode,
     pub(super) base: Value,
     pub(super) perp: Value,
-    pub(super) borrow_apr: Ratio,
+    pub(super) borrow_apr: Option<(Ratio, Nanos)>,
     pub(super) stats: Stats,
     pub(super) reconcile: Reconcile,
     pub(super) intent_refused: u32,
@@ -93,7 +96,7 @@ impl Desk {
             mode: Mode::Starting,
             base: Value::default(),
             perp: Value::default(),
-            borrow_apr: Ratio::ZERO,
+            borrow_apr: None,
             stats: Stats::default(),
             reconcile: Reconcile::default(),
             intent_refused: 0,
@@ -136,6 +139,11 @@ impl Desk {
 
     pub(super) fn loss_ema(&self, at: Nanos) -> Ratio {
         decayed(self.loss.0, self.limits.loss_decay_e18, at.since(self.loss.1))
+    }
+
+    /// The venue's annual borrow rate, if it was read recently.
+    pub(super) fn borrow_apr(&self, at: Nanos) -> Option<Ratio> {
+        self.borrow_apr.filter(|(_, read_at)| at.since(*read_at) <= RATE_AGE_NS_MAX).map(|(apr, _)| apr)
     }
 
     pub(super) fn fills_last_minute(&self, at: Nanos) -> u32 {
@@ -264,7 +272,7 @@ impl Desk {
         let quotes = wallet.budget(at, Class::Quote, self.ledger.book().base, live);
         account.trace = trace;
         account.mode = if self.ledger.is_uncertain() || !wallet.session_up() { Mode::Starting } else { self.mode };
-        account.borrow_apr = self.borrow_apr;
+        account.borrow_apr = self.borrow_apr(at);
         account.loss_ema = self.loss_ema(at);
         account.intents_seen = self.intents_seen;
         account.intent_refused = self.intent_refused;

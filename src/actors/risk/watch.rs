@@ -131,7 +131,10 @@ impl Desk {
             cash: holdings.cash,
             delta: marks.and_then(|marks| holdings.delta(marks)).unwrap_or_default(),
             leverage: marks.and_then(|marks| holdings.leverage(marks)).unwrap_or_default(),
-            carry: crate::market::carry::annual(self.perp.funding_hourly, self.borrow_apr),
+            carry: self
+                .borrow_apr(at)
+                .map(|apr| crate::market::carry::annual(self.perp.funding_hourly, apr))
+                .unwrap_or_default(),
             fair: self.base.fair,
             mark: self.base.mark,
             guards: self.base.guards.with(self.perp.guards),

@@ -243,6 +243,7 @@ mod tests {
     const ID: Uuid = Uuid(1);
 
     #[test]
+    #[allow(clippy::too_many_lines)] // a table: one row after the other
     fn every_cold_request_reads_as_meant() {
         let wallet = [0x11; 20];
         let owner = format!("0x{}", "11".repeat(20));

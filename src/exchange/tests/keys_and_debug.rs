@@ -55,6 +55,7 @@ fn request_by_key(b: &mut Bench, child: Address, scopes: Value, expiry: u64) -> 
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // a table: one row after the other
 fn debug_methods_reproduce_encodings_the_venue_itself_returned() {
     let mut b = Bench::new();
     let wallet = b.account.wallet.to_string();

@@ -3,6 +3,7 @@
 use super::*;
 
 #[test]
+#[allow(clippy::too_many_lines)] // a table: one row after the other
 fn every_order_refusal_has_its_code() {
     let now_s = T0.secs();
     let now_ns = T0.0;

@@ -91,7 +91,7 @@ fn scene() -> Scene {
             perp,
             cash: Cash::whole(-500_000),
             perp_cost: mark.times(perp),
-            borrow_apr: Ratio::ZERO,
+            borrow_apr: Some(Ratio::ZERO),
             loss_ema: Ratio::ZERO,
             intents_seen: 0,
             intent_refused: 0,
@@ -221,7 +221,7 @@ fn guards_withdraw_quotes_but_not_hedges() {
 #[test]
 fn carry_turns_with_hysteresis_and_exit_asks_below_fair() {
     let mut scene = scene();
-    assert!(scene.look().is_some() && scene.state.carrying);
+    assert!(scene.look().is_some() && scene.state.carrying == Some(true));
     scene.perp.funding_hourly = ratio("0.000001");
     assert_eq!(placed(scene.look()).side, Side::Buy, "between exit and enter nothing turns");
     scene.perp.funding_hourly = ratio("-0.000001");
@@ -265,4 +265,33 @@ fn never_quotes_through_the_other_side() {
     let mut tight = scene();
     tight.base.ask = Price::whole(100_020);
     assert_eq!(placed(tight.look()).price, Price::whole(100_019));
+}
+
+#[test]
+fn without_a_borrow_rate_it_hedges_but_does_not_quote() {
+    let mut blind = scene();
+    blind.account.borrow_apr = None;
+    assert_eq!(blind.look(), None);
+    blind.account.base = amount("15.1");
+    blind.account.cash = Cash::whole(-510_000);
+    assert_eq!(placed(blind.look()).purpose, Purpose::Hedge);
+}
+
+#[test]
+fn after_a_start_in_the_dead_band_holdings_tell_which_way_it_was() {
+    let between = ratio("0.000001");
+    let mut levered = scene();
+    levered.perp.funding_hourly = between;
+    levered.account.base = amount("16");
+    levered.account.perp = amount("-6");
+    levered.account.cash = Cash::whole(-600_000);
+    levered.account.perp_cost = Price::whole(100_000).times(levered.account.perp);
+    assert_eq!(placed(levered.look()).side, Side::Buy, "1.6 of 2: it was building");
+    let mut flat = scene();
+    flat.perp.funding_hourly = between;
+    flat.account.base = amount("12");
+    flat.account.perp = amount("-2");
+    flat.account.cash = Cash::whole(-200_000);
+    flat.account.perp_cost = Price::whole(100_000).times(flat.account.perp);
+    assert_eq!(placed(flat.look()).side, Side::Sell, "1.2 of 2: it was unwinding");
 }

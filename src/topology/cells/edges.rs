@@ -4,7 +4,7 @@ use super::{BURST, Ticker, fact_key};
 use crate::actors::gateway::{self, Gateway, Tag};
 use crate::actors::market_data::{self, MarketData};
 use crate::actors::signer::Sealed;
-use crate::base::queue::{Conflating, Receiver, Sender};
+use crate::base::queue::{Conflating, Postbox, Receiver, Sender};
 use crate::engine::actor::{Actor, Turn};
 use crate::engine::latency::Latency;
 use crate::engine::ports::{Clock, Transport};
@@ -35,7 +35,7 @@ pub struct MarketDataCell<T, C> {
     ticker: Ticker,
     venue: T,
     external: T,
-    ratios: Receiver<RatioRound>,
+    ratios: Postbox<RatioRound>,
     facts: Conflating<MarketMsg>,
     instruments: usize,
     feeds: usize,
@@ -48,7 +48,7 @@ impl<T: Transport, C: Clock> MarketDataCell<T, C> {
         actor: MarketData,
         clock: C,
         (venue, external): (T, T),
-        ratios: Receiver<RatioRound>,
+        ratios: Postbox<RatioRound>,
         (facts, instruments, feeds): (Conflating<MarketMsg>, usize, usize),
     ) -> Self {
         let out = market_data::Out::default();

@@ -4,7 +4,7 @@ use super::{BURST, Ticker};
 use crate::actors::risk::Notice;
 use crate::actors::signer::Sealed;
 use crate::actors::{auction, pricing, risk, signer};
-use crate::base::queue::{Conflating, Receiver, Sender};
+use crate::base::queue::{Conflating, Postbox, Receiver, Sender};
 use crate::engine::actor::{Actor, Turn};
 use crate::engine::ports::{Clock, Key, Store};
 use crate::msg::{Account, Command, Intent, MarketMsg, ReportMsg, Stage, Urgent, Value};
@@ -123,7 +123,7 @@ impl<C: Clock + Send> Turn for AuctionCell<C> {
 /// What risk reads.
 pub struct RiskIn {
     /// From the control plane.
-    pub commands: Receiver<Command>,
+    pub commands: Postbox<Command>,
     /// From the gateway.
     pub reports: Receiver<ReportMsg>,
     /// From pricing.

@@ -1,0 +1,207 @@
+//! The binary as an operator meets it: what it refuses before trading, with which words and which exit code.
+
+use keel::base::time::{Nanos, SEC};
+use keel::derive::dialect::LOCAL;
+use keel::engine::ports::Clock;
+use keel::exchange::world::{Live, Options, WorldSettings, spawn};
+use keel::exchange::{AccountSeed, Network, Settings, developer_accounts};
+use keel::io::clock::LiveClock;
+use keel::io::key::LocalKey;
+use keel::ops::bootstrap::{Claims, Refusal, prove};
+use keel::ops::rest::Rest;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("keel-cli-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::DirBuilder::new().mode(0o700).create(&path).expect("a temporary folder");
+        Folder(path)
+    }
+
+    fn private(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.0.join(name);
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).expect("a new file");
+        file.write_all(text.as_bytes()).expect("written");
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn venue(network: Network) -> (Live, Vec<AccountSeed>) {
+    let accounts = developer_accounts(3, 2);
+    let settings = Settings { network, accounts: accounts.clone(), ..Settings::default() };
+    (spawn(Options::on_free_ports(settings, WorldSettings::steady(3))).expect("loopback is free"), accounts)
+}
+
+/// A configuration for the venue, with holes for what a test gets wrong.
+fn config(ws: &str, rest: &str, rpc: &str, owner: &str, subaccount: u64) -> String {
+    format!(
+        r#"
+[venue]
+environment = "local"
+ws_url = "{ws}"
+rest_url = "{rest}"
+[wallet]
+owner_address = "{owner}"
+session_key_file = "session.key"
+[external]
+ws_url = "ws://127.0.0.1:9"
+[chain]
+rpc_url = "{rpc}"
+[[vault]]
+name = "weeth-basis"
+strategy = "delta1-basis"
+subaccount_id = {subaccount}
+base_instrument = "WEETH-USDC"
+perp_instrument = "ETH-PERP"
+external_symbol = "ETHUSDC"
+[vault.ratio]
+aggregator_address = "0x5c9C449BbC9a6075A2c061dF312a35fd1E05fF22"
+answer_decimals = 18
+reference_x = "1.0712"
+[vault.limits]
+quote_amount_max_base = "1"
+hedge_amount_max_contracts = "5"
+notional_max_usdc = "20000"
+borrow_max_usdc = "500000"
+[vault.basis]
+clip_base = "1"
+"#
+    )
+}
+
+fn keel(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_keel")).args(args).current_dir(folder).output().expect("the binary runs")
+}
+
+/// Runs `keel check --live` on a configuration; returns exit code and what was printed.
+fn check_live(folder: &Folder, text: &str, key: &str) -> (Option<i32>, String) {
+    let _ = fs::remove_file(folder.0.join("vault.toml"));
+    let _ = fs::remove_file(folder.0.join("session.key"));
+    folder.private("vault.toml", text);
+    folder.private("session.key", key);
+    let output = keel(&folder.0, &["check", "--config", "vault.toml", "--live"]);
+    let printed = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(!printed.contains(key.trim_start_matches("0x")), "the session key was printed");
+    (output.status.code(), printed)
+}
+
+#[test]
+fn what_the_venue_disproves_is_refused_with_words_that_help() {
+    let folder = Folder::new("refused");
+    let (live, accounts) = venue(Network::Local);
+    let (ws, rest, rpc) = (live.exchange_ws_url(), live.exchange_http_url(), live.chainlink_http_url());
+    let (ours, other) = (&accounts[0], &accounts[1]);
+    let owner = ours.wallet.to_string();
+
+    let sound = config(&ws, &rest, &rpc, &owner, ours.subaccount);
+    let (code, printed) = check_live(&folder, &sound, &ours.session_key_hex);
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("the venue rebuilds the hashes we sign"), "{printed}");
+
+    let table = [
+        (sound.clone(), other.session_key_hex.as_str(), "wallet.session_key_file"),
+        (sound.clone(), ours.owner_key_hex.as_str(), "owner's own key"),
+        (config(&ws, &rest, &rpc, &owner, other.subaccount), &ours.session_key_hex, "subaccount"),
+        (config(&ws, &rest, &rpc, &other.wallet.to_string(), other.subaccount), &ours.session_key_hex, "wallet.owner"),
+    ];
+    for (text, key, words) in table {
+        let (code, printed) = check_live(&folder, &text, key);
+        assert_eq!(code, Some(2), "{printed}");
+        assert!(printed.contains(words), "expected {words:?} in {printed}");
+    }
+}
+
+#[test]
+fn a_venue_on_another_chain_is_refused() {
+    let folder = Folder::new("chain");
+    let (live, accounts) = venue(Network::Testnet);
+    let owner = accounts[0].wallet.to_string();
+    let text = config(
+        &live.exchange_ws_url(),
+        &live.exchange_http_url(),
+        &live.chainlink_http_url(),
+        &owner,
+        accounts[0].subaccount,
+    );
+    let (code, printed) = check_live(&folder, &text, &accounts[0].session_key_hex);
+    assert_eq!(code, Some(2), "{printed}");
+    assert!(printed.contains("venue.environment does not match"), "{printed}");
+}
+
+#[test]
+fn without_a_network_run_says_so_and_fails() {
+    let folder = Folder::new("nowhere");
+    let key = &developer_accounts(3, 1)[0].session_key_hex;
+    // The discard port of this machine: nothing listens, nothing leaves.
+    let text = config(
+        "ws://127.0.0.1:9/v3/ws",
+        "http://127.0.0.1:9/v3",
+        "http://127.0.0.1:9",
+        &format!("0x{}", "1".repeat(40)),
+        1,
+    );
+    folder.private("vault.toml", &text);
+    folder.private("session.key", key);
+    let output = keel(&folder.0, &["run", "--config", "vault.toml", "--state", "journal"]);
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    assert!(printed.contains("cannot reach http://127.0.0.1:9/v3"), "{printed}");
+}
+
+#[test]
+fn a_bad_configuration_is_refused_by_file_line_and_field() {
+    let folder = Folder::new("bad");
+    let text = config("ws://127.0.0.1:9/v3/ws", "http://127.0.0.1:9/v3", "http://127.0.0.1:9", "0x12", 1);
+    folder.private("vault.toml", &text.replace("clip_base = \"1\"", "clip_base = \"1\"\nclip_bse = 2"));
+    let output = keel(&folder.0, &["check", "--config", "vault.toml"]);
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{printed}");
+    for words in ["vault.toml:", "wallet.owner_address", "40 hexadecimal digits", "clip_bse", "clip_base"] {
+        assert!(printed.contains(words), "expected {words:?} in {printed}");
+    }
+}
+
+/// A clock that is off by so many nanoseconds.
+struct Skewed(LiveClock, i64);
+
+impl Clock for Skewed {
+    fn now(&mut self) -> Nanos {
+        self.0.now().shifted(self.1)
+    }
+}
+
+#[test]
+fn a_stale_clock_is_refused_before_anything_is_signed() {
+    let (live, accounts) = venue(Network::Local);
+    let rest = Rest::new(&live.exchange_http_url()).expect("a URL");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let claims = Claims {
+        dialect: &LOCAL,
+        wallet: accounts[0].wallet.into_array(),
+        subaccounts: &[],
+        instruments: &["WEETH-USDC".to_owned()],
+    };
+    for (skew_ns, refused) in [(5 * SEC as i64, true), (-5 * SEC as i64, true), (0, false)] {
+        let mut clock = Skewed(LiveClock::new(), skew_ns);
+        let mut key = LocalKey::generate().expect("a key");
+        let outcome = runtime.block_on(prove(&rest, &claims, &mut key, &mut clock));
+        let clock_fault = matches!(&outcome, Err(Refusal::Clock { .. }));
+        assert_eq!(clock_fault, refused, "{skew_ns}: {outcome:?}");
+        if let Err(why @ Refusal::Clock { .. }) = outcome {
+            assert!(why.to_string().contains("NTP"), "{why}");
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! Stories: what the risk actor hears above the line, what it says below. Each file is one situation on the wire.
+//!
+//! `UPDATE_GOLDENFILES=1 cargo test --test stories` writes what it says now; read the difference before keeping it.
+
+use goldenscript::{Argument, Command, Context, Runner};
+use keel::account::ledger::Book;
+use keel::actors::risk::{In, Notice, Out, Plan, Risk};
+use keel::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid, VaultId};
+use keel::base::num::{Amount, Cash, Price, Ratio};
+use keel::base::time::{MS, Nanos, SEC};
+use keel::engine::actor::Actor;
+use keel::market::instrument::{Instrument, Kind};
+use keel::msg::*;
+use keel::risk::limits::Limits;
+use std::error::Error;
+use std::fmt::Write;
+
+const START: u64 = 1_800_000_000 * SEC;
+const BASE: InstrumentId = InstrumentId(0);
+const PERP: InstrumentId = InstrumentId(1);
+const SUB: SubaccountId = SubaccountId(7);
+
+struct Stage {
+    risk: Risk,
+    at: Nanos,
+    intents: u32,
+    trades: u128,
+    /// Order names in the order of their making: the story says 1, the wire says a nonce.
+    nonces: Vec<Nonce>,
+}
+
+fn instrument(id: InstrumentId, name: &str, kind: Kind) -> Instrument {
+    Instrument {
+        id,
+        name: name.to_owned(),
+        kind,
+        base_currency: "ETH".to_owned(),
+        asset: [0; 20],
+        sub_id: 0,
+        tick: Price::from_raw(10_000_000),
+        step: Amount::from_raw(1_000_000),
+        min_amount: Amount::from_raw(10_000_000),
+        max_amount: Amount::whole(1_000),
+        maker_fee: Ratio::ZERO,
+        taker_fee: Ratio::from_bps(3),
+        base_fee: Cash::ZERO,
+        active: true,
+    }
+}
+
+fn limits() -> Limits {
+    Limits {
+        delta_min: Ratio::from_bps(9_800),
+        delta_max: Ratio::from_bps(10_200),
+        leverage_min: Ratio::from_bps(9_000),
+        leverage_max: Ratio::whole(2),
+        mark_offset_max: Ratio::from_bps(100),
+        loss_ema_max: Ratio::from_bps(20),
+        loss_decay_e18: 192_540_883_488_874,
+        quote_amount_max: Amount::whole(1),
+        hedge_amount_max: Amount::whole(5),
+        notional_max: Cash::whole(50_000),
+        borrow_max: Cash::whole(500_000),
+        margin_factor: Ratio::from_bps(9_000),
+        perp_requirement: Ratio::from_bps(660),
+        margin_buffer: Ratio::ZERO,
+        drawdown_max: Ratio::from_bps(500),
+        fills_per_minute_max: 100,
+        order_life_ns: 590 * SEC,
+        reject_after_ns: SEC,
+        clock_offset_ns_max: SEC,
+        value_age_ns_max: 2 * SEC,
+        cash_tolerance: Cash::ONE,
+    }
+}
+
+impl Stage {
+    fn new() -> Stage {
+        let book = Book {
+            vault: VaultId(0),
+            subaccount: SUB,
+            base: BASE,
+            perp: PERP,
+            base_currency: CurrencyId(1),
+            cash_currency: CurrencyId(0),
+        };
+        let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
+        let risk = Risk::new(vec![Plan { book, limits: limits() }], instruments, Nonce(0), Nanos::MAX);
+        Stage { risk, at: Nanos(START), intents: 0, trades: 0, nonces: Vec::new() }
+    }
+
+    fn hear(&mut self, message: In, said: &mut String) {
+        let mut out = Out::default();
+        self.risk.on(self.at, message, &mut out);
+        for order in out.orders.drain() {
+            self.nonces.push(order.nonce());
+            let replaces = order.replaced().map(|old| format!(" replacing {}", self.name(old.nonce)));
+            let _ = writeln!(
+                said,
+                "risk → signer   order {}: {:?} {} @ {} {:?}{}",
+                self.nonces.len(),
+                order.side(),
+                order.amount(),
+                order.price(),
+                order.tif(),
+                replaces.unwrap_or_default()
+            );
+        }
+        for urgent in out.urgent.drain() {
+            let _ = match urgent {
+                Urgent::Stop { epoch } => writeln!(said, "risk → gateway  stop, epoch {}", epoch.0),
+                Urgent::Cancel { nonce, .. } => writeln!(said, "risk → gateway  cancel {}", self.name(nonce)),
+                Urgent::Reconcile { .. } => writeln!(said, "risk → gateway  snapshot wanted"),
+            };
+        }
+        if let Some(account) = out.accounts.drain().last() {
+            let lives: Vec<String> = account
+                .working
+                .iter()
+                .flatten()
+                .map(|order| format!("{} {:?} {} left", self.name(order.nonce), order.life, order.remaining()))
+                .collect();
+            let _ = writeln!(
+                said,
+                "risk → auction  {:?}, base {}, perp {}, orders [{}]",
+                account.mode,
+                account.base,
+                account.perp,
+                lives.join(", ")
+            );
+        }
+        for notice in out.notices.drain() {
+            let _ = match notice {
+                Notice::Mode { mode, .. } => writeln!(said, "risk → ops      mode {mode:?}"),
+                Notice::Alarm { alarm, .. } => writeln!(said, "risk → ops      ALARM {alarm:?}"),
+                Notice::Hedged { delta, .. } => writeln!(said, "risk → ops      hedged, delta {delta}"),
+                Notice::Filled { .. } | Notice::Sample { .. } => Ok(()),
+            };
+        }
+    }
+
+    fn name(&self, nonce: Nonce) -> String {
+        let place = self.nonces.iter().position(|known| *known == nonce);
+        place.map_or_else(|| format!("foreign {}", nonce.0), |place| (place + 1).to_string())
+    }
+
+    fn report(&mut self, body: Report, said: &mut String) {
+        self.hear(In::Report(ReportMsg { trace: Trace::default(), body }), said);
+    }
+
+    fn nonce(&self, name: &str) -> Result<Nonce, Box<dyn Error>> {
+        let place: usize = name.parse()?;
+        Ok(self.nonces.get(place.wrapping_sub(1)).copied().unwrap_or(Nonce(place as u64)))
+    }
+}
+
+struct Words<'a>(&'a Command);
+
+impl Words<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.args.iter().find_map(|argument| match argument {
+            Argument::KeyValue(name, value) if name == key => Some(value.as_str()),
+            _ => None,
+        })
+    }
+
+    fn amount(&self, key: &str) -> Result<Amount, Box<dyn Error>> {
+        Ok(self.get(key).unwrap_or("0").parse::<Amount>()?)
+    }
+
+    fn price(&self, key: &str) -> Result<Price, Box<dyn Error>> {
+        Ok(self.get(key).unwrap_or("2000").parse::<Price>()?)
+    }
+
+    fn first(&self) -> &str {
+        let first = self.0.args.iter().find_map(|argument| match argument {
+            Argument::Positional(value) => Some(value.as_str()),
+            _ => None,
+        });
+        first.unwrap_or_default()
+    }
+
+    fn side(&self) -> Side {
+        if self.get("side") == Some("sell") { Side::Sell } else { Side::Buy }
+    }
+
+    fn instrument(&self) -> InstrumentId {
+        if self.get("on") == Some("perp") { PERP } else { BASE }
+    }
+}
+
+impl Stage {
+    fn wish(&self, words: &Words<'_>) -> Result<Wish, Box<dyn Error>> {
+        let instrument = words.instrument();
+        let hedge = instrument == PERP;
+        Ok(Wish {
+            instrument,
+            side: words.side(),
+            price: words.price("price")?,
+            amount: words.amount("amount")?,
+            tif: if hedge { TimeInForce::Ioc } else { TimeInForce::PostOnly },
+            reduce_only: hedge && words.side() == Side::Buy,
+            purpose: if hedge { Purpose::Hedge } else { Purpose::Quote },
+        })
+    }
+
+    fn intent(&mut self, act: Act, said: &mut String) {
+        self.intents += 1;
+        let intent = Intent { trace: Trace::default(), vault: VaultId(0), seq: self.intents, act };
+        self.hear(In::Intent(intent), said);
+    }
+
+    fn row(&self, words: &Words<'_>) -> Result<OrderRow, Box<dyn Error>> {
+        let nonce = self.nonce(words.first())?;
+        let status = match words.get("status").unwrap_or("open") {
+            "open" => OrderStatus::Open,
+            "filled" => OrderStatus::Filled,
+            "cancelled" => OrderStatus::Cancelled,
+            "rejected" => OrderStatus::Rejected,
+            other => return Err(format!("unknown status {other}").into()),
+        };
+        Ok(OrderRow {
+            subaccount: SUB,
+            order_id: Uuid(nonce.0.into()),
+            nonce,
+            instrument: words.instrument(),
+            side: words.side(),
+            price: words.price("price")?,
+            amount: words.amount("amount")?,
+            filled: words.amount("filled")?,
+            status,
+            updated_at: self.at,
+        })
+    }
+
+    fn answer(&self, words: &Words<'_>) -> Result<Answer, Box<dyn Error>> {
+        let request = match words.get("to") {
+            Some("cancel") => Request::Cancel,
+            Some("replace") => Request::Replace,
+            _ => Request::Place,
+        };
+        let verdict = match words.get("verdict").unwrap_or("accepted") {
+            "accepted" => Verdict::Accepted,
+            "refused" => Verdict::Refused,
+            "limited" => Verdict::RateLimited,
+            "unknown" => Verdict::Unknown,
+            "halt" => Verdict::Halt,
+            other => return Err(format!("unknown verdict {other}").into()),
+        };
+        let order = match words.get("status") {
+            Some(_) => Some(self.row(words)?),
+            None => None,
+        };
+        let cancelled = match words.get("old") {
+            Some(old) => {
+                let mut row = self.row(words)?;
+                row.nonce = self.nonce(old)?;
+                row.status = OrderStatus::Cancelled;
+                row.filled = words.amount("old_filled")?;
+                Some(row)
+            }
+            None => None,
+        };
+        let code = words.get("code").unwrap_or("0").parse()?;
+        Ok(Answer { nonce: self.nonce(words.first())?, request, verdict, code, order, cancelled })
+    }
+
+    fn snapshot(&mut self, words: &Words<'_>, said: &mut String) -> Result<(), Box<dyn Error>> {
+        let cash: Cash = words.get("cash").unwrap_or("0").parse()?;
+        let perp = words.amount("perp")?;
+        let age: u64 = words.get("age_ms").unwrap_or("0").parse()?;
+        let asked_at = Nanos(self.at.0 - age * MS);
+        let zero = Cash::ZERO;
+        let mut parts = vec![
+            Snapshot::Begin {
+                subaccount: SUB,
+                initial_margin: zero,
+                maintenance_margin: zero,
+                value: zero,
+                liquidation: false,
+            },
+            Snapshot::Collateral { currency: CurrencyId(1), amount: Price::ONE.times(words.amount("base")?) },
+            Snapshot::Collateral { currency: CurrencyId(0), amount: cash },
+            Snapshot::Position {
+                instrument: PERP,
+                amount: perp,
+                mark: Price::whole(2_000),
+                unsettled: zero,
+                funding: zero,
+            },
+        ];
+        for name in words.get("open").unwrap_or("").split(',').filter(|name| !name.is_empty()) {
+            let nonce = self.nonce(name)?;
+            parts.push(Snapshot::OpenOrder(OrderRow {
+                subaccount: SUB,
+                order_id: Uuid(nonce.0.into()),
+                nonce,
+                instrument: BASE,
+                side: Side::Buy,
+                price: Price::whole(2_000),
+                amount: Amount::ONE,
+                filled: Amount::ZERO,
+                status: OrderStatus::Open,
+                updated_at: self.at,
+            }));
+        }
+        parts.push(Snapshot::End { asked_at });
+        for part in parts {
+            self.report(Report::Snapshot(part), said);
+        }
+        Ok(())
+    }
+}
+
+impl Runner for Stage {
+    type Command = Command;
+
+    #[allow(clippy::too_many_lines)] // a table: one row after the other
+    fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn Error>> {
+        let words = Words(command);
+        let mut said = String::new();
+        match command.name.as_str() {
+            // Everything a vault needs before it may trade: marks, session, clock, budget, snapshot.
+            "live" => {
+                let mut ignored = String::new();
+                self.values("2000")?;
+                self.report(Report::Session(Session::Up), &mut ignored);
+                self.report(Report::VenueTime { offset_ns: 0, rtt_ns: MS }, &mut ignored);
+                let budget = Budget { matching_tps: 500, instrument_tps: 10, other_tps: 500 };
+                self.report(Report::Budget(budget), &mut ignored);
+                self.snapshot(&words, &mut said)?;
+            }
+            "wait" => {
+                let ms: u64 = words.first().parse()?;
+                for _ in 0..ms {
+                    self.at = self.at.plus(MS);
+                    if self.at.0.is_multiple_of(100 * MS) {
+                        self.values("2000")?;
+                    }
+                    let mut step = String::new();
+                    self.hear(In::Tick, &mut step);
+                    // Heartbeats of the account repeat what is known.
+                    step.lines().filter(|line| !line.contains("→ auction")).for_each(|line| {
+                        let _ = writeln!(said, "+{:<4} {line}", (self.at.0 - START) / MS);
+                    });
+                }
+            }
+            "place" => {
+                let wish = self.wish(&words)?;
+                self.intent(Act::Place(wish), &mut said);
+            }
+            "replace" => {
+                let (old, new) = (self.nonce(words.first())?, self.wish(&words)?);
+                self.intent(Act::Replace { old, new }, &mut said);
+            }
+            "cancel" => {
+                let nonce = self.nonce(words.first())?;
+                self.intent(Act::Cancel { nonce }, &mut said);
+            }
+            "answer" => {
+                let answer = self.answer(&words)?;
+                self.report(Report::Answer(answer), &mut said);
+            }
+            "order" => {
+                let row = self.row(&words)?;
+                self.report(Report::Order(row), &mut said);
+            }
+            "fill" => {
+                self.trades += 1;
+                let nonce = self.nonce(words.first())?;
+                let trade_id = Uuid(words.get("trade").map_or(Ok(self.trades), str::parse)?);
+                let fill = Fill {
+                    subaccount: SUB,
+                    trade_id,
+                    order_id: Uuid(nonce.0.into()),
+                    nonce,
+                    instrument: words.instrument(),
+                    side: words.side(),
+                    price: words.price("price")?,
+                    amount: words.amount("amount")?,
+                    fee: Cash::ZERO,
+                    maker: true,
+                    mark: Price::whole(2_000),
+                    venue_at: self.at,
+                };
+                self.report(Report::Fill(fill), &mut said);
+            }
+            "unsent" => {
+                let nonce = self.nonce(words.first())?;
+                let request = if words.get("to") == Some("replace") { Request::Replace } else { Request::Place };
+                self.report(Report::Unsent { nonce, request, why: Unsent::Fenced }, &mut said);
+            }
+            "session" => {
+                let up = words.first() == "up";
+                self.report(Report::Session(if up { Session::Up } else { Session::Down }), &mut said);
+            }
+            "snapshot" => self.snapshot(&words, &mut said)?,
+            "kill" => self.hear(In::Command(keel::msg::Command::Kill), &mut said),
+            other => return Err(format!("unknown command {other}").into()),
+        }
+        Ok(said)
+    }
+}
+
+impl Stage {
+    fn values(&mut self, price: &str) -> Result<(), Box<dyn Error>> {
+        let mark: Price = price.parse()?;
+        for instrument in [BASE, PERP] {
+            let value = Value {
+                instrument,
+                fair: mark,
+                mark,
+                index: mark,
+                priced_at: self.at,
+                good_until: self.at.plus(SEC),
+                ..Value::default()
+            };
+            self.hear(In::Value(value), &mut String::new());
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn every_story_ends_as_told() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/stories");
+    let mut told = 0;
+    for entry in std::fs::read_dir(folder).expect("stories are there") {
+        let path = entry.expect("readable").path();
+        goldenscript::run(&mut Stage::new(), &path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        told += 1;
+    }
+    assert!(told >= 6, "only {told} stories");
+}
