@@ -19,7 +19,7 @@ use crate::risk::checks::Case;
 use crate::risk::nonces::NonceSource;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
-use crate::risk::{Grant, approve};
+use crate::risk::{Grant, check};
 
 /// What the risk actor hears.
 #[derive(Clone, Copy, Debug)]
@@ -178,7 +178,6 @@ impl Wallet {
             desk.stats.stale_wishes += 1; // what it wanted to replace is over: the account in flight says so
             return;
         }
-        let (base, perp) = (desk.base, desk.perp);
         let case = Case {
             at,
             wish,
@@ -186,8 +185,8 @@ impl Wallet {
             ledger: &desk.ledger,
             limits: &desk.limits,
             instrument: desk.trades(wish.instrument).then(|| instruments.get(usize::from(wish.instrument.0))).flatten(),
-            base: &base,
-            perp: &perp,
+            base: &desk.base,
+            perp: &desk.perp,
             mode: desk.mode,
             session_up: self.session_up(),
             loss_ema: desk.loss_ema(at),
@@ -196,23 +195,19 @@ impl Wallet {
             venue_offset_ns: self.venue_offset_ns,
             key_expires_at: self.key_expires_at,
         };
-        if let Some(row) = crate::risk::checks::refusal(&case) {
-            desk.refused(row, intent.seq, out);
-            return;
-        }
+        let passed = match check(&case) {
+            Ok(passed) => passed,
+            Err(row) => return desk.refused(row, intent.seq, out),
+        };
         let Ok(nonce) = self.nonces.next(at) else {
             desk.stats.nonce_waits += 1;
             desk.intent_refused = intent.seq;
             return;
         };
-        match approve(&case, Grant { nonce, epoch: self.epoch, trace: intent.trace }) {
-            Ok((order, live_order)) => {
-                desk.grant(at, &order, live_order);
-                self.spend(at, wish.instrument);
-                out.orders.push(order);
-            }
-            Err(row) => desk.refused(row, intent.seq, out),
-        }
+        let (order, live_order) = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace });
+        desk.grant(at, &order, live_order);
+        self.spend(at, wish.instrument);
+        out.orders.push(order);
     }
 }
 

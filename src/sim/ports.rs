@@ -28,7 +28,12 @@ impl Clock for SimClock {
     }
 }
 
-#[derive(Default)]
+/// Texts of the engine that may wait at once without taking memory, and the bytes each may have.
+const OUTBOUND: usize = 128;
+const OUTBOUND_BYTES: usize = 16 * 1024;
+/// Texts that may wait for the engine without growing a list.
+const INBOUND: usize = 4_096;
+
 struct Cable {
     up: bool,
     attempts: u32,
@@ -36,7 +41,31 @@ struct Cable {
     dropped: bool,
     inbound: VecDeque<(Nanos, Vec<u8>)>,
     outbound: VecDeque<Vec<u8>>,
-    spare: Vec<Vec<u8>>,
+    spare_inbound: Vec<Vec<u8>>,
+    spare_outbound: Vec<Vec<u8>>,
+}
+
+/// The engine's side is laid out beforehand, so that its turns take no memory.
+impl Default for Cable {
+    fn default() -> Cable {
+        Cable {
+            up: false,
+            attempts: 0,
+            announced: false,
+            dropped: false,
+            inbound: VecDeque::with_capacity(INBOUND),
+            outbound: VecDeque::with_capacity(OUTBOUND),
+            spare_inbound: Vec::with_capacity(INBOUND),
+            spare_outbound: (0..OUTBOUND).map(|_| Vec::with_capacity(OUTBOUND_BYTES)).collect(),
+        }
+    }
+}
+
+impl Cable {
+    fn forget(&mut self) {
+        self.spare_inbound.extend(self.inbound.drain(..).map(|(_, text)| text));
+        self.spare_outbound.extend(self.outbound.drain(..));
+    }
 }
 
 /// Both ends of a connection in memory. Copies share it: the engine's copy is its `Transport`, the world keeps another.
@@ -58,16 +87,14 @@ impl Wire {
         let mut cable = self.cable();
         cable.up = true;
         cable.announced = false;
-        cable.inbound.clear();
-        cable.outbound.clear();
+        cable.forget();
     }
 
     /// Cuts the connection.
     pub fn cut(&self) {
         let mut cable = self.cable();
         cable.up = false;
-        cable.inbound.clear();
-        cable.outbound.clear();
+        cable.forget();
     }
 
     /// True if connected.
@@ -81,7 +108,7 @@ impl Wire {
         if !cable.up {
             return;
         }
-        let mut buffer = cable.spare.pop().unwrap_or_default();
+        let mut buffer = cable.spare_inbound.pop().unwrap_or_default();
         buffer.clear();
         buffer.extend_from_slice(text);
         let place = cable.inbound.partition_point(|(due, _)| *due <= at);
@@ -95,7 +122,7 @@ impl Wire {
 
     /// Gives a taken buffer back for reuse.
     pub fn give_back(&self, buffer: Vec<u8>) {
-        self.cable().spare.push(buffer);
+        self.cable().spare_outbound.push(buffer);
     }
 
     /// When the next text is due at the engine.
@@ -136,7 +163,7 @@ impl Transport for Wire {
             let Some((_, text)) = cable.inbound.pop_front() else { return busy };
             drop(cable);
             sink(Event::Text(&text));
-            self.cable().spare.push(text);
+            self.cable().spare_inbound.push(text);
             busy = true;
         }
     }
@@ -146,7 +173,7 @@ impl Transport for Wire {
         if !cable.up {
             return false;
         }
-        let mut buffer = cable.spare.pop().unwrap_or_default();
+        let mut buffer = cable.spare_outbound.pop().unwrap_or_default();
         buffer.clear();
         buffer.extend_from_slice(text);
         cable.outbound.push_back(buffer);
@@ -157,8 +184,7 @@ impl Transport for Wire {
         let mut cable = self.cable();
         cable.up = false;
         cable.dropped = true;
-        cable.inbound.clear();
-        cable.outbound.clear();
+        cable.forget();
     }
 }
 

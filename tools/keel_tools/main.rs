@@ -1,1 +1,42 @@
-fn main() {}
+//! The `keel-tools` binary: instruments for measuring the engine from outside, one verb each.
+
+#[path = "../../tests/support/basis_vault.rs"]
+mod basis_vault;
+mod latency;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures Keel from outside.
+#[derive(Debug, Parser)]
+#[command(name = "keel-tools", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Book frame in to replace frame out, over loopback sockets at fixed arrival times.
+    Latency(latency::Args),
+    /// The measured side of `latency`, which starts it itself.
+    #[command(hide = true)]
+    Subject(latency::SubjectArgs),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Latency(args) => latency::run(&args),
+        Verb::Subject(args) => latency::subject(&args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("keel-tools: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}
