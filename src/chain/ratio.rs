@@ -67,6 +67,8 @@ pub struct RatioSource {
 impl RatioSource {
     /// Reads feed number `feed` from `aggregator` through the node at `rpc_url`.
     pub fn new(rpc_url: &str, aggregator: [u8; 20], decimals: u8, feed: u8) -> Result<RatioSource, RatioError> {
+        // The provider's HTTP client asks for a TLS provider of the process; who comes second finds it done.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let url = rpc_url.parse().map_err(|why| RatioError::Url(format!("{rpc_url}: {why}")))?;
         let provider = ProviderBuilder::new().connect_http(url).erased();
         Ok(RatioSource { provider, aggregator: Address::from(aggregator), decimals, feed })

@@ -5,7 +5,6 @@ use crate::derive::action::login::login_digest;
 use crate::derive::dialect::{Address, Dialect};
 use crate::engine::ports::Key;
 use alloy::hex;
-use alloy::transports::http::reqwest;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::fmt;
@@ -103,6 +102,8 @@ impl Proof {
 impl Rest {
     /// A client for the venue at `base`, e.g. `https://api.derive.xyz/v3`.
     pub fn new(base: &str) -> Result<Rest, RestError> {
+        // The client asks for a TLS provider of the process; who comes second finds it done.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
             .timeout(TIMEOUT)
             .no_proxy()
@@ -154,4 +155,19 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_encrypted_venue_that_is_not_there_is_unreachable() {
+        let rest = Rest::new("https://127.0.0.1:9/v3/").expect("TLS can be set up");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let outcome = runtime.block_on(rest.call("public/get_time", &serde_json::json!({}), None));
+        assert!(
+            matches!(outcome, Err(RestError::Unreachable { ref url, .. }) if url == "https://127.0.0.1:9/v3/public/get_time")
+        );
+    }
 }
