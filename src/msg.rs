@@ -383,6 +383,9 @@ pub struct Intent {
     pub vault: VaultId,
     /// Counts the vault's intents from 1; `Account::intents_seen` answers it.
     pub seq: u32,
+    /// `Account::intents_seen` of the account it was decided on: an order wished for without knowing what became of
+    /// the wish before it is not granted, or a slow answer would place it twice.
+    pub after: u32,
     /// What is wished.
     pub act: Act,
 }

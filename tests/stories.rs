@@ -206,7 +206,8 @@ impl Stage {
 
     fn intent(&mut self, act: Act, said: &mut String) {
         self.intents += 1;
-        let intent = Intent { trace: Trace::default(), vault: VaultId(0), seq: self.intents, act };
+        let intent =
+            Intent { trace: Trace::default(), vault: VaultId(0), seq: self.intents, after: self.intents - 1, act };
         self.hear(In::Intent(intent), said);
     }
 

@@ -30,11 +30,19 @@ pub struct Marks {
 impl Marks {
     /// `R`: perp price in units of base.
     pub fn ratio(&self) -> Ratio {
-        self.perp.over(self.base, Rounding::HalfUp)
+        // Never zero: hedges are divided by it.
+        self.perp.over(self.base, Rounding::HalfUp).max(Ratio::from_raw(1))
     }
 }
 
 impl Holdings {
+    /// False for numbers no account holds: more than a billion units, or a trillion in cash.
+    pub fn is_plausible(&self) -> bool {
+        let units = Amount::whole(crate::base::num::WIRE_MAX);
+        let cash = Cash::whole(1_000_000_000_000);
+        self.base.abs() <= units && self.perp.abs() <= units && self.cash.abs() <= cash && self.perp_cost.abs() <= cash
+    }
+
     /// Value in quote currency.
     pub fn value(&self, marks: Marks) -> Cash {
         marks.base.times(self.base) + self.cash + marks.perp.times(self.perp) - self.perp_cost

@@ -13,7 +13,7 @@ use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, Fill, Life, O
 
 /// How long the venue's balances and ours may differ before it counts: a fill and its balance travel apart.
 const SETTLE_NS: u64 = SEC;
-/// Foreign resting orders remembered from one snapshot.
+/// Resting orders, with what they have filled, remembered from one snapshot.
 const FOREIGN: usize = 16;
 
 /// Which subaccount, and which of the venue's assets mean what to the vault.
@@ -60,6 +60,13 @@ pub enum Effect {
         /// Its instrument.
         instrument: InstrumentId,
     },
+    /// An order of ours believed to be over rests: it must be cancelled, again if need be.
+    Revenant {
+        /// Its name.
+        nonce: Nonce,
+        /// Its instrument.
+        instrument: InstrumentId,
+    },
     /// The venue reports something only a person may explain.
     Alarm,
 }
@@ -84,7 +91,7 @@ struct Draft {
     perp: Amount,
     perp_cost: Cash,
     funding: Cash,
-    open: [Nonce; FOREIGN],
+    open: [(Nonce, Amount); FOREIGN],
     open_count: usize,
     stranger: bool,
     liquidation: bool,
@@ -240,13 +247,18 @@ impl Ledger {
         }
         self.last_fact_at = at;
         let signed = if fill.side == Side::Buy { fill.amount } else { -fill.amount };
+        let mut after = self.holdings;
         if fill.instrument == self.book.base {
-            self.holdings.book_spot(signed, fill.price, fill.fee);
+            after.book_spot(signed, fill.price, fill.fee);
         } else if fill.instrument == self.book.perp {
-            self.holdings.book_perp(signed, fill.price, fill.fee);
-        } else {
+            after.book_perp(signed, fill.price, fill.fee);
+        }
+        if after == self.holdings || !after.is_plausible() {
+            // Another instrument's, or a number no account can hold: only a snapshot can say what is true.
+            self.uncertain = true;
             return Effect::Alarm;
         }
+        self.holdings = after;
         self.flows.fees += fill.fee;
         let buried = self.buried.contains(fill.nonce);
         match self.order_mut(fill.nonce) {
@@ -381,19 +393,31 @@ impl Ledger {
 
     fn on_open_order(&mut self, row: &OrderRow) -> Effect {
         let count = self.draft.open_count;
-        if count < FOREIGN && !self.draft.open[..count].contains(&row.nonce) {
-            self.draft.open[count] = row.nonce;
+        if count < FOREIGN && !self.draft.open[..count].iter().any(|(nonce, _)| *nonce == row.nonce) {
+            self.draft.open[count] = (row.nonce, row.filled);
             self.draft.open_count += 1;
         }
-        // A buried order cannot rest: it was over before this snapshot was asked for, or the snapshot is old.
         let buried = self.buried.contains(row.nonce);
         match self.order_mut(row.nonce) {
             Some(order) => {
                 order.confirm();
                 Effect::Changed
             }
-            None if buried => Effect::None,
+            // Most likely its end and this list crossed on the way; a cancel too many costs one message, an order
+            // nobody counts costs its whole amount.
+            None if buried => Effect::Revenant { nonce: row.nonce, instrument: row.instrument },
             None => Effect::Foreign { nonce: row.nonce, instrument: row.instrument },
+        }
+    }
+
+    /// Balances were taken over together with fills we never heard of: listed orders have filled what the venue says,
+    /// or every replacement of them would be refused for it (Derive 11028).
+    fn adopt_fills(&mut self) {
+        let listed = self.draft.open;
+        for (nonce, filled) in &listed[..self.draft.open_count] {
+            if let Some(order) = self.order_mut(*nonce) {
+                order.booked = order.booked.max(*filled);
+            }
         }
     }
 
@@ -422,6 +446,9 @@ impl Ledger {
         self.uncertain = doubtful;
         self.last_fact_at = self.last_fact_at.min(at);
         let outcome = if was_uncertain { Reconciled::Adopted } else { Reconciled::Agrees };
+        if was_uncertain {
+            self.adopt_fills();
+        }
         (Effect::Changed, Some(outcome))
     }
 
@@ -435,7 +462,7 @@ impl Ledger {
         }
         for place in &mut self.orders {
             let Some(order) = place else { continue };
-            if order.reject_after >= asked_at || listed.contains(&order.nonce) {
+            if order.reject_after >= asked_at || listed.iter().any(|(nonce, _)| *nonce == order.nonce) {
                 continue;
             }
             match order.life {
@@ -453,7 +480,7 @@ impl Ledger {
     }
 }
 
-/// A balance with venue precision as an amount; digits beyond 1e-9 are dropped.
+/// A balance with venue precision as an amount, rounded down: we never hold more than the venue says.
 fn to_amount(balance: Cash) -> Amount {
     balance.over_price(crate::base::num::Price::ONE, Rounding::Floor)
 }

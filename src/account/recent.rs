@@ -1,4 +1,4 @@
-//! The last `N` names seen, to recognise what comes twice. Fixed memory, constant time on average.
+//! The last `N` names seen, to recognise what comes twice. Fixed memory, one pass over it.
 
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 

@@ -85,9 +85,10 @@ impl Seat {
             perp_instrument: &self.perp_instrument,
         };
         if let Some(act) = self.strategy.intent(&mut self.state, &view, at) {
-            self.asked = self.asked.max(account.intents_seen) + 1;
+            let after = account.intents_seen;
+            self.asked = self.asked.max(after) + 1;
             self.asked_at = at;
-            out.push(Intent { trace, vault: self.vault, seq: self.asked, act });
+            out.push(Intent { trace, vault: self.vault, seq: self.asked, after, act });
         }
     }
 }

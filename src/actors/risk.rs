@@ -95,10 +95,11 @@ impl Risk {
     fn on_intent(&mut self, at: Nanos, intent: &Intent, out: &mut Out) {
         let live: u32 = self.live_orders();
         let Some(desk) = self.desks.iter_mut().find(|desk| desk.vault() == intent.vault) else { return };
-        desk.heard_intent(intent.seq);
+        let informed = desk.heard_intent(intent);
         let wallet = &mut self.wallet;
         match intent.act {
             Act::Cancel { nonce } => desk.cancel(at, nonce, intent.trace, wallet, out),
+            Act::Place(_) | Act::Replace { .. } if !informed => desk.stats.stale_wishes += 1,
             Act::Place(wish) => wallet.place(at, desk, &self.instruments, (wish, None), live, intent, out),
             Act::Replace { old, new } => {
                 wallet.place(at, desk, &self.instruments, (new, Some(old)), live, intent, out);

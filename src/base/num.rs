@@ -1,6 +1,7 @@
 //! Fixed-point numbers with dimensions: price, amount, ratio (all 1e-9) and cash (1e-18).
 //!
-//! A price times an amount is cash, exactly. Every operation that can lose a digit names its [`Rounding`].
+//! A price times an amount is cash, exactly. Every operation that can lose a digit names its [`Rounding`]. Sums
+//! saturate far beyond what the wire may say: a hostile number is refused by the limits, and stops nothing.
 //! Nothing here touches floating point; option mathematics lives in `market`.
 
 use std::fmt;
@@ -46,13 +47,28 @@ impl fmt::Display for NumError {
 
 impl std::error::Error for NumError {}
 
+/// Bound of a narrow result: far beyond [`WIRE_MAX`], and eight of them still add up inside `i64`.
+const NARROW_MAX: i128 = i64::MAX as i128 / 8;
+
+/// A wide result as a narrow one. Saturates: absurd inputs give an absurd number that every limit refuses, never a
+/// plausible one by wrapping.
+const fn narrow(value: i128) -> i64 {
+    if value > NARROW_MAX {
+        NARROW_MAX as i64
+    } else if value < -NARROW_MAX {
+        -(NARROW_MAX as i64)
+    } else {
+        value as i64
+    }
+}
+
 /// `a / b` rounded as told; `b` must be positive.
 pub const fn div_round(a: i128, b: i128, rounding: Rounding) -> i128 {
     debug_assert!(b > 0);
     match rounding {
         Rounding::Floor => a.div_euclid(b),
-        Rounding::Ceil => -((-a).div_euclid(b)),
-        Rounding::HalfUp => (a + b / 2).div_euclid(b),
+        Rounding::Ceil => -(a.saturating_neg().div_euclid(b)),
+        Rounding::HalfUp => a.saturating_add(b / 2).div_euclid(b),
     }
 }
 
@@ -159,7 +175,7 @@ macro_rules! fixed {
             /// Writes the plain decimal into `out` (48 bytes at least) and returns its length.
             pub fn write(self, out: &mut [u8]) -> usize { write_scaled(self.0 as i128, $decimals, out) }
             /// Magnitude.
-            pub const fn abs(self) -> $name { $name(self.0.abs()) }
+            pub const fn abs(self) -> $name { $name(self.0.saturating_abs()) }
             /// True above zero.
             pub const fn is_positive(self) -> bool { self.0 > 0 }
             /// True below zero.
@@ -168,7 +184,8 @@ macro_rules! fixed {
             pub const fn is_zero(self) -> bool { self.0 == 0 }
             /// Times a dimensionless ratio.
             pub const fn scale(self, ratio: Ratio, rounding: Rounding) -> $name {
-                $name(scale_raw(self.0 as i128, ratio, rounding) as $repr)
+                let wide = scale_raw(self.0 as i128, ratio, rounding);
+                $name(if <$repr>::BITS == 64 { narrow(wide) as $repr } else { wide as $repr })
             }
             /// As a float, for display and statistics only.
             pub fn to_f64(self) -> f64 { self.0 as f64 / $unit as f64 }
@@ -176,21 +193,21 @@ macro_rules! fixed {
 
         impl std::ops::Add for $name {
             type Output = $name;
-            fn add(self, other: $name) -> $name { $name(self.0 + other.0) }
+            fn add(self, other: $name) -> $name { $name(self.0.saturating_add(other.0)) }
         }
         impl std::ops::Sub for $name {
             type Output = $name;
-            fn sub(self, other: $name) -> $name { $name(self.0 - other.0) }
+            fn sub(self, other: $name) -> $name { $name(self.0.saturating_sub(other.0)) }
         }
         impl std::ops::Neg for $name {
             type Output = $name;
-            fn neg(self) -> $name { $name(-self.0) }
+            fn neg(self) -> $name { $name(self.0.saturating_neg()) }
         }
         impl std::ops::AddAssign for $name {
-            fn add_assign(&mut self, other: $name) { self.0 += other.0; }
+            fn add_assign(&mut self, other: $name) { *self = *self + other; }
         }
         impl std::ops::SubAssign for $name {
-            fn sub_assign(&mut self, other: $name) { self.0 -= other.0; }
+            fn sub_assign(&mut self, other: $name) { *self = *self - other; }
         }
         impl std::iter::Sum for $name {
             fn sum<I: Iterator<Item = $name>>(items: I) -> $name {
@@ -216,7 +233,11 @@ macro_rules! fixed {
 }
 
 const fn scale_raw(raw: i128, ratio: Ratio, rounding: Rounding) -> i128 {
-    div_round(raw * ratio.0 as i128, E9 as i128, rounding)
+    match raw.checked_mul(ratio.0 as i128) {
+        Some(product) => div_round(product, E9 as i128, rounding),
+        // Beyond 1e20 in cash: the last nine digits no longer matter.
+        None => div_round(raw, E9 as i128, rounding).saturating_mul(ratio.0 as i128),
+    }
 }
 
 const NARROW_LIMIT: i128 = WIRE_MAX as i128 * E9 as i128;
@@ -246,12 +267,12 @@ impl Price {
 
     /// `self / other` as a ratio; `other` must be positive.
     pub const fn over(self, other: Price, rounding: Rounding) -> Ratio {
-        Ratio(div_round(self.0 as i128 * E9 as i128, other.0 as i128, rounding) as i64)
+        Ratio(narrow(div_round(self.0 as i128 * E9 as i128, other.0 as i128, rounding)))
     }
 
     /// Rounded to a multiple of `tick`, which must be positive.
     pub const fn to_tick(self, tick: Price, rounding: Rounding) -> Price {
-        Price(div_round(self.0 as i128, tick.0 as i128, rounding) as i64 * tick.0)
+        Price(narrow(div_round(self.0 as i128, tick.0 as i128, rounding) * tick.0 as i128))
     }
 
     /// True if a whole number of ticks.
@@ -263,17 +284,17 @@ impl Price {
 impl Amount {
     /// `self / other` as a ratio; `other` must be positive.
     pub const fn over(self, other: Amount, rounding: Rounding) -> Ratio {
-        Ratio(div_round(self.0 as i128 * E9 as i128, other.0 as i128, rounding) as i64)
+        Ratio(narrow(div_round(self.0 as i128 * E9 as i128, other.0 as i128, rounding)))
     }
 
     /// Divided by a positive ratio.
     pub const fn unscale(self, ratio: Ratio, rounding: Rounding) -> Amount {
-        Amount(div_round(self.0 as i128 * E9 as i128, ratio.0 as i128, rounding) as i64)
+        Amount(narrow(div_round(self.0 as i128 * E9 as i128, ratio.0 as i128, rounding)))
     }
 
     /// Rounded to a multiple of `step`, which must be positive.
     pub const fn to_step(self, step: Amount, rounding: Rounding) -> Amount {
-        Amount(div_round(self.0 as i128, step.0 as i128, rounding) as i64 * step.0)
+        Amount(narrow(div_round(self.0 as i128, step.0 as i128, rounding) * step.0 as i128))
     }
 
     /// True if a whole number of steps.
@@ -285,13 +306,13 @@ impl Amount {
 impl Cash {
     /// Cash divided by a positive price: an amount.
     pub const fn over_price(self, price: Price, rounding: Rounding) -> Amount {
-        Amount(div_round(self.0, price.0 as i128, rounding) as i64)
+        Amount(narrow(div_round(self.0, price.0 as i128, rounding)))
     }
 
     /// `self / other` as a ratio, to nine decimals; `other` must be positive.
     pub const fn over(self, other: Cash, rounding: Rounding) -> Ratio {
         // 1e18 / 1e9: divide the denominator first so the numerator cannot overflow.
-        Ratio(div_round(self.0, div_round(other.0, E9 as i128, Rounding::Ceil), rounding) as i64)
+        Ratio(narrow(div_round(self.0, div_round(other.0, E9 as i128, Rounding::Ceil), rounding)))
     }
 }
 
@@ -366,6 +387,29 @@ mod tests {
         fn cash_round_trips(raw in -(E18 * 1_000_000_000)..(E18 * 1_000_000_000)) {
             let cash = Cash::from_raw(raw);
             prop_assert_eq!(cash.to_string().parse::<Cash>(), Ok(cash));
+        }
+
+        /// The widest numbers the wire lets in, through every operation: no panic, and no sign lost by wrapping.
+        #[test]
+        fn nothing_from_the_wire_overflows(
+            p in prop_oneof![Just(1i64), Just(NARROW_LIMIT as i64), 1i64..NARROW_LIMIT as i64],
+            q in prop_oneof![Just(1i64), Just(NARROW_LIMIT as i64), 1i64..NARROW_LIMIT as i64],
+            a in prop_oneof![Just(1i64), Just(NARROW_LIMIT as i64), 1i64..NARROW_LIMIT as i64],
+            rounding in prop_oneof![Just(Rounding::Floor), Just(Rounding::Ceil), Just(Rounding::HalfUp)],
+        ) {
+            let (price, other, amount) = (Price::from_raw(p), Price::from_raw(q), Amount::from_raw(a));
+            let ratio = Ratio::from_raw(q);
+            let cash = price.times(amount);
+            for value in [cash, -cash, cash + cash] {
+                let scaled = value.scale(ratio, rounding);
+                prop_assert!(scaled.is_zero() || scaled.is_negative() == value.is_negative() || a < 10 || p < 10);
+            }
+            prop_assert!(price.over(other, rounding) >= Ratio::ZERO);
+            prop_assert!(amount.unscale(ratio, rounding) >= Amount::ZERO);
+            prop_assert!(cash.over_price(other, rounding) >= Amount::ZERO);
+            prop_assert!(cash.over(other.times(Amount::from_raw(1)), rounding) >= Ratio::ZERO);
+            prop_assert!(price.scale(ratio, rounding) >= Price::ZERO);
+            prop_assert!((0..100).map(|_| amount).sum::<Amount>().is_positive());
         }
 
         #[test]

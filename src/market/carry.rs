@@ -7,5 +7,5 @@ const HOURS_PER_YEAR: i64 = 8_760;
 
 /// Annual carry: what the short earns less what the borrow costs.
 pub fn annual(funding_hourly: Ratio, borrow_apr: Ratio) -> Ratio {
-    Ratio::from_raw(funding_hourly.raw() * HOURS_PER_YEAR) - borrow_apr
+    Ratio::from_raw(funding_hourly.raw().saturating_mul(HOURS_PER_YEAR)) - borrow_apr
 }

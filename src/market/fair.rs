@@ -4,8 +4,12 @@
 //! the venue's own mid and the external one. No value is produced from a crossed, empty or stale input.
 
 use crate::base::num::{Price, Ratio, Rounding};
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::msg::{Book, External, Guards, RatioRound, Ticker};
+
+/// Oldest usable read of a ratio, however long its round may stand on chain: a few of the slowest polls allowed, so that a
+/// dead node is noticed long before a day's heartbeat.
+const RATIO_READ_AGE_NS_MAX: u64 = 1_800 * SEC;
 
 /// How to value one instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,13 +109,21 @@ impl Fair {
         &self.model
     }
 
-    /// Takes a ticker; an older one changes nothing (D3).
+    /// Takes a ticker; an older one changes nothing (D3), unless the one we have is too old to be used anyway: one
+    /// stamp from the future must not shut out all that follow. A repeated stamp does not make a ticker fresh again.
     pub fn on_ticker(&mut self, at: Nanos, ticker: &Ticker) -> bool {
-        let newer = self.ticker.is_none_or(|(last, _)| ticker.venue_at >= last.venue_at);
-        if newer {
-            self.ticker = Some((*ticker, at));
-        }
-        newer
+        let heard = match self.ticker {
+            Some((last, heard)) if ticker.venue_at == last.venue_at => heard,
+            Some((last, heard)) if ticker.venue_at < last.venue_at => {
+                if at.since(heard) <= self.model.ticker_age_ns_max {
+                    return false;
+                }
+                at
+            }
+            _ => at,
+        };
+        self.ticker = Some((*ticker, heard));
+        true
     }
 
     /// Takes a book snapshot: its top is fresher than the ticker's. It says nothing of marks, so it does not renew the
@@ -129,9 +141,12 @@ impl Fair {
         changed
     }
 
-    /// Takes an external quote; an older update number changes nothing (D3).
+    /// Takes an external quote; an older update number changes nothing (D3) while the newer quote may still be used.
     pub fn on_external(&mut self, at: Nanos, quote: &External) -> bool {
-        let newer = self.external.is_none_or(|(last, _)| quote.update_id > last.update_id);
+        let newer = self.external.is_none_or(|(last, heard)| {
+            quote.update_id > last.update_id
+                || (quote.update_id < last.update_id && at.since(heard) > self.model.external_age_ns_max)
+        });
         if newer {
             self.external = Some((*quote, at));
             if quote.bid.is_positive() && quote.bid < quote.ask {
@@ -141,9 +156,11 @@ impl Fair {
         newer
     }
 
-    /// Takes a ratio round; an older one changes nothing.
+    /// Takes a ratio round; an older one changes nothing, and neither does one dated after the moment it was read (to
+    /// the minute: chains and hosts differ by seconds): it would never grow stale.
     pub fn on_ratio(&mut self, round: &RatioRound) -> bool {
-        let newer = self.ratio.is_none_or(|last| round.updated_at >= last.updated_at);
+        let newer = round.updated_at <= round.read_at.plus(60 * SEC)
+            && self.ratio.is_none_or(|last| round.updated_at >= last.updated_at);
         if newer {
             self.ratio = Some(*round);
         }
@@ -200,7 +217,8 @@ impl Fair {
         match (self.model.ratio_feed, self.ratio) {
             (None, _) => (Some(Ratio::ONE), Nanos::MAX),
             (Some(_), Some(round)) if round.ratio.is_positive() => {
-                (Some(round.ratio), round.updated_at.plus(self.model.ratio_age_ns_max))
+                let chain_says = round.updated_at.plus(self.model.ratio_age_ns_max);
+                (Some(round.ratio), chain_says.min(round.read_at.plus(RATIO_READ_AGE_NS_MAX)))
             }
             (Some(_), _) => (None, Nanos::ZERO),
         }
@@ -221,7 +239,6 @@ impl Fair {
 mod tests {
     use super::*;
     use crate::base::num::Amount;
-    use crate::base::time::SEC;
 
     fn price(text: &str) -> Price {
         text.parse().expect("literal")
@@ -294,11 +311,40 @@ mod tests {
     }
 
     #[test]
+    fn a_ratio_that_can_no_longer_be_read_goes_stale() {
+        let at = Nanos(100 * SEC);
+        let ratio_stale = |ns| fed(at).opinion(at.plus(ns)).guards.has(Guards::RATIO_STALE);
+        assert!(!ratio_stale(RATIO_READ_AGE_NS_MAX));
+        assert!(ratio_stale(RATIO_READ_AGE_NS_MAX + 1));
+    }
+
+    #[test]
     fn older_publications_change_nothing() {
         let at = Nanos(100 * SEC);
         let mut fair = fed(at);
         assert!(!fair.on_external(at, &quote(1, "1", "2")));
         assert!(!fair.on_ticker(at, &Ticker { venue_at: Nanos(99 * SEC), ..Ticker::default() }));
         assert_eq!(fair.opinion(at).fair, price("2140"));
+    }
+
+    /// One stamp from the future shuts nothing out for long, and a repeated stamp makes nothing fresh.
+    #[test]
+    fn hostile_stamps_neither_mute_nor_refresh() {
+        let at = Nanos(100 * SEC);
+        let mut fair = fed(at);
+        let ticker = |venue_at| Ticker { venue_at, mark: price("2140"), index: price("2140"), ..Ticker::default() };
+        assert!(fair.on_ticker(at, &ticker(Nanos::MAX)));
+        assert!(!fair.on_ticker(at.plus(SEC), &ticker(at.plus(SEC))), "older, and the newer one may still be used");
+        assert!(fair.on_ticker(at.plus(3 * SEC), &ticker(at.plus(3 * SEC))));
+        assert!(!fair.opinion(at.plus(3 * SEC)).guards.has(Guards::TICKER_STALE));
+        fair.on_ticker(at.plus(6 * SEC), &ticker(at.plus(3 * SEC)));
+        assert!(fair.opinion(at.plus(6 * SEC)).guards.has(Guards::TICKER_STALE), "the publisher repeats itself");
+
+        assert!(fair.on_external(at, &quote(u64::MAX, "1999.5", "2000.5")));
+        assert!(!fair.on_external(at.plus(SEC), &quote(7, "1999.5", "2000.5")));
+        assert!(fair.on_external(at.plus(2 * SEC), &quote(7, "1999.5", "2000.5")));
+
+        let round = RatioRound { feed: 0, ratio: Ratio::ONE, updated_at: at.plus(3_600 * SEC), read_at: at };
+        assert!(!fair.on_ratio(&round), "it would never grow stale");
     }
 }

@@ -61,7 +61,7 @@ impl Instrument {
     /// Highest fee per unit we sign for: three times the taker fee on the dearer of mark and index, plus the fixed fee
     /// spread over the smallest order, rounded up to six decimals.
     pub fn max_fee(&self, mark: Price, index: Price) -> Price {
-        let rate = Ratio::from_raw(self.taker_fee.raw() * 3);
+        let rate = Ratio::from_raw(self.taker_fee.raw().saturating_mul(3));
         let floor = Price::from_raw(1);
         let fixed = if self.min_amount.is_positive() {
             // cash (1e-18) per amount (1e-9) is a price (1e-9)

@@ -118,7 +118,9 @@ impl Blueprint {
     {
         let Outside { wires: [public, external, private], clock, key, store } = outside;
         let seats = self.vaults.iter().map(|plan| {
-            let [base, perp] = [plan.book.base, plan.book.perp].map(|id| self.instrument(id).clone());
+            let [base, mut perp] = [plan.book.base, plan.book.perp].map(|id| self.instrument(id).clone());
+            // A hedge wished for whole but larger than the vault may trade at once would be refused for ever.
+            perp.max_amount = perp.max_amount.min(plan.limits.hedge_amount_max);
             Seat::new(plan.book.vault, base, perp, Basis::new(plan.params))
         });
         let plans = self.vaults.iter().map(|plan| Plan { book: plan.book, limits: plan.limits }).collect();

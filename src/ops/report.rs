@@ -227,7 +227,7 @@ impl Report<'_> {
 
     fn write_pnl(&self, out: &mut String, first: &Sample, last: &Sample) -> std::fmt::Result {
         let pnl = Pnl::between(first, last);
-        let row = |cash: Cash| format!("{:>+14.2}", cash.to_f64());
+        let row = |cash: Cash| format!("{:>+14.4}", cash.to_f64());
         writeln!(out)?;
         writeln!(out, "  P&L in USDC")?;
         writeln!(

@@ -302,9 +302,14 @@ fn alone(case: &Case<'_>) -> bool {
     case.ledger.has_room() && replaceable && !doubtful && !second_quote && !others().any(crosses)
 }
 
-/// Inside the message budget and the fill throttle (RTS 6 15(1)(d), 15(3); O7).
+/// Inside the message budget and the fill throttle (RTS 6 15(1)(d), 15(3); O7). The throttle drains the vault, and
+/// the fills that did so must still be hedged: hedges are stopped at twice the rate only.
 fn paced(case: &Case<'_>) -> bool {
-    case.budget_left > 0 && case.fills_last_minute < case.limits.fills_per_minute_max
+    let fills_max = match case.wish.purpose {
+        Purpose::Quote => case.limits.fills_per_minute_max,
+        Purpose::Hedge => case.limits.fills_per_minute_max.saturating_mul(2),
+    };
+    case.budget_left > 0 && case.fills_last_minute < fills_max
 }
 
 /// Our clock agrees with the venue's (K2), and the signature's life fits venue, mandate and session key (K6, O9).

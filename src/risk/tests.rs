@@ -207,7 +207,7 @@ impl Scene {
 type Spoil = fn(&mut Scene);
 
 /// (row that must refuse, or "pass"; what is changed in the passing scene)
-const TABLE: [(&str, Spoil); 61] = [
+const TABLE: [(&str, Spoil); 63] = [
     ("pass", |_| {}),
     ("awake", |s| s.mode = Mode::Starting),
     ("awake", |s| s.mode = Mode::Halted),
@@ -306,6 +306,16 @@ const TABLE: [(&str, Spoil); 61] = [
     }),
     ("paced", |s| s.budget_left = 0),
     ("paced", |s| s.fills = 100),
+    ("pass", |s| {
+        s.fills = 199;
+        hold(s, "15.1", -5_100, "-5");
+        s.wish = hedge(Side::Sell, "1000", "0.1");
+    }),
+    ("paced", |s| {
+        s.fills = 200;
+        hold(s, "15.1", -5_100, "-5");
+        s.wish = hedge(Side::Sell, "1000", "0.1");
+    }),
     ("unexpired", |s| s.offset = None),
     ("unexpired", |s| s.offset = Some(-1_000_000_001)),
     ("unexpired", |s| s.key_expires_at = NOW.plus(310 * SEC)),

@@ -130,8 +130,12 @@ impl Strategy for Basis {
             state.refused_seen = account.intent_refused;
             state.quiet_until = at.plus(self.params.refusal_pause_ns);
         }
-        if matches!(account.mode, Mode::Starting | Mode::Halted) || at < state.quiet_until {
+        if account.mode == Mode::Halted {
             return None;
+        }
+        // Nobody knows what we hold: nothing may rest on a guess.
+        if account.mode == Mode::Starting {
+            return withdraw_quotes(view);
         }
         let marks = Marks { base: view.base.mark, perp: view.perp.mark };
         let usable = marks.base.is_positive() && marks.perp.is_positive();
@@ -148,7 +152,9 @@ impl Strategy for Basis {
         let carry = account.borrow_apr.map(|apr| carry::annual(view.perp.funding_hourly, apr));
         let target = self.target(state, carry, holdings.leverage(marks));
         let look = Look { params: &self.params, view, at, marks, holdings, tvl, exposure, target };
-        look.hedge().or_else(|| look.quote())
+        // A cancel waits for nothing: not for a hedge, and not for the pause after a refusal.
+        let wish = look.withdraw().or_else(|| look.hedge()).or_else(|| look.quote());
+        wish.filter(|act| at >= state.quiet_until || matches!(act, Act::Cancel { .. }))
     }
 }
 
@@ -221,17 +227,43 @@ impl Look<'_> {
         }
     }
 
-    /// Keeps the resting quote what it should be: none, or one order at the desired price and amount.
-    fn quote(&self) -> Option<Act> {
+    /// The side on which a quote may rest now, if any.
+    fn quote_side(&self) -> Option<Side> {
         let usable = self.view.base.guards.is_clear()
             && self.view.perp.guards.is_clear()
             && self.at <= self.view.base.good_until
             && self.view.account.mode == Mode::Live;
-        let side = match self.direction() {
-            Direction::Enter if usable => Side::Buy,
-            Direction::Exit if usable => Side::Sell,
-            _ => return withdraw_quotes(self.view),
-        };
+        match self.direction() {
+            Direction::Enter if usable => Some(Side::Buy),
+            Direction::Exit if usable => Some(Side::Sell),
+            _ => None,
+        }
+    }
+
+    /// Cancels a quote that must not rest any longer: unwanted, on the wrong side, or too eager by now.
+    fn withdraw(&self) -> Option<Act> {
+        let Some(side) = self.quote_side() else { return withdraw_quotes(self.view) };
+        let wanted = self.view.base_instrument.passive_price(side, self.quote_price(side));
+        self.working(self.view.base_instrument.id)
+            .filter(|order| order.wish.purpose == Purpose::Quote)
+            .filter(|order| matches!(order.life, Life::Open | Life::Pending))
+            .find(|order| order.wish.side != side || self.is_adverse(order, wanted))
+            .map(|order| Act::Cancel { nonce: order.nonce })
+    }
+
+    /// How much more the order pays (or how much less it asks) than we now want.
+    fn eagerness(order: &Working, wanted: Price) -> Price {
+        Price::from_raw((order.wish.price - wanted).raw() * order.wish.side.sign())
+    }
+
+    /// The market moved against the order by more than may rest for the time a replace takes.
+    fn is_adverse(&self, order: &Working, wanted: Price) -> bool {
+        Self::eagerness(order, wanted) > self.view.base.fair.scale(self.params.adverse_cancel, Rounding::Floor)
+    }
+
+    /// Keeps the resting quote what it should be: none, or one order at the desired price and amount.
+    fn quote(&self) -> Option<Act> {
+        let side = self.quote_side()?;
         let base = self.view.base_instrument;
         let mut resting = self.working(base.id);
         let first = resting.next();
@@ -261,16 +293,11 @@ impl Look<'_> {
         if !matches!(order.life, Life::Open | Life::Pending) {
             return None;
         }
-        let cancel = Some(Act::Cancel { nonce: order.nonce });
-        if order.wish.side != wish.side || wish.amount < self.view.base_instrument.min_amount {
-            return cancel;
+        if wish.amount < self.view.base_instrument.min_amount {
+            return Some(Act::Cancel { nonce: order.nonce });
         }
-        // Positive: our order pays more (or asks less) than we now want.
-        let too_eager = Price::from_raw((order.wish.price - wish.price).raw() * wish.side.sign());
+        let too_eager = Self::eagerness(order, wish.price);
         let reference = self.view.base.fair;
-        if too_eager > reference.scale(self.params.adverse_cancel, Rounding::Floor) {
-            return cancel;
-        }
         if order.life == Life::Pending || self.view.account.quote_budget == 0 {
             return None;
         }

@@ -77,6 +77,16 @@ fn row(nonce: u64, status: OrderStatus, filled: &str) -> OrderRow {
 }
 
 fn snapshot(ledger: &mut Ledger, at: u64, base: &str, cash: i64, open: &[u64]) -> Option<Reconciled> {
+    let rows: Vec<OrderRow> = open.iter().map(|nonce| row(*nonce, OrderStatus::Open, "0")).collect();
+    snapshot_of(ledger, at, (base, cash), &rows).1
+}
+
+fn snapshot_of(
+    ledger: &mut Ledger,
+    at: u64,
+    (base, cash): (&str, i64),
+    open: &[OrderRow],
+) -> (Vec<Effect>, Option<Reconciled>) {
     let parts = [
         Snapshot::Begin {
             subaccount: BOOK.subaccount,
@@ -88,13 +98,15 @@ fn snapshot(ledger: &mut Ledger, at: u64, base: &str, cash: i64, open: &[u64]) -
         Snapshot::Collateral { currency: BOOK.base_currency, amount: Price::ONE.times(amount(base)) },
         Snapshot::Collateral { currency: BOOK.cash_currency, amount: Cash::whole(cash) },
     ];
-    let rows = open.iter().map(|nonce| Snapshot::OpenOrder(row(*nonce, OrderStatus::Open, "0")));
+    let rows = open.iter().map(|row| Snapshot::OpenOrder(*row));
     let end = Snapshot::End { asked_at: Nanos(at) };
-    let mut outcome = None;
+    let (mut effects, mut outcome) = (Vec::new(), None);
     for part in parts.into_iter().chain(rows).chain([end]) {
-        outcome = ledger.on_snapshot(Nanos(at + MS), &part, CENT).1;
+        let (effect, done) = ledger.on_snapshot(Nanos(at + MS), &part, CENT);
+        effects.push(effect);
+        outcome = done;
     }
-    outcome
+    (effects, outcome)
 }
 
 fn opened(base: &str, cash: i64) -> Ledger {
@@ -210,4 +222,49 @@ fn settlement_moves_cash_but_not_value_and_interest_is_counted() {
     ledger.on_balance(Nanos(4), &sold);
     assert!(!ledger.differs_from_reports(Nanos(SEC / 2)));
     assert!(ledger.differs_from_reports(Nanos(2 * SEC)));
+}
+
+#[test]
+fn adopted_balances_bring_the_fills_of_listed_orders_with_them() {
+    let mut ledger = opened("10", 0);
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    ledger.doubt_all();
+    // Filled by 0.4 while we were away: a replacement must name that, or the venue refuses it for ever (11028).
+    let rows = [row(1, OrderStatus::Open, "0.4")];
+    assert_eq!(snapshot_of(&mut ledger, 2 * SEC, ("10.4", -800), &rows).1, Some(Reconciled::Adopted));
+    let held = ledger.order(Nonce(1)).expect("listed");
+    assert_eq!((held.booked, held.open(), held.life), (amount("0.4"), amount("0.6"), Life::Open));
+}
+
+#[test]
+fn a_buried_order_that_rests_after_all_is_named() {
+    let mut ledger = opened("10", 0);
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    ledger.release(Nonce(1));
+    let (effects, _) = snapshot_of(&mut ledger, 2 * SEC, ("10", 0), &[row(1, OrderStatus::Open, "0")]);
+    assert!(effects.contains(&Effect::Revenant { nonce: Nonce(1), instrument: BOOK.base }), "{effects:?}");
+}
+
+#[test]
+fn absurd_numbers_alarm_and_change_nothing() {
+    let mut ledger = opened("10", 0);
+    let huge = "1000000000";
+    let effects: Vec<Effect> = (0..200)
+        .map(|trade| ledger.on_fill(Nanos(2), &Fill { price: huge.parse().expect("literal"), ..fill(trade, 1, huge) }))
+        .collect();
+    assert!(effects.iter().all(|effect| *effect == Effect::Alarm));
+    assert_eq!(ledger.holdings().base, amount("10"));
+    assert!(ledger.is_uncertain());
+    // Both marks at the ends of the wire's range: values saturate, nothing divides by zero.
+    let (low, high) = (Price::from_raw(1), Price::whole(1_000_000_000));
+    for (base, perp) in [(low, high), (high, low), (low, low), (high, high)] {
+        let marks = crate::account::holdings::Marks { base, perp };
+        for held in ["-1000000000", "0.000000001", "1000000000"] {
+            ledger.holdings.base = amount(held);
+            ledger.holdings.perp = -amount(held);
+            let holdings = ledger.holdings();
+            let _ = (holdings.hedge(marks), holdings.delta(marks), holdings.leverage(marks));
+            let _ = holdings.margin_left(marks, crate::base::num::Ratio::ONE, crate::base::num::Ratio::ONE);
+        }
+    }
 }

@@ -14,8 +14,12 @@ use crate::msg::{Report, Session as State, Snapshot, Trace, Verdict};
 const REQUEST_BYTES: usize = 8 * 1024;
 /// How often the venue's clock is asked.
 const TIME_NS: u64 = 10 * SEC;
+/// A question about time or budget unanswered for this long is asked again.
+const AGAIN_NS: u64 = SEC;
 /// A login or subscription unanswered for this long ends the connection.
 const ANSWER_NS_MAX: u64 = 5 * SEC;
+/// So does a snapshot: a half-open connection must be found within three seconds (reliability §9).
+const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
 /// Code reported when the key may not act for a subaccount of ours (Derive 14001).
 const NO_ACCESS: i32 = 14_001;
 
@@ -50,6 +54,8 @@ enum Phase {
 struct Asked {
     subaccount: SubaccountId,
     at: Nanos,
+    /// Number of the request whose answer comes next; an answer to another says nothing about this snapshot.
+    seq: u64,
 }
 
 /// The session's state.
@@ -65,6 +71,9 @@ pub(super) struct Session {
     asked: Option<Asked>,
     wanted: [bool; 8],
     time_asked_at: Nanos,
+    /// Number of the unanswered request for the time, zero if it was answered.
+    time_seq: u64,
+    budget_known: bool,
     best_rtt_ns: u64,
     buffer: Box<[u8; REQUEST_BYTES]>,
 }
@@ -87,6 +96,8 @@ impl Session {
             asked: None,
             wanted: [false; 8],
             time_asked_at: Nanos::ZERO,
+            time_seq: 0,
+            budget_known: false,
             best_rtt_ns: u64::MAX,
             buffer: Box::new([0; REQUEST_BYTES]),
         }
@@ -113,6 +124,7 @@ impl Session {
         self.since = at;
         self.access = 0;
         self.asked = None;
+        self.budget_known = false;
         self.wanted = [false; 8];
         self.log_in(at, out);
     }
@@ -165,13 +177,16 @@ impl Session {
     fn ask_time(&mut self, at: Nanos, out: &mut Out) {
         self.time_asked_at = at;
         self.say(out, |buffer, seq, _| request::get_time(buffer, seq));
+        self.time_seq = self.seq;
     }
 
     /// Half the round trip is the best guess of how old the answer is; only answers about as quick as the quickest
-    /// count, because a slow one says more about the road than about the clock.
+    /// count, because a slow one says more about the road than about the clock. A road that has become slower for good
+    /// is believed after a few of them.
     fn on_time(&mut self, at: Nanos, venue_at: Nanos, out: &mut Out) {
         let rtt_ns = at.since(self.time_asked_at);
         if rtt_ns > self.best_rtt_ns.saturating_mul(2).max(MS) {
+            self.best_rtt_ns = self.best_rtt_ns.saturating_mul(2);
             return;
         }
         self.best_rtt_ns = self.best_rtt_ns.min(rtt_ns.max(1));
@@ -186,16 +201,19 @@ impl Session {
         if self.phase != Phase::Up {
             return;
         }
-        if let Some(asked) = self.asked
-            && at.since(asked.at) < ANSWER_NS_MAX
-        {
+        if self.asked.is_some() {
             self.wanted[place] = true; // one at a time: its parts carry no name of the request
             return;
         }
         self.wanted[place] = false;
         let subaccount = self.members[place].subaccount;
-        self.asked = Some(Asked { subaccount, at });
         self.say(out, |buffer, seq, _| request::get_subaccount(buffer, seq, subaccount));
+        self.asked = Some(Asked { subaccount, at, seq: self.seq });
+    }
+
+    /// The snapshot under way, if this is the answer it waits for.
+    fn asked_as(&self, reply: &Reply) -> Option<Asked> {
+        self.asked.filter(|asked| asked.seq == reply.id.number)
     }
 
     fn next_snapshot(&mut self, at: Nanos, out: &mut Out) {
@@ -238,20 +256,29 @@ impl Session {
                     out.report(Trace::default(), Report::Session(State::Up));
                 }
             }
-            (RequestKind::Time, ReplyBody::Time { venue_at }) => self.on_time(at, venue_at, out),
+            (RequestKind::Time, ReplyBody::Time { venue_at }) if reply.id.number == self.time_seq => {
+                self.time_seq = 0;
+                self.on_time(at, venue_at, out)
+            }
             (RequestKind::Account, ReplyBody::Account { budget, .. }) => {
+                self.budget_known = true;
                 out.report(Trace::default(), Report::Budget(budget));
             }
             (RequestKind::Subaccount, ReplyBody::Done) => {
-                if let Some(Asked { subaccount, .. }) = self.asked {
+                if let Some(Asked { subaccount, at, .. }) = self.asked_as(reply) {
                     self.say(out, |buffer, seq, _| request::get_open_orders(buffer, seq, subaccount));
+                    self.asked = Some(Asked { subaccount, at, seq: self.seq });
+                } else if let Some(Asked { subaccount, .. }) = self.asked {
+                    // An old answer has overwritten part of the snapshot under way: it proves nothing, begin anew.
+                    self.members.iter().zip(&mut self.wanted).for_each(|(m, w)| *w |= m.subaccount == subaccount);
+                    self.next_snapshot(at, out);
                 }
             }
             (RequestKind::OpenOrders, ReplyBody::Done) => {
-                if let Some(Asked { at: asked_at, .. }) = self.asked {
+                if let Some(Asked { at: asked_at, .. }) = self.asked_as(reply) {
                     out.report(Trace::default(), Report::Snapshot(Snapshot::End { asked_at }));
+                    self.next_snapshot(at, out);
                 }
-                self.next_snapshot(at, out);
             }
             (RequestKind::Subaccount | RequestKind::OpenOrders, ReplyBody::Failed { .. } | ReplyBody::Incomplete) => {
                 self.next_snapshot(at, out);
@@ -266,7 +293,17 @@ impl Session {
             self.since = at;
             out.drop_connection = true;
         }
-        if self.phase == Phase::Up && at.since(self.time_asked_at) > TIME_NS {
+        // A venue that leaves a snapshot unanswered is half gone; a new connection also rules out its late answer.
+        if self.asked.is_some_and(|asked| at.since(asked.at) > SNAPSHOT_NS_MAX) {
+            self.asked = None;
+            out.drop_connection = true;
+        }
+        let unanswered = self.time_seq != 0 || !self.budget_known;
+        let again_ns = if unanswered { AGAIN_NS } else { TIME_NS };
+        if self.phase == Phase::Up && at.since(self.time_asked_at) > again_ns {
+            if !self.budget_known {
+                self.say(out, |buffer, seq, context| request::get_account(buffer, seq, &context.terms.wallet));
+            }
             self.ask_time(at, out);
         }
     }

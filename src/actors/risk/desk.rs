@@ -9,7 +9,7 @@ use crate::base::ids::{InstrumentId, Nonce, VaultId};
 use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
-use crate::msg::{Fill, Life, Mode, Purpose, Trace, Urgent, Value};
+use crate::msg::{Fill, Intent, Life, Mode, Purpose, Trace, Urgent, Value};
 use crate::risk::limits::Limits;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
@@ -133,8 +133,11 @@ impl Desk {
         }
     }
 
-    pub(super) fn heard_intent(&mut self, seq: u32) {
-        self.intents_seen = self.intents_seen.max(seq);
+    /// Notes a wish; true if whoever made it knew what became of every wish decided on before.
+    pub(super) fn heard_intent(&mut self, intent: &Intent) -> bool {
+        let informed = intent.after == self.intents_seen;
+        self.intents_seen = self.intents_seen.max(intent.seq);
+        informed
     }
 
     pub(super) fn loss_ema(&self, at: Nanos) -> Ratio {

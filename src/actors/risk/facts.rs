@@ -19,8 +19,9 @@ impl Risk {
         match message.body {
             Report::Session(session) => return self.on_session(at, session, out),
             Report::Budget(budget) => {
-                self.wallet.messages.set_rate(budget.matching_tps);
-                self.wallet.per_instrument.iter_mut().for_each(|w| w.set_rate(budget.instrument_tps));
+                // A venue that allows nothing at all still lets one request through now and then.
+                self.wallet.messages.set_rate(budget.matching_tps.max(1));
+                self.wallet.per_instrument.iter_mut().for_each(|w| w.set_rate(budget.instrument_tps.max(1)));
                 return;
             }
             Report::VenueTime { offset_ns, .. } => {
@@ -53,7 +54,13 @@ impl Risk {
                         desk.unknown_since = at;
                     }
                 }
-                Session::Up => desk.ask_snapshot(at, out),
+                Session::Up => {
+                    // O4 counts from when the venue can be asked again.
+                    if desk.unknown_since > Nanos::ZERO {
+                        desk.unknown_since = at;
+                    }
+                    desk.ask_snapshot(at, out);
+                }
                 Session::Rejected { code } => desk.halt(Alarm::SessionRejected { code }, out),
             }
             desk.publish(at, Trace::default(), &mut self.wallet, live, out);
@@ -197,15 +204,18 @@ impl Desk {
                 }
             }
             (Verdict::Refused | Verdict::RateLimited | Verdict::Halt, Request::Cancel) => {
-                if !OVER.contains(&answer.code) {
+                // Code zero: nothing of that name rested, which is no refusal.
+                if answer.code != 0 && !OVER.contains(&answer.code) {
                     self.refused_by_venue(answer.code);
                 }
             }
-            (Verdict::Unknown, _) => {
+            (Verdict::Unknown, Request::Place | Request::Replace) => {
                 self.doubt(at, answer.nonce);
                 old.into_iter().for_each(|nonce| self.doubt(at, nonce));
                 self.cancel(at, answer.nonce, Trace::default(), wallet, out);
             }
+            // Asked again by the clock: at once would be a storm upon a venue that is already ailing.
+            (Verdict::Unknown, Request::Cancel) => self.doubt(at, answer.nonce),
         }
         if answer.verdict == Verdict::RateLimited {
             self.stats.rate_limited += 1;
@@ -235,6 +245,10 @@ impl Desk {
                 self.evict(at, nonce, instrument, wallet, out);
                 true
             }
+            Effect::Revenant { nonce, instrument } => {
+                self.cancel_by_name(at, nonce, instrument, wallet, out);
+                true
+            }
             Effect::Alarm => {
                 self.drain(Alarm::VenueAlarm, out);
                 true
@@ -245,13 +259,20 @@ impl Desk {
     /// An order that is not ours: cancel it, and unless we are still starting, drain.
     fn evict(&mut self, at: Nanos, nonce: Nonce, instrument: InstrumentId, wallet: &mut Wallet, out: &mut Out) {
         self.foreign_seen = true;
-        if nonce.0 > 0 && out.urgent.room() > 0 {
-            wallet.spend(at, instrument);
-            let vault = self.vault();
-            out.urgent.push(Urgent::Cancel { trace: Trace::default(), nonce, instrument, vault });
+        if nonce.0 > 0 {
+            self.cancel_by_name(at, nonce, instrument, wallet, out);
         }
         if self.mode == Mode::Live {
             self.drain(Alarm::Foreign, out);
+        }
+    }
+
+    /// Cancels an order that the ledger does not hold.
+    fn cancel_by_name(&self, at: Nanos, nonce: Nonce, instrument: InstrumentId, wallet: &mut Wallet, out: &mut Out) {
+        if out.urgent.room() > 0 {
+            wallet.spend(at, instrument);
+            let vault = self.vault();
+            out.urgent.push(Urgent::Cancel { trace: Trace::default(), nonce, instrument, vault });
         }
     }
 
@@ -265,18 +286,21 @@ impl Desk {
         self.reconcile.pending = false;
         match outcome {
             Reconciled::Agrees | Reconciled::Adopted => {
-                self.reconcile.differences = 0;
+                // Taking over the venue's numbers explains nothing; only agreement clears the count.
+                if outcome == Reconciled::Agrees {
+                    self.reconcile.differences = 0;
+                }
                 self.stats.reconciled += 1;
                 changed = true;
             }
             Reconciled::Inconclusive => {}
             Reconciled::Differs => {
                 self.stats.mismatched += 1;
-                self.reconcile.differences += 1;
+                self.reconcile.differences = self.reconcile.differences.saturating_add(1);
                 if self.reconcile.differences >= 2 {
                     self.drain(Alarm::Mismatch, out);
                 }
-                self.ask_snapshot(at, out);
+                // The clock asks again, soon if nothing is certain: at once would be a storm while a difference lasts.
             }
         }
         if !self.ledger.is_uncertain() {

@@ -1,1 +1,75 @@
+//! What risk makes of wishes that crossed its answer on the way.
 
+use super::*;
+use crate::account::ledger::Book;
+use crate::base::ids::{Side, VaultId};
+use crate::base::num::{Amount, Cash, Price};
+use crate::base::time::SEC;
+use crate::msg::{CurrencyId, TimeInForce};
+use crate::risk::limits::Limits;
+
+const BOOK: Book = Book {
+    vault: VaultId(0),
+    subaccount: SubaccountId(7),
+    base: InstrumentId(0),
+    perp: InstrumentId(1),
+    base_currency: CurrencyId(1),
+    cash_currency: CurrencyId(0),
+};
+
+fn limits() -> Limits {
+    Limits {
+        delta_min: Ratio::ZERO,
+        delta_max: Ratio::ONE,
+        leverage_min: Ratio::ZERO,
+        leverage_max: Ratio::ONE,
+        mark_offset_max: Ratio::ONE,
+        loss_ema_max: Ratio::ONE,
+        loss_decay_e18: 0,
+        quote_amount_max: Amount::ONE,
+        hedge_amount_max: Amount::ONE,
+        notional_max: Cash::ONE,
+        borrow_max: Cash::ONE,
+        margin_factor: Ratio::ONE,
+        perp_requirement: Ratio::ONE,
+        margin_buffer: Ratio::ZERO,
+        drawdown_max: Ratio::ONE,
+        fills_per_minute_max: 1,
+        order_life_ns: 310 * SEC,
+        reject_after_ns: SEC,
+        clock_offset_ns_max: SEC,
+        value_age_ns_max: SEC,
+        cash_tolerance: Cash::ONE,
+    }
+}
+
+fn hedge(seq: u32, after: u32) -> In {
+    let wish = Wish {
+        instrument: BOOK.perp,
+        side: Side::Sell,
+        price: Price::ONE,
+        amount: Amount::ONE,
+        tif: TimeInForce::Ioc,
+        reduce_only: false,
+        purpose: Purpose::Hedge,
+    };
+    In::Intent(Intent { trace: Default::default(), vault: BOOK.vault, seq, after, act: Act::Place(wish) })
+}
+
+/// The strategy repeats a wish that nobody answers in time. If both arrive, only one may come to the checks.
+#[test]
+fn a_repeated_wish_is_not_decided_twice() {
+    let plan = Plan { book: BOOK, limits: limits() };
+    let mut risk = Risk::new(vec![plan], Vec::new(), Nonce(0), Nanos::MAX);
+    let mut decided = |message| {
+        let mut out = Out::default();
+        risk.on(Nanos(SEC), message, &mut out);
+        let seen = out.accounts.iter().last().map(|account| account.intents_seen);
+        let stats = risk.desks[0].stats;
+        (stats.refused.iter().sum::<u64>(), stats.stale_wishes, seen)
+    };
+    assert_eq!(decided(hedge(1, 0)), (1, 0, Some(1)), "answered by the checks");
+    assert_eq!(decided(hedge(2, 0)), (1, 1, Some(2)), "wished for before the first answer was known");
+    assert_eq!(decided(hedge(3, 2)), (2, 1, Some(3)), "knows every answer");
+    assert_eq!(decided(hedge(5, 3)), (3, 1, Some(5)), "the wish between was lost on a full lane");
+}

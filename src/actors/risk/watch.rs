@@ -73,6 +73,10 @@ impl Desk {
         if !wallet.session_up() {
             return;
         }
+        if self.unknown_since > Nanos::ZERO && at.since(self.unknown_since) > UNKNOWN_NS_MAX {
+            self.unknown_since = at;
+            self.alarm(Alarm::Invariant { row: 1 }, out);
+        }
         let since = at.since(self.reconcile.asked_at);
         if self.reconcile.pending {
             if since > SNAPSHOT_NS_MAX {
@@ -85,10 +89,6 @@ impl Desk {
         let due = if uncertain || differs { RECONCILE_URGENT_NS } else { RECONCILE_NS };
         if since >= due {
             self.ask_snapshot(at, out);
-        }
-        if self.unknown_since > Nanos::ZERO && at.since(self.unknown_since) > UNKNOWN_NS_MAX {
-            self.unknown_since = at;
-            self.alarm(Alarm::Invariant { row: 1 }, out);
         }
     }
 

@@ -213,9 +213,36 @@ fn guards_withdraw_quotes_but_not_hedges() {
     assert_eq!(volatile.look(), Some(Act::Cancel { nonce: Nonce(1) }));
     volatile.account.base = amount("15.1");
     volatile.account.cash = Cash::whole(-510_000);
+    assert_eq!(volatile.look(), Some(Act::Cancel { nonce: Nonce(1) }), "a cancel waits for nothing");
+    volatile.rests(Side::Buy, 100_050, "0.1", Life::Leaving);
     assert_eq!(placed(volatile.look()).purpose, Purpose::Hedge);
+    volatile.rests(Side::Buy, 100_050, "0.1", Life::Open);
     volatile.perp.guards = Guards::TICKER_STALE;
     assert_eq!(volatile.look(), Some(Act::Cancel { nonce: Nonce(1) }));
+}
+
+/// A hedge that is refused again and again must not keep an adverse quote resting, and neither must the pause.
+#[test]
+fn cancels_go_out_while_hedges_are_refused_and_while_nothing_is_certain() {
+    let cancel = Some(Act::Cancel { nonce: Nonce(1) });
+    let mut unhedged = scene();
+    unhedged.account.base = amount("15.1");
+    unhedged.account.cash = Cash::whole(-510_000);
+    unhedged.rests(Side::Buy, 100_071, "0.1", Life::Open);
+    unhedged.account.intent_refused = 4;
+    assert_eq!(unhedged.look(), cancel);
+
+    let mut quiet = scene();
+    quiet.rests(Side::Buy, 100_050, "0.1", Life::Open);
+    quiet.state.quiet_until = NOW.plus(SEC);
+    assert_eq!(quiet.look(), None);
+    quiet.base.guards = Guards::EXTERNAL_STALE;
+    assert_eq!(quiet.look(), cancel);
+
+    let mut uncertain = scene();
+    uncertain.rests(Side::Buy, 100_050, "0.1", Life::Open);
+    uncertain.account.mode = Mode::Starting;
+    assert_eq!(uncertain.look(), cancel);
 }
 
 #[test]

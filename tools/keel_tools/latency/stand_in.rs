@@ -242,6 +242,7 @@ fn row(sub: u64, instrument: &str, order: Resting, amount: &str, status: &str, m
 
 #[cfg(test)]
 mod tests {
+    #[allow(unused_imports)] // a bench compiles this file without the test harness
     use super::*;
 
     #[test]
