@@ -9,8 +9,6 @@ use std::ptr::NonNull;
 use std::slice;
 
 use secp256k1_sys as secp;
-use sha2::digest::consts::U64;
-use sha2::digest::generic_array::GenericArray;
 
 type Compress = unsafe extern "C" fn(state: *mut u32, blocks: *const u8, count: usize);
 
@@ -21,10 +19,8 @@ unsafe extern "C" {
 /// `count` blocks of 64 bytes into the state.
 unsafe extern "C" fn compress(state: *mut u32, blocks: *const u8, count: usize) {
     // SAFETY: the library passes eight aligned words and `count` blocks of 64 bytes, of any alignment, that do not
-    // overlap; a `GenericArray` of 64 bytes is laid out as those bytes.
-    let (state, blocks) = unsafe {
-        (&mut *state.cast::<[u32; 8]>(), slice::from_raw_parts(blocks.cast::<GenericArray<u8, U64>>(), count))
-    };
+    // overlap. The block type, which `compress256` infers, is an array of 64 bytes and laid out as one.
+    let (state, blocks) = unsafe { (&mut *state.cast::<[u32; 8]>(), slice::from_raw_parts(blocks.cast(), count)) };
     sha2::compress256(state, blocks);
 }
 
