@@ -50,6 +50,7 @@ pub struct Desk {
     pub(super) intent_refused: u32,
     pub(super) unknown_since: Nanos,
     pub(super) foreign_seen: bool,
+    pub(super) base_filled_at: Nanos,
     pub(super) published_at: Nanos,
     pub(super) sampled_at: Nanos,
     pub(super) peak: crate::base::num::Amount,
@@ -102,6 +103,7 @@ impl Desk {
             intent_refused: 0,
             unknown_since: Nanos::ZERO,
             foreign_seen: false,
+            base_filled_at: Nanos::ZERO,
             published_at: Nanos::ZERO,
             sampled_at: Nanos::ZERO,
             peak: Default::default(),
@@ -244,6 +246,7 @@ impl Desk {
         self.stats.fills += 1;
         let is_base = fill.instrument == self.ledger.book().base;
         if is_base {
+            self.base_filled_at = at;
             self.stats.base_filled += fill.amount;
         } else {
             self.stats.perp_filled += fill.amount;

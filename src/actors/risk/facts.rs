@@ -82,7 +82,7 @@ impl Desk {
             Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
-                let hedge = self.is_hedge(row.nonce);
+                let hedge = self.hedge_approved_at(row.nonce);
                 let effect = self.ledger.on_order(at, row);
                 self.hedge_over(at, row.nonce, hedge, out);
                 self.on_effect(at, effect, wallet, out)
@@ -113,7 +113,7 @@ impl Desk {
     }
 
     fn on_fill(&mut self, at: Nanos, fill: &Fill, wallet: &mut Wallet, out: &mut Out) -> bool {
-        let hedge = self.is_hedge(fill.nonce);
+        let hedge = self.hedge_approved_at(fill.nonce);
         let effect = self.ledger.on_fill(at, fill);
         if effect == Effect::None {
             return false;
@@ -130,15 +130,19 @@ impl Desk {
         self.on_effect(at, effect, wallet, out)
     }
 
-    fn is_hedge(&self, nonce: Nonce) -> bool {
-        self.ledger.order(nonce).is_some_and(|order| order.wish.purpose == Purpose::Hedge)
+    /// When the order was approved, if it is a hedge.
+    fn hedge_approved_at(&self, nonce: Nonce) -> Option<Nanos> {
+        let order = self.ledger.order(nonce)?;
+        (order.wish.purpose == Purpose::Hedge).then_some(order.approved_at)
     }
 
-    /// Says how delta stands when a hedge has just ended and no other is under way.
-    fn hedge_over(&mut self, at: Nanos, nonce: Nonce, was_hedge: bool, out: &mut Out) {
+    /// Says how delta stands when a hedge has just ended, no other is under way, and it answered the last fill.
+    fn hedge_over(&mut self, at: Nanos, nonce: Nonce, approved_at: Option<Nanos>, out: &mut Out) {
         let perp = self.ledger.book().perp;
-        let ended = was_hedge && self.ledger.order(nonce).is_none();
-        if !ended || self.ledger.orders().any(|order| order.wish.instrument == perp) {
+        let ended = approved_at.filter(|_| self.ledger.order(nonce).is_none());
+        let Some(approved_at) = ended else { return };
+        let another = self.ledger.orders().any(|order| order.wish.instrument == perp);
+        if another || self.base_filled_at > approved_at || out.notices.room() == 0 {
             return;
         }
         let Some(delta) = self.marks().and_then(|marks| self.ledger.holdings().delta(marks)) else { return };
@@ -174,7 +178,7 @@ impl Desk {
 
     fn on_answer(&mut self, at: Nanos, answer: &Answer, wallet: &mut Wallet, out: &mut Out) -> bool {
         let Some(order) = self.ledger.order(answer.nonce) else { return self.late_answer(at, answer) };
-        let (old, hedge) = (order.replaces, order.wish.purpose == Purpose::Hedge);
+        let (old, hedge) = (order.replaces, self.hedge_approved_at(answer.nonce));
         if let Some(row) = &answer.cancelled {
             self.ledger.on_order(at, row);
         }
