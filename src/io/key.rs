@@ -6,6 +6,8 @@
 //! which belongs between ticks. That trades one layer of defence against power and timing analysis for
 //! latency; the arithmetic is constant-time either way. Nonces are RFC 6979, so a signature needs no entropy.
 
+mod sha256;
+
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
@@ -213,6 +215,7 @@ impl LocalKey {
         if unsafe { secp::secp256k1_ec_seckey_verify(context.as_ptr(), page.secret()) } != 1 {
             return Err(KeyError::Range);
         }
+        sha256::lend(context);
         let address = address_of(&page, context);
         let mut key = LocalKey { page, context, random: SystemRandom::new(), address };
         key.rerandomize()?;
