@@ -52,6 +52,8 @@ fn an_alloy_provider_reads_both_feeds() {
     let (serving, reporter) = chainlink::spawn(any(), 31_337, 1_700_000_000, ratios()).expect("a free port");
     let url = format!("http://{}/", serving.local_addr()).parse().expect("a url");
     run(async {
+        // The HTTP client asks for a TLS provider of the process; who comes second finds it done.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let provider = ProviderBuilder::new().connect_http(url);
         assert_eq!(provider.get_chain_id().await.expect("chain id"), 31_337);
 
@@ -77,6 +79,8 @@ fn an_alloy_provider_reads_blocks_and_meets_errors() {
     let (serving, _reporter) = chainlink::spawn(any(), 1, 1_700_000_000, ratios()).expect("a free port");
     let url = format!("http://{}/", serving.local_addr()).parse().expect("a url");
     run(async {
+        // The HTTP client asks for a TLS provider of the process; who comes second finds it done.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let provider = ProviderBuilder::new().connect_http(url);
         let head = provider.get_block_by_number(BlockNumberOrTag::Latest).await.expect("an answer").expect("a block");
         assert_eq!(head.header.number, provider.get_block_number().await.expect("a number"));
