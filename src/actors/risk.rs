@@ -9,12 +9,11 @@ pub use desk::{Desk, Plan};
 pub use notice::{Alarm, Notice, Sample, Stats};
 
 use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId};
-use crate::base::num::Ratio;
 use crate::base::queue::Batch;
 use crate::base::time::Nanos;
 use crate::engine::actor::Actor;
 use crate::market::instrument::Instrument;
-use crate::msg::{Account, Act, Command, Intent, Mode, Purpose, ReportMsg, Session, Urgent, Value, Wish};
+use crate::msg::{Account, Act, Command, Intent, Purpose, ReportMsg, Session, Urgent, Value, Wish};
 use crate::risk::checks::Case;
 use crate::risk::nonces::NonceSource;
 use crate::risk::order::Order;
@@ -223,18 +222,6 @@ impl Actor for Risk {
             In::Command(command) => self.on_command(at, &command, out),
             In::Tick => self.on_tick(at, out),
         }
-    }
-}
-
-impl Risk {
-    /// Mode of a vault, for tests and reports.
-    pub fn mode(&self, place: usize) -> Option<Mode> {
-        self.desks.get(place).map(|desk| desk.mode)
-    }
-
-    /// Loss sum of a vault now.
-    pub fn loss_ema(&self, place: usize, at: Nanos) -> Option<Ratio> {
-        self.desks.get(place).map(|desk| desk.loss_ema(at))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::account::ledger::Book;
 use crate::base::ids::{Side, VaultId};
+use crate::base::num::Ratio;
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::SEC;
 use crate::msg::{CurrencyId, TimeInForce};
