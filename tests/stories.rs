@@ -5,7 +5,7 @@
 use goldenscript::{Argument, Command, Context, Runner};
 use keel::account::ledger::Book;
 use keel::actors::risk::{In, Notice, Out, Plan, Risk};
-use keel::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid, VaultId};
+use keel::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
 use keel::base::num::{Amount, Cash, Price, Ratio};
 use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::actor::Actor;
@@ -32,9 +32,11 @@ struct Stage {
 fn instrument(id: InstrumentId, name: &str, kind: Kind) -> Instrument {
     Instrument {
         id,
-        name: name.to_owned(),
+        name: Name::new(name).expect("short"),
         kind,
-        base_currency: "ETH".to_owned(),
+        base_currency: Name::new("ETH").expect("short"),
+        mark_fee_cap: Ratio::ZERO,
+        option: None,
         asset: [0; 20],
         sub_id: 0,
         tick: Price::from_raw(10_000_000),
@@ -108,6 +110,7 @@ impl Stage {
         }
         for urgent in out.urgent.drain() {
             let _ = match urgent {
+                Urgent::Ask { .. } | Urgent::Unask { .. } => unreachable!("no RFQ in a basis story"),
                 Urgent::Stop { epoch } => writeln!(said, "risk → gateway  stop, epoch {}", epoch.0),
                 Urgent::Cancel { nonce, .. } => writeln!(said, "risk → gateway  cancel {}", self.name(nonce)),
                 Urgent::Reconcile { .. } => writeln!(said, "risk → gateway  snapshot wanted"),

@@ -84,7 +84,7 @@ fn facts(venue: &mut StandIn) -> Vec<Market> {
     }
     let quote = ExternalDecoder::new([EXTERNAL]).decode(venue.external(EXTERNAL, 1).as_bytes());
     facts.push(Market::External(quote.expect("reads").expect("a quote")));
-    facts.push(Market::Ratio(RatioRound { feed: 0, ratio: ratio("1.0712"), updated_at: AT, read_at: AT }));
+    facts.push(Market::Ratio(RatioRound { feed: 0, ratio: ratio("1.0712"), updated_at: AT, read_at: AT, past: None }));
     facts
 }
 

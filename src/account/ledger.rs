@@ -371,6 +371,8 @@ impl Ledger {
             intents_seen: 0,
             intent_refused: 0,
             quote_budget: 0,
+            proved_at: Nanos::ZERO,
+            held: [None; crate::msg::HELD],
             working,
         }
     }

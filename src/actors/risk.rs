@@ -97,6 +97,7 @@ impl Risk {
         let informed = desk.heard_intent(intent);
         let wallet = &mut self.wallet;
         match intent.act {
+            Act::Ask(_) | Act::Unask { .. } | Act::Execute(_) | Act::Tell(_) => {}
             Act::Cancel { nonce } => desk.cancel(at, nonce, intent.trace, wallet, out),
             Act::Place(_) | Act::Replace { .. } if !informed => desk.stats.stale_wishes += 1,
             Act::Place(wish) => wallet.place(at, desk, &self.instruments, (wish, None), live, intent, out),

@@ -155,6 +155,7 @@ fn known(case: &Case<'_>) -> bool {
                 && case.wish.tif == TimeInForce::PostOnly
         }
         Purpose::Hedge => instrument.id == case.ledger.book().perp && instrument.kind == Kind::Perp,
+        Purpose::Write | Purpose::Convert | Purpose::Package => false,
     };
     instrument.active && purpose_fits
 }
@@ -176,6 +177,7 @@ fn sized(case: &Case<'_>) -> bool {
     let amount_max = match case.wish.purpose {
         Purpose::Quote => case.limits.quote_amount_max,
         Purpose::Hedge => case.limits.hedge_amount_max,
+        Purpose::Write | Purpose::Convert | Purpose::Package => Amount::ZERO,
     };
     case.wish.amount <= amount_max && case.wish.price.times(case.wish.amount) <= case.limits.notional_max
 }
@@ -308,6 +310,7 @@ fn paced(case: &Case<'_>) -> bool {
     let fills_max = match case.wish.purpose {
         Purpose::Quote => case.limits.fills_per_minute_max,
         Purpose::Hedge => case.limits.fills_per_minute_max.saturating_mul(2),
+        Purpose::Write | Purpose::Convert | Purpose::Package => 0,
     };
     case.budget_left > 0 && case.fills_last_minute < fills_max
 }

@@ -52,9 +52,9 @@ struct Scene {
 fn instrument(id: u16, kind: Kind) -> Instrument {
     Instrument {
         id: InstrumentId(id),
-        name: String::new(),
+        name: Default::default(),
         kind,
-        base_currency: String::new(),
+        base_currency: Default::default(),
         asset: [0; 20],
         sub_id: 0,
         tick: price("0.1"),
@@ -64,6 +64,8 @@ fn instrument(id: u16, kind: Kind) -> Instrument {
         maker_fee: Ratio::ZERO,
         taker_fee: Ratio::from_bps(3),
         base_fee: Cash::ZERO,
+        mark_fee_cap: Default::default(),
+        option: None,
         active: true,
     }
 }

@@ -186,7 +186,8 @@ impl SimVenue {
         for (feed, coin) in (0u8..).zip(Coin::ALL) {
             let Ok(ratio) = Ratio::observed(prices.ratio[coin.index()].to_string().as_bytes()) else { continue };
             // A full lane only delays the round by a second.
-            let _ = control.ratios.send(RatioRound { feed, ratio, updated_at: self.now, read_at: self.now });
+            let _ =
+                control.ratios.send(RatioRound { feed, ratio, updated_at: self.now, read_at: self.now, past: None });
         }
     }
 

@@ -165,8 +165,8 @@ impl Desk {
     pub(super) fn grant(&mut self, at: Nanos, order: &Order, live: LiveOrder) {
         match (order.purpose(), order.replaced()) {
             (Purpose::Hedge, _) => self.stats.hedges += 1,
-            (Purpose::Quote, Some(_)) => self.stats.replaces += 1,
-            (Purpose::Quote, None) => self.stats.quotes += 1,
+            (_, Some(_)) => self.stats.replaces += 1,
+            (_, None) => self.stats.quotes += 1,
         }
         self.ledger.reserve(live);
         if let Some(old) = order.replaced().and_then(|old| self.ledger.order_mut(old.nonce)) {

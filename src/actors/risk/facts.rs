@@ -108,6 +108,10 @@ impl Desk {
             | Report::Session(_)
             | Report::Budget(_)
             | Report::VenueTime { .. }
+            | Report::Rfq(_)
+            | Report::RfqRefused { .. }
+            | Report::Quote(_)
+            | Report::QuotesComplete { .. }
             | Report::Stranger { .. } => false,
         }
     }
@@ -160,7 +164,7 @@ impl Desk {
                     self.stay(old);
                 }
             }
-            Request::Cancel => {}
+            Request::Cancel | Request::Execute => {}
         }
         true
     }
@@ -220,6 +224,7 @@ impl Desk {
             }
             // Asked again by the clock: at once would be a storm upon a venue that is already ailing.
             (Verdict::Unknown, Request::Cancel) => self.doubt(at, answer.nonce),
+            (_, Request::Execute) => {}
         }
         if answer.verdict == Verdict::RateLimited {
             self.stats.rate_limited += 1;
