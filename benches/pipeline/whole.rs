@@ -91,7 +91,7 @@ impl Rig {
             past: None,
         };
         assert!(self.control.ratios.send(round).is_ok(), "an empty lane");
-        let rate = Command::BorrowRate { apr: Ratio::ZERO, read_at: self.clock.now(), past: None };
+        let rate = Command::BorrowRate { apr: Ratio::ZERO, read_at: self.clock.now() };
         assert!(self.control.commands.send(rate).is_ok(), "an empty lane");
         for _ in 0..TURNS_MAX {
             self.keep_alive();
