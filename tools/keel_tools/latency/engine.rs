@@ -49,7 +49,7 @@ pub fn run(args: &SubjectArgs) -> Result<(), String> {
     let (cores, control) = assemble(plan.build(outside), &Layout::single(args.core));
     let round = RatioRound { feed: 0, ratio: ratio("1.0712"), updated_at: at, read_at: at, past: None };
     control.ratios.send(round).map_err(|_| "the ratio lane is full at start".to_owned())?;
-    let rate = Command::BorrowRate { apr: Ratio::ZERO, read_at: at, past: None };
+    let rate = Command::BorrowRate { apr: Ratio::ZERO, read_at: at };
     control.commands.send(rate).map_err(|_| "the command lane is full at start".to_owned())?;
     let idle = if args.core.is_some() { Idle::Spin } else { Idle::Yield };
     let engine = Engine::start(cores, idle)?;
