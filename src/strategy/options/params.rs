@@ -39,6 +39,13 @@ pub struct Week {
     pub settlement_s_max: u64,
 }
 
+impl Week {
+    /// When the auction of options with this expiry starts, unix seconds.
+    pub const fn auction_start_s(&self, expiry_s: u64) -> u64 {
+        expiry_s.saturating_sub(self.expiry_days * 86_400) + self.option_delay_s
+    }
+}
+
 /// How instruments are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection {
