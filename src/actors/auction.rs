@@ -1,13 +1,17 @@
 //! Runs each vault's strategy on the newest values and account, and says its wishes, one at a time.
 
-use crate::base::ids::{InstrumentId, VaultId};
+mod basis_seat;
+mod option_seat;
+
+pub use basis_seat::BasisSeat;
+pub use option_seat::OptionSeat;
+
+use crate::base::ids::VaultId;
 use crate::base::queue::Batch;
 use crate::base::time::{MS, Nanos};
 use crate::engine::actor::Actor;
-use crate::market::instrument::Instrument;
-use crate::msg::{Account, Cause, Intent, Trace, Value};
-use crate::strategy::basis::{Basis, State};
-use crate::strategy::{Strategy, View};
+use crate::market::instrument::Listing;
+use crate::msg::{Account, Act, Cause, Intent, Talk, Trace, Value};
 
 /// A wish unanswered for this long was lost on a full lane and may be made again.
 const ANSWER_NS_MAX: u64 = 50 * MS;
@@ -21,6 +25,10 @@ pub enum In {
     Value(Value),
     /// An account.
     Account(Account),
+    /// A vault's RFQ and quotes.
+    Talk(Talk),
+    /// The instrument table has changed.
+    Listing(Listing),
     /// Time passed.
     Tick,
 }
@@ -28,67 +36,54 @@ pub enum In {
 /// What one step says.
 pub type Out = Batch<Intent, INTENTS_MAX>;
 
-/// One vault's strategy and what it knows.
-pub struct Seat {
+/// Counts a vault's wishes and waits for the answer to each.
+#[derive(Clone, Copy, Debug)]
+struct Pulpit {
     vault: VaultId,
-    base_instrument: Instrument,
-    perp_instrument: Instrument,
-    strategy: Basis,
-    state: State,
-    base: Option<Value>,
-    perp: Option<Value>,
-    account: Option<Account>,
     asked: u32,
     asked_at: Nanos,
 }
 
+impl Pulpit {
+    fn new(vault: VaultId) -> Pulpit {
+        Pulpit { vault, asked: 0, asked_at: Nanos::ZERO }
+    }
+
+    /// True while the last wish is unanswered.
+    fn waits(&self, account: &Account, at: Nanos) -> bool {
+        account.intents_seen < self.asked && at.since(self.asked_at) < ANSWER_NS_MAX
+    }
+
+    fn say(&mut self, account: &Account, at: Nanos, trace: Trace, act: Act, out: &mut Out) {
+        let after = account.intents_seen;
+        self.asked = self.asked.max(after) + 1;
+        self.asked_at = at;
+        out.push(Intent { trace, vault: self.vault, seq: self.asked, after, act });
+    }
+}
+
+/// One vault's strategy and what it knows.
+#[allow(clippy::large_enum_variant)] // A handful, made at start.
+pub enum Seat {
+    /// Delta-1 Basis.
+    Basis(BasisSeat),
+    /// One of the option vaults.
+    Options(OptionSeat),
+}
+
 impl Seat {
-    /// A seat that has heard nothing yet.
-    pub fn new(vault: VaultId, base_instrument: Instrument, perp_instrument: Instrument, strategy: Basis) -> Seat {
-        Seat {
-            vault,
-            base_instrument,
-            perp_instrument,
-            strategy,
-            state: State::default(),
-            base: None,
-            perp: None,
-            account: None,
-            asked: 0,
-            asked_at: Nanos::ZERO,
-        }
-    }
-
-    fn hear(&mut self, value: &Value) -> bool {
-        let InstrumentId(id) = value.instrument;
-        if id == self.base_instrument.id.0 {
-            self.base = Some(*value);
-        } else if id == self.perp_instrument.id.0 {
-            self.perp = Some(*value);
-        } else {
-            return false;
-        }
-        true
-    }
-
-    /// Looks once, unless the last wish is still unanswered.
-    fn look(&mut self, at: Nanos, trace: Trace, out: &mut Out) {
-        let (Some(account), Some(base), Some(perp)) = (&self.account, &self.base, &self.perp) else { return };
-        if account.intents_seen < self.asked && at.since(self.asked_at) < ANSWER_NS_MAX {
-            return;
-        }
-        let view = View {
-            account,
-            base,
-            perp,
-            base_instrument: &self.base_instrument,
-            perp_instrument: &self.perp_instrument,
-        };
-        if let Some(act) = self.strategy.intent(&mut self.state, &view, at) {
-            let after = account.intents_seen;
-            self.asked = self.asked.max(after) + 1;
-            self.asked_at = at;
-            out.push(Intent { trace, vault: self.vault, seq: self.asked, after, act });
+    fn on(&mut self, at: Nanos, message: &In, out: &mut Out) {
+        let timer = Trace { cause: Cause::Timer, ..Trace::default() };
+        match (self, message) {
+            (Seat::Basis(seat), In::Value(value)) => seat.on_value(at, value, out),
+            (Seat::Basis(seat), In::Account(account)) => seat.on_account(at, account, out),
+            (Seat::Basis(seat), In::Tick) => seat.look(at, timer, out),
+            (Seat::Basis(_), In::Talk(_) | In::Listing(_)) => {}
+            (Seat::Options(seat), In::Value(value)) => seat.on_value(at, value, out),
+            (Seat::Options(seat), In::Account(account)) => seat.on_account(at, account, out),
+            (Seat::Options(seat), In::Talk(talk)) => seat.on_talk(at, talk, out),
+            (Seat::Options(seat), In::Listing(listing)) => seat.on_listing(listing),
+            (Seat::Options(seat), In::Tick) => seat.on_tick(at, timer, out),
         }
     }
 }
@@ -111,25 +106,8 @@ impl Actor for Auction {
     type Out = Out;
 
     fn on(&mut self, at: Nanos, message: In, out: &mut Out) {
-        match message {
-            In::Value(value) => {
-                for seat in &mut self.seats {
-                    if seat.hear(&value) {
-                        seat.look(at, value.trace, out);
-                    }
-                }
-            }
-            In::Account(account) => {
-                for seat in self.seats.iter_mut().filter(|seat| seat.vault == account.vault) {
-                    seat.account = Some(account);
-                    seat.look(at, account.trace, out);
-                }
-            }
-            In::Tick => {
-                for seat in &mut self.seats {
-                    seat.look(at, Trace { cause: Cause::Timer, ..Trace::default() }, out);
-                }
-            }
+        for seat in &mut self.seats {
+            seat.on(at, &message, out);
         }
     }
 }

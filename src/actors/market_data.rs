@@ -1,13 +1,17 @@
 //! Public frames in, market facts out. Subscribes, understands, counts what it cannot understand, and drops a
 //! connection that has gone silent.
 
+mod watch;
+
 use crate::base::time::{Nanos, SEC};
 use crate::derive::decode::{Decoder, ExternalDecoder, Heard};
 use crate::derive::encode::request;
 use crate::engine::actor::Actor;
 use crate::engine::frames::Frames;
 use crate::engine::ports::Event;
-use crate::msg::{Cause, Feed, Market, MarketMsg, RatioRound, Stage, Trace};
+use crate::market::instrument::Listing;
+use crate::msg::{Cause, Feed, Market, MarketMsg, OptionFeeds, RatioRound, Stage, Trace};
+use watch::WatchList;
 
 /// A connection that says nothing for this long is half-open.
 const SILENCE_NS_MAX: u64 = 3 * SEC;
@@ -25,6 +29,10 @@ pub enum In<'a> {
     External(Event<'a>),
     /// From the control plane.
     Ratio(RatioRound),
+    /// The venue's signed feeds, from the control plane.
+    Feeds(OptionFeeds),
+    /// The instrument table has changed.
+    Listing(Listing),
     /// Time passed.
     Tick,
 }
@@ -78,6 +86,7 @@ impl Line {
 /// The market-data actor.
 pub struct MarketData {
     channels: Box<[String]>,
+    watched: WatchList,
     decoder: Decoder,
     external_decoder: ExternalDecoder,
     venue: Line,
@@ -88,10 +97,11 @@ pub struct MarketData {
 }
 
 impl MarketData {
-    /// Subscribes to `channels` at every connection.
+    /// Subscribes to `channels` at every connection, and to the tickers of watched options while they are watched.
     pub fn new(channels: Vec<String>, decoder: Decoder, external_decoder: ExternalDecoder) -> MarketData {
         MarketData {
             channels: channels.into_boxed_slice(),
+            watched: WatchList::default(),
             decoder,
             external_decoder,
             venue: Line::default(),
@@ -112,6 +122,7 @@ impl MarketData {
         match event {
             Event::Up { .. } => {
                 self.venue.up = true;
+                self.watched.forget_subscriptions();
                 self.requests += 1;
                 let channels = self.channels.iter().map(String::as_str);
                 let text = request::subscribe(&mut self.buffer[..], self.requests, channels);
@@ -140,6 +151,26 @@ impl MarketData {
                     }
                 }
             }
+        }
+    }
+
+    /// Brings the venue's subscriptions up to what is watched, a bounded request at a time.
+    fn subscribe_watched(&mut self, out: &mut Out) {
+        if !self.venue.up {
+            return;
+        }
+        for wanted in [true, false] {
+            let channels = self.watched.due(wanted);
+            if channels.is_empty() {
+                continue;
+            }
+            self.requests += 1;
+            let names = channels.iter().map(|channel| channel.as_str());
+            let text = match wanted {
+                true => request::subscribe(&mut self.buffer[..], self.requests, names),
+                false => request::unsubscribe(&mut self.buffer[..], self.requests, names),
+            };
+            out.venue.push(text.expect("a bounded list of channels fits"), ());
         }
     }
 
@@ -187,7 +218,13 @@ impl Actor for MarketData {
             In::Ratio(round) => {
                 out.facts.push(MarketMsg { trace: seen(at), body: Market::Ratio(round) });
             }
+            In::Feeds(feeds) => out.facts.push(MarketMsg { trace: seen(at), body: Market::Feeds(feeds) }),
+            In::Listing(listing) => {
+                self.decoder.apply(&listing);
+                self.watched.apply(&listing);
+            }
             In::Tick => {
+                self.subscribe_watched(out);
                 out.drop_venue = self.venue.silent(at);
                 out.drop_external = self.external.silent(at);
             }
