@@ -4,7 +4,8 @@
 //!  public ws ─▶ market_data ─facts─▶ pricing ─values─▶ auction ─intents─▶ risk ─orders─▶ signer ─sealed─▶ gateway ─▶ private ws
 //!                    ▲                  └──values────────────────────────▶│ ▲               urgent ─────────▲ │
 //!             control plane: ratios     control plane: commands ─────────▶│ └───────────── reports ───────────┘
-//!                                       auction ◀──── accounts ───────────┘──notices──▶ control plane
+//!                                       auction ◀──── accounts, talks ────┘──notices──▶ control plane
+//!             control plane: listings ─▶ every actor, the last of the pipeline first
 //! ```
 
 mod cells;
@@ -13,7 +14,8 @@ use crate::base::ids::InstrumentId;
 use crate::base::queue::{Conflating, Post, Postbox, Receiver, Sender, lane, post};
 use crate::engine::actor::Turn;
 use crate::engine::ports::{Clock, Key, Store, Transport};
-use crate::msg::{Command, RatioRound};
+use crate::market::instrument::Listing;
+use crate::msg::{Command, OptionFeeds, RatioRound};
 pub use cells::{GatewayEnd, MarketDataEnd};
 
 /// What happens to a message whose lane is full.
@@ -52,7 +54,7 @@ const fn spec(name: &'static str, from: &'static str, to: &'static str, depth: u
 
 /// Every lane. Depths: prices conflate, so a burst of one frame per instrument is enough; a venue frame can carry two
 /// thousand facts; at most four orders per vault can be under way.
-pub const LANES: [LaneSpec; 12] = [
+pub const LANES: [LaneSpec; 15] = [
     spec("facts", "market_data", "pricing", 1_024, Overflow::Conflate),
     spec("values", "pricing", "auction", 256, Overflow::Conflate),
     spec("values", "pricing", "risk", 256, Overflow::Conflate),
@@ -62,9 +64,12 @@ pub const LANES: [LaneSpec; 12] = [
     spec("urgent", "risk", "gateway", 256, Overflow::Hold),
     spec("reports", "gateway", "risk", 4_096, Overflow::Hold),
     spec("accounts", "risk", "auction", 64, Overflow::Conflate),
+    spec("talks", "risk", "auction", 16, Overflow::Conflate),
     spec("notices", "risk", "control plane", 4_096, Overflow::Count),
     spec("commands", "control plane", "risk", 64, Overflow::Hold),
     spec("ratios", "control plane", "market_data", 64, Overflow::Hold),
+    spec("feeds", "control plane", "market_data", 64, Overflow::Hold),
+    spec("listings", "control plane", "every actor", 512, Overflow::Hold),
 ];
 
 /// The actors, in the order in which one thread running all of them turns them.
@@ -122,8 +127,29 @@ pub struct ControlEnds {
     pub commands: Post<Command>,
     /// Ratio rounds to market data; any thread may hold a copy.
     pub ratios: Post<RatioRound>,
+    /// The venue's signed option feeds to market data.
+    pub feeds: Post<OptionFeeds>,
+    /// Changes of the instrument table to every actor.
+    pub bulletin: Bulletin,
     /// News from risk.
     pub notices: Receiver<crate::actors::risk::Notice>,
+}
+
+/// Tells every actor of a change in the instrument table, the last of the pipeline first: whoever acts on news of an
+/// instrument finds that all behind it know the instrument already. One thread speaks.
+#[derive(Clone)]
+pub struct Bulletin {
+    posts: [Post<Listing>; 6],
+}
+
+impl Bulletin {
+    /// Says it to all, or to none and hands it back while one of them has no room.
+    pub fn announce(&self, listing: Listing) -> Result<(), Listing> {
+        if self.posts.iter().any(Post::is_full) {
+            return Err(listing);
+        }
+        self.posts.iter().try_for_each(|post| post.send(listing))
+    }
 }
 
 /// One thread's worth of actors.
@@ -141,6 +167,14 @@ fn depth(name: &str, to: &str) -> usize {
 
 fn wire<M: Copy>(name: &str, to: &str) -> (Sender<M>, Receiver<M>) {
     lane(depth(name, to))
+}
+
+/// The bulletin, and each actor's end of it in the order of [`ACTORS`].
+fn wire_listings() -> (Bulletin, [Postbox<Listing>; 6]) {
+    let ends: [(Post<Listing>, Postbox<Listing>); 6] = std::array::from_fn(|_| wire_post("listings", "every actor"));
+    let mut posts = ends.each_ref().map(|(post, _)| post.clone());
+    posts.reverse();
+    (Bulletin { posts }, ends.map(|(_, postbox)| postbox))
 }
 
 fn wire_post<M: Copy>(name: &str, to: &str) -> (Post<M>, Postbox<M>) {
@@ -167,12 +201,16 @@ where
     let (notices, notices_in) = wire("notices", "control plane");
     let (commands, commands_in) = wire_post("commands", "risk");
     let (ratios, ratios_in) = wire_post("ratios", "market_data");
+    let (feeds, feeds_in) = wire_post("feeds", "market_data");
+    let (talks, talks_in) = wire("talks", "auction");
+    let (bulletin, [to_market_data, to_pricing, to_auction, to_risk, to_signer, to_gateway]) = wire_listings();
 
     let keys = cells::fact_keys(parts.instruments, parts.external_feeds);
     let facts = Conflating::new(facts, keys);
     let values = Conflating::new(values, parts.instruments);
     let risk_values = Conflating::new(risk_values, parts.instruments);
     let accounts = Conflating::new(accounts, crate::actors::auction::INTENTS_MAX);
+    let talks = Conflating::new(talks, crate::actors::auction::INTENTS_MAX);
     let clock = parts.clock;
     let (market_data, venue, external) = parts.market_data;
     let (gateway, private) = parts.gateway;
@@ -181,21 +219,21 @@ where
             market_data,
             clock.clone(),
             (venue, external),
-            ratios_in,
+            cells::MarketDataIn { ratios: ratios_in, feeds: feeds_in, listings: to_market_data },
             (facts, parts.instruments, parts.external_feeds),
         )),
-        Box::new(cells::PricingCell::new(parts.pricing, clock.clone(), facts_in, (values, risk_values))),
-        Box::new(cells::AuctionCell::new(parts.auction, clock.clone(), (values_in, accounts_in), intents)),
+        Box::new(cells::PricingCell::new(parts.pricing, clock.clone(), (facts_in, to_pricing), (values, risk_values))),
+        Box::new(cells::AuctionCell::new(parts.auction, clock.clone(), cells::AuctionIn { values: values_in, accounts: accounts_in, talks: talks_in, listings: to_auction }, intents)),
         Box::new(cells::RiskCell::new(
             parts.risk,
             clock.clone(),
-            cells::RiskIn { commands: commands_in, reports: reports_in, values: risk_values_in, intents: intents_in },
-            cells::RiskOut { orders, urgent, accounts, notices },
+            cells::RiskIn { commands: commands_in, reports: reports_in, values: risk_values_in, intents: intents_in, listings: to_risk },
+            cells::RiskOut { orders, urgent, accounts, talks, notices },
         )),
-        Box::new(cells::SignerCell::new(parts.signer, clock.clone(), orders_in, sealed)),
-        Box::new(cells::GatewayCell::new(gateway, clock, private, (sealed_in, urgent_in), reports)),
+        Box::new(cells::SignerCell::new(parts.signer, clock.clone(), (orders_in, to_signer), sealed)),
+        Box::new(cells::GatewayCell::new(gateway, clock, private, cells::GatewayIn { sealed: sealed_in, urgent: urgent_in, listings: to_gateway }, reports)),
     ];
-    (group(turns, layout), ControlEnds { commands, ratios, notices: notices_in })
+    (group(turns, layout), ControlEnds { commands, ratios, feeds, bulletin, notices: notices_in })
 }
 
 /// Puts actors of one core into one thread, keeping pipeline order.
@@ -230,7 +268,7 @@ mod tests {
     fn every_lane_joins_known_actors() {
         for spec in LANES {
             for end in [spec.from, spec.to] {
-                assert!(end == "control plane" || ACTORS.contains(&end), "{end}");
+                assert!(end == "control plane" || end == "every actor" || ACTORS.contains(&end), "{end}");
             }
         }
     }

@@ -76,6 +76,13 @@ impl<T: Copy> Post<T> {
     }
 }
 
+impl<T> Post<T> {
+    /// True if a message would be handed back.
+    pub fn is_full(&self) -> bool {
+        self.queue.is_full()
+    }
+}
+
 impl<T: Copy> Postbox<T> {
     /// The next message, if any.
     pub fn receive(&mut self) -> Option<T> {

@@ -8,7 +8,8 @@ use crate::base::queue::{Conflating, Postbox, Receiver, Sender};
 use crate::engine::actor::{Actor, Turn};
 use crate::engine::latency::Latency;
 use crate::engine::ports::{Clock, Transport};
-use crate::msg::{MarketMsg, RatioRound, Report, ReportMsg, Request, Stage, Unsent, Urgent};
+use crate::market::instrument::Listing;
+use crate::msg::{MarketMsg, OptionFeeds, RatioRound, Report, ReportMsg, Request, Stage, Unsent, Urgent};
 use std::any::Any;
 
 /// What market data measured, handed over at the end.
@@ -28,6 +29,16 @@ pub struct GatewayEnd {
     pub latency: Latency,
 }
 
+/// What market data reads beside its connections.
+pub struct MarketDataIn {
+    /// Ratio rounds.
+    pub ratios: Postbox<RatioRound>,
+    /// The venue's signed option feeds.
+    pub feeds: Postbox<OptionFeeds>,
+    /// Changes of the instrument table.
+    pub listings: Postbox<Listing>,
+}
+
 /// Market data with its two connections and lanes.
 pub struct MarketDataCell<T, C> {
     actor: MarketData,
@@ -35,7 +46,7 @@ pub struct MarketDataCell<T, C> {
     ticker: Ticker,
     venue: T,
     external: T,
-    ratios: Postbox<RatioRound>,
+    inbox: MarketDataIn,
     facts: Conflating<MarketMsg>,
     instruments: usize,
     feeds: usize,
@@ -48,12 +59,30 @@ impl<T: Transport, C: Clock> MarketDataCell<T, C> {
         actor: MarketData,
         clock: C,
         (venue, external): (T, T),
-        ratios: Postbox<RatioRound>,
+        inbox: MarketDataIn,
         (facts, instruments, feeds): (Conflating<MarketMsg>, usize, usize),
     ) -> Self {
         let out = market_data::Out::default();
         let ticker = Ticker::default();
-        MarketDataCell { actor, clock, ticker, venue, external, ratios, facts, instruments, feeds, out }
+        MarketDataCell { actor, clock, ticker, venue, external, inbox, facts, instruments, feeds, out }
+    }
+
+    /// Takes what the control plane has read; true if anything.
+    fn hear_control_plane(&mut self) -> bool {
+        let mut busy = false;
+        loop {
+            let message = if let Some(listing) = self.inbox.listings.receive() {
+                market_data::In::Listing(listing)
+            } else if let Some(round) = self.inbox.ratios.receive() {
+                market_data::In::Ratio(round)
+            } else if let Some(feeds) = self.inbox.feeds.receive() {
+                market_data::In::Feeds(feeds)
+            } else {
+                return busy;
+            };
+            self.actor.on(self.clock.now(), message, &mut self.out);
+            busy = true;
+        }
     }
 
     /// Sends on what the last poll or step made, and says to the venue what there is to say.
@@ -98,10 +127,7 @@ impl<T: Transport + Send, C: Clock + Send> Turn for MarketDataCell<T, C> {
             actor.on(clock.now(), market_data::In::External(event), out);
             pass_on(out, facts, clock, sizes);
         });
-        while let Some(round) = self.ratios.receive() {
-            self.actor.on(self.clock.now(), market_data::In::Ratio(round), &mut self.out);
-            busy = true;
-        }
+        busy |= self.hear_control_plane();
         if self.ticker.due(at) {
             self.actor.on(at, market_data::In::Tick, &mut self.out);
         }
@@ -120,14 +146,23 @@ impl<T: Transport + Send, C: Clock + Send> Turn for MarketDataCell<T, C> {
     }
 }
 
+/// What the gateway reads beside its connection.
+pub struct GatewayIn {
+    /// From the signer.
+    pub sealed: Receiver<Sealed>,
+    /// From risk, on its own lane.
+    pub urgent: Receiver<Urgent>,
+    /// Changes of the instrument table.
+    pub listings: Postbox<Listing>,
+}
+
 /// The gateway with its connection and lanes.
 pub struct GatewayCell<T, C> {
     actor: Gateway,
     clock: C,
     ticker: Ticker,
     wire: T,
-    sealed: Receiver<Sealed>,
-    urgent: Receiver<Urgent>,
+    inbox: GatewayIn,
     reports: Sender<ReportMsg>,
     latency: Latency,
     out: gateway::Out,
@@ -139,7 +174,7 @@ impl<T: Transport, C: Clock> GatewayCell<T, C> {
         actor: Gateway,
         clock: C,
         wire: T,
-        (sealed, urgent): (Receiver<Sealed>, Receiver<Urgent>),
+        inbox: GatewayIn,
         reports: Sender<ReportMsg>,
     ) -> Self {
         GatewayCell {
@@ -147,8 +182,7 @@ impl<T: Transport, C: Clock> GatewayCell<T, C> {
             clock,
             ticker: Ticker::default(),
             wire,
-            sealed,
-            urgent,
+            inbox,
             reports,
             latency: Latency::default(),
             out: gateway::Out::default(),
@@ -158,6 +192,16 @@ impl<T: Transport, C: Clock> GatewayCell<T, C> {
     fn hear(&mut self, message: gateway::In<'_>) {
         self.actor.on(self.clock.now(), message, &mut self.out);
         self.settle();
+    }
+
+    /// Takes changes of the instrument table; true if any. Before each message: it may name an instrument of the newest.
+    fn hear_listings(&mut self) -> bool {
+        let mut busy = false;
+        while let Some(listing) = self.inbox.listings.receive() {
+            self.actor.on(self.clock.now(), gateway::In::Listing(&listing), &mut self.out);
+            busy = true;
+        }
+        busy
     }
 
     /// Hands frames to the socket and reports to risk. A frame the socket does not take never left.
@@ -196,13 +240,15 @@ fn forward<C: Clock>(out: &mut gateway::Out, reports: &mut Sender<ReportMsg>, cl
 
 impl<T: Transport + Send, C: Clock + Send> Turn for GatewayCell<T, C> {
     fn turn(&mut self) -> bool {
-        let mut busy = false;
-        while let Some(urgent) = self.urgent.receive() {
+        let mut busy = self.hear_listings();
+        while let Some(urgent) = self.inbox.urgent.receive() {
+            self.hear_listings();
             self.hear(gateway::In::Urgent(urgent));
             busy = true;
         }
         for _ in 0..BURST {
-            let Some(sealed) = self.sealed.receive() else { break };
+            let Some(sealed) = self.inbox.sealed.receive() else { break };
+            self.hear_listings();
             self.hear(gateway::In::Sealed(&sealed));
             busy = true;
         }

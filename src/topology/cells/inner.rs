@@ -7,7 +7,8 @@ use crate::actors::{auction, pricing, risk, signer};
 use crate::base::queue::{Conflating, Postbox, Receiver, Sender};
 use crate::engine::actor::{Actor, Turn};
 use crate::engine::ports::{Clock, Key, Store};
-use crate::msg::{Account, Command, Intent, MarketMsg, ReportMsg, Stage, Urgent, Value};
+use crate::market::instrument::Listing;
+use crate::msg::{Account, Command, Intent, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value};
 use crate::risk::order::Order;
 
 /// Pricing with its lanes.
@@ -16,6 +17,7 @@ pub struct PricingCell<C> {
     clock: C,
     ticker: Ticker,
     facts: Receiver<MarketMsg>,
+    listings: Postbox<Listing>,
     values: (Conflating<Value>, Conflating<Value>),
     out: pricing::Out,
 }
@@ -25,10 +27,10 @@ impl<C: Clock> PricingCell<C> {
     pub fn new(
         actor: pricing::Pricing,
         clock: C,
-        facts: Receiver<MarketMsg>,
+        (facts, listings): (Receiver<MarketMsg>, Postbox<Listing>),
         values: (Conflating<Value>, Conflating<Value>),
     ) -> Self {
-        PricingCell { actor, clock, ticker: Ticker::default(), facts, values, out: pricing::Out::default() }
+        PricingCell { actor, clock, ticker: Ticker::default(), facts, listings, values, out: pricing::Out::default() }
     }
 
     fn hear(&mut self, message: pricing::In) {
@@ -45,6 +47,10 @@ impl<C: Clock> PricingCell<C> {
 impl<C: Clock + Send> Turn for PricingCell<C> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
+        while let Some(listing) = self.listings.receive() {
+            self.hear(pricing::In::Listing(listing));
+            busy = true;
+        }
         for _ in 0..BURST {
             let Some(fact) = self.facts.receive() else { break };
             self.hear(pricing::In::Market(fact));
@@ -63,13 +69,24 @@ impl<C: Clock + Send> Turn for PricingCell<C> {
     }
 }
 
+/// What the auction reads.
+pub struct AuctionIn {
+    /// From pricing.
+    pub values: Receiver<Value>,
+    /// From risk.
+    pub accounts: Receiver<Account>,
+    /// From risk: RFQs and quotes.
+    pub talks: Receiver<Talk>,
+    /// Changes of the instrument table.
+    pub listings: Postbox<Listing>,
+}
+
 /// Auction with its lanes.
 pub struct AuctionCell<C> {
     actor: auction::Auction,
     clock: C,
     ticker: Ticker,
-    values: Receiver<Value>,
-    accounts: Receiver<Account>,
+    inbox: AuctionIn,
     intents: Sender<Intent>,
     out: auction::Out,
 }
@@ -79,11 +96,11 @@ impl<C: Clock> AuctionCell<C> {
     pub fn new(
         actor: auction::Auction,
         clock: C,
-        (values, accounts): (Receiver<Value>, Receiver<Account>),
+        inbox: AuctionIn,
         intents: Sender<Intent>,
     ) -> Self {
         let out = auction::Out::default();
-        AuctionCell { actor, clock, ticker: Ticker::default(), values, accounts, intents, out }
+        AuctionCell { actor, clock, ticker: Ticker::default(), inbox, intents, out }
     }
 
     fn hear(&mut self, message: auction::In) {
@@ -100,13 +117,19 @@ impl<C: Clock + Send> Turn for AuctionCell<C> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
         for _ in 0..BURST {
-            let Some(account) = self.accounts.receive() else { break };
-            self.hear(auction::In::Account(account));
-            busy = true;
-        }
-        for _ in 0..BURST {
-            let Some(value) = self.values.receive() else { break };
-            self.hear(auction::In::Value(value));
+            // What is listed first, then what is true, then what things are worth.
+            let message = if let Some(listing) = self.inbox.listings.receive() {
+                auction::In::Listing(listing)
+            } else if let Some(account) = self.inbox.accounts.receive() {
+                auction::In::Account(account)
+            } else if let Some(talk) = self.inbox.talks.receive() {
+                auction::In::Talk(talk)
+            } else if let Some(value) = self.inbox.values.receive() {
+                auction::In::Value(value)
+            } else {
+                break;
+            };
+            self.hear(message);
             busy = true;
         }
         if self.ticker.due(self.clock.now()) {
@@ -130,6 +153,8 @@ pub struct RiskIn {
     pub values: Receiver<Value>,
     /// From the auction.
     pub intents: Receiver<Intent>,
+    /// Changes of the instrument table.
+    pub listings: Postbox<Listing>,
 }
 
 /// What risk writes.
@@ -140,6 +165,8 @@ pub struct RiskOut {
     pub urgent: Sender<Urgent>,
     /// To the auction.
     pub accounts: Conflating<Account>,
+    /// To the auction: RFQs and quotes.
+    pub talks: Conflating<Talk>,
     /// To the control plane.
     pub notices: Sender<Notice>,
 }
@@ -192,9 +219,11 @@ impl<C: Clock + Send> Turn for RiskCell<C> {
             if !self.has_room() {
                 break;
             }
-            // Commands first, then what is true, then what things are worth, then wishes.
+            // Commands first, then what is listed, then what is true, then what things are worth, then wishes.
             let message = if let Some(command) = self.inbox.commands.receive() {
                 risk::In::Command(command)
+            } else if let Some(listing) = self.inbox.listings.receive() {
+                risk::In::Listing(listing)
             } else if let Some(report) = self.inbox.reports.receive() {
                 risk::In::Report(report)
             } else if let Some(value) = self.inbox.values.receive() {
@@ -211,6 +240,7 @@ impl<C: Clock + Send> Turn for RiskCell<C> {
             self.hear(risk::In::Tick);
         }
         self.outbox.accounts.flush();
+        self.outbox.talks.flush();
         busy
     }
 
@@ -225,14 +255,15 @@ pub struct SignerCell<C, K, S> {
     clock: C,
     ticker: Ticker,
     orders: Receiver<Order>,
+    listings: Postbox<Listing>,
     sealed: Sender<Sealed>,
     out: signer::Out,
 }
 
 impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
     /// Connects it.
-    pub fn new(actor: signer::Signer<K, S>, clock: C, orders: Receiver<Order>, sealed: Sender<Sealed>) -> Self {
-        SignerCell { actor, clock, ticker: Ticker::default(), orders, sealed, out: signer::Out::default() }
+    pub fn new(actor: signer::Signer<K, S>, clock: C, (orders, listings): (Receiver<Order>, Postbox<Listing>), sealed: Sender<Sealed>) -> Self {
+        SignerCell { actor, clock, ticker: Ticker::default(), orders, listings, sealed, out: signer::Out::default() }
     }
 
     fn hear(&mut self, message: signer::In) {
@@ -250,6 +281,9 @@ impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, 
     fn turn(&mut self) -> bool {
         let mut busy = false;
         while self.sealed.room() > 1 {
+            while let Some(listing) = self.listings.receive() {
+                self.hear(signer::In::Listing(listing));
+            }
             let Some(order) = self.orders.receive() else { break };
             self.hear(signer::In::Order(order));
             busy = true;
