@@ -1,5 +1,6 @@
 //! Instruments and what they are worth.
 
+pub mod black76;
 pub mod carry;
 pub mod decay;
 pub mod fair;
