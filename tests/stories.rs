@@ -5,13 +5,13 @@
 use goldenscript::{Argument, Command, Context, Runner};
 use keel::account::ledger::Book;
 use keel::actors::risk::{In, Notice, Out, Plan, Risk};
-use keel::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid, VaultId};
+use keel::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
 use keel::base::num::{Amount, Cash, Price, Ratio};
 use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::actor::Actor;
 use keel::market::instrument::{Instrument, Kind};
 use keel::msg::*;
-use keel::risk::limits::Limits;
+use keel::risk::limits::{Limits, Mandate};
 use std::error::Error;
 use std::fmt::Write;
 
@@ -32,9 +32,11 @@ struct Stage {
 fn instrument(id: InstrumentId, name: &str, kind: Kind) -> Instrument {
     Instrument {
         id,
-        name: name.to_owned(),
+        name: Name::new(name).expect("short"),
         kind,
-        base_currency: "ETH".to_owned(),
+        base_currency: Name::new("ETH").expect("short"),
+        mark_fee_cap: Ratio::ZERO,
+        option: None,
         asset: [0; 20],
         sub_id: 0,
         tick: Price::from_raw(10_000_000),
@@ -80,12 +82,13 @@ impl Stage {
             vault: VaultId(0),
             subaccount: SUB,
             base: BASE,
-            perp: PERP,
+            perp: Some(PERP),
+            options: None,
             base_currency: CurrencyId(1),
             cash_currency: CurrencyId(0),
         };
         let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
-        let risk = Risk::new(vec![Plan { book, limits: limits() }], instruments, Nonce(0), Nanos::MAX);
+        let risk = Risk::new(vec![Plan { book, mandate: Mandate::Basis(limits()) }], instruments, Nonce(0), Nanos::MAX);
         Stage { risk, at: Nanos(START), intents: 0, trades: 0, nonces: Vec::new() }
     }
 
@@ -108,6 +111,7 @@ impl Stage {
         }
         for urgent in out.urgent.drain() {
             let _ = match urgent {
+                Urgent::Ask { .. } | Urgent::Unask { .. } => unreachable!("no RFQ in a basis story"),
                 Urgent::Stop { epoch } => writeln!(said, "risk → gateway  stop, epoch {}", epoch.0),
                 Urgent::Cancel { nonce, .. } => writeln!(said, "risk → gateway  cancel {}", self.name(nonce)),
                 Urgent::Reconcile { .. } => writeln!(said, "risk → gateway  snapshot wanted"),

@@ -225,6 +225,7 @@ impl Gateway {
     fn on_urgent(&mut self, at: Nanos, urgent: &Urgent, out: &mut Out) {
         match *urgent {
             Urgent::Stop { epoch } => self.epoch = self.epoch.max(epoch),
+            Urgent::Ask { .. } | Urgent::Unask { .. } => {}
             Urgent::Reconcile { vault } => self.session.ask_snapshot(at, vault, out),
             Urgent::Cancel { trace, nonce, instrument, vault } => {
                 if nonce > self.last_sent {

@@ -15,6 +15,7 @@ use crate::engine::actor::Actor;
 use crate::market::instrument::Instrument;
 use crate::msg::{Account, Act, Command, Intent, Purpose, ReportMsg, Session, Urgent, Value, Wish};
 use crate::risk::checks::Case;
+use crate::risk::limits::Mandate;
 use crate::risk::nonces::NonceSource;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
@@ -97,6 +98,7 @@ impl Risk {
         let informed = desk.heard_intent(intent);
         let wallet = &mut self.wallet;
         match intent.act {
+            Act::Ask(_) | Act::Unask { .. } | Act::Execute(_) | Act::Tell(_) => {}
             Act::Cancel { nonce } => desk.cancel(at, nonce, intent.trace, wallet, out),
             Act::Place(_) | Act::Replace { .. } if !informed => desk.stats.stale_wishes += 1,
             Act::Place(wish) => wallet.place(at, desk, &self.instruments, (wish, None), live, intent, out),
@@ -171,6 +173,7 @@ impl Wallet {
         intent: &Intent,
         out: &mut Out,
     ) {
+        let Mandate::Basis(limits) = &desk.mandate else { return };
         let class = if wish.purpose == Purpose::Hedge { Class::Hedge } else { Class::Quote };
         let replaced = old.and_then(|nonce| desk.ledger.order(nonce));
         if old.is_some() && replaced.is_none() {
@@ -182,7 +185,7 @@ impl Wallet {
             wish,
             replaced,
             ledger: &desk.ledger,
-            limits: &desk.limits,
+            limits,
             instrument: desk.trades(wish.instrument).then(|| instruments.get(usize::from(wish.instrument.0))).flatten(),
             base: &desk.base,
             perp: &desk.perp,

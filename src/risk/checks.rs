@@ -109,7 +109,8 @@ impl Case<'_> {
     fn worst_position(&self, side: Side) -> (Amount, Amount) {
         let holdings = self.ledger.holdings();
         let book = self.ledger.book();
-        let (base, perp) = (self.worst(book.base, side), self.worst(book.perp, side));
+        let base = self.worst(book.base, side);
+        let perp = book.perp.map_or(Amount::ZERO, |perp| self.worst(perp, side));
         match side {
             Side::Buy => (holdings.base + base, holdings.perp + perp),
             Side::Sell => (holdings.base - base, holdings.perp - perp),
@@ -154,7 +155,8 @@ fn known(case: &Case<'_>) -> bool {
                 && instrument.kind == Kind::Spot
                 && case.wish.tif == TimeInForce::PostOnly
         }
-        Purpose::Hedge => instrument.id == case.ledger.book().perp && instrument.kind == Kind::Perp,
+        Purpose::Hedge => Some(instrument.id) == case.ledger.book().perp && instrument.kind == Kind::Perp,
+        Purpose::Write | Purpose::Convert | Purpose::Package => false,
     };
     instrument.active && purpose_fits
 }
@@ -176,6 +178,7 @@ fn sized(case: &Case<'_>) -> bool {
     let amount_max = match case.wish.purpose {
         Purpose::Quote => case.limits.quote_amount_max,
         Purpose::Hedge => case.limits.hedge_amount_max,
+        Purpose::Write | Purpose::Convert | Purpose::Package => Amount::ZERO,
     };
     case.wish.amount <= amount_max && case.wish.price.times(case.wish.amount) <= case.limits.notional_max
 }
@@ -308,6 +311,7 @@ fn paced(case: &Case<'_>) -> bool {
     let fills_max = match case.wish.purpose {
         Purpose::Quote => case.limits.fills_per_minute_max,
         Purpose::Hedge => case.limits.fills_per_minute_max.saturating_mul(2),
+        Purpose::Write | Purpose::Convert | Purpose::Package => 0,
     };
     case.budget_left > 0 && case.fills_last_minute < fills_max
 }
