@@ -64,7 +64,7 @@ pub const LANES: [LaneSpec; 15] = [
     spec("urgent", "risk", "gateway", 256, Overflow::Hold),
     spec("reports", "gateway", "risk", 4_096, Overflow::Hold),
     spec("accounts", "risk", "auction", 64, Overflow::Conflate),
-    spec("talks", "risk", "auction", 16, Overflow::Conflate),
+    spec("talks", "risk", "auction", 64, Overflow::Conflate),
     spec("notices", "risk", "control plane", 4_096, Overflow::Count),
     spec("commands", "control plane", "risk", 64, Overflow::Hold),
     spec("ratios", "control plane", "market_data", 64, Overflow::Hold),
@@ -223,15 +223,32 @@ where
             (facts, parts.instruments, parts.external_feeds),
         )),
         Box::new(cells::PricingCell::new(parts.pricing, clock.clone(), (facts_in, to_pricing), (values, risk_values))),
-        Box::new(cells::AuctionCell::new(parts.auction, clock.clone(), cells::AuctionIn { values: values_in, accounts: accounts_in, talks: talks_in, listings: to_auction }, intents)),
+        Box::new(cells::AuctionCell::new(
+            parts.auction,
+            clock.clone(),
+            cells::AuctionIn { values: values_in, accounts: accounts_in, talks: talks_in, listings: to_auction },
+            intents,
+        )),
         Box::new(cells::RiskCell::new(
             parts.risk,
             clock.clone(),
-            cells::RiskIn { commands: commands_in, reports: reports_in, values: risk_values_in, intents: intents_in, listings: to_risk },
+            cells::RiskIn {
+                commands: commands_in,
+                reports: reports_in,
+                values: risk_values_in,
+                intents: intents_in,
+                listings: to_risk,
+            },
             cells::RiskOut { orders, urgent, accounts, talks, notices },
         )),
         Box::new(cells::SignerCell::new(parts.signer, clock.clone(), (orders_in, to_signer), sealed)),
-        Box::new(cells::GatewayCell::new(gateway, clock, private, cells::GatewayIn { sealed: sealed_in, urgent: urgent_in, listings: to_gateway }, reports)),
+        Box::new(cells::GatewayCell::new(
+            gateway,
+            clock,
+            private,
+            cells::GatewayIn { sealed: sealed_in, urgent: urgent_in, listings: to_gateway },
+            reports,
+        )),
     ];
     (group(turns, layout), ControlEnds { commands, ratios, feeds, bulletin, notices: notices_in })
 }

@@ -46,6 +46,12 @@ pub struct Flows {
     pub funding: Cash,
     /// Deposits, withdrawals and transfers, in cash.
     pub transfers: Cash,
+    /// Premium received for options less premium and fees paid.
+    pub premium: Cash,
+    /// Cash from collateral sold less cash paid for collateral, fees included.
+    pub converted: Cash,
+    /// Options settled into cash.
+    pub settled: Cash,
 }
 
 /// What a fact did to the ledger.

@@ -136,9 +136,9 @@ impl Pricing {
             Listing::Delisted { .. } => *place = None,
             Listing::Listed { instrument, watched } => {
                 let Some(terms) = instrument.option else { return };
-                let known = place.as_ref().is_some_and(|known| {
-                    *known.line.terms() == terms && known.currency == instrument.base_currency
-                });
+                let known = place
+                    .as_ref()
+                    .is_some_and(|known| *known.line.terms() == terms && known.currency == instrument.base_currency);
                 if !known {
                     let (line, currency) = (OptionLine::new(terms), instrument.base_currency);
                     *place = Some(OptionPlace { instrument: id, currency, line, said_at: Nanos::ZERO });

@@ -1,11 +1,13 @@
 //! Seals granted orders, and proves the session key for logins. It signs nothing else.
 
+use crate::base::ids::VaultId;
 use crate::base::queue::Batch;
 use crate::base::time::{Nanos, SEC};
 use crate::derive::seal::{LoginProof, Sealer, Signed, Unsealed};
 use crate::engine::actor::Actor;
 use crate::engine::ports::{Key, Store};
-use crate::risk::order::Order;
+use crate::msg::Milestone;
+use crate::risk::order::{Execution, Order};
 
 /// A login proof is renewed this often, so that a reconnect never waits for one or sends an old one.
 const PROOF_NS: u64 = 2 * SEC;
@@ -17,6 +19,15 @@ const REFRESH_NS: u64 = 10 * SEC;
 pub enum In {
     /// A granted order.
     Order(Order),
+    /// A granted execution of a quote.
+    Execution(Execution),
+    /// A phase a vault has entered, to be journaled.
+    Milestone {
+        /// Whose.
+        vault: VaultId,
+        /// Which.
+        milestone: Milestone,
+    },
     /// Time passed.
     Tick,
 }
@@ -61,6 +72,7 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
                     panic!("signer refused order {}: {why:?}", order.nonce().0)
                 }
             },
+            In::Execution(_) | In::Milestone { .. } => {}
             In::Tick => {
                 if at.since(self.proved_at) >= PROOF_NS {
                     self.proved_at = at;

@@ -170,13 +170,7 @@ pub struct GatewayCell<T, C> {
 
 impl<T: Transport, C: Clock> GatewayCell<T, C> {
     /// Connects it.
-    pub fn new(
-        actor: Gateway,
-        clock: C,
-        wire: T,
-        inbox: GatewayIn,
-        reports: Sender<ReportMsg>,
-    ) -> Self {
+    pub fn new(actor: Gateway, clock: C, wire: T, inbox: GatewayIn, reports: Sender<ReportMsg>) -> Self {
         GatewayCell {
             actor,
             clock,

@@ -9,7 +9,7 @@ use crate::engine::actor::{Actor, Turn};
 use crate::engine::ports::{Clock, Key, Store};
 use crate::market::instrument::Listing;
 use crate::msg::{Account, Command, Intent, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value};
-use crate::risk::order::Order;
+use crate::risk::order::Granted;
 
 /// Pricing with its lanes.
 pub struct PricingCell<C> {
@@ -93,12 +93,7 @@ pub struct AuctionCell<C> {
 
 impl<C: Clock> AuctionCell<C> {
     /// Connects it.
-    pub fn new(
-        actor: auction::Auction,
-        clock: C,
-        inbox: AuctionIn,
-        intents: Sender<Intent>,
-    ) -> Self {
+    pub fn new(actor: auction::Auction, clock: C, inbox: AuctionIn, intents: Sender<Intent>) -> Self {
         let out = auction::Out::default();
         AuctionCell { actor, clock, ticker: Ticker::default(), inbox, intents, out }
     }
@@ -160,7 +155,7 @@ pub struct RiskIn {
 /// What risk writes.
 pub struct RiskOut {
     /// To the signer.
-    pub orders: Sender<Order>,
+    pub orders: Sender<Granted>,
     /// To the gateway.
     pub urgent: Sender<Urgent>,
     /// To the auction.
@@ -193,12 +188,15 @@ impl<C: Clock> RiskCell<C> {
             let sent = self.outbox.urgent.send(urgent);
             assert!(sent.is_ok(), "urgent lane full: turn() keeps room for everything one step can say");
         }
-        for mut order in self.out.orders.drain() {
-            order.stamp(Stage::Approved, self.clock.now());
-            assert!(self.outbox.orders.send(order).is_ok(), "more orders under way than vaults have slots");
+        for mut granted in self.out.orders.drain() {
+            granted.stamp(Stage::Approved, self.clock.now());
+            assert!(self.outbox.orders.send(granted).is_ok(), "more orders under way than vaults have slots");
         }
         for account in self.out.accounts.drain() {
             self.outbox.accounts.send(usize::from(account.vault.0), account);
+        }
+        for talk in self.out.talks.drain() {
+            self.outbox.talks.send(usize::from(talk.vault.0), talk);
         }
         for notice in self.out.notices.drain() {
             // For display only: a reader too slow for it misses it.
@@ -254,7 +252,7 @@ pub struct SignerCell<C, K, S> {
     actor: signer::Signer<K, S>,
     clock: C,
     ticker: Ticker,
-    orders: Receiver<Order>,
+    orders: Receiver<Granted>,
     listings: Postbox<Listing>,
     sealed: Sender<Sealed>,
     out: signer::Out,
@@ -262,7 +260,12 @@ pub struct SignerCell<C, K, S> {
 
 impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
     /// Connects it.
-    pub fn new(actor: signer::Signer<K, S>, clock: C, (orders, listings): (Receiver<Order>, Postbox<Listing>), sealed: Sender<Sealed>) -> Self {
+    pub fn new(
+        actor: signer::Signer<K, S>,
+        clock: C,
+        (orders, listings): (Receiver<Granted>, Postbox<Listing>),
+        sealed: Sender<Sealed>,
+    ) -> Self {
         SignerCell { actor, clock, ticker: Ticker::default(), orders, listings, sealed, out: signer::Out::default() }
     }
 
@@ -284,8 +287,12 @@ impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, 
             while let Some(listing) = self.listings.receive() {
                 self.hear(signer::In::Listing(listing));
             }
-            let Some(order) = self.orders.receive() else { break };
-            self.hear(signer::In::Order(order));
+            let Some(granted) = self.orders.receive() else { break };
+            self.hear(match granted {
+                Granted::Order(order) => signer::In::Order(order),
+                Granted::Execution(execution) => signer::In::Execution(execution),
+                Granted::Milestone { vault, milestone } => signer::In::Milestone { vault, milestone },
+            });
             busy = true;
         }
         if !busy && self.sealed.room() > 1 && self.ticker.due(self.clock.now()) {
