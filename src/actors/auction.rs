@@ -4,7 +4,7 @@ mod basis_seat;
 mod option_seat;
 
 pub use basis_seat::BasisSeat;
-pub use option_seat::OptionSeat;
+pub use option_seat::{OptionSeat, OptionSeatTerms};
 
 use crate::base::ids::VaultId;
 use crate::base::queue::Batch;

@@ -1,30 +1,54 @@
 //! From what is meant and what was proved to the six actors: the one place where they are made.
 
 use crate::account::ledger::Book;
-use crate::actors::auction::{Auction, Seat};
+use crate::actors::auction::{Auction, BasisSeat, OptionSeat, OptionSeatTerms, Seat};
 use crate::actors::gateway::{Gateway, Member, Terms};
 use crate::actors::market_data::MarketData;
-use crate::actors::pricing::Pricing;
+use crate::actors::pricing::{ModelOf, Pricing};
 use crate::actors::risk::{Plan, Risk};
 use crate::actors::signer::Signer;
-use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
+use crate::base::ids::{InstrumentId, Name, Nonce, SubaccountId, VaultId};
 use crate::base::time::Nanos;
 use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use crate::derive::dialect::{Address, Dialect};
 use crate::derive::seal::Sealer;
 use crate::engine::ports::{Clock, Key, Store, Transport};
+use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
-use crate::msg::CurrencyId;
-use crate::risk::limits::{Limits, Mandate};
+use crate::msg::{CurrencyId, Milestone};
+use crate::ops::roster::{Roster, Want};
+use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::strategy::basis::{Basis, Params};
+use crate::strategy::options::OptionVault;
+use crate::strategy::options::params::OptionParams;
 use crate::topology::Parts;
+
+/// Options that can be listed at once: a week of expiries for two currencies and both rights.
+const OPTION_PLACES: usize = 768;
 
 /// One vault, with every name resolved to its place.
 #[derive(Clone, Copy, Debug)]
 pub struct VaultPlan {
     /// Vault, subaccount and assets.
     pub book: Book,
+    /// What it does, within what.
+    pub kind: PlanKind,
+}
+
+/// What a vault does, within what.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant)] // A handful, made at start.
+pub enum PlanKind {
+    /// Delta-1 Basis.
+    Basis(BasisPlan),
+    /// Harvest, Safe Harvest, Maxi or BULL.
+    Options(OptionPlan),
+}
+
+/// A basis vault.
+#[derive(Clone, Copy, Debug)]
+pub struct BasisPlan {
     /// Strategy.
     pub params: Params,
     /// Hard limits.
@@ -33,6 +57,28 @@ pub struct VaultPlan {
     pub base_model: Model,
     /// Fair value of the perp.
     pub perp_model: Model,
+}
+
+/// An option vault.
+#[derive(Clone, Copy, Debug)]
+pub struct OptionPlan {
+    /// Strategy.
+    pub params: OptionParams,
+    /// Hard limits.
+    pub limits: OptionLimits,
+    /// Currency of its options.
+    pub currency: Name,
+    /// How its collateral is valued.
+    pub collateral: CollateralModel,
+    /// The phase its journal remembers.
+    pub remembered: Option<Milestone>,
+}
+
+impl OptionPlan {
+    /// What it needs listed.
+    pub fn want(&self) -> Want {
+        Want { currency: self.currency, right: self.params.product.right(), week: self.params.week }
+    }
 }
 
 /// Everything the pipeline is built from.
@@ -73,6 +119,25 @@ pub struct Outside<T, C, K, S> {
 }
 
 impl Blueprint {
+    /// Places of the instrument table: the instruments always there, and as many options as can be listed at once.
+    pub fn capacity(&self) -> usize {
+        let options = if self.option_plans().next().is_some() { OPTION_PLACES } else { 0 };
+        self.instruments.len() + options
+    }
+
+    /// The roster of what the option vaults need listed.
+    pub fn roster(&self) -> Roster {
+        let wants = self.option_plans().map(|(_, plan)| plan.want()).collect();
+        Roster::new(wants, self.instruments.len(), self.capacity())
+    }
+
+    fn option_plans(&self) -> impl Iterator<Item = (&Book, &OptionPlan)> {
+        self.vaults.iter().filter_map(|vault| match &vault.kind {
+            PlanKind::Options(plan) => Some((&vault.book, plan)),
+            PlanKind::Basis(_) => None,
+        })
+    }
+
     fn vocabulary(&self) -> Vocabulary {
         let instruments = self.instruments.iter().map(|instrument| instrument.name.as_str());
         Vocabulary::new(instruments, self.currencies.iter().map(String::as_str))
@@ -82,13 +147,26 @@ impl Blueprint {
         &self.instruments[usize::from(id.0)]
     }
 
-    /// Every (subaccount, instrument) that may be signed for.
+    /// Every (subaccount, instrument) that may be signed for from the start.
     fn pairs(&self) -> Vec<(SubaccountId, &Instrument)> {
         let pairs = |plan: &VaultPlan| {
             let subaccount = plan.book.subaccount;
             std::iter::once(plan.book.base).chain(plan.book.perp).map(move |id| (subaccount, self.instrument(id)))
         };
         self.vaults.iter().flat_map(pairs).collect()
+    }
+
+    /// Each vault's subaccount, and which options it may trade.
+    fn members(&self) -> Vec<Member> {
+        let member = |plan: &VaultPlan| Member {
+            vault: plan.book.vault,
+            subaccount: plan.book.subaccount,
+            options: match &plan.kind {
+                PlanKind::Options(options) => Some((options.currency, options.params.product.right())),
+                PlanKind::Basis(_) => None,
+            },
+        };
+        self.vaults.iter().map(member).collect()
     }
 
     /// Channels of market data: the ticker for marks, bands and funding, the book for its top.
@@ -99,18 +177,45 @@ impl Blueprint {
         self.instruments.iter().flat_map(both).collect()
     }
 
-    fn models(&self) -> Vec<(InstrumentId, Model)> {
-        let mut models: Vec<(InstrumentId, Model)> = Vec::new();
-        let both = |v: &VaultPlan| {
-            std::iter::once((v.book.base, v.base_model)).chain(v.book.perp.map(|perp| (perp, v.perp_model)))
-        };
-        let wanted = self.vaults.iter().flat_map(both);
-        for (instrument, model) in wanted {
-            if !models.iter().any(|(known, _)| *known == instrument) {
-                models.push((instrument, model));
+    fn models(&self) -> Vec<(InstrumentId, ModelOf)> {
+        let mut models: Vec<(InstrumentId, ModelOf)> = Vec::new();
+        for VaultPlan { book, kind } in &self.vaults {
+            let own = match kind {
+                PlanKind::Basis(plan) => {
+                    let perp = book.perp.map(|perp| (perp, ModelOf::Fair(plan.perp_model)));
+                    [Some((book.base, ModelOf::Fair(plan.base_model))), perp]
+                }
+                PlanKind::Options(plan) => [Some((book.base, ModelOf::Collateral(plan.collateral))), None],
+            };
+            for (instrument, model) in own.into_iter().flatten() {
+                if !models.iter().any(|(known, _)| *known == instrument) {
+                    models.push((instrument, model));
+                }
             }
         }
         models
+    }
+
+    fn seat(&self, plan: &VaultPlan) -> Seat {
+        let base = *self.instrument(plan.book.base);
+        match &plan.kind {
+            PlanKind::Basis(basis) => {
+                let mut perp = *self.instrument(plan.book.perp.expect("a basis vault hedges with a perp"));
+                // A hedge wished for whole but larger than the vault may trade at once would be refused for ever.
+                perp.max_amount = perp.max_amount.min(basis.limits.hedge_amount_max);
+                Seat::Basis(BasisSeat::new(plan.book.vault, base, perp, Basis::new(basis.params)))
+            }
+            PlanKind::Options(options) => {
+                let terms = OptionSeatTerms {
+                    vault: plan.book.vault,
+                    base_instrument: base,
+                    currency: options.currency,
+                    right: options.params.product.right(),
+                    remembered: options.remembered,
+                };
+                Seat::Options(OptionSeat::new(terms, OptionVault::new(options.params)))
+            }
+        }
     }
 
     /// Makes the actors.
@@ -122,34 +227,28 @@ impl Blueprint {
         S: Store,
     {
         let Outside { wires: [public, external, private], clock, key, store } = outside;
-        let seats = self.vaults.iter().map(|plan| {
-            let perp = plan.book.perp.expect("a basis vault hedges with a perp");
-            let [base, mut perp] = [plan.book.base, perp].map(|id| self.instrument(id).clone());
-            // A hedge wished for whole but larger than the vault may trade at once would be refused for ever.
-            perp.max_amount = perp.max_amount.min(plan.limits.hedge_amount_max);
-            Seat::new(plan.book.vault, base, perp, Basis::new(plan.params))
-        });
-        let plans =
-            self.vaults.iter().map(|plan| Plan { book: plan.book, mandate: Mandate::Basis(plan.limits) }).collect();
-        let members: Vec<Member> = self
-            .vaults
-            .iter()
-            .map(|plan| Member { vault: plan.book.vault, subaccount: plan.book.subaccount })
-            .collect();
-        let sealer = Sealer::new(self.dialect, self.wallet, self.pairs(), key, store, self.nonce_floor);
+        let seats = self.vaults.iter().map(|plan| self.seat(plan)).collect();
+        let mandate = |kind: &PlanKind| match kind {
+            PlanKind::Basis(plan) => Mandate::Basis(plan.limits),
+            PlanKind::Options(plan) => Mandate::Options(plan.limits),
+        };
+        let plans = self.vaults.iter().map(|plan| Plan { book: plan.book, mandate: mandate(&plan.kind) }).collect();
+        let sealer = Sealer::new(self.dialect, self.wallet, self.pairs(), self.members(), key, store, self.nonce_floor);
         let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
-        let gateway = Gateway::new(terms, sealer.signer(), self.pairs(), members, Decoder::new(self.vocabulary()));
+        let gateway =
+            Gateway::new(terms, sealer.signer(), self.pairs(), self.members(), Decoder::new(self.vocabulary()));
+        let currencies = self.currencies.iter().map(|name| Name::new(name).unwrap_or_default()).collect();
         Parts {
             market_data: (market_data, public, external),
-            pricing: Pricing::new(self.models()),
-            auction: Auction::new(seats.collect()),
-            risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at),
+            pricing: Pricing::new(self.models(), self.capacity(), currencies),
+            auction: Auction::new(seats),
+            risk: Risk::new(plans, self.instruments.clone(), self.capacity(), self.nonce_floor, self.key_expires_at),
             signer: Signer::new(sealer),
             gateway: (gateway, private),
             clock,
-            instruments: self.instruments.len(),
+            instruments: self.capacity(),
             external_feeds: self.external_symbols.len().max(self.ratio_feeds),
         }
     }
