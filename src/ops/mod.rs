@@ -4,6 +4,7 @@ pub mod blueprint;
 pub mod bootstrap;
 pub mod control;
 pub mod engine;
+pub mod lister;
 pub mod news;
 pub mod report;
 pub mod rest;
