@@ -2,9 +2,10 @@
 
 use crate::base::num::{Ratio, div_round};
 use crate::base::time::{Nanos, SEC};
-use crate::msg::RatioRound;
+use crate::msg::{PastRatio, RatioRound};
 use alloy::network::TransactionBuilder;
-use alloy::primitives::{Address, I256};
+use alloy::primitives::aliases::U80;
+use alloy::primitives::{Address, I256, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol;
@@ -15,9 +16,13 @@ sol! {
     /// The part of Chainlink's `AggregatorV3Interface` that is read.
     interface Aggregator {
         function latestRoundData() external view returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound);
+        function getRoundData(uint80 round) external view returns (uint80 roundId, int256 answer, uint256 startedAt, uint256 updatedAt, uint80 answeredInRound);
         function decimals() external view returns (uint8);
     }
 }
+
+/// Aggregator proxies number rounds `phase << 64 | round`.
+const PHASE_BITS: u32 = 64;
 
 /// Why a ratio could not be read.
 #[derive(Debug)]
@@ -82,17 +87,54 @@ impl RatioSource {
 
     /// The latest round, read at `at`.
     pub async fn read(&self, at: Nanos) -> Result<RatioRound, RatioError> {
+        Ok(self.latest(at).await?.1)
+    }
+
+    /// The latest round, and the first one at or after `lookback_ns` before `at`: a later start counts less growth than
+    /// there was, never more. Asks the aggregator about some twenty rounds.
+    pub async fn read_with_past(&self, at: Nanos, lookback_ns: u64) -> Result<RatioRound, RatioError> {
+        let (newest, round) = self.latest(at).await?;
+        let wanted = Nanos(at.0.saturating_sub(lookback_ns));
+        let past = self.first_since(wanted, newest, &round).await?;
+        Ok(RatioRound { past: Some(past), ..round })
+    }
+
+    async fn latest(&self, at: Nanos) -> Result<(U80, RatioRound), RatioError> {
         let round = self.call(Aggregator::latestRoundDataCall {}).await?;
         if round.answeredInRound < round.roundId {
             return Err(RatioError::Answer("answered in an older round"));
         }
-        let updated_s: u64 = round.updatedAt.try_into().map_err(|_| RatioError::Answer("its time is out of range"))?;
-        if updated_s == 0 {
-            return Err(RatioError::Answer("the round is not finished"));
-        }
+        let updated_at = moment(round.updatedAt)?;
         let ratio = scaled(round.answer, self.decimals)?;
-        let updated_at = Nanos(updated_s.saturating_mul(SEC));
-        Ok(RatioRound { feed: self.feed, ratio, updated_at, read_at: at, past: None })
+        Ok((round.roundId, RatioRound { feed: self.feed, ratio, updated_at, read_at: at, past: None }))
+    }
+
+    /// The oldest round of the newest's phase that is not before `wanted`, by bisection. Rounds the aggregator no longer
+    /// knows are older.
+    async fn first_since(&self, wanted: Nanos, newest: U80, latest: &RatioRound) -> Result<PastRatio, RatioError> {
+        let mut found = PastRatio { ratio: latest.ratio, updated_at: latest.updated_at, at: wanted };
+        let newest: u128 = newest.to();
+        let (mut low, mut high) = ((newest >> PHASE_BITS << PHASE_BITS) + 1, newest);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let call = Aggregator::getRoundDataCall { round: U80::from(middle) };
+            let round = match self.call(call).await {
+                Ok(round) => round,
+                Err(RatioError::Node(why)) if why.contains("revert") => {
+                    low = middle + 1;
+                    continue;
+                }
+                Err(why) => return Err(why),
+            };
+            let updated_at = moment(round.updatedAt).unwrap_or(Nanos::ZERO);
+            if updated_at < wanted {
+                low = middle + 1;
+            } else {
+                found = PastRatio { ratio: scaled(round.answer, self.decimals)?, updated_at, at: wanted };
+                high = middle;
+            }
+        }
+        Ok(found)
     }
 
     async fn call<C: SolCall>(&self, call: C) -> Result<C::Return, RatioError> {
@@ -100,6 +142,14 @@ impl RatioSource {
         let bytes = self.provider.call(request).await.map_err(|why| RatioError::Node(why.to_string()))?;
         C::abi_decode_returns(&bytes).map_err(|why| RatioError::Abi(why.to_string()))
     }
+}
+
+fn moment(updated: U256) -> Result<Nanos, RatioError> {
+    let updated_s: u64 = updated.try_into().map_err(|_| RatioError::Answer("its time is out of range"))?;
+    if updated_s == 0 {
+        return Err(RatioError::Answer("the round is not finished"));
+    }
+    Ok(Nanos(updated_s.saturating_mul(SEC)))
 }
 
 /// An answer of `decimals` decimals as a ratio, rounded down.

@@ -149,9 +149,9 @@ impl Lister {
             Question::Feeds { currency, expiry_s } => {
                 let place = self.currencies.iter().position(|known| *known == *currency);
                 let place = place.and_then(|place| u8::try_from(place).ok());
-                let currency = place.map(CurrencyId).ok_or_else(|| wrong(&"a currency nobody trades"))?;
-                let slot = self.roster.watched_expiries().iter().position(|(_, watched)| *watched == expiry_s);
-                let read = feeds::option_feeds(result.as_bytes(), currency, expiry_s, at).map_err(|why| wrong(&why))?;
+                let id = place.map(CurrencyId).ok_or_else(|| wrong(&"a currency nobody trades"))?;
+                let slot = self.roster.watched_expiries().iter().position(|watched| *watched == (currency, expiry_s));
+                let read = feeds::option_feeds(result.as_bytes(), id, expiry_s, at).map_err(|why| wrong(&why))?;
                 let read = OptionFeeds { slot: slot.unwrap_or_default() as u8, ..read };
                 // A full lane means that pricing is behind; the next round says the same.
                 let _ = self.feeds.send(read);
