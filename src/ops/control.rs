@@ -1,7 +1,7 @@
 //! The control plane: supervised actix actors for whatever may wait. None of them can hold up the pipeline.
 //!
-//! `Clerk` keeps the pipeline's news; `RatioReader` polls the chain and `RateReader` the venue's lending rate, and each tells
-//! the pipeline on its own. A reader that dies is restarted by its supervisor; what it last said grows stale, and the
+//! `Clerk` keeps the pipeline's news; `RatioReader` polls the chain, `RateReader` the venue's lending rate and
+//! `ListingReader` its options and their signed feeds, and each tells the pipeline on its own. A reader that dies is restarted by its supervisor; what it last said grows stale, and the
 //! pipeline's guards do the rest.
 
 use crate::actors::risk::Notice;
@@ -13,7 +13,9 @@ use crate::engine::ports::Clock;
 use crate::io::clock::LiveClock;
 use crate::msg::{Command, Fill, RatioRound};
 use crate::ops::news::News;
-use crate::ops::rest::Rest;
+use crate::ops::lister::{Lister, Question};
+use crate::ops::rest::{Rest, RestError};
+use crate::ops::roster::Roster;
 use crate::topology::ControlEnds;
 use actix::prelude::*;
 use serde::Deserialize;
@@ -23,6 +25,8 @@ use std::time::Duration;
 const COLLECT: Duration = Duration::from_millis(10);
 /// How often the venue's lending rate is read.
 const RATE_EVERY: Duration = Duration::from_secs(10);
+/// How often the lister is asked whether something is due.
+const LIST_EVERY: Duration = Duration::from_millis(250);
 
 /// Asks for the news so far.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,8 @@ pub struct Troubles {
     pub ratio: u64,
     /// Rate reads that failed.
     pub rate: u64,
+    /// Reads of listings and signed feeds that failed.
+    pub listings: u64,
     /// The last failure, in words.
     pub last: Option<String>,
 }
@@ -55,6 +61,7 @@ impl Message for AskTroubles {
 enum Failed {
     Ratio(String),
     Rate(String),
+    Listings(String),
 }
 
 impl Message for Failed {
@@ -123,6 +130,10 @@ impl Handler<Failed> for Clerk {
                 self.troubles.rate += 1;
                 why
             }
+            Failed::Listings(why) => {
+                self.troubles.listings += 1;
+                why
+            }
         };
         self.troubles.last = Some(why);
     }
@@ -131,6 +142,7 @@ impl Handler<Failed> for Clerk {
 /// Polls one aggregator.
 pub struct RatioReader {
     source: RatioSource,
+    lookback_ns: Option<u64>,
     every: Duration,
     clock: LiveClock,
     rounds: Post<RatioRound>,
@@ -139,23 +151,28 @@ pub struct RatioReader {
 }
 
 impl RatioReader {
-    /// Reads `source` every `every` and tells market data; failures go to `clerk`.
+    /// Reads `source`, with its past if a look-back is given, every `every` and tells market data; failures go to `clerk`.
     pub fn new(
-        source: RatioSource,
+        (source, lookback_ns): (RatioSource, Option<u64>),
         every: Duration,
         clock: LiveClock,
         rounds: Post<RatioRound>,
         clerk: Addr<Clerk>,
     ) -> RatioReader {
-        RatioReader { source, every, clock, rounds, clerk, reading: false }
+        RatioReader { source, lookback_ns, every, clock, rounds, clerk, reading: false }
     }
 
     fn read(&mut self, context: &mut Context<Self>) {
         if std::mem::replace(&mut self.reading, true) {
             return; // the last read is still under way
         }
-        let (source, at) = (self.source.clone(), self.clock.now());
-        let read = async move { source.read(at).await };
+        let (source, lookback, at) = (self.source.clone(), self.lookback_ns, self.clock.now());
+        let read = async move {
+            match lookback {
+                Some(lookback_ns) => source.read_with_past(at, lookback_ns).await,
+                None => source.read(at).await,
+            }
+        };
         read.into_actor(self)
             .map(|answer, reader, _| {
                 reader.reading = false;
@@ -259,17 +276,85 @@ pub fn read_borrow_rate(result: &str) -> Result<Ratio, String> {
         .ok_or_else(|| "public/get_currency: USDC has no lending pool".to_owned())
 }
 
+/// Reads listings and signed feeds for the option vaults.
+pub struct ListingReader {
+    lister: Lister,
+    rest: Rest,
+    clock: LiveClock,
+    clerk: Addr<Clerk>,
+    reading: bool,
+}
+
+impl ListingReader {
+    /// Asks `rest` what `lister` wants to know; failures go to `clerk`.
+    pub fn new(lister: Lister, rest: Rest, clock: LiveClock, clerk: Addr<Clerk>) -> ListingReader {
+        ListingReader { lister, rest, clock, clerk, reading: false }
+    }
+
+    fn read(&mut self, context: &mut Context<Self>) {
+        self.lister.announce();
+        if self.reading {
+            return; // the last round is still under way
+        }
+        let questions = self.lister.questions(self.clock.now());
+        if questions.is_empty() {
+            return;
+        }
+        self.reading = true;
+        let rest = self.rest.clone();
+        let ask = async move {
+            let mut answers = Vec::with_capacity(questions.len());
+            for question in questions {
+                answers.push((question, rest.call(question.method(), &question.params(), None).await));
+            }
+            answers
+        };
+        ask.into_actor(self).map(|answers, reader, _| reader.take(answers)).spawn(context);
+    }
+
+    fn take(&mut self, answers: Vec<(Question, Result<String, RestError>)>) {
+        self.reading = false;
+        let at = self.clock.now();
+        for (question, answer) in answers {
+            let outcome = answer.map_err(|why| why.to_string()).and_then(|text| self.lister.answer(at, &question, &text));
+            if let Err(why) = outcome {
+                self.lister.ask_again(at);
+                self.clerk.do_send(Failed::Listings(why));
+            }
+        }
+        if self.lister.is_crowded() {
+            self.clerk.do_send(Failed::Listings("more options are listed than the instrument table has places".into()));
+        }
+    }
+}
+
+impl Actor for ListingReader {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Self::Context) {
+        self.reading = false;
+        self.read(context);
+        context.run_interval(LIST_EVERY, |reader, context| reader.read(context));
+    }
+}
+
+impl Supervised for ListingReader {}
+
 /// What the control plane is made of.
 pub struct Plan {
     /// Lanes.
     pub ends: ControlEnds,
     /// Each vault's perp, where it has one.
     pub perps: Vec<Option<InstrumentId>>,
-    /// Aggregators to poll.
-    pub ratios: Vec<RatioSource>,
+    /// Aggregators to poll, each with how far it looks back, if it does.
+    pub ratios: Vec<(RatioSource, Option<u64>)>,
     /// How often.
     pub ratio_every: Duration,
-    /// Venue to ask for rates.
+    /// What the option vaults need listed, if there are any.
+    pub roster: Option<Roster>,
+    /// Currencies, by place.
+    pub currencies: Vec<String>,
+    /// Venue to ask for rates and listings.
     pub rest: Rest,
     /// Clock.
     pub clock: LiveClock,
@@ -277,11 +362,16 @@ pub struct Plan {
 
 /// Starts the actors on the present arbiter and returns the clerk's address.
 pub fn start(plan: Plan) -> Addr<Clerk> {
-    let ControlEnds { commands, ratios, notices } = plan.ends;
+    let ControlEnds { commands, ratios, feeds, bulletin, notices } = plan.ends;
     let clerk = Clerk::new(notices, plan.perps).start();
     for source in plan.ratios {
         let (clerk, clock, every, rounds) = (clerk.clone(), plan.clock.clone(), plan.ratio_every, ratios.clone());
         Supervisor::start(move |_| RatioReader::new(source, every, clock, rounds, clerk));
+    }
+    if let Some(roster) = plan.roster {
+        let lister = Lister::new(roster, bulletin, feeds, plan.currencies);
+        let (rest, clock, clerk) = (plan.rest.clone(), plan.clock.clone(), clerk.clone());
+        Supervisor::start(move |_| ListingReader::new(lister, rest, clock, clerk));
     }
     let (rest, clock, reader_clerk) = (plan.rest, plan.clock, clerk.clone());
     Supervisor::start(move |_| RateReader::new(rest, clock, commands, reader_clerk));

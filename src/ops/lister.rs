@@ -19,6 +19,8 @@ use std::collections::VecDeque;
 const LISTINGS_NS: u64 = 600 * SEC;
 /// How often the signed feeds of watched expiries are read.
 const FEEDS_NS: u64 = 10 * SEC;
+/// A failed read is repeated after this long.
+const AGAIN_NS: u64 = 5 * SEC;
 /// Rows of a page (the venue's largest).
 const PAGE_SIZE: u32 = 1_000;
 
@@ -159,6 +161,11 @@ impl Lister {
         }
         self.announce();
         Ok(())
+    }
+
+    /// Something could not be read: it is asked for again soon.
+    pub fn ask_again(&mut self, at: Nanos) {
+        self.listings_due = self.listings_due.min(at.plus(AGAIN_NS));
     }
 
     /// Passes on what the actors had no room for yet.
