@@ -186,7 +186,6 @@ impl Exchange {
             self.instruments.push(option);
             self.markets.push(market::Market::default());
         } else {
-            self.by_name.remove(&self.instruments[ix].name);
             self.instruments[ix] = option;
             self.markets[ix] = market::Market::default();
         }
@@ -222,6 +221,9 @@ impl Exchange {
             let named: BTreeSet<usize> = self.topics.values().filter_map(|t| t.channel.instrument()).collect();
             let (kept, free) = std::mem::take(&mut settled.places).into_iter().partition(|ix| named.contains(ix));
             settled.places = kept;
+            for ix in &free {
+                self.by_name.remove(&self.instruments[*ix].name);
+            }
             self.free.extend::<Vec<usize>>(free);
         }
     }
