@@ -167,15 +167,6 @@ impl Side {
     }
 }
 
-/// Which way an option pays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Right {
-    /// Pays what the settlement price is above the strike.
-    Call,
-    /// Pays what the settlement price is below the strike.
-    Put,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
