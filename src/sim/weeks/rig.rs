@@ -47,14 +47,14 @@ impl Rig {
     /// # Errors
     /// The vault's own configuration or the venue's listing is unusable; each in words.
     pub fn open(terms: &Terms, world: WorldSettings, start: Nanos) -> Result<Rig, String> {
-        let stage = terms.vault.stage();
-        let config = Config::parse(stage.config, stage.file, &Online::here()).map_err(|why| why.to_string())?;
+        let scene = terms.vault.scene();
+        let config = Config::parse(scene.config, scene.file, &Online::here()).map_err(|why| why.to_string())?;
         let mut account = developer_accounts(terms.seed, 1).remove(0);
-        let deposit = stage.deposit.parse().map_err(|why| format!("deposit: {why}"))?;
-        account.balances = vec![(stage.collateral.to_owned(), deposit)];
+        let deposit = scene.deposit.parse().map_err(|why| format!("deposit: {why}"))?;
+        account.balances = vec![(scene.collateral.to_owned(), deposit)];
         let settings = Settings { seed: terms.seed, accounts: vec![account.clone()], ..Settings::default() };
         let mut venue = SimVenue::open(settings, world, start);
-        venue.wire_ratio_feeds(stage.ratio_feeds);
+        venue.wire_ratio_feeds(scene.ratio_feeds);
         let instruments = (0u16..)
             .zip(config.instruments())
             .map(|(place, name)| instrument(&mut venue, InstrumentId(place), name))
