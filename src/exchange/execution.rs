@@ -29,16 +29,23 @@ pub struct Reach {
     pub amount: Decimal,
 }
 
-/// Who meets whom, at what.
+/// What two sides agree on.
 #[derive(Clone, Copy, Debug)]
-struct Match {
-    trade_id: Uuid,
-    op_uuid: Uuid,
-    price: Decimal,
-    amount: Decimal,
-    mark: Decimal,
-    index: Decimal,
-    at: Nanos,
+pub struct Match {
+    /// Shared by both sides.
+    pub trade_id: Uuid,
+    /// Protocol operation.
+    pub op_uuid: Uuid,
+    /// Price.
+    pub price: Decimal,
+    /// Amount.
+    pub amount: Decimal,
+    /// Mark at the time.
+    pub mark: Decimal,
+    /// Index at the time.
+    pub index: Decimal,
+    /// When.
+    pub at: Nanos,
 }
 
 impl Exchange {
@@ -149,19 +156,13 @@ impl Exchange {
         order.filled_value += deal.price * deal.amount;
         order.fee += fee;
         order.updated_ms = deal.at.ms();
-        let (realized, realized_excl) = match instrument.kind {
-            Kind::Erc20 => self.book_spot(order.sub, instrument.base, signed, deal, fee, extra_fee),
-            Kind::Perp => self.book_perp(order.sub, order.instrument, signed, deal, fee, extra_fee),
-        };
-        self.house.fees += fee + extra_fee;
-        let wallet = self.subs.get_mut(&order.sub).map(|sub| {
-            sub.fees_paid += fee + extra_fee;
-            sub.wallet
-        });
+        let (realized, realized_excl) = self.book_fill(order.sub, order.instrument, signed, deal, fee, extra_fee);
+        let wallet = self.subs.get(&order.sub).map(|sub| sub.wallet);
         TradeRow {
             trade_id: deal.trade_id,
             op_uuid: deal.op_uuid,
             order: order.id,
+            deal: None,
             label: order.label.clone(),
             sub: order.sub,
             wallet: wallet.unwrap_or_default(),
@@ -178,6 +179,28 @@ impl Exchange {
             realized_excl,
             at_ms: deal.at.ms(),
         }
+    }
+
+    /// Books a signed amount and its fees into one subaccount; returns PnL realised with and without fees.
+    pub(super) fn book_fill(
+        &mut self,
+        id: u64,
+        ix: usize,
+        signed: Decimal,
+        deal: &Match,
+        fee: Decimal,
+        extra_fee: Decimal,
+    ) -> (Decimal, Decimal) {
+        let (kind, base) = (self.instruments[ix].kind, self.instruments[ix].base);
+        let realized = match kind {
+            Kind::Erc20 => self.book_spot(id, base, signed, deal, fee, extra_fee),
+            Kind::Perp => self.book_perp(id, ix, signed, deal, fee, extra_fee),
+        };
+        self.house.fees += fee + extra_fee;
+        if let Some(sub) = self.subs.get_mut(&id) {
+            sub.fees_paid += fee + extra_fee;
+        }
+        realized
     }
 
     fn book_spot(

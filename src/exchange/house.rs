@@ -19,7 +19,9 @@ impl Exchange {
         let mut sub = Subaccount::new(wallet, name, true, &self.lending);
         self.fund(&mut sub, balances.iter().map(|(asset, amount)| (*asset, *amount)));
         self.subs.insert(id, sub);
-        self.wallets.entry(wallet).or_insert_with(|| Wallet::new(tier, self.now)).subaccounts.push(id);
+        let account = self.wallets.entry(wallet).or_insert_with(|| Wallet::new(tier, self.now));
+        account.subaccounts.push(id);
+        account.rfq_maker = true;
         id
     }
 
@@ -226,5 +228,6 @@ impl Exchange {
         let protected: Vec<usize> =
             (0..self.instruments.len()).filter(|ix| self.instruments[*ix].base == currency).collect();
         self.cancel_where(sub, "mmp_trigger", at, |o| o.mmp && protected.contains(&o.instrument));
+        self.cancel_quotes_where("mmp_trigger", at, |q| q.sub == sub && q.mmp && q.touches(&protected));
     }
 }

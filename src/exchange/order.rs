@@ -140,6 +140,15 @@ impl Order {
     }
 }
 
+/// The quote behind a trade that came from a request for quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deal {
+    /// The request.
+    pub rfq: Uuid,
+    /// The quote executed.
+    pub quote: Uuid,
+}
+
 /// One side of a match.
 #[derive(Clone, Debug)]
 pub struct TradeRow {
@@ -147,8 +156,10 @@ pub struct TradeRow {
     pub trade_id: Uuid,
     /// Protocol operation.
     pub op_uuid: Uuid,
-    /// Order filled.
+    /// Order filled; for a quote, the quote's name.
     pub order: OrderId,
+    /// The quote behind it, if there is one.
+    pub deal: Option<Deal>,
     /// Its label.
     pub label: String,
     /// Subaccount.
@@ -185,7 +196,8 @@ impl TradeRow {
     fn shared(&self) -> Value {
         json!({
             "subaccount_id": self.sub, "instrument_name": self.instrument_name, "direction": self.side.wire(),
-            "quote_id": null, "rfq_id": null, "trade_id": format!("{:?}", self.trade_id), "timestamp": self.at_ms,
+            "quote_id": self.deal.map(|d| format!("{:?}", d.quote)),
+            "rfq_id": self.deal.map(|d| format!("{:?}", d.rfq)), "trade_id": format!("{:?}", self.trade_id), "timestamp": self.at_ms,
             "mark_price": decimal(self.mark), "index_price": decimal(self.index),
             "trade_price": decimal(self.price), "trade_amount": decimal(self.amount),
             "liquidity_role": if self.taker { "taker" } else { "maker" },

@@ -71,7 +71,8 @@ impl Exchange {
         let channels = if self.topics.is_empty() { Nanos::MAX } else { books.min(tickers) };
         let expiry = self.expiries.first().map_or(Nanos::MAX, |(s, _)| Nanos(s.saturating_mul(SEC)));
         let released = self.waiting.next().unwrap_or(Nanos::MAX);
-        Some([sample, settle, interest, channels, expiry, released].into_iter().min().unwrap_or(Nanos::MAX))
+        let window = self.rfq.next_expiry().unwrap_or(Nanos::MAX);
+        Some([sample, settle, interest, channels, expiry, released, window].into_iter().min().unwrap_or(Nanos::MAX))
     }
 
     /// Does everything due by `at`, in order of time where order matters.
@@ -79,6 +80,7 @@ impl Exchange {
         self.advance(at);
         self.release_waiting(at, out);
         self.expire_orders(at);
+        self.expire_rfqs(at);
         while self.due.sample <= at {
             let moment = self.due.sample;
             self.sample(moment);
