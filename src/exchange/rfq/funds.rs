@@ -154,7 +154,7 @@ impl Exchange {
             let selling = |o: &&Order| o.instrument == fill.instrument && o.side == Side::Sell;
             let resting: Decimal =
                 sub.open.iter().filter_map(|id| self.orders.get(id)).filter(selling).map(Order::remaining).sum();
-            let balance = sub.balance(&instrument.base);
+            let balance = sub.balance(instrument.base);
             if resting - fill.signed > balance {
                 let held = format!("{} {balance}, open sells {resting}", instrument.base);
                 return Err(Refusal::because(11020, held));
