@@ -91,7 +91,7 @@ impl Method {
 }
 
 fn find_method(name: &str) -> Option<&'static Method> {
-    let tables: [&'static [Method]; 9] = [
+    let tables: [&'static [Method]; 10] = [
         super::public::METHODS,
         super::registry::METHODS,
         super::orders::METHODS,
@@ -101,6 +101,7 @@ fn find_method(name: &str) -> Option<&'static Method> {
         super::rfq::TAKER_METHODS,
         super::rfq::MAKER_METHODS,
         super::debug::METHODS,
+        super::options::METHODS,
     ];
     tables.into_iter().flatten().find(|m| m.name == name)
 }

@@ -7,9 +7,9 @@ use super::{PricedLeg, Quote, Rfq};
 use crate::base::ids::{Side, Uuid};
 use crate::base::time::Nanos;
 use crate::exchange::admission::side;
-use crate::exchange::execution::Match;
+use crate::exchange::execution::Deal;
 use crate::exchange::money::json as decimal;
-use crate::exchange::order::{Deal, Status, TradeRow};
+use crate::exchange::order::{Status, TradeRow};
 use crate::exchange::public::now;
 use crate::exchange::rpc::{Answer, Call};
 use crate::exchange::{Exchange, Refusal};
@@ -129,9 +129,8 @@ impl Exchange {
         let op_uuid = self.ids.uuid();
         for (place, made) in fills.maker.iter().enumerate() {
             let (ix, price, amount) = (made.instrument, made.price, made.signed.abs());
-            let (mark, index) = (self.mark_of(ix), self.index_of(ix));
-            let deal = Match { trade_id: self.ids.uuid(), op_uuid, price, amount, mark, index, at };
-            self.markets[ix].stats.on_trade(at, price, index, amount);
+            let deal = Deal { op_uuid, ..self.deal(ix, price, amount, at) };
+            self.markets[ix].stats.on_trade(at, price, deal.index, amount);
             self.book_leg(taken.sub, &taken.label, quote, &fills.taker[place], &deal, true);
             self.book_leg(quote.sub, &quote.label, quote, made, &deal, false);
         }
@@ -142,18 +141,17 @@ impl Exchange {
         self.executed_json(taken, quote, fees(&fills.taker), filled_pct, at)
     }
 
-    fn book_leg(&mut self, sub: u64, label: &str, quote: &Quote, fill: &LegFill, deal: &Match, taker: bool) {
+    fn book_leg(&mut self, sub: u64, label: &str, quote: &Quote, fill: &LegFill, deal: &Deal, taker: bool) {
         let ix = fill.instrument;
-        let (realized, realized_excl) = self.book_fill(sub, ix, fill.signed, deal, fill.fee, fill.extra_fee);
+        let (realized, realized_excl) = self.book_amount((sub, ix), fill.signed, deal, (fill.fee, fill.extra_fee));
         let row = TradeRow {
             trade_id: deal.trade_id,
             op_uuid: deal.op_uuid,
             order: quote.id,
-            deal: Some(Deal { rfq: quote.rfq, quote: quote.id }),
             label: label.to_string(),
             sub,
             wallet: self.subs.get(&sub).map(|s| s.wallet).unwrap_or_default(),
-            instrument_name: self.instruments[ix].name,
+            instrument_name: self.instruments[ix].name.clone(),
             side: if fill.signed > Decimal::ZERO { Side::Buy } else { Side::Sell },
             taker,
             price: deal.price,
@@ -164,6 +162,7 @@ impl Exchange {
             index: deal.index,
             realized,
             realized_excl,
+            rfq: Some((quote.rfq, quote.id)),
             at_ms: deal.at.ms(),
         };
         self.note_trade(row, ix);

@@ -64,9 +64,8 @@ impl Exchange {
         let dearest = (0..legs.len()).rev().max_by_key(|at| base_fee(*at));
         let fill = |(at, l): (usize, &PricedLeg)| {
             let instrument = l.leg.instrument;
-            let index = self.index_of(instrument);
-            let base_due = Some(at) == dearest;
-            let charged = fee(&self.instruments[instrument], taker, l.price, index, l.leg.amount, base_due);
+            let (prices, base_due) = (self.fee_prices(instrument, l.price), Some(at) == dearest);
+            let charged = fee(&self.instruments[instrument], taker, prices, l.leg.amount, base_due);
             LegFill {
                 instrument,
                 signed: signed(leg_side(&l.leg, direction), l.leg.amount),
@@ -105,6 +104,10 @@ impl Exchange {
                     let perp = portfolio.perps.entry(fill.instrument).or_default();
                     perp.0 += fill.signed;
                     perp.1 += truncate((self.mark_of(fill.instrument) - fill.price) * fill.signed);
+                }
+                Kind::Option => {
+                    *portfolio.options.entry(fill.instrument).or_default() += fill.signed;
+                    cash -= truncate(fill.price * fill.signed);
                 }
                 Kind::Erc20 => {
                     let base = self.instruments[fill.instrument].base;
@@ -173,6 +176,10 @@ impl Exchange {
                     let aggregate = self.markets[ix].perp.aggregate_funding;
                     let traded = position.trade(fill.signed, fill.price, fill.fee, self.mark_of(ix), aggregate);
                     (traded.realized, traded.realized_excl)
+                }
+                Kind::Option => {
+                    let mut position = sub.options.get(&ix).cloned().unwrap_or_default();
+                    position.trade(fill.signed, fill.price, fill.fee)
                 }
                 Kind::Erc20 => {
                     let held = sub.holdings.get(self.instruments[ix].base);

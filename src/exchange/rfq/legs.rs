@@ -40,9 +40,12 @@ impl Exchange {
     fn read_leg(&self, p: Params) -> Result<Leg, Refusal> {
         let instrument = self.find_instrument(p.text("instrument_name")?)?;
         let listed = &self.instruments[instrument];
-        let name: Arc<str> = Arc::from(&*listed.name);
+        let name = listed.name.clone();
         if self.index_of(instrument).is_zero() {
             return Err(Refusal::because(11021, format!("{name} has no index price yet")));
+        }
+        if !listed.active || self.now.secs() >= listed.deactivation_s {
+            return Err(Refusal::because(11021, format!("{name} does not trade any more")));
         }
         let amount = p.decimal("amount")?;
         if amount <= Decimal::ZERO || !multiple_of(amount, listed.step) {

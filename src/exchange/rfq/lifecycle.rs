@@ -7,7 +7,7 @@ use crate::exchange::order::Status;
 use crate::exchange::session::Channel;
 use crate::exchange::{Exchange, Refusal};
 use alloy_primitives::Address;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Why quotes end when their request is filled or cancelled.
 const RFQ_GONE: &str = "rfq_no_longer_open";
@@ -74,6 +74,14 @@ impl Exchange {
         }
     }
 
+    /// Requests lapse when one of their instruments stops trading.
+    pub(in crate::exchange) fn lapse_rfqs_in(&mut self, places: &[usize], at: Nanos) {
+        let touched = |rfq: &&Rfq| rfq.legs.iter().any(|leg| places.contains(&leg.instrument));
+        let open = self.rfq.windows.iter().filter_map(|(_, id)| self.rfq.rfqs.get(id));
+        let ids: Vec<Uuid> = open.filter(touched).map(|rfq| rfq.id).collect();
+        ids.into_iter().for_each(|id| self.end_rfq(id, Status::Expired, "", at));
+    }
+
     /// Cancels the open quotes that satisfy a condition; returns their names.
     pub(in crate::exchange) fn cancel_quotes_where(
         &mut self,
@@ -94,6 +102,14 @@ impl Exchange {
         rfqs.dedup();
         rfqs.into_iter().for_each(|rfq| self.tell_best(rfq));
         chosen.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Cancels a maker's protected quotes in a currency; all legs of a quote have the same.
+    pub(in crate::exchange) fn cancel_protected_quotes(&mut self, sub: u64, currency: &str, at: Nanos) {
+        let same = |q: &Quote| q.legs.iter().all(|l| self.instruments[l.leg.instrument].base == currency);
+        let mine = self.rfq.quotes_of(sub).filter(|q| q.status == Status::Open && q.mmp && same(q));
+        let ids: BTreeSet<Uuid> = mine.map(|q| q.id).collect();
+        self.cancel_quotes_where("mmp_trigger", at, |q| ids.contains(&q.id));
     }
 
     /// An open request, or 11101, 11104.

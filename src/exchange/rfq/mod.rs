@@ -170,13 +170,6 @@ impl Rfq {
     }
 }
 
-impl Quote {
-    /// True if any leg is among some catalog places.
-    pub fn touches(&self, places: &[usize]) -> bool {
-        self.legs.iter().any(|l| places.contains(&l.leg.instrument))
-    }
-}
-
 /// All requests and quotes, open and remembered.
 #[derive(Debug, Default)]
 pub struct Desk {

@@ -2,10 +2,12 @@
 
 mod conservation;
 mod keys_and_debug;
+mod options;
 mod orders;
 mod rfq;
 mod rfq_conservation;
 mod rfq_hashes;
+mod rfq_options;
 mod rfq_refusals;
 mod rfq_stories;
 
