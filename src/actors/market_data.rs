@@ -68,6 +68,8 @@ pub struct Counts {
     pub lost: u64,
     /// Subscriptions refused.
     pub unsubscribed: u64,
+    /// Instruments for which the decoder had no room.
+    pub listings_refused: u64,
 }
 
 /// One connection's liveness.
@@ -220,7 +222,9 @@ impl Actor for MarketData {
             }
             In::Feeds(feeds) => out.facts.push(MarketMsg { trace: seen(at), body: Market::Feeds(feeds) }),
             In::Listing(listing) => {
-                self.decoder.apply(&listing);
+                if self.decoder.apply(&listing).is_err() {
+                    self.counts.listings_refused += 1;
+                }
                 self.watched.apply(&listing);
             }
             In::Tick => {

@@ -8,6 +8,8 @@ pub enum RequestKind {
     Login = b'l',
     /// `subscribe`.
     Subscribe = b's',
+    /// `unsubscribe`.
+    Unsubscribe = b'u',
     /// `private/order`; the number is the nonce.
     Order = b'o',
     /// `private/replace`; the number is the new order's nonce.
@@ -51,9 +53,10 @@ pub enum RequestKind {
 }
 
 /// Every kind.
-pub const REQUEST_KINDS: [RequestKind; 22] = [
+pub const REQUEST_KINDS: [RequestKind; 23] = [
     RequestKind::Login,
     RequestKind::Subscribe,
+    RequestKind::Unsubscribe,
     RequestKind::Order,
     RequestKind::Replace,
     RequestKind::Cancel,
@@ -92,6 +95,7 @@ impl RequestKind {
         match self {
             RequestKind::Login => "public/login",
             RequestKind::Subscribe => "subscribe",
+            RequestKind::Unsubscribe => "unsubscribe",
             RequestKind::Order => "private/order",
             RequestKind::Replace => "private/replace",
             RequestKind::Cancel => "private/cancel",

@@ -8,8 +8,9 @@ use crate::actors::pricing::{ModelOf, Pricing};
 use crate::actors::risk::{Plan, Risk};
 use crate::actors::signer::Signer;
 use crate::base::ids::{InstrumentId, Name, Nonce, SubaccountId, VaultId};
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
+use crate::derive::desk::MemberTerms;
 use crate::derive::dialect::{Address, Dialect};
 use crate::derive::seal::Sealer;
 use crate::engine::ports::{Clock, Key, Store, Transport};
@@ -21,7 +22,7 @@ use crate::ops::roster::{Roster, Want};
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::strategy::basis::{Basis, Params};
 use crate::strategy::options::OptionVault;
-use crate::strategy::options::params::OptionParams;
+use crate::strategy::options::params::{AuctionTerms, OptionParams};
 use crate::topology::Parts;
 
 /// Options that can be listed at once: a week of expiries for two currencies and both rights.
@@ -156,17 +157,33 @@ impl Blueprint {
         self.vaults.iter().flat_map(pairs).collect()
     }
 
-    /// Each vault's subaccount, and which options it may trade.
+    /// Each vault's subaccount.
     fn members(&self) -> Vec<Member> {
         let member = |plan: &VaultPlan| Member {
             vault: plan.book.vault,
             subaccount: plan.book.subaccount,
-            options: match &plan.kind {
-                PlanKind::Options(options) => Some((options.currency, options.params.product.right())),
-                PlanKind::Basis(_) => None,
-            },
         };
         self.vaults.iter().map(member).collect()
+    }
+
+    /// How often open quotes are asked for, beside what is pushed: as often as the most eager vault wants.
+    fn quote_poll_ns(&self) -> u64 {
+        let polls = self.option_plans().filter_map(|(_, plan)| match plan.params.auction {
+            AuctionTerms::Rfq(terms) => Some(terms.poll_ns),
+            AuctionTerms::Limit(_) => None,
+        });
+        polls.min().unwrap_or(SEC / 2)
+    }
+
+    /// Which options each option vault may trade.
+    fn option_members(&self) -> Vec<MemberTerms> {
+        let terms = |(book, plan): (&Book, &OptionPlan)| MemberTerms {
+            vault: book.vault,
+            subaccount: book.subaccount,
+            option_currency: Some(plan.currency),
+            right: Some(plan.params.product.right()),
+        };
+        self.option_plans().map(terms).collect()
     }
 
     /// Channels of market data: the ticker for marks, bands and funding, the book for its top.
@@ -233,12 +250,14 @@ impl Blueprint {
             PlanKind::Options(plan) => Mandate::Options(plan.limits),
         };
         let plans = self.vaults.iter().map(|plan| Plan { book: plan.book, mandate: mandate(&plan.kind) }).collect();
-        let sealer = Sealer::new(self.dialect, self.wallet, self.pairs(), self.members(), key, store, self.nonce_floor);
+        let sealer = Sealer::new(self.dialect, self.wallet, self.pairs(), key, store, self.nonce_floor)
+            .with_options(self.option_members());
         let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
         let gateway =
-            Gateway::new(terms, sealer.signer(), self.pairs(), self.members(), Decoder::new(self.vocabulary()));
+            Gateway::new(terms, sealer.signer(), self.pairs(), self.members(), Decoder::new(self.vocabulary()))
+                .with_options(self.option_members(), self.quote_poll_ns());
         let currencies = self.currencies.iter().map(|name| Name::new(name).unwrap_or_default()).collect();
         Parts {
             market_data: (market_data, public, external),

@@ -3,4 +3,3 @@
 pub mod ports;
 pub mod record;
 pub mod venue;
-pub mod weeks;

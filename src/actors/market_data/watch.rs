@@ -60,8 +60,8 @@ impl WatchList {
         match listing {
             Listing::Listed { instrument, watched } if instrument.kind == Kind::Option => {
                 self.release(instrument.id, Some(&instrument.name));
-                let known = self.watches.iter_mut().find(|watch| watch.name == instrument.name);
-                match known {
+                let known = self.watches.iter().position(|watch| watch.name == instrument.name);
+                match known.map(|place| &mut self.watches[place]) {
                     Some(watch) => *watch = Watch { id: instrument.id, wanted: *watched, ..*watch },
                     None if *watched && self.watches.len() < WATCHED_MAX => self.watches.push(Watch {
                         id: instrument.id,

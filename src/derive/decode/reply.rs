@@ -56,7 +56,7 @@ pub(super) fn result<'f, S: Source<'f>>(
             b"ok" => ReplyBody::Done,
             _ => return Err(Malformed::Word),
         },
-        RequestKind::MmpConfig => s.skip().map(|()| ReplyBody::Done)?,
+        RequestKind::MmpConfig | RequestKind::Unsubscribe => s.skip().map(|()| ReplyBody::Done)?,
         RequestKind::Login => login(s, id, out)?,
         RequestKind::Subscribe => subscribed(s)?,
         RequestKind::Time => ReplyBody::Time { venue_at: s.millis()? },

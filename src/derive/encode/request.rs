@@ -84,7 +84,22 @@ pub fn subscribe<'o, 'c>(
     seq: u64,
     channels: impl IntoIterator<Item = &'c str>,
 ) -> Result<&'o [u8], EncodeError> {
-    let mut params = Params::open(out, RequestKind::Subscribe, seq);
+    channel_list(Params::open(out, RequestKind::Subscribe, seq), channels)
+}
+
+/// `unsubscribe` from channels by name.
+pub fn unsubscribe<'o, 'c>(
+    out: &'o mut [u8],
+    seq: u64,
+    channels: impl IntoIterator<Item = &'c str>,
+) -> Result<&'o [u8], EncodeError> {
+    channel_list(Params::open(out, RequestKind::Unsubscribe, seq), channels)
+}
+
+fn channel_list<'o, 'c>(
+    mut params: Params<'o>,
+    channels: impl IntoIterator<Item = &'c str>,
+) -> Result<&'o [u8], EncodeError> {
     params.key("channels").raw(b"[");
     for (place, channel) in channels.into_iter().enumerate() {
         params.text.raw(if place == 0 { b"\"" } else { b",\"" }).name(channel.as_bytes()).raw(b"\"");

@@ -192,7 +192,7 @@ impl<T: Transport, C: Clock> GatewayCell<T, C> {
     fn hear_listings(&mut self) -> bool {
         let mut busy = false;
         while let Some(listing) = self.inbox.listings.receive() {
-            self.actor.on(self.clock.now(), gateway::In::Listing(&listing), &mut self.out);
+            self.actor.on(self.clock.now(), gateway::In::Listing(listing), &mut self.out);
             busy = true;
         }
         busy
