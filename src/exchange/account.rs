@@ -6,6 +6,7 @@ use super::lending::Lending;
 use super::limits::Budgets;
 use super::mmp::Mmp;
 use super::money::truncate;
+use super::options::{OptionPosition, SettlementRow};
 use super::order::{Order, TradeRow};
 use super::position::Position;
 use super::{OrderId, Refusal, Tier};
@@ -159,6 +160,8 @@ pub struct Subaccount {
     pub holdings: BTreeMap<&'static str, Holding>,
     /// Perp positions by instrument.
     pub positions: BTreeMap<usize, Position>,
+    /// Option positions by instrument.
+    pub options: BTreeMap<usize, OptionPosition>,
     /// Resting orders.
     pub open: BTreeSet<OrderId>,
     /// Nonces used by orders.
@@ -171,6 +174,8 @@ pub struct Subaccount {
     pub trades: VecDeque<TradeRow>,
     /// Funding settlements as (ms, instrument, pnl, funding), newest last.
     pub settlements: VecDeque<(u64, usize, Decimal, Decimal)>,
+    /// Settled option positions, newest last.
+    pub option_settlements: VecDeque<SettlementRow>,
     /// Interest payments as (ms, amount), newest last.
     pub interest: VecDeque<(u64, Decimal)>,
     /// Lending index at which cash last grew.
@@ -194,12 +199,14 @@ impl Subaccount {
             house,
             holdings: BTreeMap::new(),
             positions: BTreeMap::new(),
+            options: BTreeMap::new(),
             open: BTreeSet::new(),
             nonces: Nonces::default(),
             mmp: BTreeMap::new(),
             ended: VecDeque::new(),
             trades: VecDeque::new(),
             settlements: VecDeque::new(),
+            option_settlements: VecDeque::new(),
             interest: VecDeque::new(),
             cash_index: lending.supply_index,
             pending_interest: Decimal::ZERO,
@@ -219,6 +226,12 @@ impl Subaccount {
         let cash = self.balance(CASH);
         let index = lending.index(cash);
         truncate(self.pending_interest + cash * (index / self.cash_index - Decimal::ONE))
+    }
+
+    /// Signed size of a perp or option position.
+    pub fn position(&self, ix: usize) -> Decimal {
+        let perp = self.positions.get(&ix).map(|p| p.amount);
+        perp.or_else(|| self.options.get(&ix).map(|p| p.amount)).unwrap_or_default()
     }
 
     /// Changes cash; what has grown so far becomes pending interest first.

@@ -10,7 +10,7 @@ use super::rpc::Call;
 use super::{Exchange, Refusal, TimeInForce};
 use crate::base::ids::Side;
 use crate::base::time::{MS, Nanos, SEC};
-use alloy_primitives::{Address, U256};
+use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ impl Exchange {
             id: self.ids.uuid(),
             sub,
             instrument: ix,
-            instrument_name: self.instruments[ix].name,
+            instrument_name: self.instruments[ix].name.clone(),
             side: side(p)?,
             limit_price: p.decimal("limit_price")?,
             signed_limit_price: None,
@@ -105,7 +105,7 @@ impl Exchange {
         let max_fee = e18(order.max_fee).ok_or_else(|| invalid("max_fee", "zero or more"))?;
         let data = trade_data(
             self.instruments[order.instrument].address,
-            U256::ZERO,
+            self.instruments[order.instrument].sub_id,
             e18_signed(order.limit_price),
             e18_signed(order.amount),
             max_fee,

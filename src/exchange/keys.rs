@@ -133,6 +133,7 @@ impl SessionKey {
             Need::AnyTrade => self.scopes.any_trade(),
             Need::Orderbook(Kind::Erc20) => self.scopes.covers(4),
             Need::Orderbook(Kind::Perp) => self.scopes.covers(5),
+            Need::Orderbook(Kind::Option) => self.scopes.covers(6),
             Need::AllTrade => self.scopes.covers(2) && self.subaccounts.is_empty(),
             Need::SetSessionKey => self.scopes.covers(15),
         }

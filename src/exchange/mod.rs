@@ -25,6 +25,7 @@ mod margin;
 mod market;
 mod mmp;
 mod money;
+mod options;
 mod order;
 mod orders;
 mod outbox;
@@ -46,6 +47,7 @@ mod stats;
 mod tests;
 pub mod world;
 
+pub use options::{OptionMark, Svi};
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};
 pub use refusal::Refusal;
 pub use settings::{AccountSeed, Network, Settings, Tier, developer_accounts};
@@ -57,6 +59,7 @@ use alloy_primitives::{Address, B256};
 use catalog::{Asset, Instrument};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// An order's venue name.
 pub type OrderId = Uuid;
@@ -87,7 +90,7 @@ pub struct HouseFill {
     pub resting: Decimal,
 }
 
-/// A perp position as the exchange accounts for it.
+/// A perp or option position as the exchange accounts for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PositionReport {
     /// Signed size.
@@ -96,7 +99,7 @@ pub struct PositionReport {
     pub average_price: Decimal,
     /// Entry price without fees.
     pub average_price_excl_fees: Decimal,
-    /// PnL and funding not yet settled into USDC.
+    /// Perps: PnL and funding not yet settled into USDC. Options: amount × mark.
     pub mark_value: Decimal,
     /// The funding part of `mark_value`.
     pub pending_funding: Decimal,
@@ -109,7 +112,7 @@ pub struct PositionReport {
 pub struct SubaccountReport {
     /// Balances by asset name, `USDC` included (negative is borrowed), without pending interest.
     pub balances: BTreeMap<String, Decimal>,
-    /// Perp positions by instrument name.
+    /// Perp and option positions by instrument name.
     pub positions: BTreeMap<String, PositionReport>,
     /// Sum of fees charged.
     pub fees_paid: Decimal,
@@ -150,6 +153,8 @@ pub struct House {
     pub fees: Decimal,
     /// Counterpart of perp cash flows; what rounding leaves once everything is settled at one mark.
     pub perp_clearing: Decimal,
+    /// Counterpart of option premiums and settlements; only rounding stays.
+    pub option_clearing: Decimal,
     /// Counterpart of interest: the security module's share and what is lent but not borrowed by accounts here.
     pub interest: Decimal,
 }
@@ -162,12 +167,19 @@ pub struct Exchange {
     assets: Vec<Asset>,
     instruments: Vec<Instrument>,
     markets: Vec<market::Market>,
+    by_name: BTreeMap<Arc<str>, usize>,
+    /// Places below this are the standing instruments.
+    standing: usize,
+    free: Vec<usize>,
+    chains: options::Chains,
+    settled: VecDeque<options::Settlement>,
+    feed_key: options::FeedKey,
     spots: BTreeMap<&'static str, market::Spot>,
     lending: lending::Lending,
     wallets: BTreeMap<Address, Wallet>,
     subs: BTreeMap<u64, Subaccount>,
     orders: BTreeMap<OrderId, order::Order>,
-    expiries: BTreeSet<(u64, OrderId)>,
+    order_expiries: BTreeSet<(u64, OrderId)>,
     waiting: orders::Waiting,
     conns: BTreeMap<ConnId, session::Connection>,
     topics: session::Topics,
@@ -191,13 +203,19 @@ impl Exchange {
             domain: eip712::domain_separator(settings.network),
             assets: catalog::assets(),
             markets: instruments.iter().map(|_| market::Market::default()).collect(),
+            by_name: instruments.iter().enumerate().map(|(ix, i)| (i.name.clone(), ix)).collect(),
+            standing: instruments.len(),
+            free: Vec::new(),
+            chains: BTreeMap::new(),
+            settled: VecDeque::new(),
+            feed_key: options::FeedKey::new(),
             instruments,
             spots: BTreeMap::new(),
             lending: lending::Lending::new(at),
             wallets: BTreeMap::new(),
             subs: BTreeMap::new(),
             orders: BTreeMap::new(),
-            expiries: BTreeSet::new(),
+            order_expiries: BTreeSet::new(),
             waiting: orders::Waiting::default(),
             conns: BTreeMap::new(),
             topics: BTreeMap::new(),

@@ -86,7 +86,7 @@ impl Method {
 }
 
 fn find_method(name: &str) -> Option<&'static Method> {
-    let tables: [&'static [Method]; 7] = [
+    let tables: [&'static [Method]; 8] = [
         super::public::METHODS,
         super::registry::METHODS,
         super::orders::METHODS,
@@ -94,6 +94,7 @@ fn find_method(name: &str) -> Option<&'static Method> {
         super::portfolio::METHODS,
         super::history::METHODS,
         super::debug::METHODS,
+        super::options::METHODS,
     ];
     tables.into_iter().flatten().find(|m| m.name == name)
 }

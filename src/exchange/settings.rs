@@ -131,7 +131,7 @@ fn developer_account(seed: u64, place: usize) -> AccountSeed {
         scopes: vec!["trade:all".into()],
         subaccount: 101 + place as u64,
         label: format!("developer {}", place + 1),
-        balances: [("USDC", 1_000_000), ("ETH", 100), ("BTC", 5), ("WEETH", 100), ("LBTC", 5)]
+        balances: [("USDC", 1_000_000), ("ETH", 100), ("BTC", 5), ("WEETH", 100), ("LBTC", 5), ("SUSDE", 1_000_000)]
             .map(|(asset, amount)| (asset.to_string(), Decimal::from(amount)))
             .to_vec(),
         tier: None,

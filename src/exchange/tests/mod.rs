@@ -2,6 +2,7 @@
 
 mod conservation;
 mod keys_and_debug;
+mod options;
 mod orders;
 
 use super::eip712::{Action, domain_separator, module, trade_data};
