@@ -107,4 +107,21 @@ mod tests {
             assert_eq!(pool.supply_rate.normalize(), constant("0.02"), "half used, a fifth withheld");
         }
     }
+
+    #[test]
+    fn growth_is_exact_for_any_step() {
+        let table = [
+            ("0.0001", "1.000100005000166670833"),
+            ("0.05", "1.051271096376024039698"),
+            ("1", "2.718281828459045235360"),
+            ("-0.3", "0.740818220681717866066"),
+            ("5", "148.413159102576603421115"),
+        ];
+        for (exponent, expected) in table {
+            let expected: Decimal = expected.parse().expect("a number");
+            let error = grown(Decimal::ONE, constant(exponent)) / expected - Decimal::ONE;
+            assert!(error.abs() < constant("0.000000000001"), "{exponent}: {error}");
+        }
+        assert_eq!(grown(Decimal::TWO, Decimal::ZERO), Decimal::TWO);
+    }
 }
