@@ -266,7 +266,7 @@ impl Config {
         (0u16..).map(crate::base::ids::InstrumentId).zip(&self.instruments).filter_map(|(id, _)| {
             self.vaults.iter().find_map(|vault| match id {
                 _ if id == vault.book.base => Some(vault.base_model),
-                _ if id == vault.book.perp => Some(vault.perp_model),
+                _ if Some(id) == vault.book.perp => Some(vault.perp_model),
                 _ => None,
             })
         })

@@ -146,7 +146,7 @@ fn vaults_share_places_in_a_fixed_order() {
     assert_eq!(feeds, [18, 8]);
     let second = &config.vaults[1];
     assert_eq!((second.book.vault, second.book.subaccount), (VaultId(1), SubaccountId(8)));
-    assert_eq!((second.book.base, second.book.perp), (InstrumentId(2), InstrumentId(1)));
+    assert_eq!((second.book.base, second.book.perp), (InstrumentId(2), Some(InstrumentId(1))));
     assert_eq!((second.book.base_currency, second.book.cash_currency), (CurrencyId(2), CurrencyId(0)));
     assert_eq!((second.base_model.external, second.base_model.ratio_feed), (0, Some(1)));
     assert_eq!(second.perp_model.ratio_feed, None);

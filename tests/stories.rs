@@ -11,7 +11,7 @@ use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::actor::Actor;
 use keel::market::instrument::{Instrument, Kind};
 use keel::msg::*;
-use keel::risk::limits::Limits;
+use keel::risk::limits::{Limits, Mandate};
 use std::error::Error;
 use std::fmt::Write;
 
@@ -82,12 +82,13 @@ impl Stage {
             vault: VaultId(0),
             subaccount: SUB,
             base: BASE,
-            perp: PERP,
+            perp: Some(PERP),
+            options: None,
             base_currency: CurrencyId(1),
             cash_currency: CurrencyId(0),
         };
         let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
-        let risk = Risk::new(vec![Plan { book, limits: limits() }], instruments, Nonce(0), Nanos::MAX);
+        let risk = Risk::new(vec![Plan { book, mandate: Mandate::Basis(limits()) }], instruments, Nonce(0), Nanos::MAX);
         Stage { risk, at: Nanos(START), intents: 0, trades: 0, nonces: Vec::new() }
     }
 

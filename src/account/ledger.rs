@@ -6,7 +6,7 @@
 use crate::account::holdings::Holdings;
 use crate::account::order::LiveOrder;
 use crate::account::recent::Recent;
-use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid, VaultId};
+use crate::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, Fill, Life, OrderRow, SLOTS, Snapshot};
@@ -25,8 +25,10 @@ pub struct Book {
     pub subaccount: SubaccountId,
     /// Spot instrument of the base.
     pub base: InstrumentId,
-    /// Perp used as hedge.
-    pub perp: InstrumentId,
+    /// Perp used as hedge; none for option vaults.
+    pub perp: Option<InstrumentId>,
+    /// Currency of the options traded, e.g. `ETH`; none for a vault that trades none.
+    pub options: Option<Name>,
     /// Currency of the base collateral.
     pub base_currency: CurrencyId,
     /// Currency of cash (USDC).
@@ -250,7 +252,7 @@ impl Ledger {
         let mut after = self.holdings;
         if fill.instrument == self.book.base {
             after.book_spot(signed, fill.price, fill.fee);
-        } else if fill.instrument == self.book.perp {
+        } else if Some(fill.instrument) == self.book.perp {
             after.book_perp(signed, fill.price, fill.fee);
         }
         if after == self.holdings || !after.is_plausible() {
@@ -338,7 +340,7 @@ impl Ledger {
             }
             Snapshot::Collateral { .. } => {}
             Snapshot::Position { instrument, amount, mark, unsettled, funding } => {
-                if instrument == self.book.perp {
+                if Some(instrument) == self.book.perp {
                     self.draft.perp = amount;
                     self.draft.perp_cost = mark.times(amount) - unsettled;
                     self.draft.funding = funding;
@@ -387,7 +389,7 @@ impl Ledger {
         let (mut base, mut perp) = self.reported.unwrap_or((self.holdings.base, self.holdings.perp));
         match balance.asset {
             Asset::Currency(currency) if currency == self.book.base_currency => base = to_amount(balance.new),
-            Asset::Instrument(instrument) if instrument == self.book.perp => perp = to_amount(balance.new),
+            Asset::Instrument(instrument) if Some(instrument) == self.book.perp => perp = to_amount(balance.new),
             _ => {}
         }
         self.reported = Some((base, perp));

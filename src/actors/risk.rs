@@ -15,6 +15,7 @@ use crate::engine::actor::Actor;
 use crate::market::instrument::Instrument;
 use crate::msg::{Account, Act, Command, Intent, Purpose, ReportMsg, Session, Urgent, Value, Wish};
 use crate::risk::checks::Case;
+use crate::risk::limits::Mandate;
 use crate::risk::nonces::NonceSource;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
@@ -172,6 +173,7 @@ impl Wallet {
         intent: &Intent,
         out: &mut Out,
     ) {
+        let Mandate::Basis(limits) = &desk.mandate else { return };
         let class = if wish.purpose == Purpose::Hedge { Class::Hedge } else { Class::Quote };
         let replaced = old.and_then(|nonce| desk.ledger.order(nonce));
         if old.is_some() && replaced.is_none() {
@@ -183,7 +185,7 @@ impl Wallet {
             wish,
             replaced,
             ledger: &desk.ledger,
-            limits: &desk.limits,
+            limits,
             instrument: desk.trades(wish.instrument).then(|| instruments.get(usize::from(wish.instrument.0))).flatten(),
             base: &desk.base,
             perp: &desk.perp,

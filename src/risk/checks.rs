@@ -109,7 +109,8 @@ impl Case<'_> {
     fn worst_position(&self, side: Side) -> (Amount, Amount) {
         let holdings = self.ledger.holdings();
         let book = self.ledger.book();
-        let (base, perp) = (self.worst(book.base, side), self.worst(book.perp, side));
+        let base = self.worst(book.base, side);
+        let perp = book.perp.map_or(Amount::ZERO, |perp| self.worst(perp, side));
         match side {
             Side::Buy => (holdings.base + base, holdings.perp + perp),
             Side::Sell => (holdings.base - base, holdings.perp - perp),
@@ -154,7 +155,7 @@ fn known(case: &Case<'_>) -> bool {
                 && instrument.kind == Kind::Spot
                 && case.wish.tif == TimeInForce::PostOnly
         }
-        Purpose::Hedge => instrument.id == case.ledger.book().perp && instrument.kind == Kind::Perp,
+        Purpose::Hedge => Some(instrument.id) == case.ledger.book().perp && instrument.kind == Kind::Perp,
         Purpose::Write | Purpose::Convert | Purpose::Package => false,
     };
     instrument.active && purpose_fits

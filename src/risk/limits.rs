@@ -12,6 +12,33 @@ pub enum Mandate {
     Options(OptionLimits),
 }
 
+impl Mandate {
+    /// Fills per minute at which the vault drains.
+    pub const fn fills_per_minute_max(&self) -> u32 {
+        match self {
+            Mandate::Basis(limits) => limits.fills_per_minute_max,
+            Mandate::Options(limits) => limits.fills_per_minute_max,
+        }
+    }
+
+    /// Cash difference to the venue that rounding and accrual explain.
+    pub const fn cash_tolerance(&self) -> Cash {
+        match self {
+            Mandate::Basis(limits) => limits.cash_tolerance,
+            Mandate::Options(limits) => limits.cash_tolerance,
+        }
+    }
+
+    /// Decay of the sum of losses against mark, per second in 1e-18. Option vaults sell below mark on purpose, within
+    /// their own price limits, and keep no such sum.
+    pub const fn loss_decay_e18(&self) -> i128 {
+        match self {
+            Mandate::Basis(limits) => limits.loss_decay_e18,
+            Mandate::Options(_) => 0,
+        }
+    }
+}
+
 /// Hard limits of an option vault (strategy specification §2.3 to §2.5, §2.12); its strategy's own are tighter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OptionLimits {

@@ -10,7 +10,7 @@ use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
 use crate::msg::{Fill, Intent, Life, Mode, Purpose, Trace, Urgent, Value};
-use crate::risk::limits::Limits;
+use crate::risk::limits::Mandate;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
 
@@ -22,8 +22,8 @@ const RATE_AGE_NS_MAX: u64 = 600 * SEC;
 pub struct Plan {
     /// Vault, subaccount and assets.
     pub book: Book,
-    /// Hard limits.
-    pub limits: Limits,
+    /// What it may do.
+    pub mandate: Mandate,
 }
 
 /// Where reconciliation stands.
@@ -40,7 +40,7 @@ pub(super) struct Reconcile {
 /// One vault's corner.
 pub struct Desk {
     pub(super) ledger: Ledger,
-    pub(super) limits: Limits,
+    pub(super) mandate: Mandate,
     pub(super) mode: Mode,
     pub(super) base: Value,
     pub(super) perp: Value,
@@ -93,7 +93,7 @@ impl Desk {
     pub(super) fn new(plan: Plan) -> Desk {
         Desk {
             ledger: Ledger::new(plan.book),
-            limits: plan.limits,
+            mandate: plan.mandate,
             mode: Mode::Starting,
             base: Value::default(),
             perp: Value::default(),
@@ -119,7 +119,7 @@ impl Desk {
 
     pub(super) fn trades(&self, instrument: InstrumentId) -> bool {
         let book = self.ledger.book();
-        instrument == book.base || instrument == book.perp
+        instrument == book.base || Some(instrument) == book.perp
     }
 
     pub(super) fn marks(&self) -> Option<Marks> {
@@ -130,7 +130,7 @@ impl Desk {
     pub(super) fn on_value(&mut self, value: &Value) {
         if value.instrument == self.ledger.book().base {
             self.base = *value;
-        } else if value.instrument == self.ledger.book().perp {
+        } else if Some(value.instrument) == self.ledger.book().perp {
             self.perp = *value;
         }
     }
@@ -143,7 +143,7 @@ impl Desk {
     }
 
     pub(super) fn loss_ema(&self, at: Nanos) -> Ratio {
-        decayed(self.loss.0, self.limits.loss_decay_e18, at.since(self.loss.1))
+        decayed(self.loss.0, self.mandate.loss_decay_e18(), at.since(self.loss.1))
     }
 
     /// The venue's annual borrow rate, if it was read recently.

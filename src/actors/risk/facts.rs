@@ -127,7 +127,7 @@ impl Desk {
         if self.ledger.holdings().perp.is_positive() {
             self.alarm(Alarm::Invariant { row: 0 }, out);
         }
-        if self.fills_last_minute(at) >= self.limits.fills_per_minute_max {
+        if self.fills_last_minute(at) >= self.mandate.fills_per_minute_max() {
             self.drain(Alarm::FillRate, out);
         }
         self.hedge_over(at, fill.nonce, hedge, out);
@@ -145,7 +145,7 @@ impl Desk {
         let perp = self.ledger.book().perp;
         let ended = approved_at.filter(|_| self.ledger.order(nonce).is_none());
         let Some(approved_at) = ended else { return };
-        let another = self.ledger.orders().any(|order| order.wish.instrument == perp);
+        let another = self.ledger.orders().any(|order| Some(order.wish.instrument) == perp);
         if another || self.base_filled_at > approved_at || out.notices.room() == 0 {
             return;
         }
@@ -289,7 +289,7 @@ impl Desk {
         if matches!(part, Snapshot::Begin { .. }) {
             self.foreign_seen = false;
         }
-        let (effect, done) = self.ledger.on_snapshot(at, part, self.limits.cash_tolerance);
+        let (effect, done) = self.ledger.on_snapshot(at, part, self.mandate.cash_tolerance());
         let mut changed = self.on_effect(at, effect, wallet, out);
         let Some(outcome) = done else { return changed };
         self.reconcile.pending = false;

@@ -6,6 +6,7 @@ use super::{Out, Risk, Wallet};
 use crate::base::num::{Ratio, Rounding};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::msg::{Life, Mode, Purpose, Trace};
+use crate::risk::limits::Mandate;
 
 /// An order unanswered for this long is of unknown fate.
 const ANSWER_NS_MAX: u64 = 2 * SEC;
@@ -94,12 +95,13 @@ impl Desk {
 
     /// Drains when value in base units has fallen further from its peak than the loss budget (M7).
     fn guard_value(&mut self, out: &mut Out) {
+        let Mandate::Basis(limits) = self.mandate else { return };
         if self.mode != Mode::Live || self.ledger.is_uncertain() {
             return;
         }
         self.note_value();
         let Some(marks) = self.marks() else { return };
-        let floor = self.peak.scale(Ratio::ONE - self.limits.drawdown_max, Rounding::Floor);
+        let floor = self.peak.scale(Ratio::ONE - limits.drawdown_max, Rounding::Floor);
         if self.ledger.holdings().tvl(marks) < floor {
             self.drain(Alarm::Drawdown, out);
         }
