@@ -291,6 +291,10 @@ fn demos_parse_once_their_holes_are_filled() {
 
 /// Both ends of a range as its row tells them, if it has one; decimals stand in quotes.
 fn ends(row: &Explained) -> Option<(Decimal, Option<Decimal>, bool)> {
+    // Names count letters, not amounts: "1 to 32 of a-z".
+    if row.allowed.contains(" of ") {
+        return None;
+    }
     let quoted = row.allowed.starts_with('"');
     let (low, rest) = row.allowed.split_once(' ')?;
     let number = |text: &str| text.trim_matches('"').parse::<Decimal>().ok();
