@@ -13,11 +13,11 @@ use crate::base::queue::Batch;
 use crate::base::time::Nanos;
 use crate::engine::actor::Actor;
 use crate::market::instrument::Instrument;
-use crate::msg::{Account, Act, Command, Intent, Purpose, ReportMsg, Session, Urgent, Value, Wish};
+use crate::msg::{Account, Act, Command, Intent, Purpose, ReportMsg, Session, Talk, Urgent, Value, Wish};
 use crate::risk::checks::Case;
 use crate::risk::limits::Mandate;
 use crate::risk::nonces::NonceSource;
-use crate::risk::order::Order;
+use crate::risk::order::Granted;
 use crate::risk::pacing::{Class, Window};
 use crate::risk::{Grant, check};
 
@@ -39,12 +39,14 @@ pub enum In {
 /// What one step says.
 #[derive(Default)]
 pub struct Out {
-    /// Granted orders.
-    pub orders: Batch<Order, 8>,
+    /// What may be signed, and phases to journal.
+    pub orders: Batch<Granted, 8>,
     /// What must not wait behind a signature.
     pub urgent: Batch<Urgent, 64>,
     /// Changed accounts.
     pub accounts: Batch<Account, 16>,
+    /// Changed conversations with makers.
+    pub talks: Batch<Talk, 16>,
     /// News for the control plane.
     pub notices: Batch<Notice, 64>,
 }
@@ -209,7 +211,7 @@ impl Wallet {
         let (order, live_order) = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace });
         desk.grant(at, &order, live_order);
         self.spend(at, wish.instrument);
-        out.orders.push(order);
+        out.orders.push(Granted::Order(order));
     }
 }
 

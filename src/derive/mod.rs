@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod decode;
+pub mod desk;
 pub mod dialect;
 pub mod encode;
 pub mod errors;

@@ -131,6 +131,9 @@ impl Desk {
             base: holdings.base,
             perp: holdings.perp,
             cash: holdings.cash,
+            phase: Default::default(),
+            held: Default::default(),
+            options: Default::default(),
             delta: marks.and_then(|marks| holdings.delta(marks)).unwrap_or_default(),
             leverage: marks.and_then(|marks| holdings.leverage(marks)).unwrap_or_default(),
             carry: self
@@ -145,6 +148,8 @@ impl Desk {
             fees: flows.fees,
             interest: flows.interest,
             funding: flows.funding,
+            premium: flows.premium,
+            settled: flows.settled,
         }
     }
 }
