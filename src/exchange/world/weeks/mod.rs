@@ -6,12 +6,14 @@
 
 pub mod chain;
 pub mod collateral;
+pub mod dealers;
 mod feeds;
 pub mod noise;
 pub mod path;
 mod surface;
 mod view;
 
+pub use dealers::Manners;
 pub use feeds::weekly_expiry_s;
 pub use path::{FEEDS, LongPath, LongSettings, Shape};
 pub use surface::Slice;
@@ -22,6 +24,7 @@ use crate::base::time::{MS, Nanos, SEC};
 use crate::exchange::{Exchange, Outbox};
 use chain::Chain;
 use collateral::Collateral;
+use dealers::Dealers;
 use feeds::Feeds;
 
 /// Longest gap between two turns in which people still act.
@@ -38,6 +41,8 @@ pub struct OptionMarket {
     pub thin_collateral: bool,
     /// Options books are wide, small and seldom visited.
     pub thin_options: bool,
+    /// Who answers requests for quotes.
+    pub dealers: Manners,
 }
 
 impl OptionMarket {
@@ -48,12 +53,13 @@ impl OptionMarket {
             step_ms: 100,
             thin_collateral: false,
             thin_options: false,
+            dealers: Manners::default(),
         }
     }
 
-    /// The same with thin books everywhere.
+    /// The same with thin books everywhere and dealers who are seldom there.
     pub fn thin(self) -> OptionMarket {
-        OptionMarket { thin_collateral: true, thin_options: true, ..self }
+        OptionMarket { thin_collateral: true, thin_options: true, dealers: Manners::thin(), ..self }
     }
 }
 
@@ -62,6 +68,7 @@ impl OptionMarket {
 struct People {
     collateral: Collateral,
     chains: [Chain; 2],
+    dealers: Dealers,
 }
 
 /// What the people have done, for tests and reports.
@@ -71,6 +78,8 @@ pub struct Bustle {
     pub collateral: collateral::Trades,
     /// In the options books of ETH and BTC.
     pub options: [chain::Trades; 2],
+    /// Among dealers.
+    pub deals: dealers::Deals,
 }
 
 /// Prices and people of such a market.
@@ -115,6 +124,7 @@ impl Weeks {
         self.people.as_ref().map_or_else(Bustle::default, |people| Bustle {
             collateral: people.collateral.trades(),
             options: [people.chains[0].trades(), people.chains[1].trades()],
+            deals: people.dealers.deals(),
         })
     }
 
@@ -124,6 +134,7 @@ impl Weeks {
         self.people = Some(People {
             collateral: Collateral::open(ex, seed, market.thin_collateral),
             chains: Coin::ALL.map(|coin| Chain::open(ex, seed, coin, market.thin_options)),
+            dealers: Dealers::open(ex, seed, market.dealers),
         });
         self.trade(ex, at, out);
     }
@@ -169,5 +180,6 @@ impl People {
             let listed = feeds.listed(ex, coin, at);
             chain.act(ex, &view, listed, at, span_s, out);
         }
+        self.dealers.act(ex, at, out);
     }
 }
