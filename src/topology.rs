@@ -101,8 +101,8 @@ impl Layout {
 
 /// The folds, and the outside they are given.
 pub struct Parts<T, C, K, S> {
-    /// Market data, with its venue and external connections.
-    pub market_data: (crate::actors::market_data::MarketData, T, T),
+    /// Market data, with its venue connection and the external one, if there is one.
+    pub market_data: (crate::actors::market_data::MarketData, T, Option<T>),
     /// Pricing.
     pub pricing: crate::actors::pricing::Pricing,
     /// Auction.

@@ -97,7 +97,7 @@ impl Run {
         let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
         let mut venue = SimVenue::open(settings, WorldSettings::demo(7, 60), START);
         let blueprint = blueprint(&mut venue.exchange, START, &account);
-        let outside = Outside { wires: venue.wires(), clock: venue.clock(), key: key_of(&account), store };
+        let outside = Outside { wires: venue.wires().into(), clock: venue.clock(), key: key_of(&account), store };
         let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));
         let watched = |turn| Box::new(Watched(turn)) as Box<dyn Turn>;
         let turns = cores.into_iter().flat_map(|core| core.turns).map(watched).collect();

@@ -29,8 +29,12 @@ fn run(seed: u64, seconds: u64, disturb: impl Fn(&mut SimVenue, u64)) -> (Outcom
     let settings = Settings { seed, accounts: vec![account.clone()], ..Settings::default() };
     let mut venue = SimVenue::open(settings, WorldSettings::demo(seed, seconds), START);
     let blueprint = blueprint(&mut venue.exchange, START, &account);
-    let outside =
-        Outside { wires: venue.wires(), clock: venue.clock(), key: key_of(&account), store: MemoryStore::default() };
+    let outside = Outside {
+        wires: venue.wires().into(),
+        clock: venue.clock(),
+        key: key_of(&account),
+        store: MemoryStore::default(),
+    };
     let (cores, mut control) = assemble(blueprint.build(outside), &Layout::single(None));
     let mut turns = cores.into_iter().flat_map(|core| core.turns).collect::<Vec<_>>();
 

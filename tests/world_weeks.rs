@@ -36,8 +36,12 @@ fn open(seed: u64, shape: Shape) -> Run {
     let settings = Settings { seed, accounts: vec![account.clone()], ..Settings::default() };
     let mut venue = SimVenue::open(settings, WorldSettings::weeks(seed, shape), START);
     let plan = blueprint(&mut venue.exchange, START, &account);
-    let outside =
-        Outside { wires: venue.wires(), clock: venue.clock(), key: key_of(&account), store: MemoryStore::default() };
+    let outside = Outside {
+        wires: venue.wires().into(),
+        clock: venue.clock(),
+        key: key_of(&account),
+        store: MemoryStore::default(),
+    };
     let (cores, control) = assemble(plan.build(outside), &Layout::single(None));
     let turns = cores.into_iter().flat_map(|core| core.turns).collect();
     Run { venue, turns, control, alarms: Vec::new(), last: None }

@@ -61,7 +61,7 @@ impl Rig {
             asset: base.asset,
             sub_id: base.sub_id,
         };
-        let outside = Outside { wires: wires.clone(), clock: clock.clone(), key, store };
+        let outside = Outside { wires: wires.clone().into(), clock: clock.clone(), key, store };
         let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));
         let mut rig = Rig {
             turns: cores.into_iter().flat_map(|core| core.turns).collect(),

@@ -1,13 +1,12 @@
 //! One run of the engine, from a checked configuration to the end of its last order.
 
 use super::Failure;
-use crate::base::ids::Nonce;
 use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
 use crate::config::{self, Config};
 use crate::engine::core::Idle;
-use crate::engine::journal::OrderRecord;
+use crate::engine::journal::Replay;
 use crate::engine::ports::Clock;
 use crate::io::clock::LiveClock;
 use crate::io::host;
@@ -15,7 +14,7 @@ use crate::io::key::LocalKey;
 use crate::io::store::{Layout as PageLayout, PageStore};
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
 use crate::msg::{Command, Mode};
-use crate::ops::blueprint::{Blueprint, Outside, VaultPlan, vault_id};
+use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::control::{self, Ask, AskTroubles, Clerk, Troubles};
 use crate::ops::engine::{Ends, Engine};
@@ -91,16 +90,16 @@ pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
     LocalKey::from_file(&config.wallet.session_key_file).map_err(|why| Failure::Refused(why.to_string()))
 }
 
-/// Opens the journal and finds the highest nonce in it.
-fn open_journal(folder: &Path) -> Result<(PageStore, Nonce), Failure> {
-    let mut floor = Nonce(0);
-    let mut visit = |_: u64, record: &[u8]| {
-        if let Some(order) = OrderRecord::read(record) {
-            floor = floor.max(order.nonce);
-        }
-    };
+/// Opens the journal and folds what is in it.
+fn open_journal(folder: &Path) -> Result<(PageStore, Replay), Failure> {
+    let mut replay = Replay::default();
+    let mut visit = |_: u64, record: &[u8]| replay.visit(record);
     let (store, _) = PageStore::open(folder, JOURNAL, &mut visit).map_err(|why| Failure::Refused(why.to_string()))?;
-    Ok((store, floor))
+    if replay.unread() > 0 {
+        let what = format!("{} records of the journal were written by a newer keel", replay.unread());
+        return Err(Failure::Refused(format!("{what}: run that one, or start with an empty state.dir")));
+    }
+    Ok((store, replay))
 }
 
 fn wire(url: &str) -> Result<WebSocket, Failure> {
@@ -108,47 +107,19 @@ fn wire(url: &str) -> Result<WebSocket, Failure> {
         .map_err(|why| Failure::Refused(format!("{url}: {why}")))
 }
 
-/// Address of the external book's streams: one raw stream, or several combined.
-fn external_url(config: &Config) -> Result<String, Failure> {
-    let external = config.external.as_ref().ok_or_else(|| Failure::Refused("no external book is configured".into()))?;
+/// The connection to the external book's streams, one raw stream or several combined; none if no vault looks at it.
+fn external_wire(config: &Config) -> Result<Option<WebSocket>, Failure> {
+    let Some(external) = config.external.as_ref().filter(|_| !config.external_symbols().is_empty()) else {
+        return Ok(None);
+    };
     let base = external.ws_url.as_str().trim_end_matches('/');
     let streams: Vec<String> =
         config.external_symbols().iter().map(|symbol| format!("{}@bookTicker", symbol.to_lowercase())).collect();
-    Ok(match streams.as_slice() {
+    let url = match streams.as_slice() {
         [one] => format!("{base}/ws/{one}"),
         many => format!("{base}/stream?streams={}", many.join("/")),
-    })
-}
-
-/// The vaults' plans; strategies the pipeline has no seat for are refused.
-fn plans(config: &Config) -> Result<Vec<VaultPlan>, Failure> {
-    let plan = |vault: &config::VaultConfig| {
-        let refused = || Failure::Refused(format!("vault {}: {} cannot be run yet", vault.name, vault.strategy));
-        let basis = vault.basis().ok_or_else(refused)?;
-        Ok(VaultPlan {
-            book: vault.book,
-            params: basis.params,
-            limits: basis.limits,
-            base_model: basis.base_model,
-            perp_model: basis.perp_model,
-        })
     };
-    config.vaults.iter().map(plan).collect()
-}
-
-fn blueprint(config: &Config, vaults: Vec<VaultPlan>, proved: Proved, nonce_floor: Nonce) -> Blueprint {
-    Blueprint {
-        dialect: config.venue.environment.dialect,
-        wallet: config.wallet.owner,
-        cancel_on_disconnect: config.venue.cancel_on_disconnect,
-        instruments: proved.instruments,
-        currencies: config.currencies().to_vec(),
-        external_symbols: config.external_symbols().to_vec(),
-        ratio_feeds: config.ratio_feeds().len(),
-        vaults,
-        key_expires_at: proved.key_expires_at,
-        nonce_floor,
-    }
+    wire(&url).map(Some)
 }
 
 fn layout(config: &Config) -> Layout {
@@ -166,8 +137,8 @@ fn idle(config: &Config) -> Idle {
     }
 }
 
-/// Aggregators, each proved to count as configured.
-async fn ratio_sources(config: &Config) -> Result<Vec<RatioSource>, Failure> {
+/// Aggregators, each proved to count as configured, with how far back it is read.
+async fn ratio_sources(config: &Config) -> Result<Vec<(RatioSource, Option<u64>)>, Failure> {
     let mut sources = Vec::new();
     let Some(chain) = &config.chain else { return Ok(sources) };
     for (place, feed) in (0u8..).zip(config.ratio_feeds()) {
@@ -175,7 +146,9 @@ async fn ratio_sources(config: &Config) -> Result<Vec<RatioSource>, Failure> {
         let source =
             RatioSource::new(chain.rpc_url.as_str(), feed.aggregator, feed.decimals, place).map_err(refused)?;
         source.verify().await.map_err(refused)?;
-        sources.push(source);
+        let spenders = config.vaults.iter().filter_map(config::VaultConfig::options);
+        let lookback = spenders.filter(|vault| vault.ratio_feed == Some(*feed)).map(|vault| vault.lookback_ns).max();
+        sources.push((source, lookback));
     }
     Ok(sources)
 }
@@ -190,21 +163,16 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 }
 
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
-    let vaults = plans(config)?;
     let mut clock = LiveClock::new();
     let mut key = load_key(config)?;
-    let (store, floor) = open_journal(terms.state_dir)?;
+    let (store, replay) = open_journal(terms.state_dir)?;
     let proved = prove(config, &mut key, &mut clock).await?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
-    let outside = Outside {
-        wires: [wire(venue)?, wire(&external_url(config)?)?, wire(venue)?],
-        clock: clock.clone(),
-        key,
-        store,
-    };
-    let parts = blueprint(config, vaults, proved, floor).build(outside);
-    let (cores, ends) = assemble(parts, &layout(config));
+    let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
+    let outside = Outside { wires, clock: clock.clone(), key, store };
+    let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
+    let (cores, ends) = assemble(blueprint.build(outside), &layout(config));
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
     let clerk = control::start(control::Plan {
@@ -212,6 +180,8 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         perps: config.vaults.iter().map(|vault| vault.book.perp).collect(),
         ratios,
         ratio_every: config.chain.as_ref().map_or(Duration::ZERO, |chain| Duration::from_nanos(chain.poll_interval_ns)),
+        roster: blueprint.has_options().then(|| blueprint.roster()),
+        currencies: blueprint.currencies.clone(),
         rest: rest_of(config)?,
         clock: clock.clone(),
     });

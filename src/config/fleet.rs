@@ -124,6 +124,8 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
         }
         KindDraft::Options(options) => {
             let options = option_vault(options, fleet)?;
+            // Signed feeds name the currency, so it has a place even if nobody holds it.
+            place_of(&mut fleet.currencies, options.option_currency.clone());
             let currency = Name::new(&options.option_currency)?;
             (VaultKind::Options(options), None, Some(currency))
         }

@@ -26,6 +26,11 @@ impl Exchange {
         id
     }
 
+    /// Oracle price of a currency, zero while unknown.
+    pub fn oracle_price(&self, currency: &str) -> Decimal {
+        self.spot_price(currency)
+    }
+
     /// Puts starting balances into a subaccount at present prices.
     pub(super) fn fund<'a>(&self, sub: &mut Subaccount, balances: impl Iterator<Item = (&'a str, Decimal)>) {
         for (name, amount) in balances {

@@ -9,10 +9,12 @@ use crate::actors::risk::{Plan, Risk};
 use crate::actors::signer::Signer;
 use crate::base::ids::{InstrumentId, Name, Nonce, SubaccountId, VaultId};
 use crate::base::time::{Nanos, SEC};
+use crate::config::{Config, RatioFeed, VaultConfig, VaultKind};
 use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use crate::derive::desk::MemberTerms;
 use crate::derive::dialect::{Address, Dialect};
 use crate::derive::seal::Sealer;
+use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key, Store, Transport};
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
@@ -107,10 +109,26 @@ pub struct Blueprint {
     pub nonce_floor: Nonce,
 }
 
+/// The connections of a pipeline.
+pub struct Wires<T> {
+    /// The venue's public channels.
+    pub public: T,
+    /// The external book, if a vault looks at one.
+    pub external: Option<T>,
+    /// The private session.
+    pub private: T,
+}
+
+impl<T> From<[T; 3]> for Wires<T> {
+    fn from([public, external, private]: [T; 3]) -> Wires<T> {
+        Wires { public, external: Some(external), private }
+    }
+}
+
 /// The connections and tools the actors are given.
 pub struct Outside<T, C, K, S> {
-    /// Public, external and private connection.
-    pub wires: [T; 3],
+    /// Connections.
+    pub wires: Wires<T>,
     /// Source of moments.
     pub clock: C,
     /// Signing key.
@@ -119,11 +137,62 @@ pub struct Outside<T, C, K, S> {
     pub store: S,
 }
 
+impl VaultPlan {
+    /// The plan of a configured vault; `replay` is what its journal remembers.
+    fn of(vault: &VaultConfig, feeds: &[RatioFeed], replay: &Replay) -> VaultPlan {
+        let kind = match &vault.kind {
+            VaultKind::Basis(basis) => PlanKind::Basis(BasisPlan {
+                params: basis.params,
+                limits: basis.limits,
+                base_model: basis.base_model,
+                perp_model: basis.perp_model,
+            }),
+            VaultKind::Options(options) => {
+                let feed = options.ratio_feed.and_then(|feed| feeds.iter().position(|known| *known == feed));
+                let collateral = CollateralModel {
+                    ratio_feed: feed.and_then(|place| u8::try_from(place).ok()),
+                    ticker_age_ns_max: options.ticker_age_ns_max,
+                };
+                PlanKind::Options(OptionPlan {
+                    params: options.params,
+                    limits: options.limits,
+                    currency: Name::new(&options.option_currency).unwrap_or_default(),
+                    collateral,
+                    remembered: replay.milestone(vault.book.subaccount),
+                })
+            }
+        };
+        VaultPlan { book: vault.book, kind }
+    }
+}
+
 impl Blueprint {
+    /// What a configuration means, over the instruments the venue lists under its names.
+    pub fn of(config: &Config, instruments: Vec<Instrument>, key_expires_at: Nanos, replay: &Replay) -> Blueprint {
+        let plan = |vault| VaultPlan::of(vault, config.ratio_feeds(), replay);
+        Blueprint {
+            dialect: config.venue.environment.dialect,
+            wallet: config.wallet.owner,
+            cancel_on_disconnect: config.venue.cancel_on_disconnect,
+            instruments,
+            currencies: config.currencies().to_vec(),
+            external_symbols: config.external_symbols().to_vec(),
+            ratio_feeds: config.ratio_feeds().len(),
+            vaults: config.vaults.iter().map(plan).collect(),
+            key_expires_at,
+            nonce_floor: replay.floor(),
+        }
+    }
+
     /// Places of the instrument table: the instruments always there, and as many options as can be listed at once.
     pub fn capacity(&self) -> usize {
-        let options = if self.option_plans().next().is_some() { OPTION_PLACES } else { 0 };
+        let options = if self.has_options() { OPTION_PLACES } else { 0 };
         self.instruments.len() + options
+    }
+
+    /// True if any vault trades options.
+    pub fn has_options(&self) -> bool {
+        self.option_plans().next().is_some()
     }
 
     /// The roster of what the option vaults need listed.
@@ -159,10 +228,7 @@ impl Blueprint {
 
     /// Each vault's subaccount.
     fn members(&self) -> Vec<Member> {
-        let member = |plan: &VaultPlan| Member {
-            vault: plan.book.vault,
-            subaccount: plan.book.subaccount,
-        };
+        let member = |plan: &VaultPlan| Member { vault: plan.book.vault, subaccount: plan.book.subaccount };
         self.vaults.iter().map(member).collect()
     }
 
@@ -243,7 +309,7 @@ impl Blueprint {
         K: Key,
         S: Store,
     {
-        let Outside { wires: [public, external, private], clock, key, store } = outside;
+        let Outside { wires: Wires { public, external, private }, clock, key, store } = outside;
         let seats = self.vaults.iter().map(|plan| self.seat(plan)).collect();
         let mandate = |kind: &PlanKind| match kind {
             PlanKind::Basis(plan) => Mandate::Basis(plan.limits),
@@ -263,7 +329,7 @@ impl Blueprint {
             market_data: (market_data, public, external),
             pricing: Pricing::new(self.models(), self.capacity(), currencies),
             auction: Auction::new(seats),
-            risk: Risk::new(plans, self.instruments.clone(), self.capacity(), self.nonce_floor, self.key_expires_at),
+            risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at),
             signer: Signer::new(sealer),
             gateway: (gateway, private),
             clock,

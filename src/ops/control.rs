@@ -12,8 +12,8 @@ use crate::chain::ratio::RatioSource;
 use crate::engine::ports::Clock;
 use crate::io::clock::LiveClock;
 use crate::msg::{Command, Fill, RatioRound};
-use crate::ops::news::News;
 use crate::ops::lister::{Lister, Question};
+use crate::ops::news::News;
 use crate::ops::rest::{Rest, RestError};
 use crate::ops::roster::Roster;
 use crate::topology::ControlEnds;
@@ -316,7 +316,8 @@ impl ListingReader {
         self.reading = false;
         let at = self.clock.now();
         for (question, answer) in answers {
-            let outcome = answer.map_err(|why| why.to_string()).and_then(|text| self.lister.answer(at, &question, &text));
+            let outcome =
+                answer.map_err(|why| why.to_string()).and_then(|text| self.lister.answer(at, &question, &text));
             if let Err(why) = outcome {
                 self.lister.ask_again(at);
                 self.clerk.do_send(Failed::Listings(why));

@@ -2,10 +2,10 @@
 //! table to every actor, signed feeds to pricing. Asking itself is the caller's: over HTTP when live, at once in a
 //! simulation.
 
-use crate::base::ids::Name;
+use crate::base::ids::{InstrumentId, Name};
 use crate::base::queue::Post;
 use crate::base::time::{Nanos, SEC};
-use crate::derive::feeds;
+use crate::derive::feeds::{Wanted, option_feeds};
 use crate::derive::instrument::listings;
 use crate::market::instrument::{Instrument, Listing};
 use crate::msg::{CurrencyId, OptionFeeds};
@@ -106,6 +106,11 @@ impl Lister {
         self.roster.is_crowded()
     }
 
+    /// The option in a place.
+    pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+        self.roster.instrument(id)
+    }
+
     /// When there is something to ask next.
     pub fn next_due(&self) -> Nanos {
         let watching = !self.roster.watched_expiries().is_empty();
@@ -139,7 +144,8 @@ impl Lister {
                 let rows = listings(result.as_bytes(), Default::default()).map_err(|why| wrong(&why))?;
                 let listed: Vec<Instrument> = rows.into_iter().map(|row| row.instrument).collect();
                 self.changes.extend(self.roster.update(at, currency, &listed));
-                let pages = serde_json::from_str(result).ok().and_then(|p: Page| p.pagination).map_or(1, |p| p.num_pages);
+                let pages =
+                    serde_json::from_str(result).ok().and_then(|p: Page| p.pagination).map_or(1, |p| p.num_pages);
                 if page < pages {
                     self.pages.push(Question::Options { currency, page: page + 1 });
                 }
@@ -153,10 +159,12 @@ impl Lister {
                 let place = place.and_then(|place| u8::try_from(place).ok());
                 let id = place.map(CurrencyId).ok_or_else(|| wrong(&"a currency nobody trades"))?;
                 let slot = self.roster.watched_expiries().iter().position(|watched| *watched == (currency, expiry_s));
-                let read = feeds::option_feeds(result.as_bytes(), id, expiry_s, at).map_err(|why| wrong(&why))?;
-                let read = OptionFeeds { slot: slot.unwrap_or_default() as u8, ..read };
-                // A full lane means that pricing is behind; the next round says the same.
-                let _ = self.feeds.send(read);
+                let wanted = Wanted { slot: slot.unwrap_or_default() as u8, currency: id, expiry_s };
+                let read = option_feeds(result.as_bytes(), &currency, &[wanted], at).map_err(|why| wrong(&why))?;
+                for feeds in read {
+                    // A full lane means that pricing is behind; the next round says the same.
+                    let _ = self.feeds.send(feeds);
+                }
             }
         }
         self.announce();

@@ -80,6 +80,12 @@ impl Roster {
         names
     }
 
+    /// The option in a place.
+    pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+        let place = usize::from(id.0).checked_sub(self.first)?;
+        self.places.get(place)?.as_ref().map(|place| &place.instrument)
+    }
+
     /// True if an option that is wanted found no place.
     pub fn is_crowded(&self) -> bool {
         self.crowded

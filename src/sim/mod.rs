@@ -3,3 +3,4 @@
 pub mod ports;
 pub mod record;
 pub mod venue;
+pub mod weeks;

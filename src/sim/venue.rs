@@ -12,6 +12,7 @@ use crate::msg::{Command, PastRatio, RatioRound};
 use crate::ops::control::read_borrow_rate;
 use crate::sim::ports::{SimClock, Wire};
 use crate::topology::ControlEnds;
+use alloy_primitives::Keccak256;
 use rust_decimal::Decimal;
 
 /// How long a text travels one way.
@@ -57,6 +58,7 @@ pub struct SimVenue {
     update_id: u64,
     looks: u64,
     opened: u64,
+    sent: Keccak256,
 }
 
 /// Places of the wires.
@@ -91,6 +93,7 @@ impl SimVenue {
             update_id: 0,
             looks: 0,
             opened: 2,
+            sent: Keccak256::new(),
         }
     }
 
@@ -155,6 +158,35 @@ impl SimVenue {
     /// The exchange's own books of a subaccount.
     pub fn report(&self, subaccount: u64) -> Option<SubaccountReport> {
         self.exchange.subaccount_report(subaccount)
+    }
+
+    /// Oracle price of a currency, zero while unknown.
+    pub fn spot(&self, currency: &str) -> Decimal {
+        self.exchange.oracle_price(currency)
+    }
+
+    /// Keccak-256 over every byte the engine has sent so far, in order.
+    pub fn sent_digest(&self) -> [u8; 32] {
+        self.sent.clone().finalize().0
+    }
+
+    /// Cuts both of the engine's venue connections; they come back at the next step.
+    pub fn cut_all(&mut self) {
+        self.wires[PUBLIC].cut();
+        self.cut_private();
+    }
+
+    /// Runs the venue alone until `end`, without an engine.
+    pub fn run_alone(&mut self, end: Nanos) {
+        while self.now < end {
+            self.now = self.next_moment(end, STEP_NS.saturating_mul(1_000));
+            self.clock.advance_to(self.now);
+            if self.world_due <= self.now {
+                self.turn_world();
+            }
+            self.exchange.tick(self.now, &mut self.outbox);
+            self.outbox.clear();
+        }
     }
 
     /// Cuts the private connection; it comes back at the next step.
@@ -335,6 +367,7 @@ impl SimVenue {
     fn collect(&mut self) {
         for (slot, place) in [(0, PUBLIC), (1, PRIVATE)] {
             while let Some(text) = self.wires[place].take() {
+                self.sent.update(&text);
                 if let Some(conn) = self.connections[slot] {
                     self.exchange.on_text(conn, self.now, &text, &mut self.outbox);
                 }

@@ -12,7 +12,7 @@ use keel::exchange::{AccountSeed, AuthHeaders, Exchange, HttpTicket, Out, Outbox
 use keel::io::key::LocalKey;
 use keel::market::fair::Model;
 use keel::market::instrument::Instrument;
-use keel::ops::blueprint::{Blueprint, VaultPlan, currency, vault_id};
+use keel::ops::blueprint::{BasisPlan, Blueprint, PlanKind, VaultPlan, currency, vault_id};
 use keel::risk::limits::Limits;
 use keel::strategy::basis::Params;
 
@@ -149,10 +149,12 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
         ratio_feeds: 1,
         vaults: vec![VaultPlan {
             book,
-            params: params(),
-            limits: limits(),
-            base_model: model(Some(0)),
-            perp_model: model(None),
+            kind: PlanKind::Basis(BasisPlan {
+                params: params(),
+                limits: limits(),
+                base_model: model(Some(0)),
+                perp_model: model(None),
+            }),
         }],
         key_expires_at: Nanos::MAX,
         nonce_floor: Nonce(0),

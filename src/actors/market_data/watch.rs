@@ -60,16 +60,11 @@ impl WatchList {
         match listing {
             Listing::Listed { instrument, watched } if instrument.kind == Kind::Option => {
                 self.release(instrument.id, Some(&instrument.name));
-                let known = self.watches.iter().position(|watch| watch.name == instrument.name);
-                match known.map(|place| &mut self.watches[place]) {
-                    Some(watch) => *watch = Watch { id: instrument.id, wanted: *watched, ..*watch },
-                    None if *watched && self.watches.len() < WATCHED_MAX => self.watches.push(Watch {
-                        id: instrument.id,
-                        name: instrument.name,
-                        wanted: true,
-                        subscribed: false,
-                    }),
-                    None => {}
+                if let Some(known) = self.watches.iter_mut().find(|watch| watch.name == instrument.name) {
+                    *known = Watch { id: instrument.id, wanted: *watched, ..*known };
+                } else if *watched && self.watches.len() < WATCHED_MAX {
+                    let (id, name) = (instrument.id, instrument.name);
+                    self.watches.push(Watch { id, name, wanted: true, subscribed: false });
                 }
             }
             Listing::Listed { .. } => {}

@@ -45,7 +45,7 @@ pub struct MarketDataCell<T, C> {
     clock: C,
     ticker: Ticker,
     venue: T,
-    external: T,
+    external: Option<T>,
     inbox: MarketDataIn,
     facts: Conflating<MarketMsg>,
     instruments: usize,
@@ -58,7 +58,7 @@ impl<T: Transport, C: Clock> MarketDataCell<T, C> {
     pub fn new(
         actor: MarketData,
         clock: C,
-        (venue, external): (T, T),
+        (venue, external): (T, Option<T>),
         inbox: MarketDataIn,
         (facts, instruments, feeds): (Conflating<MarketMsg>, usize, usize),
     ) -> Self {
@@ -95,8 +95,8 @@ impl<T: Transport, C: Clock> MarketDataCell<T, C> {
         if std::mem::take(&mut self.out.drop_venue) {
             self.venue.drop_connection();
         }
-        if std::mem::take(&mut self.out.drop_external) {
-            self.external.drop_connection();
+        if let (true, Some(external)) = (std::mem::take(&mut self.out.drop_external), &mut self.external) {
+            external.drop_connection();
         }
     }
 }
@@ -123,10 +123,12 @@ impl<T: Transport + Send, C: Clock + Send> Turn for MarketDataCell<T, C> {
             actor.on(clock.now(), market_data::In::Venue(event), out);
             pass_on(out, facts, clock, sizes);
         });
-        busy |= external.poll(at, &mut |event| {
-            actor.on(clock.now(), market_data::In::External(event), out);
-            pass_on(out, facts, clock, sizes);
-        });
+        if let Some(external) = external {
+            busy |= external.poll(at, &mut |event| {
+                actor.on(clock.now(), market_data::In::External(event), out);
+                pass_on(out, facts, clock, sizes);
+            });
+        }
         busy |= self.hear_control_plane();
         if self.ticker.due(at) {
             self.actor.on(at, market_data::In::Tick, &mut self.out);

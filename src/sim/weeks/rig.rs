@@ -1,0 +1,184 @@
+//! One option vault's engine wired to a simulated venue, with the control plane's duties done at their virtual times. It
+//! can be killed and started again from its journal.
+
+use super::Terms;
+use crate::actors::risk::Notice;
+use crate::base::ids::{InstrumentId, SubaccountId};
+use crate::base::time::{Nanos, SEC};
+use crate::config::{Config, Online, VaultConfig};
+use crate::derive::dialect::LOCAL;
+use crate::derive::instrument::listings;
+use crate::engine::actor::Turn;
+use crate::engine::journal::Replay;
+use crate::exchange::world::WorldSettings;
+use crate::exchange::{AccountSeed, Settings, developer_accounts};
+use crate::io::key::LocalKey;
+use crate::market::instrument::Instrument;
+use crate::ops::blueprint::{Blueprint, OptionPlan, Outside, PlanKind};
+use crate::ops::lister::Lister;
+use crate::sim::ports::MemoryStore;
+use crate::sim::venue::{Pace, SimVenue};
+use crate::topology::{ControlEnds, Layout, assemble};
+
+/// A wire that is down for a moment after the engine died.
+const DEAD_NS: u64 = 2 * SEC;
+
+/// The running engine's parts.
+struct Engine {
+    turns: Vec<Box<dyn Turn>>,
+    control: ControlEnds,
+    lister: Lister,
+}
+
+/// Venue, engine and journal.
+pub struct Rig {
+    /// The venue with its world.
+    pub venue: SimVenue,
+    account: AccountSeed,
+    config: Config,
+    instruments: Vec<Instrument>,
+    store: MemoryStore,
+    plan: Option<OptionPlan>,
+    engine: Option<Engine>,
+}
+
+impl Rig {
+    /// Opens the venue at `start` with the vault's deposit, and starts the engine on it.
+    ///
+    /// # Errors
+    /// The vault's own configuration or the venue's listing is unusable; each in words.
+    pub fn open(terms: &Terms, world: WorldSettings, start: Nanos) -> Result<Rig, String> {
+        let scene = terms.vault.scene();
+        let config = Config::parse(scene.config, scene.file, &Online::here()).map_err(|why| why.to_string())?;
+        let mut account = developer_accounts(terms.seed, 1).remove(0);
+        let deposit = scene.deposit.parse().map_err(|why| format!("deposit: {why}"))?;
+        account.balances = vec![(scene.collateral.to_owned(), deposit)];
+        let settings = Settings { seed: terms.seed, accounts: vec![account.clone()], ..Settings::default() };
+        let mut venue = SimVenue::open(settings, world, start);
+        venue.wire_ratio_feeds(scene.ratio_feeds);
+        venue.look_back(lookback_ns(&config));
+        let instruments = (0u16..)
+            .zip(config.instruments())
+            .map(|(place, name)| instrument(&mut venue, InstrumentId(place), name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let store = MemoryStore::default();
+        let mut rig = Rig { venue, account, config, instruments, store, plan: None, engine: None };
+        rig.start()?;
+        Ok(rig)
+    }
+
+    /// The vault's subaccount.
+    pub fn subaccount(&self) -> u64 {
+        self.account.subaccount
+    }
+
+    /// The vault's plan.
+    pub fn plan(&self) -> &OptionPlan {
+        self.plan.as_ref().expect("a rig is open only with an option vault")
+    }
+
+    /// The collateral's spot instrument.
+    pub fn base(&self) -> &Instrument {
+        &self.instruments[0]
+    }
+
+    /// The instrument in a place.
+    pub fn instrument(&self, id: InstrumentId) -> Option<&Instrument> {
+        let listed = || self.engine.as_ref().and_then(|engine| engine.lister.instrument(id));
+        self.instruments.get(usize::from(id.0)).or_else(listed)
+    }
+
+    /// Starts an engine from what the journal holds.
+    ///
+    /// # Errors
+    /// The developer key or the configuration does not make an engine; in words.
+    pub fn start(&mut self) -> Result<(), String> {
+        let mut replay = Replay::default();
+        self.store.records().iter().for_each(|record| replay.visit(record));
+        let mut blueprint = Blueprint::of(&self.config, self.instruments.clone(), Nanos::MAX, &replay);
+        blueprint.dialect = &LOCAL;
+        blueprint.wallet = self.account.wallet.into_array();
+        for vault in &mut blueprint.vaults {
+            vault.book.subaccount = SubaccountId(self.account.subaccount);
+            if let PlanKind::Options(plan) = &mut vault.kind {
+                plan.remembered = replay.milestone(vault.book.subaccount);
+                self.plan = Some(*plan);
+            }
+        }
+        if self.plan.is_none() {
+            return Err("the configuration holds no option vault".to_owned());
+        }
+        let outside = Outside {
+            wires: self.venue.wires().into(),
+            clock: self.venue.clock(),
+            key: key_of(&self.account)?,
+            store: self.store.clone(),
+        };
+        let roster = blueprint.roster();
+        let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));
+        let turns = cores.into_iter().flat_map(|core| core.turns).collect();
+        let lister = Lister::new(roster, control.bulletin.clone(), control.feeds.clone(), blueprint.currencies.clone());
+        self.engine = Some(Engine { turns, control, lister });
+        Ok(())
+    }
+
+    /// Kills the engine where it stands: nothing of it survives but its journal. The venue goes on without it.
+    pub fn kill(&mut self) {
+        self.engine = None;
+        self.venue.cut_all();
+    }
+
+    /// True while an engine runs.
+    pub fn is_alive(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    /// Runs until `end` at a pace, and hands over what risk has said meanwhile.
+    pub fn run(&mut self, end: Nanos, pace: Pace, hear: &mut dyn FnMut(&Notice)) {
+        let Some(engine) = &mut self.engine else {
+            self.venue.run_alone(end.max(self.venue.now().plus(DEAD_NS)));
+            return;
+        };
+        ask(&mut self.venue, &mut engine.lister);
+        let stop = engine.lister.next_due().max(self.venue.now().plus(1)).min(end);
+        self.venue.run_until(stop, pace, &mut engine.turns, &mut engine.control);
+        while let Some(notice) = engine.control.notices.receive() {
+            hear(&notice);
+        }
+    }
+}
+
+/// What the control plane would ask over HTTP.
+fn ask(venue: &mut SimVenue, lister: &mut Lister) {
+    let at = venue.now();
+    for question in lister.questions(at) {
+        let answer = venue.call(question.method(), &question.params());
+        let result = answer.and_then(|body| serde_json::from_str::<serde_json::Value>(&body).ok());
+        let text = result.map(|body| body["result"].to_string()).unwrap_or_default();
+        if lister.answer(at, &question, &text).is_err() {
+            lister.ask_again(at);
+        }
+    }
+    lister.announce();
+}
+
+/// How far the vault's budget looks back, if it has one.
+fn lookback_ns(config: &Config) -> Option<u64> {
+    let vaults = config.vaults.iter().filter_map(VaultConfig::options);
+    vaults.filter(|vault| vault.ratio_feed.is_some()).map(|vault| vault.lookback_ns).max()
+}
+
+fn instrument(venue: &mut SimVenue, id: InstrumentId, name: &str) -> Result<Instrument, String> {
+    let body = venue.call("public/get_instrument", &serde_json::json!({ "instrument_name": name }));
+    let body: serde_json::Value =
+        serde_json::from_str(&body.unwrap_or_default()).map_err(|why| format!("{name}: {why}"))?;
+    let rows = listings(body["result"].to_string().as_bytes(), id).map_err(|why| why.to_string())?;
+    rows.first().map(|row| row.instrument).ok_or_else(|| format!("the venue does not list {name}"))
+}
+
+/// The session key of a developer account.
+fn key_of(account: &AccountSeed) -> Result<LocalKey, String> {
+    let mut secret = alloy_primitives::hex::decode_to_array::<_, 32>(&account.session_key_hex)
+        .map_err(|why| format!("developer key: {why}"))?;
+    LocalKey::from_bytes(&mut secret).map_err(|why| format!("developer key: {why}"))
+}
