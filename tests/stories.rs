@@ -12,6 +12,7 @@ use keel::engine::actor::Actor;
 use keel::market::instrument::{Instrument, Kind};
 use keel::msg::*;
 use keel::risk::limits::{Limits, Mandate};
+use keel::risk::order::Granted;
 use std::error::Error;
 use std::fmt::Write;
 
@@ -95,7 +96,8 @@ impl Stage {
     fn hear(&mut self, message: In, said: &mut String) {
         let mut out = Out::default();
         self.risk.on(self.at, message, &mut out);
-        for order in out.orders.drain() {
+        for granted in out.orders.drain() {
+            let Granted::Order(order) = granted else { unreachable!("no package in a basis story") };
             self.nonces.push(order.nonce());
             let replaces = order.replaced().map(|old| format!(" replacing {}", self.name(old.nonce)));
             let _ = writeln!(
@@ -138,7 +140,7 @@ impl Stage {
                 Notice::Mode { mode, .. } => writeln!(said, "risk → ops      mode {mode:?}"),
                 Notice::Alarm { alarm, .. } => writeln!(said, "risk → ops      ALARM {alarm:?}"),
                 Notice::Hedged { delta, .. } => writeln!(said, "risk → ops      hedged, delta {delta}"),
-                Notice::Filled { .. } | Notice::Sample { .. } => Ok(()),
+                Notice::Filled { .. } | Notice::Sample { .. } | Notice::Phase { .. } | Notice::Demand { .. } => Ok(()),
             };
         }
     }

@@ -6,6 +6,7 @@ use super::lending::Lending;
 use super::limits::Budgets;
 use super::mmp::Mmp;
 use super::money::truncate;
+use super::options::{OptionPosition, SettlementRow};
 use super::order::{Order, TradeRow};
 use super::position::Position;
 use super::{OrderId, Refusal, Tier};
@@ -30,8 +31,10 @@ pub struct Wallet {
     pub keys: BTreeMap<Address, SessionKey>,
     /// Its subaccounts.
     pub subaccounts: Vec<u64>,
-    /// Cancel mmp orders when their connection drops.
+    /// Cancel mmp orders and quotes when their connection drops.
     pub cancel_on_disconnect: bool,
+    /// May answer requests for quotes (else Derive 14027).
+    pub rfq_maker: bool,
     /// Unix second of creation.
     pub created_s: u64,
     /// Last nonce of an account-level action; the next must be higher.
@@ -47,9 +50,15 @@ impl Wallet {
             keys: BTreeMap::new(),
             subaccounts: Vec::new(),
             cancel_on_disconnect: false,
+            rfq_maker: false,
             created_s: at.secs(),
             account_nonce: 0,
         }
+    }
+
+    /// 14027 unless the wallet may answer requests for quotes.
+    pub fn makes_quotes(&self, owner: Address) -> Result<(), Refusal> {
+        if self.rfq_maker { Ok(()) } else { Err(Refusal::because(14027, owner.to_string())) }
     }
 
     /// Checks that `signer` may do `need` for this wallet, on `sub` if given: 14026, 14030, 14031.
@@ -159,6 +168,8 @@ pub struct Subaccount {
     pub holdings: BTreeMap<&'static str, Holding>,
     /// Perp positions by instrument.
     pub positions: BTreeMap<usize, Position>,
+    /// Option positions by instrument.
+    pub options: BTreeMap<usize, OptionPosition>,
     /// Resting orders.
     pub open: BTreeSet<OrderId>,
     /// Nonces used by orders.
@@ -171,6 +182,8 @@ pub struct Subaccount {
     pub trades: VecDeque<TradeRow>,
     /// Funding settlements as (ms, instrument, pnl, funding), newest last.
     pub settlements: VecDeque<(u64, usize, Decimal, Decimal)>,
+    /// Settled option positions, newest last.
+    pub option_settlements: VecDeque<SettlementRow>,
     /// Interest payments as (ms, amount), newest last.
     pub interest: VecDeque<(u64, Decimal)>,
     /// Lending index at which cash last grew.
@@ -194,12 +207,14 @@ impl Subaccount {
             house,
             holdings: BTreeMap::new(),
             positions: BTreeMap::new(),
+            options: BTreeMap::new(),
             open: BTreeSet::new(),
             nonces: Nonces::default(),
             mmp: BTreeMap::new(),
             ended: VecDeque::new(),
             trades: VecDeque::new(),
             settlements: VecDeque::new(),
+            option_settlements: VecDeque::new(),
             interest: VecDeque::new(),
             cash_index: lending.supply_index,
             pending_interest: Decimal::ZERO,
@@ -219,6 +234,12 @@ impl Subaccount {
         let cash = self.balance(CASH);
         let index = lending.index(cash);
         truncate(self.pending_interest + cash * (index / self.cash_index - Decimal::ONE))
+    }
+
+    /// Signed size of a perp or option position.
+    pub fn position(&self, ix: usize) -> Decimal {
+        let perp = self.positions.get(&ix).map(|p| p.amount);
+        perp.or_else(|| self.options.get(&ix).map(|p| p.amount)).unwrap_or_default()
     }
 
     /// Changes cash; what has grown so far becomes pending interest first.

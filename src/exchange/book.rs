@@ -90,6 +90,11 @@ impl Book {
         self.remove(order);
     }
 
+    /// Every resting order.
+    pub fn orders(&self) -> impl Iterator<Item = OrderId> {
+        self.keys.keys().copied()
+    }
+
     /// Best resting order of a side.
     pub fn best(&self, side: Side) -> Option<&Resting> {
         self.side(side).values().next()

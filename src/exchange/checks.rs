@@ -20,6 +20,10 @@ impl Exchange {
         if self.index_of(order.instrument).is_zero() {
             return Err(Refusal::because(11021, format!("{} has no index price yet", order.instrument_name)));
         }
+        let instrument = &self.instruments[order.instrument];
+        if !instrument.active || at.secs() >= instrument.deactivation_s {
+            return Err(Refusal::because(11021, format!("{} does not trade any more", order.instrument_name)));
+        }
         if order.mmp && self.is_frozen(order, at) {
             return Err(Refusal::of(11015));
         }
@@ -83,8 +87,7 @@ impl Exchange {
         if !takes_only || self.instruments[order.instrument].kind == Kind::Erc20 {
             return Err(Refusal::of(11024));
         }
-        let position = self.subs.get(&order.sub).and_then(|s| s.positions.get(&order.instrument));
-        let held = position.map_or(Decimal::ZERO, |p| p.amount);
+        let held = self.subs.get(&order.sub).map_or(Decimal::ZERO, |s| s.position(order.instrument));
         let opposite = held.is_sign_positive() == (order.side == Side::Sell);
         if held.is_zero() || !opposite {
             return Err(Refusal::because(11025, format!("position is {held}")));
@@ -122,8 +125,8 @@ impl Exchange {
         }
         let instrument = &self.instruments[order.instrument];
         let limit = reach.limit.unwrap_or(order.limit_price);
-        let (taker, index) = (reach.limit.is_some(), self.index_of(order.instrument));
-        let per_unit = fee(instrument, taker, limit, index, order.amount, true) / order.amount;
+        let (taker, prices) = (reach.limit.is_some(), self.fee_prices(order.instrument, limit));
+        let per_unit = fee(instrument, taker, prices, order.amount, true) / order.amount;
         if per_unit > order.max_fee {
             return Err(Refusal::because(11023, format!("needs {} per unit", per_unit.round_dp(12))));
         }

@@ -83,7 +83,8 @@ fn order_debug(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> 
     let order = exchange.read_order(call)?;
     let action = exchange.order_action(&order, owner_of(exchange, sub)?)?;
     let data = json!({
-        "asset_address": exchange.instruments[order.instrument].address.to_string(), "asset_sub_id": "0",
+        "asset_address": exchange.instruments[order.instrument].address.to_string(),
+        "asset_sub_id": exchange.instruments[order.instrument].sub_id.to_string(),
         "limit_price": decimal(order.limit_price), "desired_amount": decimal(order.amount),
         "worst_fee": decimal(order.max_fee), "recipient_id": sub,
         "is_bid": order.side == crate::base::ids::Side::Buy,
@@ -173,7 +174,8 @@ fn legs_json(legs: &[Leg]) -> Vec<Value> {
         .collect()
 }
 
-fn quote_action(exchange: &Exchange, p: Params, maker: bool) -> Result<(Action, Vec<Leg>), Refusal> {
+/// The action a quote's (`maker`) or an execution's signature must be of, and the maker's legs in it.
+pub(super) fn quote_action(exchange: &Exchange, p: Params, maker: bool) -> Result<(Action, Vec<Leg>), Refusal> {
     let sub = p.u64("subaccount_id")?;
     let legs = maker_legs(p, maker)?;
     let max_fee = amount_word(p, "max_fee")?;

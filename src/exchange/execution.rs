@@ -3,7 +3,7 @@
 use super::account::keep;
 use super::book::{CROSSED_MAX, Resting};
 use super::catalog::{CASH, Kind};
-use super::fees::fee;
+use super::fees::{FeePrices, fee};
 use super::money::truncate;
 use super::order::{Order, Status, TradeRow};
 use super::{Exchange, OrderId, Refusal, TimeInForce};
@@ -29,16 +29,30 @@ pub struct Reach {
     pub amount: Decimal,
 }
 
-/// Who meets whom, at what.
+/// What both sides of a trade share.
 #[derive(Clone, Copy, Debug)]
-struct Match {
-    trade_id: Uuid,
-    op_uuid: Uuid,
-    price: Decimal,
-    amount: Decimal,
-    mark: Decimal,
-    index: Decimal,
-    at: Nanos,
+pub struct Deal {
+    /// Trade id of both sides.
+    pub trade_id: Uuid,
+    /// Protocol operation.
+    pub op_uuid: Uuid,
+    /// Price.
+    pub price: Decimal,
+    /// Amount.
+    pub amount: Decimal,
+    /// Mark price.
+    pub mark: Decimal,
+    /// Index price.
+    pub index: Decimal,
+    /// When.
+    pub at: Nanos,
+}
+
+impl Deal {
+    /// The prices fees are reckoned on.
+    pub const fn fee_prices(&self) -> FeePrices {
+        FeePrices { trade: self.price, index: self.index, mark: self.mark }
+    }
 }
 
 impl Exchange {
@@ -66,12 +80,17 @@ impl Exchange {
         }
     }
 
+    /// What a fee would be reckoned on at a price.
+    pub(super) fn fee_prices(&self, ix: usize, trade: Decimal) -> FeePrices {
+        FeePrices { trade, index: self.index_of(ix), mark: self.mark_of(ix) }
+    }
+
     fn maker_fault(&self, maker: &Resting) -> Option<&'static str> {
         let sub = self.subs.get(&maker.sub).filter(|s| !s.house)?;
         let order = self.orders.get(&maker.order)?;
         let instrument = &self.instruments[order.instrument];
-        let index = self.index_of(order.instrument);
-        if fee(instrument, false, order.limit_price, index, Decimal::ONE, false) > order.max_fee {
+        let prices = self.fee_prices(order.instrument, order.limit_price);
+        if fee(instrument, false, prices, Decimal::ONE, false) > order.max_fee {
             return Some("signed_max_fee_too_low");
         }
         let bears = self.margin_of(sub).initial() + self.open_orders_margin(sub, None) >= Decimal::ZERO;
@@ -95,17 +114,15 @@ impl Exchange {
         (rows, false)
     }
 
+    /// A trade in an instrument at present marks, with fresh ids.
+    pub(super) fn deal(&mut self, ix: usize, price: Decimal, amount: Decimal, at: Nanos) -> Deal {
+        let (mark, index) = (self.mark_of(ix), self.index_of(ix));
+        Deal { trade_id: self.ids.uuid(), op_uuid: self.ids.uuid(), price, amount, mark, index, at }
+    }
+
     fn fill(&mut self, taker: &mut Order, maker: &Resting, amount: Decimal, at: Nanos) -> TradeRow {
         let ix = taker.instrument;
-        let deal = Match {
-            trade_id: self.ids.uuid(),
-            op_uuid: self.ids.uuid(),
-            price: maker.price,
-            amount,
-            mark: self.mark_of(ix),
-            index: self.index_of(ix),
-            at,
-        };
+        let deal = self.deal(ix, maker.price, amount, at);
         self.markets[ix].stats.on_trade(at, deal.price, deal.index, amount);
         let taken = self.book_side(taker, &deal, true);
         self.note_trade(taken.clone(), ix);
@@ -135,29 +152,22 @@ impl Exchange {
     }
 
     /// Books one side of a match: order, fee, balances, position.
-    fn book_side(&mut self, order: &mut Order, deal: &Match, taker: bool) -> TradeRow {
+    fn book_side(&mut self, order: &mut Order, deal: &Deal, taker: bool) -> TradeRow {
         let instrument = self.instruments[order.instrument].clone();
         let signed = signed(order.side, deal.amount);
         let base_due = order.filled.is_zero();
         let fee = if self.subs.get(&order.sub).is_some_and(|s| s.house) {
             Decimal::ZERO
         } else {
-            fee(&instrument, taker, deal.price, deal.index, deal.amount, base_due)
+            fee(&instrument, taker, deal.fee_prices(), deal.amount, base_due)
         };
         let extra_fee = truncate(order.extra_fee * deal.amount / order.amount);
         order.filled += deal.amount;
         order.filled_value += deal.price * deal.amount;
         order.fee += fee;
         order.updated_ms = deal.at.ms();
-        let (realized, realized_excl) = match instrument.kind {
-            Kind::Erc20 => self.book_spot(order.sub, instrument.base, signed, deal, fee, extra_fee),
-            Kind::Perp => self.book_perp(order.sub, order.instrument, signed, deal, fee, extra_fee),
-        };
-        self.house.fees += fee + extra_fee;
-        let wallet = self.subs.get_mut(&order.sub).map(|sub| {
-            sub.fees_paid += fee + extra_fee;
-            sub.wallet
-        });
+        let (realized, realized_excl) = self.book_amount((order.sub, order.instrument), signed, deal, (fee, extra_fee));
+        let wallet = self.subs.get(&order.sub).map(|sub| sub.wallet);
         TradeRow {
             trade_id: deal.trade_id,
             op_uuid: deal.op_uuid,
@@ -176,8 +186,59 @@ impl Exchange {
             index: deal.index,
             realized,
             realized_excl,
+            rfq: None,
             at_ms: deal.at.ms(),
         }
+    }
+
+    /// Books a signed amount of a deal for a subaccount: balances, position, fees, the house's pools. Returns PnL
+    /// realised with and without fees.
+    pub(super) fn book_amount(
+        &mut self,
+        (sub, ix): (u64, usize),
+        signed: Decimal,
+        deal: &Deal,
+        (fee, extra_fee): (Decimal, Decimal),
+    ) -> (Decimal, Decimal) {
+        let (kind, base) = (self.instruments[ix].kind, self.instruments[ix].base);
+        self.house.fees += fee + extra_fee;
+        if let Some(sub) = self.subs.get_mut(&sub) {
+            sub.fees_paid += fee + extra_fee;
+        }
+        match kind {
+            Kind::Erc20 => self.book_spot(sub, base, signed, deal, fee, extra_fee),
+            Kind::Perp => self.book_perp(sub, ix, signed, deal, fee, extra_fee),
+            Kind::Option => self.book_option((sub, ix), signed, deal, fee, extra_fee),
+        }
+    }
+
+    /// Premium is paid at once; the position keeps size and cost.
+    fn book_option(
+        &mut self,
+        (id, ix): (u64, usize),
+        signed: Decimal,
+        deal: &Deal,
+        fee: Decimal,
+        extra_fee: Decimal,
+    ) -> (Decimal, Decimal) {
+        let Some(sub) = self.subs.get_mut(&id) else { return Default::default() };
+        let position = sub.options.entry(ix).or_default();
+        let before = position.amount;
+        if before.is_zero() {
+            position.created_ms = deal.at.ms();
+        }
+        let realized = position.trade(signed, deal.price, fee);
+        let after = position.amount;
+        if after.is_zero() {
+            sub.options.remove(&ix);
+        }
+        self.markets[ix].open_interest += after.max(Decimal::ZERO) - before.max(Decimal::ZERO);
+        let premium = truncate(deal.price * signed);
+        self.house.option_clearing += premium;
+        let name = self.instruments[ix].name.clone();
+        self.note_balance(id, &name, before, after, "trade");
+        self.move_cash(id, -premium - fee - extra_fee, "trade");
+        realized
     }
 
     fn book_spot(
@@ -185,7 +246,7 @@ impl Exchange {
         id: u64,
         base: &'static str,
         signed: Decimal,
-        deal: &Match,
+        deal: &Deal,
         fee: Decimal,
         extra_fee: Decimal,
     ) -> (Decimal, Decimal) {
@@ -207,7 +268,7 @@ impl Exchange {
         id: u64,
         ix: usize,
         signed: Decimal,
-        deal: &Match,
+        deal: &Deal,
         fee: Decimal,
         extra_fee: Decimal,
     ) -> (Decimal, Decimal) {
@@ -231,8 +292,8 @@ impl Exchange {
         }
         self.markets[ix].open_interest += after.max(Decimal::ZERO) - before.max(Decimal::ZERO);
         self.house.perp_clearing -= traded.cash + fee;
-        let name = self.instruments[ix].name;
-        self.note_balance(id, name, before, after, "trade");
+        let name = self.instruments[ix].name.clone();
+        self.note_balance(id, &name, before, after, "trade");
         self.move_cash(id, traded.cash - extra_fee, "trade");
         (traded.realized, traded.realized_excl)
     }
@@ -273,7 +334,7 @@ impl Exchange {
             sub.open.insert(order.id);
         }
         if order.expiry_s < u64::MAX {
-            self.expiries.insert((order.expiry_s, order.id));
+            self.order_expiries.insert((order.expiry_s, order.id));
         }
         self.note_order(order);
         self.orders.insert(order.id, order.clone());
@@ -290,7 +351,7 @@ impl Exchange {
         order.cancel_reason = reason;
         order.updated_ms = at.ms();
         self.markets[order.instrument].book.remove(order.id);
-        self.expiries.remove(&(order.expiry_s, order.id));
+        self.order_expiries.remove(&(order.expiry_s, order.id));
         if let Some(sub) = self.subs.get_mut(&order.sub) {
             sub.open.remove(&order.id);
             if !sub.house {

@@ -19,11 +19,6 @@ pub const METHODS: &[Method] = &[
     Method::new("private/get_deposit_history", |e, c| none_of(e, c, "deposits")),
     Method::new("private/get_withdrawal_history", |e, c| none_of(e, c, "withdrawals")),
     Method::new("private/get_erc20_transfer_history", |e, c| none_of(e, c, "transfers")),
-    Method::new("private/get_option_settlement_history", |e, c| none_of(e, c, "settlements")),
-    Method::new("private/get_rfqs", |e, c| none_of(e, c, "rfqs")),
-    Method::new("private/poll_rfqs", |e, c| none_of(e, c, "rfqs")),
-    Method::new("private/get_quotes", |e, c| none_of(e, c, "quotes")),
-    Method::new("private/poll_quotes", |e, c| none_of(e, c, "quotes")),
 ];
 
 /// A well-formed empty page: nothing of the kind exists on this exchange yet.
@@ -33,7 +28,7 @@ fn none_of(exchange: &mut Exchange, call: &Call, rows: &str) -> Result<Answer, R
 }
 
 /// The subaccounts of a request that names either one or a whole wallet.
-fn subaccounts_asked(exchange: &Exchange, call: &Call) -> Result<Vec<u64>, Refusal> {
+pub(super) fn subaccounts_asked(exchange: &Exchange, call: &Call) -> Result<Vec<u64>, Refusal> {
     match (call.params.opt_u64("subaccount_id")?, call.params.opt_text("wallet")?) {
         (Some(_), _) => call.subaccount(exchange, Need::Read).map(|id| vec![id]),
         (None, Some(_)) => {
@@ -48,7 +43,8 @@ fn window(call: &Call, from: &str, to: &str) -> Result<std::ops::RangeInclusive<
     Ok(call.params.opt_u64(from)?.unwrap_or(0)..=call.params.opt_u64(to)?.unwrap_or(u64::MAX))
 }
 
-fn subaccounts<'a>(exchange: &'a Exchange, ids: &'a [u64]) -> impl Iterator<Item = (u64, &'a Subaccount)> {
+/// The subaccounts of some ids that exist.
+pub(super) fn subaccounts<'a>(exchange: &'a Exchange, ids: &'a [u64]) -> impl Iterator<Item = (u64, &'a Subaccount)> {
     ids.iter().filter_map(|id| Some((*id, exchange.subs.get(id)?)))
 }
 
@@ -71,8 +67,9 @@ fn get_trade_history(exchange: &mut Exchange, call: &Call) -> Result<Answer, Ref
     let (name, order, quote) = (p.opt_text("instrument_name")?, p.opt_uuid("order_id")?, p.opt_uuid("quote_id")?);
     let mut rows: Vec<&TradeRow> = subaccounts(exchange, &ids).flat_map(|(_, s)| &s.trades).collect();
     rows.retain(|t| {
-        let named = name.is_none_or(|n| n == t.instrument_name) && order.is_none_or(|o| o == t.order);
-        named && quote.is_none() && window.contains(&t.at_ms)
+        let named = name.is_none_or(|n| *n == *t.instrument_name) && order.is_none_or(|o| o == t.order);
+        let quoted = quote.is_none_or(|q| t.rfq.is_some_and(|(_, quote)| quote == q));
+        named && quoted && window.contains(&t.at_ms)
     });
     rows.sort_by_key(|t| std::cmp::Reverse(t.at_ms));
     let (page, size) = p.page()?;
@@ -88,8 +85,8 @@ fn get_funding_history(exchange: &mut Exchange, call: &Call) -> Result<Answer, R
     let rows = subaccounts(exchange, &ids).flat_map(|(id, s)| s.settlements.iter().rev().map(move |row| (id, row)));
     let events: Vec<Value> = rows
         .filter(|(_, (at, _, _, _))| window.contains(at))
-        .map(|(id, (at, ix, pnl, funding))| (id, at, exchange.instruments[*ix].name, pnl, funding))
-        .filter(|(_, _, name, _, _)| wanted.is_none_or(|w| w == *name))
+        .map(|(id, (at, ix, pnl, funding))| (id, at, exchange.instruments[*ix].name.clone(), pnl, funding))
+        .filter(|(_, _, name, _, _)| wanted.is_none_or(|w| *w == **name))
         .map(|(id, at, name, pnl, funding)| {
             json!({
                 "subaccount_id": id, "timestamp": at, "instrument_name": name, "pnl": decimal(*pnl),

@@ -7,6 +7,7 @@ use crate::base::ids::Side;
 use crate::base::time::Nanos;
 use alloy_primitives::{Address, keccak256};
 use rust_decimal::Decimal;
+use std::collections::BTreeSet;
 
 impl Exchange {
     /// Opens an account of the house (the crowd): unsigned, unmetered, exempt from margin and fees, matched like any
@@ -19,7 +20,9 @@ impl Exchange {
         let mut sub = Subaccount::new(wallet, name, true, &self.lending);
         self.fund(&mut sub, balances.iter().map(|(asset, amount)| (*asset, *amount)));
         self.subs.insert(id, sub);
-        self.wallets.entry(wallet).or_insert_with(|| Wallet::new(tier, self.now)).subaccounts.push(id);
+        let account = self.wallets.entry(wallet).or_insert_with(|| Wallet::new(tier, self.now));
+        account.subaccounts.push(id);
+        account.rfq_maker = true;
         id
     }
 
@@ -81,7 +84,7 @@ impl Exchange {
             id: self.ids.uuid(),
             sub,
             instrument: ix,
-            instrument_name: self.instruments[ix].name,
+            instrument_name: self.instruments[ix].name.clone(),
             side: if buy { Side::Buy } else { Side::Sell },
             limit_price: price,
             signed_limit_price: None,
@@ -152,7 +155,7 @@ impl Exchange {
         perp.map_or(Decimal::ZERO, |ix| self.markets[ix].perp.rate)
     }
 
-    /// Publishes an oracle price for `ETH`, `BTC`, `WEETH`, `LBTC` or `USDC`; other names and prices that are not
+    /// Publishes an oracle price for `ETH`, `BTC`, `WEETH`, `LBTC`, `SUSDE` or `USDC`; other names and prices that are not
     /// positive are ignored.
     pub fn set_spot(&mut self, currency: &str, price: Decimal, at: Nanos) {
         let Some(name) = self.find_asset(currency).map(|a| a.name) else { return };
@@ -160,16 +163,18 @@ impl Exchange {
             return;
         }
         let price = super::money::truncate(price);
+        self.note_windows(name, at);
         let first = !self.spots.contains_key(name);
         let spot = self.spots.entry(name).or_default();
         if first || at.since(spot.previous_at) >= 2 * super::DAY_NS {
             spot.previous = if first { price } else { spot.price };
             spot.previous_at = Nanos(at.0.saturating_sub(super::DAY_NS));
         }
-        (spot.price, spot.at, spot.version) = (price, at, spot.version + 1);
+        spot.set(price, at);
         if first {
             let unpriced = self.subs.values_mut().filter_map(|s| s.holdings.get_mut(name));
             unpriced.filter(|h| h.average.is_zero()).for_each(|h| (h.average, h.average_excl) = (price, price));
+            self.list_options(at);
         }
     }
 
@@ -202,9 +207,20 @@ impl Exchange {
             };
             (self.instruments[*ix].name.to_string(), report)
         });
+        let options = sub.options.iter().map(|(ix, p)| {
+            let report = PositionReport {
+                amount: p.amount,
+                average_price: p.average,
+                average_price_excl_fees: p.average_excl,
+                mark_value: super::money::truncate(p.amount * self.mark_of(*ix)),
+                pending_funding: Decimal::ZERO,
+                net_settlements: Decimal::ZERO,
+            };
+            (self.instruments[*ix].name.to_string(), report)
+        });
         Some(SubaccountReport {
             balances: sub.holdings.iter().map(|(name, h)| (name.to_string(), h.amount)).collect(),
-            positions: positions.collect(),
+            positions: positions.chain(options).collect(),
             fees_paid: sub.fees_paid,
             funding_paid: sub.funding_paid,
             interest_paid: Decimal::ZERO - sub.cumulative_interest,
@@ -223,8 +239,10 @@ impl Exchange {
         if !protection.is_some_and(|mmp| mmp.on_fill(at, amount)) {
             return;
         }
-        let protected: Vec<usize> =
-            (0..self.instruments.len()).filter(|ix| self.instruments[*ix].base == currency).collect();
+        let open = self.subs.get(&sub).into_iter().flat_map(|s| &s.open).filter_map(|id| self.orders.get(id));
+        let protected: BTreeSet<usize> =
+            open.map(|o| o.instrument).filter(|ix| self.instruments[*ix].base == currency).collect();
         self.cancel_where(sub, "mmp_trigger", at, |o| o.mmp && protected.contains(&o.instrument));
+        self.cancel_protected_quotes(sub, currency, at);
     }
 }

@@ -6,6 +6,7 @@
 use super::Exchange;
 use super::account::Subaccount;
 use super::catalog::{CASH, Kind, PERP_IM, PERP_MM};
+use super::fees::fee;
 use super::money::{constant, truncate};
 use super::order::Order;
 use crate::base::ids::Side;
@@ -19,6 +20,8 @@ pub struct Portfolio {
     pub assets: BTreeMap<&'static str, Decimal>,
     /// Perps by catalog place: size and PnL not yet in cash.
     pub perps: BTreeMap<usize, (Decimal, Decimal)>,
+    /// Options by catalog place: size.
+    pub options: BTreeMap<usize, Decimal>,
 }
 
 /// Margin of a portfolio, split as the venue splits it.
@@ -30,7 +33,7 @@ pub struct Margin {
     pub collaterals_im: Decimal,
     /// Collateral counted for maintenance margin.
     pub collaterals_mm: Decimal,
-    /// Unsettled perp PnL.
+    /// Unsettled perp PnL and options at their marks.
     pub positions_value: Decimal,
     /// Unsettled PnL minus initial requirement.
     pub positions_im: Decimal,
@@ -62,6 +65,10 @@ struct SideLoad {
     loss: Decimal,
 }
 
+fn option_sizes(sub: &Subaccount) -> BTreeMap<usize, Decimal> {
+    sub.options.iter().map(|(ix, p)| (*ix, p.amount)).collect()
+}
+
 impl Exchange {
     /// The present portfolio of a subaccount.
     pub(super) fn portfolio(&self, sub: &Subaccount) -> Portfolio {
@@ -71,7 +78,7 @@ impl Exchange {
             let unsettled = p.unsettled(self.mark_of(*ix), self.markets[*ix].perp.aggregate_funding);
             (*ix, (p.amount, unsettled.pnl + unsettled.funding))
         });
-        Portfolio { perps: perps.collect(), assets }
+        Portfolio { perps: perps.collect(), options: option_sizes(sub), assets }
     }
 
     /// Margin of any portfolio at present marks.
@@ -90,6 +97,11 @@ impl Exchange {
             margin.positions_im += unsettled - truncate(notional * constant(PERP_IM));
             margin.positions_mm += unsettled - truncate(notional * constant(PERP_MM));
         }
+        for book in self.expiry_books(&portfolio.options).values() {
+            margin.positions_value += book.value();
+            margin.positions_im += book.margin(true);
+            margin.positions_mm += book.margin(false);
+        }
         margin
     }
 
@@ -107,13 +119,19 @@ impl Exchange {
             load.amount += order.remaining();
             load.loss += self.loss_at(order, limit);
         }
-        -loads.into_iter().map(|(ix, sides)| self.load_cost(sub, ix, sides)).sum::<Decimal>()
+        if loads.is_empty() {
+            return Decimal::ZERO;
+        }
+        let options = option_sizes(sub);
+        -loads.into_iter().map(|(ix, sides)| self.load_cost(sub, &options, ix, sides)).sum::<Decimal>()
     }
 
     fn loss_at(&self, order: &Order, limit: Decimal) -> Decimal {
         let instrument = &self.instruments[order.instrument];
         let mark = self.mark_of(order.instrument);
         let worth = match instrument.kind {
+            // An option's premium is cash: its limit is what it moves, and margin of the position comes on top.
+            Kind::Option => return self.premium_at(order, limit),
             Kind::Perp => mark,
             Kind::Erc20 => mark * self.find_asset(instrument.base).map_or(Decimal::ZERO, |a| a.im_factor),
         };
@@ -122,9 +140,28 @@ impl Exchange {
         truncate((per_unit.max(Decimal::ZERO) + fee) * order.remaining())
     }
 
-    fn load_cost(&self, sub: &Subaccount, ix: usize, [buys, sells]: [SideLoad; 2]) -> Decimal {
-        if self.instruments[ix].kind == Kind::Erc20 {
-            return buys.loss + sells.loss;
+    /// Cash an option order would cost at its limit, fee included; negative for a sale.
+    fn premium_at(&self, order: &Order, limit: Decimal) -> Decimal {
+        let (ix, amount) = (order.instrument, order.remaining());
+        let charged = fee(&self.instruments[ix], true, self.fee_prices(ix, limit), amount, false);
+        truncate(if order.side == Side::Buy { limit } else { -limit } * amount) + charged
+    }
+
+    fn load_cost(
+        &self,
+        sub: &Subaccount,
+        options: &BTreeMap<usize, Decimal>,
+        ix: usize,
+        [buys, sells]: [SideLoad; 2],
+    ) -> Decimal {
+        match self.instruments[ix].kind {
+            Kind::Erc20 => return buys.loss + sells.loss,
+            Kind::Option => {
+                let before = self.expiry_margin_with(options, (ix, Decimal::ZERO));
+                let cost = |change, premium| premium + before - self.expiry_margin_with(options, (ix, change));
+                return cost(buys.amount, buys.loss).max(cost(-sells.amount, sells.loss)).max(Decimal::ZERO);
+            }
+            Kind::Perp => {}
         }
         let held = sub.positions.get(&ix).map_or(Decimal::ZERO, |p| p.amount);
         let unit = self.mark_of(ix) * constant(PERP_IM);
@@ -136,6 +173,11 @@ impl Exchange {
     pub(super) fn reduces_risk(&self, sub: &Subaccount, order: &Order) -> bool {
         match self.instruments[order.instrument].kind {
             Kind::Erc20 => order.side == Side::Sell,
+            // A long may be what hedges a short: only buying back a short is surely less risk.
+            Kind::Option => {
+                let held = sub.position(order.instrument);
+                order.side == Side::Buy && held.is_sign_negative() && order.remaining() <= held.abs()
+            }
             Kind::Perp => {
                 let held = sub.positions.get(&order.instrument).map_or(Decimal::ZERO, |p| p.amount);
                 let opposite = held.is_sign_positive() == (order.side == Side::Sell);

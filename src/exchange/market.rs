@@ -39,6 +39,24 @@ pub struct Spot {
     pub previous: Decimal,
     /// When that was.
     pub previous_at: Nanos,
+    /// Sum of price × seconds up to `at`.
+    pub aggregate: Decimal,
+}
+
+impl Spot {
+    /// Sum of price × seconds at a moment since which the price has not changed, truncated to twelve decimals.
+    pub fn aggregate_at(&self, moment: Nanos) -> Decimal {
+        let ns = i128::from(moment.0) - i128::from(self.at.0);
+        truncate(self.aggregate + self.price * Decimal::from_i128_with_scale(ns, 9))
+    }
+
+    /// A new price from `at` on.
+    pub fn set(&mut self, price: Decimal, at: Nanos) {
+        if self.version > 0 {
+            self.aggregate = self.aggregate_at(at.max(self.at));
+        }
+        (self.price, self.at, self.version) = (price, at.max(self.at), self.version + 1);
+    }
 }
 
 /// Half-width of the price band (Derive §8.3).
@@ -47,7 +65,7 @@ const BAND: &str = "0.02";
 impl Exchange {
     /// The catalog place of an instrument, or 12001.
     pub(super) fn find_instrument(&self, name: &str) -> Result<usize, Refusal> {
-        let found = self.instruments.iter().position(|i| i.name == name);
+        let found = self.by_name.get(name).copied();
         found.ok_or_else(|| Refusal::because(12001, name.chars().take(64).collect::<String>()))
     }
 
@@ -72,12 +90,16 @@ impl Exchange {
         match self.instruments[ix].kind {
             Kind::Erc20 => index,
             Kind::Perp => truncate(index + self.markets[ix].perp.diff()),
+            Kind::Option => self.instruments[ix].terms.map_or(Decimal::ZERO, |terms| self.mark_of_option(ix, &terms)),
         }
     }
 
     /// Lowest price at which a seller and highest at which a buyer may take, rounded inward to the tick.
     pub(super) fn band(&self, ix: usize) -> (Decimal, Decimal) {
         let instrument = &self.instruments[ix];
+        if let Some(terms) = instrument.terms {
+            return self.option_band(ix, &terms);
+        }
         let wide = Decimal::ONE + constant(BAND);
         let (index, shift) = (self.index_of(ix), self.mark_of(ix) - self.index_of(ix));
         let low = ceil_to(truncate(index / wide) + shift, instrument.tick);
@@ -87,20 +109,29 @@ impl Exchange {
 
     /// The `Instrument` schema.
     pub(super) fn instrument_json(&self, ix: usize) -> Value {
-        let Instrument { name, kind, base, address, tick, step, minimum, maximum, maker_fee, taker_fee, base_fee } =
+        let Instrument { name, kind, base, address, sub_id, tick, step, minimum, maximum, .. } = &self.instruments[ix];
+        let Instrument { maker_fee, taker_fee, base_fee, fee_cap, active, activation_s, deactivation_s, .. } =
             &self.instruments[ix];
         json!({
             "instrument_name": name, "instrument_type": kind.wire(), "base_currency": base,
-            "quote_currency": if *kind == Kind::Perp { "USD" } else { "USDC" },
-            "base_asset_address": address.to_string(), "base_asset_sub_id": "0",
+            "quote_currency": if *kind == Kind::Erc20 { "USDC" } else { "USD" },
+            "base_asset_address": address.to_string(), "base_asset_sub_id": sub_id.to_string(),
             "tick_size": decimal(*tick), "amount_step": decimal(*step), "minimum_amount": decimal(*minimum),
             "maximum_amount": decimal(*maximum), "maker_fee_rate": decimal(*maker_fee),
-            "taker_fee_rate": decimal(*taker_fee), "base_fee": decimal(*base_fee), "mark_price_fee_rate_cap": "0",
+            "taker_fee_rate": decimal(*taker_fee), "base_fee": decimal(*base_fee), "mark_price_fee_rate_cap": decimal(*fee_cap),
             "pro_rata_fraction": "0", "fifo_min_allocation": "0", "pro_rata_amount_step": "1",
-            "risk_universe_id": UNIVERSE, "is_active": true, "scheduled_activation": 1_701_840_228,
-            "scheduled_deactivation": i64::MAX, "option_details": null,
+            "risk_universe_id": UNIVERSE, "is_active": active, "scheduled_activation": activation_s,
+            "scheduled_deactivation": deactivation_s, "option_details": self.option_json(ix),
             "perp_details": (*kind == Kind::Perp).then(|| self.perp_json(ix)),
             "erc20_details": (*kind == Kind::Erc20).then(|| self.erc20_json(base)),
+        })
+    }
+
+    fn option_json(&self, ix: usize) -> Value {
+        let Instrument { terms: Some(terms), settlement, .. } = &self.instruments[ix] else { return Value::Null };
+        json!({
+            "expiry": terms.expiry_s, "strike": decimal(terms.strike), "option_type": if terms.call { "C" } else { "P" },
+            "index": format!("{}-USD", terms.currency), "settlement_price": settlement.map(super::money::text),
         })
     }
 
@@ -130,7 +161,8 @@ impl Exchange {
         json!({
             "t": at.ms(), "a": decimal(ask), "A": decimal(ask_amount), "b": decimal(bid), "B": decimal(bid_amount),
             "f": perp.then(|| super::money::text(market.perp.rate)), "I": decimal(self.index_of(ix)),
-            "M": decimal(self.mark_of(ix)), "minp": decimal(low), "maxp": decimal(high), "option_pricing": null,
+            "M": decimal(self.mark_of(ix)), "minp": decimal(low), "maxp": decimal(high),
+            "option_pricing": self.option_pricing_json(ix),
             "stats": market.stats.json(at, market.open_interest),
         })
     }
@@ -166,7 +198,7 @@ impl Exchange {
 
     /// The `Currency` schema.
     pub(super) fn currency_json(&self, asset: &Asset) -> Value {
-        let perp = self.instruments.iter().position(|i| i.kind == Kind::Perp && i.base == asset.name);
+        let perp = self.find_instrument(&format!("{}-PERP", asset.name)).ok();
         let universe = |oi: Decimal| {
             json!({
                 "risk_universe_id": UNIVERSE, "risk_universe_name": "PRIME",
@@ -196,8 +228,22 @@ impl Exchange {
             "managers": [{
                 "risk_universe_id": UNIVERSE, "risk_universe_name": "PRIME", "sm": MANAGER_SM, "pm": null,
             }],
-            "option": null, "perp": perp_entry, "spot": [spot],
+            "option": self.option_entry_json(asset.name), "perp": perp_entry, "spot": [spot],
             "spot_price": decimal(self.spot_price(asset.name)), "spot_price_24h": spot_24h,
+        })
+    }
+
+    fn option_entry_json(&self, currency: &str) -> Value {
+        let Some(address) = super::catalog::option_asset(currency) else { return Value::Null };
+        let of_currency = self.chains.iter().filter(|((c, _), _)| *c == currency);
+        let places = of_currency.flat_map(|(_, chain)| chain.strikes.values().copied().flatten());
+        let interest: Decimal = places.map(|ix| self.markets[ix].open_interest).sum();
+        json!({
+            "name": format!("{currency}-OPTION"), "address": address.to_string(),
+            "universes": [{
+                "risk_universe_id": UNIVERSE, "risk_universe_name": "PRIME",
+                "oi": { "current_open_interest": decimal(interest), "interest_cap": "1000000000" },
+            }],
         })
     }
 

@@ -25,6 +25,7 @@ mod margin;
 mod market;
 mod mmp;
 mod money;
+mod options;
 mod order;
 mod orders;
 mod outbox;
@@ -37,6 +38,7 @@ mod public;
 mod quote;
 mod refusal;
 mod registry;
+mod rfq;
 mod rpc;
 pub mod server;
 mod session;
@@ -46,8 +48,10 @@ mod stats;
 mod tests;
 pub mod world;
 
+pub use options::{OptionMark, Svi};
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};
 pub use refusal::Refusal;
+pub use rfq::{HouseLeg, HouseRfq};
 pub use settings::{AccountSeed, Network, Settings, Tier, developer_accounts};
 
 use crate::base::ids::Uuid;
@@ -57,6 +61,7 @@ use alloy_primitives::{Address, B256};
 use catalog::{Asset, Instrument};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 /// An order's venue name.
 pub type OrderId = Uuid;
@@ -87,7 +92,7 @@ pub struct HouseFill {
     pub resting: Decimal,
 }
 
-/// A perp position as the exchange accounts for it.
+/// A perp or option position as the exchange accounts for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PositionReport {
     /// Signed size.
@@ -96,7 +101,7 @@ pub struct PositionReport {
     pub average_price: Decimal,
     /// Entry price without fees.
     pub average_price_excl_fees: Decimal,
-    /// PnL and funding not yet settled into USDC.
+    /// Perps: PnL and funding not yet settled into USDC. Options: amount × mark.
     pub mark_value: Decimal,
     /// The funding part of `mark_value`.
     pub pending_funding: Decimal,
@@ -109,7 +114,7 @@ pub struct PositionReport {
 pub struct SubaccountReport {
     /// Balances by asset name, `USDC` included (negative is borrowed), without pending interest.
     pub balances: BTreeMap<String, Decimal>,
-    /// Perp positions by instrument name.
+    /// Perp and option positions by instrument name.
     pub positions: BTreeMap<String, PositionReport>,
     /// Sum of fees charged.
     pub fees_paid: Decimal,
@@ -150,6 +155,8 @@ pub struct House {
     pub fees: Decimal,
     /// Counterpart of perp cash flows; what rounding leaves once everything is settled at one mark.
     pub perp_clearing: Decimal,
+    /// Counterpart of option premiums and settlements; only rounding stays.
+    pub option_clearing: Decimal,
     /// Counterpart of interest: the security module's share and what is lent but not borrowed by accounts here.
     pub interest: Decimal,
 }
@@ -162,13 +169,21 @@ pub struct Exchange {
     assets: Vec<Asset>,
     instruments: Vec<Instrument>,
     markets: Vec<market::Market>,
+    by_name: BTreeMap<Arc<str>, usize>,
+    /// Places below this are the standing instruments.
+    standing: usize,
+    free: Vec<usize>,
+    chains: options::Chains,
+    settled: VecDeque<options::Settlement>,
+    feed_key: options::FeedKey,
     spots: BTreeMap<&'static str, market::Spot>,
     lending: lending::Lending,
     wallets: BTreeMap<Address, Wallet>,
     subs: BTreeMap<u64, Subaccount>,
     orders: BTreeMap<OrderId, order::Order>,
-    expiries: BTreeSet<(u64, OrderId)>,
+    order_expiries: BTreeSet<(u64, OrderId)>,
     waiting: orders::Waiting,
+    rfq: rfq::Desk,
     conns: BTreeMap<ConnId, session::Connection>,
     topics: session::Topics,
     events: events::Events,
@@ -191,14 +206,21 @@ impl Exchange {
             domain: eip712::domain_separator(settings.network),
             assets: catalog::assets(),
             markets: instruments.iter().map(|_| market::Market::default()).collect(),
+            by_name: instruments.iter().enumerate().map(|(ix, i)| (i.name.clone(), ix)).collect(),
+            standing: instruments.len(),
+            free: Vec::new(),
+            chains: BTreeMap::new(),
+            settled: VecDeque::new(),
+            feed_key: options::FeedKey::new(),
             instruments,
             spots: BTreeMap::new(),
             lending: lending::Lending::new(at),
             wallets: BTreeMap::new(),
             subs: BTreeMap::new(),
             orders: BTreeMap::new(),
-            expiries: BTreeSet::new(),
+            order_expiries: BTreeSet::new(),
             waiting: orders::Waiting::default(),
+            rfq: rfq::Desk::default(),
             conns: BTreeMap::new(),
             topics: BTreeMap::new(),
             events: events::Events::default(),
@@ -228,6 +250,7 @@ impl Exchange {
         let tier = seed.tier.unwrap_or(self.settings.tier);
         let wallet = self.wallets.entry(seed.wallet).or_insert_with(|| Wallet::new(tier, at));
         wallet.subaccounts.push(seed.subaccount);
+        wallet.rfq_maker |= seed.rfq_maker;
         let scopes = keys::Scopes::from_names(seed.scopes.iter().map(String::as_str)).unwrap_or_default();
         let key = keys::SessionKey {
             expiry_s: seed.session_expiry_s,

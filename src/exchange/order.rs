@@ -7,6 +7,7 @@ use crate::exchange::outbox::ConnId;
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 impl TimeInForce {
     /// The venue's word.
@@ -55,7 +56,7 @@ pub struct Order {
     /// Instrument's place in the catalog.
     pub instrument: usize,
     /// Its name.
-    pub instrument_name: &'static str,
+    pub instrument_name: Arc<str>,
     /// Side.
     pub side: Side,
     /// Limit price in force.
@@ -147,7 +148,7 @@ pub struct TradeRow {
     pub trade_id: Uuid,
     /// Protocol operation.
     pub op_uuid: Uuid,
-    /// Order filled.
+    /// Order filled; for a quote, the quote's name.
     pub order: OrderId,
     /// Its label.
     pub label: String,
@@ -156,7 +157,7 @@ pub struct TradeRow {
     /// Owner.
     pub wallet: Address,
     /// Instrument.
-    pub instrument_name: &'static str,
+    pub instrument_name: Arc<str>,
     /// Side of this row.
     pub side: Side,
     /// Taker or maker.
@@ -177,15 +178,19 @@ pub struct TradeRow {
     pub realized: Decimal,
     /// PnL realised, without fees.
     pub realized_excl: Decimal,
+    /// The RFQ and the quote it came from, if it was no match in the book.
+    pub rfq: Option<(Uuid, Uuid)>,
     /// Unix ms.
     pub at_ms: u64,
 }
 
 impl TradeRow {
     fn shared(&self) -> Value {
+        let named = |id: Uuid| format!("{id:?}");
         json!({
             "subaccount_id": self.sub, "instrument_name": self.instrument_name, "direction": self.side.wire(),
-            "quote_id": null, "rfq_id": null, "trade_id": format!("{:?}", self.trade_id), "timestamp": self.at_ms,
+            "quote_id": self.rfq.map(|(_, quote)| named(quote)), "rfq_id": self.rfq.map(|(rfq, _)| named(rfq)),
+            "trade_id": named(self.trade_id), "timestamp": self.at_ms,
             "mark_price": decimal(self.mark), "index_price": decimal(self.index),
             "trade_price": decimal(self.price), "trade_amount": decimal(self.amount),
             "liquidity_role": if self.taker { "taker" } else { "maker" },

@@ -24,6 +24,8 @@ pub struct Due {
     interest: Nanos,
     books: Nanos,
     tickers: Nanos,
+    /// Listing, deactivation and settlement of options.
+    pub options: Nanos,
 }
 
 /// Rates at the end of a minute, for the history methods.
@@ -31,8 +33,8 @@ pub struct Due {
 pub struct Rates {
     /// Unix seconds.
     pub at_s: u64,
-    /// Funding rate by catalog place; `None` for spot.
-    pub funding: Vec<Option<Decimal>>,
+    /// Funding rate of every perp, by catalog place.
+    pub funding: Vec<(usize, Decimal)>,
     /// USDC borrow rate.
     pub borrow: Decimal,
     /// USDC supply rate.
@@ -55,6 +57,7 @@ impl Due {
             interest: next_multiple(at, settings.interest_every_s * SEC),
             books: next_multiple(at, settings.book_every_ms * MS),
             tickers: next_multiple(at, TICKER_MS * MS),
+            options: at,
         }
     }
 }
@@ -67,11 +70,13 @@ impl Exchange {
 
     /// The earliest moment at which `tick` has something to do.
     pub fn next_deadline(&self) -> Option<Nanos> {
-        let Due { sample, settle, interest, books, tickers } = self.due;
+        let Due { sample, settle, interest, books, tickers, options } = self.due;
         let channels = if self.topics.is_empty() { Nanos::MAX } else { books.min(tickers) };
-        let expiry = self.expiries.first().map_or(Nanos::MAX, |(s, _)| Nanos(s.saturating_mul(SEC)));
+        let expiry = self.order_expiries.first().map_or(Nanos::MAX, |(s, _)| Nanos(s.saturating_mul(SEC)));
         let released = self.waiting.next().unwrap_or(Nanos::MAX);
-        Some([sample, settle, interest, channels, expiry, released].into_iter().min().unwrap_or(Nanos::MAX))
+        let window = self.rfq.next_expiry().unwrap_or(Nanos::MAX);
+        let due = [sample, settle, interest, channels, options, expiry, released, window];
+        Some(due.into_iter().min().unwrap_or(Nanos::MAX))
     }
 
     /// Does everything due by `at`, in order of time where order matters.
@@ -79,10 +84,15 @@ impl Exchange {
         self.advance(at);
         self.release_waiting(at, out);
         self.expire_orders(at);
-        while self.due.sample <= at {
-            let moment = self.due.sample;
-            self.sample(moment);
-            self.due.sample = next_sample(moment);
+        self.expire_rfqs(at);
+        if self.due.options <= at {
+            self.due.options = self.tend_options(at);
+        }
+        if self.due.sample <= at {
+            let seconds = 1 + at.since(self.due.sample) / SEC;
+            let last = self.due.sample.plus((seconds - 1) * SEC);
+            self.sample(last, seconds);
+            self.due.sample = next_sample(last);
         }
         if self.due.settle <= at {
             self.settle_perps(at);
@@ -99,31 +109,35 @@ impl Exchange {
 
     /// Orders die with their signature, and with the session key that made it.
     fn expire_orders(&mut self, at: Nanos) {
-        while let Some(&(expiry_s, id)) = self.expiries.first() {
+        while let Some(&(expiry_s, id)) = self.order_expiries.first() {
             if expiry_s > at.secs() {
                 break;
             }
-            self.expiries.pop_first();
+            self.order_expiries.pop_first();
             self.end_order(id, Status::Expired, "", at);
         }
     }
 
     /// Cancels orders whose signing key is no longer live.
     fn lapse_keys(&mut self, at: Nanos) {
-        let lapsed = |o: &&super::order::Order| {
-            let Some(sub) = self.subs.get(&o.sub).filter(|s| !s.house && s.wallet != o.signer) else { return false };
+        let (subs, resting) = (&self.subs, &self.orders);
+        // Orders of the house are signed by nobody, and there are hundreds of them.
+        let signed = subs.values().filter(|s| !s.house);
+        let orders = signed.flat_map(|s| s.open.iter().filter_map(move |id| Some((s, resting.get(id)?))));
+        let lapsed = |(sub, o): &(&super::account::Subaccount, &super::order::Order)| {
             let key = self.wallets.get(&sub.wallet).and_then(|w| w.keys.get(&o.signer));
-            !key.is_some_and(|k| k.is_live(at))
+            sub.wallet != o.signer && !key.is_some_and(|k| k.is_live(at))
         };
-        let gone: Vec<OrderId> = self.orders.values().filter(lapsed).map(|o| o.id).collect();
+        let gone: Vec<OrderId> = orders.filter(lapsed).map(|(_, o)| o.id).collect();
         for id in gone {
             self.end_order(id, Status::Cancelled, "session_key_deregistered", at);
         }
     }
 
-    /// Once a second: perp samples, lending indices, lapsed keys; once a minute a row of history.
-    fn sample(&mut self, at: Nanos) {
-        for ix in 0..self.instruments.len() {
+    /// Once a second: perp samples, lending indices, lapsed keys; once a minute a row of history. When the clock has made
+    /// a longer step, the books as they are stand for all its `seconds`, at the cost of one.
+    fn sample(&mut self, at: Nanos, seconds: u64) {
+        for ix in 0..self.standing {
             let index = self.index_of(ix);
             if self.instruments[ix].kind != Kind::Perp || index.is_zero() {
                 continue;
@@ -133,16 +147,16 @@ impl Exchange {
             let mid = best(Side::Buy).zip(best(Side::Sell)).map(|(b, a)| (b + a) / Decimal::TWO);
             let (bid, ask) =
                 (book.impact_price(Side::Buy, impact_notional()), book.impact_price(Side::Sell, impact_notional()));
-            let window = self.settings.mark_window_s as usize;
-            self.markets[ix].perp.sample(Sample { index, mid, bid, ask }, window);
+            let window = self.settings.mark_window_s;
+            self.markets[ix].perp.sample(Sample { index, mid, bid, ask }, window, seconds);
         }
         self.advance_lending(at);
         self.lapse_keys(at);
-        if at.secs().is_multiple_of(60) {
-            let funding = self.instruments.iter().zip(&self.markets);
+        if at.secs() / 60 > (at.secs() - seconds) / 60 {
+            let perps = (0..self.standing).filter(|ix| self.instruments[*ix].kind == Kind::Perp);
             let row = Rates {
-                at_s: at.secs(),
-                funding: funding.map(|(i, m)| (i.kind == Kind::Perp).then_some(m.perp.rate)).collect(),
+                at_s: at.secs() / 60 * 60,
+                funding: perps.map(|ix| (ix, self.markets[ix].perp.rate)).collect(),
                 borrow: self.lending.borrow_rate,
                 supply: self.lending.supply_rate,
                 totals: (self.lending.total_borrow, self.lending.total_supply),

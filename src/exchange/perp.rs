@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 /// Samples per hour.
 const SAMPLES_PER_HOUR: u64 = 3_600;
 /// Seconds of premium history behind the funding rate.
-const PREMIUM_WINDOW: usize = 3_600;
+const PREMIUM_WINDOW: u64 = 3_600;
 /// Hours over which a premium converges (BTC, ETH).
 const CONVERGENCE_HOURS: u64 = 16;
 
@@ -22,24 +22,38 @@ pub fn impact_notional() -> Decimal {
     Decimal::from(20_000)
 }
 
-/// A mean over the last samples.
+/// A mean over the last samples, kept as runs of equal ones.
 #[derive(Clone, Debug, Default)]
 struct Rolling {
-    samples: VecDeque<Decimal>,
+    runs: VecDeque<(Decimal, u64)>,
+    count: u64,
     sum: Decimal,
 }
 
 impl Rolling {
-    fn push(&mut self, sample: Decimal, keep: usize) {
-        self.samples.push_back(sample);
-        self.sum += sample;
-        while self.samples.len() > keep {
-            self.sum -= self.samples.pop_front().unwrap_or_default();
+    fn push(&mut self, sample: Decimal, times: u64, keep: u64) {
+        let times = times.min(keep);
+        match self.runs.back_mut() {
+            Some((last, run)) if *last == sample => *run += times,
+            _ => self.runs.push_back((sample, times)),
+        }
+        self.count += times;
+        self.sum += sample * Decimal::from(times);
+        while self.count > keep
+            && let Some((oldest, run)) = self.runs.front_mut()
+        {
+            let gone = (*run).min(self.count - keep);
+            *run -= gone;
+            self.count -= gone;
+            self.sum -= *oldest * Decimal::from(gone);
+            if *run == 0 {
+                self.runs.pop_front();
+            }
         }
     }
 
     fn mean(&self) -> Decimal {
-        if self.samples.is_empty() { Decimal::ZERO } else { self.sum / Decimal::from(self.samples.len()) }
+        if self.count == 0 { Decimal::ZERO } else { self.sum / Decimal::from(self.count) }
     }
 }
 
@@ -75,19 +89,19 @@ impl Perp {
         truncate(self.diffs.mean())
     }
 
-    /// Takes a sample: first accrues funding for the second gone by, then moves mark and rate.
-    pub fn sample(&mut self, sample: Sample, mark_window: usize) {
+    /// Takes a sample that stands for some seconds: first accrues funding for the time gone by, then moves mark and rate.
+    pub fn sample(&mut self, sample: Sample, mark_window: u64, seconds: u64) {
         let per_second = self.rate * sample.index / Decimal::from(SAMPLES_PER_HOUR);
-        self.aggregate_funding += per_second.trunc_with_scale(18);
+        self.aggregate_funding += per_second.trunc_with_scale(18) * Decimal::from(seconds);
         if let Some(mid) = sample.mid {
             // A book far from spot is broken, not informative.
             let bound = sample.index * constant("0.025");
-            self.diffs.push(truncate((mid - sample.index).clamp(-bound, bound)), mark_window.max(1));
+            self.diffs.push(truncate((mid - sample.index).clamp(-bound, bound)), seconds, mark_window.max(1));
         }
         if sample.index > Decimal::ZERO {
             let above = sample.bid.map_or(Decimal::ZERO, |bid| (bid - sample.index).max(Decimal::ZERO));
             let below = sample.ask.map_or(Decimal::ZERO, |ask| (sample.index - ask).max(Decimal::ZERO));
-            self.premiums.push(truncate((above - below) / sample.index), PREMIUM_WINDOW);
+            self.premiums.push(truncate((above - below) / sample.index), seconds, PREMIUM_WINDOW);
         }
         self.set_rate();
     }
@@ -116,7 +130,7 @@ mod tests {
             let mut perp = Perp::default();
             let sample =
                 Sample { index: Decimal::from(1000), mid: None, bid: Some(constant(bid)), ask: Some(constant(ask)) };
-            (0..10).for_each(|_| perp.sample(sample, 60));
+            (0..10).for_each(|_| perp.sample(sample, 60, 1));
             assert_eq!(perp.rate.normalize(), constant(rate), "{bid}/{ask}");
         }
     }
@@ -125,9 +139,35 @@ mod tests {
     fn an_hour_of_funding_sums_to_rate_times_index() {
         let mut perp = Perp { rate_override: Some(constant("0.0001")), ..Perp::default() };
         let sample = Sample { index: Decimal::from(2000), mid: Some(Decimal::from(2001)), ..Sample::default() };
-        perp.sample(sample, 60);
-        (0..3600).for_each(|_| perp.sample(sample, 60));
+        perp.sample(sample, 60, 1);
+        (0..3600).for_each(|_| perp.sample(sample, 60, 1));
         assert!((perp.aggregate_funding - constant("0.2")).abs() < constant("0.0000000001"));
         assert_eq!(perp.diff(), Decimal::ONE);
+    }
+
+    #[test]
+    fn a_long_step_is_as_many_seconds() {
+        let at = |mid: i64| Sample {
+            index: Decimal::from(2000),
+            mid: Some(Decimal::from(mid)),
+            bid: Some(Decimal::from(mid)),
+            ask: None,
+        };
+        let (mut fine, mut coarse) = (Perp::default(), Perp::default());
+        for (n, seconds) in [20u64, 1, 45, 60, 7, 4000, 30].into_iter().enumerate() {
+            let sample = at(2000 + n as i64 % 3);
+            // The rate moves within a run of seconds as well; funding is compared where it does not.
+            (0..seconds).for_each(|_| fine.sample(sample, 60, 1));
+            coarse.sample(sample, 60, seconds);
+            assert_eq!(fine.diff(), coarse.diff(), "step {n}");
+            assert_eq!(fine.rate, coarse.rate, "step {n}");
+        }
+        fine.aggregate_funding = coarse.aggregate_funding;
+        (fine.rate_override, coarse.rate_override) = (Some(constant("0.0001")), Some(constant("0.0001")));
+        fine.set_rate();
+        coarse.set_rate();
+        (0..600).for_each(|_| fine.sample(at(2001), 60, 1));
+        coarse.sample(at(2001), 60, 600);
+        assert_eq!(fine.aggregate_funding, coarse.aggregate_funding);
     }
 }

@@ -5,6 +5,7 @@ use super::catalog::{CASH, Kind, MANAGER_SM, PERP_IM, PERP_MM, UNIVERSE};
 use super::keys::Need;
 use super::mmp::Mmp;
 use super::money::{constant, json as decimal, truncate};
+use super::options::OptionPosition;
 use super::order::Order;
 use super::params::invalid;
 use super::position::Position;
@@ -141,7 +142,9 @@ impl Exchange {
         let Some(sub) = self.subs.get(&id) else { return Value::Null };
         let margin = self.margin_of(sub);
         let collaterals: Vec<Value> = sub.holdings.iter().map(|(name, h)| self.collateral_json(sub, name, h)).collect();
-        let positions: Vec<Value> = sub.positions.iter().map(|(ix, p)| self.position_json(*ix, p)).collect();
+        let perps = sub.positions.iter().map(|(ix, p)| self.position_json(*ix, p));
+        let options = sub.options.iter().map(|(ix, p)| self.option_position_json(*ix, p));
+        let positions: Vec<Value> = perps.chain(options).collect();
         let currencies: Vec<&str> = self.assets.iter().map(|a| a.name).collect();
         json!({
             "subaccount_id": id, "label": sub.label, "manager_id": MANAGER_SM, "risk_universe_id": UNIVERSE,
@@ -212,10 +215,34 @@ impl Exchange {
         })
     }
 
+    /// The `Position` schema of an option. Its margins are those it would have alone.
+    fn option_position_json(&self, ix: usize, position: &OptionPosition) -> Value {
+        let instrument = &self.instruments[ix];
+        let (mark, amount) = (self.mark_of(ix), position.amount);
+        let alone = self.expiry_books(&[(ix, amount)].into());
+        let margin = |initial| alone.values().map(|book| book.margin(initial)).sum::<Decimal>();
+        let [delta, gamma, vega, theta] =
+            instrument.terms.map(|terms| self.greek_decimals(&terms)).unwrap_or_default().map(decimal);
+        json!({
+            "instrument_name": instrument.name, "instrument_type": "option", "amount": decimal(amount),
+            "amount_step": decimal(instrument.step), "average_price": decimal(position.average),
+            "average_price_excl_fees": decimal(position.average_excl), "mark_price": decimal(mark),
+            "index_price": decimal(self.index_of(ix)), "mark_value": decimal(truncate(mark * amount)),
+            "initial_margin": decimal(margin(true)), "maintenance_margin": decimal(margin(false)),
+            "open_orders_margin": "0", "net_settlements": "0", "cumulative_funding": "0", "pending_funding": "0",
+            "realized_pnl": decimal(position.realized), "realized_pnl_excl_fees": decimal(position.realized_excl),
+            "unrealized_pnl": decimal(truncate((mark - position.average) * amount)),
+            "unrealized_pnl_excl_fees": decimal(truncate((mark - position.average_excl) * amount)),
+            "total_fees": decimal(position.fees), "creation_timestamp": position.created_ms,
+            "leverage": null, "liquidation_price": null,
+            "delta": delta, "gamma": gamma, "vega": vega, "theta": theta,
+        })
+    }
+
     /// Accounts below maintenance margin, as `margin.watch` shows them.
     pub(super) fn margin_watch(&self, at: Nanos) -> Vec<Value> {
         let below = self.subs.iter().filter(|(_, s)| !s.house).filter(|(_, s)| {
-            let exposed = !s.positions.is_empty() || s.balance(CASH).is_sign_negative();
+            let exposed = !s.positions.is_empty() || !s.options.is_empty() || s.balance(CASH).is_sign_negative();
             exposed && self.margin_of(s).maintenance() < Decimal::ZERO
         });
         let row = |(id, _): (&u64, &Subaccount)| {

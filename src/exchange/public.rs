@@ -1,6 +1,6 @@
 //! Public methods: time, instruments, tickers, currencies, feeds, histories everyone may see.
 
-use super::catalog::{CASH_ADDRESS, Kind, MANAGER_SM, UNIVERSE};
+use super::catalog::{CASH_ADDRESS, Kind, MANAGER_SM, UNIVERSE, date_text};
 use super::money::json as decimal;
 use super::params::{invalid, paginate, parse_address};
 use super::rpc::{Answer, Call, Method};
@@ -22,7 +22,7 @@ pub const METHODS: &[Method] = &[
     Method::new("public/get_currency", get_currency),
     Method::new("public/get_all_currencies", get_all_currencies),
     Method::new("public/get_risk_universes", get_risk_universes),
-    Method::new("public/get_latest_signed_feeds", get_latest_signed_feeds),
+    Method::new("public/get_latest_signed_feeds", super::options::latest_signed_feeds),
     Method::new("public/get_spot_feed", get_spot_feed),
     Method::new("public/get_funding_rate_history", get_funding_rate_history),
     Method::new("public/get_interest_rate_history", get_interest_rate_history),
@@ -30,7 +30,6 @@ pub const METHODS: &[Method] = &[
     Method::new("public/get_subaccounts", get_subaccounts),
     Method::new("public/get_wallet", get_wallet),
     Method::new("public/get_wallets_from_session_key", get_wallets_from_session_key),
-    Method::new("public/get_option_settlement_prices", |_, _| now(json!({ "expiries": [] }))),
     Method::new("public/get_live_auctions", |_, _| now(json!({ "auctions": [] }))),
     Method::new("public/get_vaults", |_, _| now(json!({ "vaults": [], "pagination": { "count": 0, "num_pages": 0 } }))),
 ];
@@ -61,9 +60,9 @@ fn instruments_asked(exchange: &Exchange, call: &Call) -> Result<Vec<Value>, Ref
     let currency = call.params.opt_text("currency")?;
     let universe = call.params.opt_u64("risk_universe_id")?;
     let expired = call.params.flag("expired")?;
-    let asked = (0..exchange.instruments.len()).filter(|ix| {
+    let asked = exchange.by_name.values().copied().filter(|ix| {
         let i = &exchange.instruments[*ix];
-        !expired
+        (expired || i.terms.is_none_or(|t| t.expiry_s > call.at.secs()))
             && i.kind.wire() == kind
             && currency.is_none_or(|c| c == i.base)
             && universe.is_none_or(|u| u == u64::from(UNIVERSE))
@@ -91,7 +90,7 @@ fn get_instruments(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refus
 }
 
 fn get_all_live_instruments(exchange: &mut Exchange, _: &Call) -> Result<Answer, Refusal> {
-    now(exchange.instruments.iter().map(|i| i.name).collect::<Vec<_>>().into())
+    now(exchange.by_name.iter().filter(|(_, ix)| exchange.instruments[**ix].active).map(|(name, _)| &**name).collect())
 }
 
 fn get_ticker(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
@@ -101,13 +100,31 @@ fn get_ticker(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
 
 fn get_tickers(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
     let (kind, currency) = (instrument_type(call)?, call.params.opt_text("currency")?);
-    let asked = (0..exchange.instruments.len()).filter(|ix| {
-        let i = &exchange.instruments[*ix];
-        i.kind.wire() == kind && currency.is_none_or(|c| c == i.base)
-    });
-    let tickers: Map<String, Value> =
-        asked.map(|ix| (exchange.instruments[ix].name.to_string(), exchange.ticker_json(ix, call.at))).collect();
+    let asked = if kind == "option" {
+        options_of_expiry(exchange, call, currency)?
+    } else {
+        let of_kind = |ix: &usize| {
+            let i = &exchange.instruments[*ix];
+            i.kind.wire() == kind && currency.is_none_or(|c| c == i.base)
+        };
+        (0..exchange.standing).filter(of_kind).collect()
+    };
+    let tickers: Map<String, Value> = asked
+        .into_iter()
+        .map(|ix| (exchange.instruments[ix].name.to_string(), exchange.ticker_json(ix, call.at)))
+        .collect();
     now(json!({ "tickers": tickers }))
+}
+
+/// Options are asked for one currency and one expiry day at a time.
+fn options_of_expiry(exchange: &Exchange, call: &Call, currency: Option<&str>) -> Result<Vec<usize>, Refusal> {
+    let currency = currency.ok_or_else(|| invalid("currency", "a currency; required for options"))?;
+    let asset = exchange.find_asset(currency).ok_or_else(|| Refusal::because(12002, currency))?;
+    let day = call.params.opt_u64("expiry_date")?;
+    let day = day.ok_or_else(|| invalid("expiry_date", "a day as YYYYMMDD; required for options"))?.to_string();
+    let expiry_s = exchange.expiries(asset.name).into_iter().find(|e| date_text(*e) == day);
+    let chain = expiry_s.and_then(|e| exchange.chain(asset.name, e));
+    Ok(chain.into_iter().flat_map(|c| c.strikes.values().copied().flatten()).collect())
 }
 
 fn get_currency(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
@@ -132,7 +149,7 @@ fn get_risk_universes(exchange: &mut Exchange, _: &Call) -> Result<Answer, Refus
             })
         })
         .collect();
-    let names: Vec<&str> = exchange.instruments.iter().map(|i| i.name).collect();
+    let names: Vec<&str> = exchange.instruments.iter().filter(|i| i.active).map(|i| &*i.name).collect();
     now(json!([{
         "risk_universe_id": UNIVERSE, "name": "PRIME", "description": "embedded exchange",
         "managers": [{
@@ -140,34 +157,6 @@ fn get_risk_universes(exchange: &mut Exchange, _: &Call) -> Result<Answer, Refus
         }],
         "security_module": { "cash_asset": CASH_ADDRESS.to_string(), "cash_currency": "USDC", "subaccount_id": 1 },
     }]))
-}
-
-/// Feeds without signatures: there are no oracle signers here, and none are invented.
-fn get_latest_signed_feeds(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
-    let wanted = call.params.opt_text("currency")?;
-    let (mut spot, mut perp, mut funding) = (Map::new(), Map::new(), Map::new());
-    let feed = |currency: &str, field: &str, value: Decimal| {
-        let mut row = json!({
-            "currency": currency, "confidence": "1", "timestamp": call.at.ms(), "deadline": call.at.secs() + 3600,
-            "signatures": { "signers": [], "signatures": [] },
-        });
-        row[field] = decimal(value);
-        row
-    };
-    for name in exchange.spots.keys().filter(|n| wanted.is_none_or(|w| w == **n)) {
-        let mut row = feed(name, "price", exchange.spot_price(name));
-        row["feed_source_type"] = json!("S");
-        spot.insert(name.to_string(), row);
-        let Ok(ix) = exchange.find_instrument(&format!("{name}-PERP")) else { continue };
-        let market = &exchange.markets[ix];
-        let mut diff = feed(name, "spot_diff_value", market.perp.diff());
-        diff["type"] = json!("P");
-        perp.insert(name.to_string(), json!({ "P": diff }));
-        funding.insert(name.to_string(), feed(name, "funding_rate", market.perp.rate));
-    }
-    now(json!({
-        "spot_data": spot, "perp_data": perp, "funding_data": funding, "fwd_data": {}, "rate_data": {}, "vol_data": {},
-    }))
 }
 
 fn get_spot_feed(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
@@ -191,7 +180,7 @@ fn get_funding_rate_history(exchange: &mut Exchange, call: &Call) -> Result<Answ
     }
     let (from, to) = history_window(call)?;
     let rows = exchange.rate_history.iter().filter(|r| (from..=to).contains(&r.at_s)).filter_map(|r| {
-        let rate = decimal(r.funding[ix]?);
+        let rate = decimal(r.funding.iter().find(|(perp, _)| *perp == ix)?.1);
         Some(json!({
             "currency": exchange.instruments[ix].base, "risk_universe_id": UNIVERSE, "timestamp": r.at_s * 1000,
             "funding_rate": rate, "open": rate, "high": rate, "low": rate, "close": rate,
@@ -226,15 +215,16 @@ fn get_trade_history(exchange: &mut Exchange, call: &Call) -> Result<Answer, Ref
     let (sub, trade) = (p.opt_u64("subaccount_id")?, p.opt_uuid("trade_id")?);
     let from = p.opt_u64("from_timestamp")?.unwrap_or(0);
     let to = p.opt_u64("to_timestamp")?.unwrap_or(u64::MAX);
-    let of_instrument = |n: &str| {
-        let i = exchange.instruments.iter().find(|i| i.name == n);
-        i.is_some_and(|i| currency.is_none_or(|c| c == i.base) && kind.is_none_or(|k| k == i.kind.wire()))
+    let of_instrument = |n: &str| match exchange.by_name.get(n).map(|ix| &exchange.instruments[*ix]) {
+        Some(i) => currency.is_none_or(|c| c == i.base) && kind.is_none_or(|k| k == i.kind.wire()),
+        // An option whose place has gone to another: its name tells what it was.
+        None => currency.is_none_or(|c| n.split('-').next() == Some(c)) && kind.is_none_or(|k| k == "option"),
     };
     let rows: Vec<&super::order::TradeRow> = exchange
         .public_trades
         .iter()
         .rev()
-        .filter(|t| name.is_none_or(|n| n == t.instrument_name) && of_instrument(t.instrument_name))
+        .filter(|t| name.is_none_or(|n| *n == *t.instrument_name) && of_instrument(&t.instrument_name))
         .filter(|t| sub.is_none_or(|s| s == t.sub) && trade.is_none_or(|id| id == t.trade_id))
         .filter(|t| (from..=to).contains(&t.at_ms))
         .collect();

@@ -40,10 +40,10 @@ impl Exchange {
         let sweep = reach.limit.map(|l| book.sweep(order.sub, order.side, l, reach.amount)).unwrap_or_default();
         let value: Decimal = sweep.fills.iter().map(|(maker, amount)| maker.price * amount).sum();
         let price = if sweep.filled.is_zero() { order.limit_price } else { truncate(value / sweep.filled) };
-        let index = self.index_of(order.instrument);
+        let prices = self.fee_prices(order.instrument, price);
         let taker = !sweep.filled.is_zero();
-        let estimated_fee = fee(instrument, taker, price, index, order.amount, true);
-        let suggested = fee(instrument, true, price, index, order.amount, true) / order.amount * Decimal::TWO;
+        let estimated_fee = fee(instrument, taker, prices, order.amount, true);
+        let suggested = fee(instrument, true, prices, order.amount, true) / order.amount * Decimal::TWO;
         let margin = self.subs.get(&order.sub).map(|s| (self.margin_of(s).initial(), s));
         let (before, after) = margin.map_or((Decimal::ZERO, Decimal::ZERO), |(initial, sub)| {
             let limit = reach.limit.unwrap_or(order.limit_price);
@@ -74,16 +74,21 @@ impl Exchange {
             *portfolio.assets.entry(asset.name).or_default() += amount;
         }
         for row in p.opt_list("simulated_position_changes")?.unwrap_or(&[]) {
-            self.add_perp(&mut portfolio, row)?;
+            self.add_position(&mut portfolio, row)?;
         }
         Ok(portfolio)
     }
 
-    fn add_perp(&self, portfolio: &mut Portfolio, row: &Value) -> Result<(), Refusal> {
+    fn add_position(&self, portfolio: &mut Portfolio, row: &Value) -> Result<(), Refusal> {
         let (name, amount) = named_amount(row, "instrument_name")?;
         let ix = self.find_instrument(name)?;
-        if self.instruments[ix].kind != Kind::Perp {
-            return Err(invalid("instrument_name", "a perp; spot is collateral"));
+        match self.instruments[ix].kind {
+            Kind::Erc20 => return Err(invalid("instrument_name", "a perp or an option; spot is collateral")),
+            Kind::Option => {
+                *portfolio.options.entry(ix).or_default() += amount;
+                return Ok(());
+            }
+            Kind::Perp => {}
         }
         let entry = row.as_object().map(|o| Params(o).opt_decimal("entry_price")).transpose()?.flatten();
         let pnl = entry.map_or(Decimal::ZERO, |entry| truncate((self.mark_of(ix) - entry) * amount));
@@ -140,7 +145,7 @@ pub fn public_margin(exchange: &mut Exchange, call: &Call) -> Result<Answer, Ref
         *before.assets.entry(asset.name).or_default() += amount;
     }
     for row in p.opt_list("simulated_positions")?.unwrap_or(&[]) {
-        exchange.add_perp(&mut before, row)?;
+        exchange.add_position(&mut before, row)?;
     }
     before.assets.entry(CASH).or_default();
     let after = exchange.simulated(call, before.clone())?;

@@ -63,6 +63,16 @@ pub enum Channel {
     Rfqs(Address),
 }
 
+impl Channel {
+    /// The catalog place the channel names.
+    pub const fn instrument(&self) -> Option<usize> {
+        match self {
+            Channel::Ticker { instrument, .. } | Channel::Book { instrument, .. } => Some(*instrument),
+            _ => None,
+        }
+    }
+}
+
 /// The listeners of a channel.
 #[derive(Clone, Debug)]
 pub struct Topic {

@@ -10,7 +10,8 @@ use crate::base::num::{Amount, Cash, Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::instrument::{Instrument, Kind};
 use crate::msg::{Guards, Life, Mode, Purpose, TimeInForce, Value, Wish};
-use crate::risk::limits::Limits;
+use crate::risk::limits::{Limits, Mandate};
+use crate::risk::option_checks::OPTION_CHECKS;
 
 /// Everything a check may look at.
 pub struct Case<'a> {
@@ -72,6 +73,14 @@ pub const CHECKS: [Check; CHECK_COUNT] = [
     Check { name: "paced", passes: paced },
     Check { name: "unexpired", passes: unexpired },
 ];
+
+/// Names of the rows a vault's wishes are held against, in order: one per place of its refusal counters.
+pub fn row_names(mandate: &Mandate) -> [&'static str; CHECK_COUNT] {
+    match mandate {
+        Mandate::Basis(_) => CHECKS.each_ref().map(|check| check.name),
+        Mandate::Options(_) => OPTION_CHECKS.each_ref().map(|check| check.name),
+    }
+}
 
 /// Index of the first row that refuses.
 pub fn refusal(case: &Case<'_>) -> Option<usize> {

@@ -1,5 +1,6 @@
 //! The limits of one vault. They may be tightened while running and loosened only by a restart.
 
+use crate::base::ids::Side;
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::msg::Product;
 
@@ -90,6 +91,13 @@ pub struct OptionLimits {
     pub value_age_ns_max: u64,
     /// Cash difference to the venue that rounding and accrual explain.
     pub cash_tolerance: Cash,
+}
+
+impl OptionLimits {
+    /// True for a vault that writes options and is paid for it.
+    pub const fn sells(&self) -> bool {
+        matches!(self.product.side(), Side::Sell)
+    }
 }
 
 /// Hard limits; the strategy's own are tighter.

@@ -141,6 +141,7 @@ impl Execution {
 
 /// What risk hands to the signer.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
 pub enum Granted {
     /// An order to sign.
     Order(Order),
@@ -153,4 +154,15 @@ pub enum Granted {
         /// Which.
         milestone: Milestone,
     },
+}
+
+impl Granted {
+    /// Notes the moment of a stage where there is a trace.
+    pub fn stamp(&mut self, stage: Stage, at: Nanos) {
+        match self {
+            Granted::Order(order) => order.stamp(stage, at),
+            Granted::Execution(execution) => execution.stamp(stage, at),
+            Granted::Milestone { .. } => {}
+        }
+    }
 }
