@@ -8,7 +8,7 @@ use crate::base::time::SEC;
 use crate::market::instrument::Instrument;
 use crate::msg::{Act, Concern, Demand, Phase, Purpose};
 use crate::strategy::options::Look;
-use crate::strategy::options::resting::{Resting, Withdrawal, withdraw};
+use crate::strategy::options::resting::{Resting, Withdrawal, clear, withdraw};
 use crate::strategy::options::schedule::collateral_price;
 use crate::strategy::options::state::State;
 
@@ -69,7 +69,7 @@ pub(super) fn step(look: &Look<'_>, state: &mut State) -> Outcome {
         return end(look, state);
     }
     if !look.base_is_fresh() {
-        return Outcome::Goes(crate::strategy::options::resting::clear(look, state));
+        return Outcome::Goes(clear(look, state));
     }
     let side = side_of(cash);
     let price = limit(look, side, elapsed_ns);

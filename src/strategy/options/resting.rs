@@ -1,6 +1,6 @@
 //! Keeps one resting order what it should be, and takes everything back when nothing should rest.
 
-use crate::base::ids::{InstrumentId, Side};
+use crate::base::ids::{InstrumentId, Side, Uuid};
 use crate::base::num::{Amount, Price};
 use crate::base::time::{Nanos, SEC};
 use crate::market::instrument::Instrument;
@@ -60,7 +60,7 @@ pub(super) fn withdraw(look: &Look<'_>, state: &mut State) -> Withdrawal {
 }
 
 /// Withdraws an RFQ; said again only after a while.
-pub(super) fn unask(at: Nanos, state: &mut State, rfq_id: crate::base::ids::Uuid) -> Option<Act> {
+pub(super) fn unask(at: Nanos, state: &mut State, rfq_id: Uuid) -> Option<Act> {
     let said = state.lot.unasked.is_some_and(|(id, said_at)| id == rfq_id && at.since(said_at) < UNASK_NS);
     if said {
         return None;

@@ -114,12 +114,12 @@ impl State {
             }
         }
         let refusals = view.talk.refusals;
-        if self.refusals_seen.is_some_and(|seen| seen != refusals) {
-            if let Some((code, maker)) = view.talk.last_refusal {
-                self.lot.strike(maker, maker_pause_ns, at);
-                if !is_makers_fault(code) {
-                    self.quiet_until = self.quiet_until.max(at.plus(refusal_pause_ns));
-                }
+        if self.refusals_seen.is_some_and(|seen| seen != refusals)
+            && let Some((code, maker)) = view.talk.last_refusal
+        {
+            self.lot.strike(maker, maker_pause_ns, at);
+            if !is_makers_fault(code) {
+                self.quiet_until = self.quiet_until.max(at.plus(refusal_pause_ns));
             }
         }
         self.refusals_seen = Some(refusals);

@@ -30,10 +30,10 @@ enum Event {
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
         4 => (1u64..90).prop_map(Event::Pass),
-        2 => (-150i64..150).prop_map(Event::Move),
+        2 => prop_oneof![4 => -25i64..25, 1 => -150i64..150].prop_map(Event::Move),
         3 => (1i64..40_000).prop_map(Event::Fill),
         1 => (-10i64..10).prop_map(Event::Base),
-        4 => (-3i64..60, 1i64..=4, 0u8..4).prop_map(|(over, share, maker)| Event::Offer(over, share, maker)),
+        6 => (-5i64..15, 1i64..=4, 0u8..4).prop_map(|(over, share, maker)| Event::Offer(over, share, maker)),
         1 => Just(Event::Restart),
         1 => Just(Event::Refuse),
     ]
