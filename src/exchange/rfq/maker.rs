@@ -38,15 +38,13 @@ fn maker(exchange: &mut Exchange, call: &Call, need: Need) -> Result<u64, Refusa
     Ok(sub)
 }
 
+/// Open requests only; those that have ended are in the history.
 fn poll_rfqs(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
     maker(exchange, call, Need::Read)?;
     let wallet = call.known()?.wallet;
     let filter = Filter::read(call.params)?;
-    let desk = &exchange.rfq;
-    let ended = desk.ended_rfqs.iter().filter_map(|id| desk.rfqs.get(id));
-    let open = desk.windows.iter().filter_map(|(_, id)| desk.rfqs.get(id));
-    let mut rows: Vec<&Rfq> = ended.chain(open).filter(|r| r.asks(wallet) && filter.admits_rfq(r)).collect();
-    rows.sort_by_key(|r| std::cmp::Reverse((r.created_at, r.id)));
+    let open = exchange.rfq.windows.iter().rev().filter_map(|(_, id)| exchange.rfq.rfqs.get(id));
+    let rows: Vec<&Rfq> = open.filter(|r| r.asks(wallet) && filter.admits_rfq(r)).collect();
     filter.reply("rfqs", rows, |rfq| exchange.public_rfq_json(rfq, true))
 }
 

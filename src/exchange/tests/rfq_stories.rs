@@ -222,7 +222,7 @@ fn the_window_closes_after_ten_minutes_and_takes_the_quotes_along() {
         11104
     );
     let maker = f.sub(MAKER);
-    let open = f.ok(MAKER, "private/poll_rfqs", json!({ "subaccount_id": maker, "status": "open" }));
+    let open = f.ok(MAKER, "private/poll_rfqs", json!({ "subaccount_id": maker }));
     assert_eq!(open["rfqs"], json!([]));
     let past = f.ok(MAKER, "private/get_maker_rfq_history", json!({ "subaccount_id": maker }));
     assert_eq!(past["rfqs"][0]["rfq_id"], rfq["rfq_id"]);
