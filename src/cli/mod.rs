@@ -5,6 +5,7 @@ mod demo;
 mod exchange;
 mod run;
 mod session;
+pub mod sim;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

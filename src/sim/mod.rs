@@ -1,6 +1,11 @@
 //! A world in one thread: virtual time, wires in memory, a journal in memory. The pipeline cannot tell the difference.
 
+pub mod page;
 pub mod ports;
 pub mod record;
+#[cfg(test)]
+mod sample;
+pub mod table;
+pub mod text;
 pub mod venue;
 pub mod weeks;
