@@ -304,7 +304,7 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 250, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_written_is_ever_uncovered(steps in proptest::collection::vec(step(), 1..160)) {
