@@ -683,11 +683,13 @@ pub enum Concern {
     Unfilled,
     /// Marks do not follow from the venue's signed feeds.
     MarksDeviate,
+    /// No accrued yield is known that would buy anything.
+    NoBudget,
 }
 
 impl Concern {
     /// Names, in the order of the variants.
-    pub const NAMES: [&'static str; 8] = [
+    pub const NAMES: [&'static str; 9] = [
         "position-shape",
         "settlement-late",
         "debt-left",
@@ -696,6 +698,7 @@ impl Concern {
         "chain-stale",
         "unfilled",
         "marks-deviate",
+        "no-budget",
     ];
 
     /// Its name.

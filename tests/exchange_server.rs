@@ -96,7 +96,7 @@ fn both_paths_answer_over_http_and_websocket() {
     let running = serve(Settings::default());
     for path in ["/public/get_all_live_instruments", "/v3/public/get_all_live_instruments"] {
         let (status, reply) = post(&running, path, "{}");
-        assert_eq!((status, reply["result"].as_array().map(Vec::len)), (200, Some(6)), "{path}");
+        assert_eq!((status, reply["result"].as_array().map(Vec::len)), (200, Some(7)), "{path}");
     }
     let (_, unknown) = post(&running, "/v3/public/nothing", "{}");
     assert_eq!(unknown["error"]["code"], -32601);

@@ -10,7 +10,8 @@ use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::actor::Turn;
 use keel::exchange::Settings;
 use keel::exchange::world::WorldSettings;
-use keel::exchange::world::weeks::Shape;
+use keel::exchange::world::path::Coin;
+use keel::exchange::world::weeks::{Shape, weekly_expiry_s};
 use keel::msg::Mode;
 use keel::ops::blueprint::Outside;
 use keel::sim::ports::MemoryStore;
@@ -59,17 +60,74 @@ impl Run {
 }
 
 #[test]
-fn a_quiet_week_is_leapt_through_with_both_sides_connected() {
+fn a_quiet_day_is_leapt_through_with_both_sides_connected() {
     let mut run = open(1, Shape::Wild);
     run.until(START.plus(2 * SEC), Pace::Busy { stretch_ns: MS });
-    let up = run.venue.connections_opened();
-    let begun = Instant::now();
-    let looks = run.venue.looks();
-    run.until(START.plus(24 * HOUR), Pace::Quiet { step_ns: 30 * SEC });
+    let (opened, looks, begun) = (run.venue.connections_opened(), run.venue.looks(), Instant::now());
+    run.until(START.plus(24 * HOUR), Pace::Quiet { step_ns: 60 * SEC });
     let looks = run.venue.looks() - looks;
-    let took = begun.elapsed();
-    println!("{looks} looks, {took:?}, {:?} {:?}", run.last, &run.alarms[..run.alarms.len().min(10)]);
-    assert_eq!(run.venue.connections_opened(), up, "a connection was dropped");
-    assert!(looks < 10 * 24 * 120, "{looks}");
-    assert_eq!(run.last.expect("samples").0, Mode::Live);
+    println!("{looks} looks in {:?}", begun.elapsed());
+    assert_eq!(run.venue.connections_opened(), opened, "a connection was dropped");
+    // A leap is one look, and a question and its answer are two more each.
+    assert!(looks <= 24 * 60 * 6, "{looks}");
+    let (mode, stats) = run.last.expect("samples");
+    assert_eq!((mode, stats.mismatched, stats.violations), (Mode::Live, 0, 0));
+    assert!(stats.reconciled >= 24 * 60 - 2, "the engine asks after every leap: {stats:?}");
+    assert_eq!(run.alarms, ["Mode { vault: VaultId(0), mode: Live }"]);
+}
+
+#[test]
+fn a_busy_stretch_looks_ten_times_a_second_and_little_more() {
+    let mut run = open(1, Shape::Wild);
+    run.until(START.plus(2 * SEC), Pace::Busy { stretch_ns: MS });
+    let (looks, begun) = (run.venue.looks(), Instant::now());
+    run.until(START.plus(62 * SEC), Pace::Busy { stretch_ns: 100 * MS });
+    let looks = run.venue.looks() - looks;
+    println!("{looks} looks in {:?}", begun.elapsed());
+    assert!((600..60 * 60).contains(&looks), "{looks}");
+    let bustle = run.venue.world().weeks().expect("a market of weeks").bustle();
+    assert!(bustle.collateral.requotes > 5 && bustle.options[0].requotes > 30, "{bustle:?}");
+}
+
+#[test]
+fn prices_at_a_moment_do_not_depend_on_how_it_was_reached() {
+    let paces =
+        [Pace::Busy { stretch_ns: 100 * MS }, Pace::Quiet { step_ns: 60 * SEC }, Pace::Quiet { step_ns: 600 * SEC }];
+    let end = START.plus(1_200 * SEC);
+    let read = |pace| {
+        let mut run = open(5, Shape::Gapping);
+        run.until(end, pace);
+        let weeks = run.venue.world().weeks().expect("a market of weeks");
+        let expiry_s = weekly_expiry_s(end);
+        let slice = weeks.path().slice(Coin::Eth, expiry_s, 3_000.0, end);
+        (weeks.path().prices(end), run.venue.ratio_at(2, end), format!("{slice:?}"))
+    };
+    let [first, second, third] = paces.map(read);
+    assert_eq!(first, second);
+    assert_eq!(second, third);
+}
+
+#[test]
+fn a_week_repeats_itself_and_is_remembered() {
+    let record = || {
+        let mut run = open(6, Shape::Falling);
+        run.until(START.plus(60 * SEC), Pace::Busy { stretch_ns: 100 * MS });
+        run.until(START.plus(7 * 24 * HOUR), Pace::Quiet { step_ns: 900 * SEC });
+        run.until(START.plus(7 * 24 * HOUR + 30 * SEC), Pace::Busy { stretch_ns: 100 * MS });
+        let prices = run.venue.world().prices();
+        (prices, run.venue.world().weeks().map(|weeks| weeks.bustle()), run.venue)
+    };
+    let (first, second) = (record(), record());
+    assert_eq!((&first.0, first.1), (&second.0, second.1));
+    let venue = first.2;
+    let week_ago = Nanos(venue.now().0 - 7 * 24 * HOUR);
+    let mut past = venue.world().ratio_at(2, Nanos(START.0 - 30 * 24 * HOUR));
+    for at in [START, week_ago, venue.now()] {
+        let ratio = venue.ratio_at(2, at);
+        assert!(ratio >= past, "{ratio} after {past}");
+        past = ratio;
+    }
+    // The expiries of the week gone are settled, and the next are listed.
+    let expiries = venue.exchange.expiries("ETH");
+    assert!(expiries.iter().all(|expiry_s| *expiry_s > venue.now().secs()) && expiries.len() >= 4, "{expiries:?}");
 }

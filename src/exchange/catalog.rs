@@ -204,44 +204,62 @@ const ETH_OPTION_GRID: [&str; 4] = ["0.1", "0.01", "0.1", "5000"];
 /// Grid of BTC options, chosen here.
 const BTC_OPTION_GRID: [&str; 4] = ["1", "0.01", "0.01", "500"];
 
-/// The name of an option: currency, date, strike (a decimal point is written `_`), C or P.
-pub fn option_name(terms: &OptionTerms) -> String {
-    let strike = text(terms.strike).replace('.', "_");
-    let right = if terms.call { "C" } else { "P" };
-    format!("{}-{}-{strike}-{right}", terms.currency, date_text(terms.expiry_s))
+/// What all options of one currency and expiry have in common.
+#[derive(Clone, Debug)]
+pub struct OptionSeries {
+    /// Everything but name, sub id and terms.
+    template: Instrument,
+    /// `ETH-20261225`.
+    prefix: String,
+    currency: &'static str,
+    expiry_s: u64,
+}
+
+impl OptionSeries {
+    /// The series of an expiry, listed at a unix second; `None` if the currency has no options.
+    pub fn new(currency: &'static str, expiry_s: u64, listed_s: u64) -> Option<OptionSeries> {
+        let grid = if currency == "BTC" { BTC_OPTION_GRID } else { ETH_OPTION_GRID };
+        let prefix = format!("{currency}-{}", date_text(expiry_s));
+        let template = Instrument {
+            name: Arc::from(prefix.as_str()),
+            kind: Kind::Option,
+            base: currency,
+            address: option_asset(currency)?,
+            sub_id: U256::ZERO,
+            tick: constant(grid[0]),
+            step: constant(grid[1]),
+            minimum: constant(grid[2]),
+            maximum: constant(grid[3]),
+            maker_fee: constant("0.0001"),
+            taker_fee: constant("0.0003"),
+            base_fee: constant("0.5"),
+            fee_cap: constant("0.125"),
+            terms: None,
+            active: true,
+            activation_s: listed_s,
+            deactivation_s: expiry_s.saturating_sub(DEACTIVATION_S),
+            settlement: None,
+        };
+        Some(OptionSeries { template, prefix, currency, expiry_s })
+    }
+
+    /// One option, named after its terms (a decimal point is written `_`); `None` if its strike cannot be encoded.
+    pub fn option(&self, strike: Decimal, call: bool) -> Option<Instrument> {
+        let right = if call { "C" } else { "P" };
+        let strike_text = text(strike).replace('.', "_");
+        Some(Instrument {
+            name: Arc::from(format!("{}-{strike_text}-{right}", self.prefix)),
+            sub_id: packed_sub_id(self.expiry_s, strike, call)?,
+            terms: Some(OptionTerms { currency: self.currency, expiry_s: self.expiry_s, strike, call }),
+            ..self.template.clone()
+        })
+    }
 }
 
 /// The day of a unix second as `YYYYMMDD`.
 pub fn date_text(at_s: u64) -> String {
     let second = i64::try_from(at_s).ok().and_then(|s| jiff::Timestamp::from_second(s).ok()).unwrap_or_default();
     second.to_zoned(jiff::tz::TimeZone::UTC).strftime("%Y%m%d").to_string()
-}
-
-/// An option about to be listed; `None` if its currency has none or its words cannot be encoded.
-pub fn option(terms: OptionTerms, listed_s: u64) -> Option<Instrument> {
-    let sub_id = packed_sub_id(terms.expiry_s, terms.strike, terms.call)?;
-    let address = option_asset(terms.currency)?;
-    let grid = if terms.currency == "BTC" { BTC_OPTION_GRID } else { ETH_OPTION_GRID };
-    Some(Instrument {
-        name: Arc::from(option_name(&terms)),
-        kind: Kind::Option,
-        base: terms.currency,
-        address,
-        sub_id,
-        tick: constant(grid[0]),
-        step: constant(grid[1]),
-        minimum: constant(grid[2]),
-        maximum: constant(grid[3]),
-        maker_fee: constant("0.0001"),
-        taker_fee: constant("0.0003"),
-        base_fee: constant("0.5"),
-        fee_cap: constant("0.125"),
-        terms: Some(terms),
-        active: true,
-        activation_s: listed_s,
-        deactivation_s: terms.expiry_s.saturating_sub(DEACTIVATION_S),
-        settlement: None,
-    })
 }
 
 /// The address of a currency's option asset.
@@ -301,16 +319,17 @@ mod tests {
 
     #[test]
     fn an_option_is_named_and_signed_after_its_terms() {
-        let terms =
-            |strike, call| OptionTerms { currency: "ETH", expiry_s: 1_813_910_400, strike: constant(strike), call };
-        let listed = option(terms("6000", false), 1).expect("ETH has options");
+        let series = OptionSeries::new("ETH", 1_813_910_400, 1).expect("ETH has options");
+        assert!(OptionSeries::new("LBTC", 1_813_910_400, 1).is_none());
+        let listed = series.option(constant("6000"), false).expect("encodable");
         assert_eq!(&*listed.name, "ETH-20270625-6000-P");
         assert_eq!(listed.sub_id.to_string(), "2576980377601813910400");
         assert_eq!(listed.deactivation_s, 1_813_910_340);
-        let fraction = option(terms("0.5", true), 1).expect("encodable");
+        let fraction = series.option(constant("0.5"), true).expect("encodable");
         assert_eq!(&*fraction.name, "ETH-20270625-0_5-C");
-        assert_eq!(terms("6000", false).payoff(constant("5990")), constant("10"));
-        assert_eq!(terms("6000", true).payoff(constant("5990")), Decimal::ZERO);
+        let put = listed.terms.expect("an option");
+        assert_eq!(put.payoff(constant("5990")), constant("10"));
+        assert_eq!(OptionTerms { call: true, ..put }.payoff(constant("5990")), Decimal::ZERO);
     }
 
     #[test]

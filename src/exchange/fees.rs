@@ -31,7 +31,6 @@ pub fn fee(instrument: &Instrument, taker: bool, prices: FeePrices, amount: Deci
 #[cfg(test)]
 mod tests {
     use super::super::catalog;
-    use super::super::catalog::OptionTerms;
     use super::super::money::constant;
     use super::*;
 
@@ -63,8 +62,8 @@ mod tests {
 
     #[test]
     fn an_options_rate_is_capped_by_its_mark_and_its_base_fee_is_not() {
-        let terms = OptionTerms { currency: "ETH", expiry_s: 1_798_185_600, strike: constant("3500"), call: true };
-        let option = catalog::option(terms, 0).expect("ETH has options");
+        let series = catalog::OptionSeries::new("ETH", 1_798_185_600, 0).expect("ETH has options");
+        let option = series.option(constant("3500"), true).expect("encodable");
         let charged = |mark, taker, base| fee(&option, taker, prices("20", "3000", mark), constant("2"), base);
         assert_eq!(charged("20", true, true), constant("2.3"), "0.0003 × 3000 × 2 + 0.5");
         assert_eq!(charged("4", true, true), constant("1.5"), "an eighth of the mark × 2 + 0.5");

@@ -164,7 +164,8 @@ mod tests {
         }
         fine.aggregate_funding = coarse.aggregate_funding;
         (fine.rate_override, coarse.rate_override) = (Some(constant("0.0001")), Some(constant("0.0001")));
-        (fine.set_rate(), coarse.set_rate());
+        fine.set_rate();
+        coarse.set_rate();
         (0..600).for_each(|_| fine.sample(at(2001), 60, 1));
         coarse.sample(at(2001), 60, 600);
         assert_eq!(fine.aggregate_funding, coarse.aggregate_funding);

@@ -8,10 +8,11 @@ use crate::exchange::server::World;
 use crate::exchange::world::path::Coin;
 use crate::exchange::world::{MarketWorld, WorldSettings};
 use crate::exchange::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SubaccountReport};
-use crate::msg::{Command, RatioRound};
+use crate::msg::{Command, PastRatio, RatioRound};
 use crate::ops::control::read_borrow_rate;
 use crate::sim::ports::{SimClock, Wire};
 use crate::topology::ControlEnds;
+use rust_decimal::Decimal;
 
 /// How long a text travels one way.
 const LATENCY_NS: u64 = 300_000;
@@ -51,6 +52,7 @@ pub struct SimVenue {
     outbox: Outbox,
     ratios_due: Nanos,
     ratio_feeds: Vec<u8>,
+    look_back_ns: Option<u64>,
     external_step: u64,
     update_id: u64,
     looks: u64,
@@ -84,6 +86,7 @@ impl SimVenue {
             outbox,
             ratios_due: start,
             ratio_feeds,
+            look_back_ns: None,
             external_step: u64::MAX,
             update_id: 0,
             looks: 0,
@@ -124,6 +127,16 @@ impl SimVenue {
     /// Names the world's feed (0 weETH, 1 LBTC, 2 sUSDe) behind each place of the engine's ratio feeds.
     pub fn wire_ratio_feeds(&mut self, feeds: &[u8]) {
         self.ratio_feeds = feeds.to_vec();
+    }
+
+    /// Tells with every ratio what it was so long ago, as a reader of past rounds would.
+    pub fn look_back(&mut self, by_ns: Option<u64>) {
+        self.look_back_ns = by_ns;
+    }
+
+    /// Ratio of the world's feed (0 weETH, 1 LBTC, 2 sUSDe) at a moment, also one before the start.
+    pub fn ratio_at(&self, feed: u8, at: Nanos) -> Decimal {
+        self.world.ratio_at(feed, at)
     }
 
     /// One call over the venue's HTTP side, answered at once.
@@ -261,7 +274,7 @@ impl SimVenue {
         for coin in Coin::ALL {
             self.update_id += 1;
             let bid = prices.external[coin.index()].round_dp(2);
-            let ask = bid + rust_decimal::Decimal::new(1, 2);
+            let ask = bid + Decimal::new(1, 2);
             let symbol = ["ETHUSDC", "BTCUSDC"][coin.index()];
             let text = format!(
                 r#"{{"u":{},"s":"{symbol}","b":"{bid}","B":"5.00000000","a":"{ask}","A":"5.00000000"}}"#,
@@ -284,12 +297,17 @@ impl SimVenue {
         }
         let prices = self.world.prices();
         for (feed, source) in (0u8..).zip(&self.ratio_feeds) {
-            let ratio = prices.ratio[usize::from(*source).min(2)];
-            let Ok(ratio) = Ratio::observed(ratio.to_string().as_bytes()) else { continue };
+            let Some(ratio) = prices.ratio.get(usize::from(*source)).and_then(observed) else { continue };
+            let past = self.look_back_ns.and_then(|by_ns| self.past_ratio(*source, by_ns));
             // A full lane only delays the round by a second.
-            let _ =
-                control.ratios.send(RatioRound { feed, ratio, updated_at: self.now, read_at: self.now, past: None });
+            let _ = control.ratios.send(RatioRound { feed, ratio, updated_at: self.now, read_at: self.now, past });
         }
+    }
+
+    fn past_ratio(&self, source: u8, by_ns: u64) -> Option<PastRatio> {
+        let at = Nanos(self.now.0.saturating_sub(by_ns));
+        let ratio = observed(&self.world.ratio_at(source, at))?;
+        Some(PastRatio { ratio, updated_at: at, at })
     }
 
     /// Texts of the exchange to the engine.
@@ -327,4 +345,8 @@ impl SimVenue {
             self.wires[EXTERNAL].give_back(text);
         }
     }
+}
+
+fn observed(ratio: &Decimal) -> Option<Ratio> {
+    Ratio::observed(ratio.to_string().as_bytes()).ok()
 }

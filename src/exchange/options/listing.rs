@@ -5,7 +5,7 @@
 
 use super::{Chain, Pair, Settlement, Svi};
 use crate::base::time::{Nanos, SEC};
-use crate::exchange::catalog::{self, DEACTIVATION_S, OptionTerms};
+use crate::exchange::catalog::{DEACTIVATION_S, Instrument, OptionSeries};
 use crate::exchange::money::{constant, floor_to};
 use crate::exchange::order::Status;
 use crate::exchange::{Exchange, OrderId, market};
@@ -164,34 +164,33 @@ impl Exchange {
     }
 
     fn add_strikes(&mut self, key: (&'static str, u64), wanted: &[Decimal], at: Nanos) {
+        let Some(series) = OptionSeries::new(key.0, key.1, at.secs()) else { return };
         for strike in wanted {
             if self.chains.get(&key).is_none_or(|c| c.strikes.contains_key(strike)) {
                 continue;
             }
-            let (currency, expiry_s) = key;
-            let place =
-                |ex: &mut Exchange, call| ex.list(OptionTerms { currency, expiry_s, strike: *strike, call }, at);
-            let (Some(call), Some(put)) = (place(self, true), place(self, false)) else { continue };
+            let (Some(call), Some(put)) = (series.option(*strike, true), series.option(*strike, false)) else {
+                continue;
+            };
+            let pair = [self.list(call), self.list(put)];
             if let Some(chain) = self.chains.get_mut(&key) {
-                chain.strikes.insert(*strike, [call, put]);
+                chain.strikes.insert(*strike, pair);
             }
         }
     }
 
     /// Gives an option a place: a free one, or one at the end.
-    fn list(&mut self, terms: OptionTerms, at: Nanos) -> Option<usize> {
-        let option = catalog::option(terms, at.secs())?;
+    fn list(&mut self, option: Instrument) -> usize {
         let ix = self.free.pop().unwrap_or(self.instruments.len());
+        self.by_name.insert(option.name.clone(), ix);
         if ix == self.instruments.len() {
             self.instruments.push(option);
             self.markets.push(market::Market::default());
         } else {
-            self.by_name.remove(&self.instruments[ix].name);
             self.instruments[ix] = option;
             self.markets[ix] = market::Market::default();
         }
-        self.by_name.insert(self.instruments[ix].name.clone(), ix);
-        Some(ix)
+        ix
     }
 
     /// Stops trading of chains that are about to expire and cancels what rests in them.
@@ -204,14 +203,15 @@ impl Exchange {
             let Some(chain) = self.chains.get_mut(&key) else { continue };
             chain.active = false;
             let places: Vec<usize> = chain.strikes.values().copied().flat_map(Pair::into_iter).collect();
-            for ix in places {
-                self.instruments[ix].active = false;
-                let resting: Vec<OrderId> = self.markets[ix].book.orders().collect();
+            for ix in &places {
+                self.instruments[*ix].active = false;
+                let resting: Vec<OrderId> = self.markets[*ix].book.orders().collect();
                 for order in resting {
                     // The venue has no reason of its own for a market that closes.
                     self.end_order(order, Status::Expired, "", at);
                 }
             }
+            self.lapse_rfqs_in(&places, at);
         }
     }
 
@@ -222,6 +222,9 @@ impl Exchange {
             let named: BTreeSet<usize> = self.topics.values().filter_map(|t| t.channel.instrument()).collect();
             let (kept, free) = std::mem::take(&mut settled.places).into_iter().partition(|ix| named.contains(ix));
             settled.places = kept;
+            for ix in &free {
+                self.by_name.remove(&self.instruments[*ix].name);
+            }
             self.free.extend::<Vec<usize>>(free);
         }
     }

@@ -1,14 +1,16 @@
 //! Options: listed by rule, priced from volatility and forward feeds, settled on the average of spot.
 
-mod black76;
+pub mod black76;
 mod feeds;
 mod listing;
 mod margin;
 mod marks;
 mod position;
 mod settlement;
-mod svi;
+pub mod svi;
 
+#[cfg(test)]
+pub use feeds::digest as feed_digest;
 pub use feeds::{FeedKey, latest_signed_feeds};
 pub use marks::OptionMark;
 pub use position::OptionPosition;

@@ -38,7 +38,7 @@ impl Svi {
             .stated()
     }
 
-    /// The same surface with every number cut to twelve decimals, as the feed states it; marks use these.
+    /// The same surface with every number at twelve decimals, as the feed states it; marks use these.
     pub fn stated(self) -> Svi {
         let cut = |x| to_f64(to_decimal(x));
         Svi {
@@ -70,14 +70,14 @@ impl Svi {
     }
 }
 
-/// A finite number cut to twelve decimals; anything else is zero.
+/// A finite number at twelve decimals; anything else is zero. A value that has twelve decimals keeps them.
 pub fn to_decimal(x: f64) -> Decimal {
     let scaled = x * 1e12;
     if !scaled.is_finite() || scaled.abs() >= 1e27 {
         return Decimal::ZERO;
     }
     // Exact up to 2^53 units, beyond which the number itself has no finer digits.
-    Decimal::try_from_i128_with_scale(scaled as i128, 12).map(truncate).unwrap_or_default().normalize()
+    Decimal::try_from_i128_with_scale(scaled.round() as i128, 12).map(truncate).unwrap_or_default().normalize()
 }
 
 /// The nearest double of a value of this exchange's magnitudes.
@@ -118,8 +118,12 @@ mod tests {
     }
 
     #[test]
-    fn decimals_are_cut_not_rounded() {
-        assert_eq!(to_decimal(1.999_999_999_999_9).to_string(), "1.999999999999");
+    fn decimals_survive_the_way_there_and_back() {
+        for n in 1..2_000i64 {
+            let value = Decimal::new(n * 7_919_000_017, 12);
+            assert_eq!(to_decimal(to_f64(value)), value.normalize());
+        }
+        assert_eq!(to_decimal(0.000_000_000_001_4).to_string(), "0.000000000001");
         assert_eq!(to_decimal(-0.5).to_string(), "-0.5");
         assert_eq!(to_decimal(f64::INFINITY), Decimal::ZERO);
         assert_eq!(to_decimal(f64::NAN), Decimal::ZERO);

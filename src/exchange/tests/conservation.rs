@@ -87,3 +87,55 @@ proptest! {
         prop_assert_eq!(b.report(), before);
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Option trades and settlements move cash between accounts and make none, at any prices and any clock steps.
+    #[test]
+    fn options_conserve_from_trade_to_settlement(
+        steps in proptest::collection::vec((0usize..4, any::<bool>(), 0usize..4, 90i64..111, 1i64..400), 1..40),
+        spots in proptest::collection::vec((3_500i64..4_500, 1u64..900), 1..12),
+        delay in prop_oneof![Just(0u64), 1u64..500],
+    ) {
+        const NAMES: [&str; 4] =
+            ["ETH-20251121-4000-C", "ETH-20251121-4000-P", "ETH-20251121-3950-C", "BTC-20251121-100000-C"];
+        let expiry_s = 1_763_712_000;
+        let mut b = Bench::new();
+        b.ex.set_borrow_override(Some(d("0.2")));
+        let houses: Vec<u64> =
+            (0..4).map(|n| b.ex.house_account(&format!("h{n}"), &[("USDC", d("1000"))])).collect();
+        let total = |b: &Bench| -> Decimal { b.ex.subs.values().map(|s| s.balance("USDC")).sum() };
+        let cash = total(&b);
+        for (who, buy, kind, percent, lots) in steps {
+            let name = NAMES[kind];
+            let tick = if kind == 3 { 0 } else { 1 };
+            let price = (b.ex.mark(name) * Decimal::new(percent, 2)).round_dp(tick).max(Decimal::ONE);
+            let amount = Decimal::new(lots, 2);
+            let client = b.order(name, if buy { "sell" } else { "buy" }, &price.to_string(), &amount.to_string(),
+                json!({ "time_in_force": "ioc" }));
+            // An order may meet its own account's and stop there; what is told is not the question here.
+            let _ = b.ex.house_order(houses[who], name, buy, price, amount, TimeInForce::Gtc, b.at, &mut b.out);
+            b.call("private/order", client);
+            for name in NAMES {
+                let ix = b.ex.find_instrument(name).expect("listed");
+                let net: Decimal = b.ex.subs.values().map(|s| s.position(ix)).sum();
+                prop_assert_eq!(net, Decimal::ZERO, "every long has its short");
+            }
+            b.pass(11 * SEC);
+        }
+        b.ex.delay_settlement(expiry_s, delay);
+        b.pass((expiry_s - 1_900) * SEC - b.at.0);
+        for (price, seconds) in spots {
+            b.ex.set_spot("ETH", Decimal::from(price), b.at);
+            b.pass(seconds * SEC);
+        }
+        let end = b.at.0.max((expiry_s + delay + 60) * SEC);
+        b.pass(end - b.at.0);
+        prop_assert!(b.ex.subs.values().all(|s| s.options.is_empty()), "all settled");
+        prop_assert!(b.ex.settlement_price("ETH", expiry_s).is_some_and(|p| p >= d("3500") && p <= d("4500")));
+        let pools = b.ex.house_pools();
+        prop_assert!(pools.option_clearing.abs() < d("0.000000001"), "only rounding is left: {}", pools.option_clearing);
+        prop_assert_eq!(total(&b) + pools.fees + pools.perp_clearing + pools.option_clearing + pools.interest, cash);
+    }
+}

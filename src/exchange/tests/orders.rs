@@ -410,3 +410,26 @@ fn reduce_only_never_turns_a_position() {
     assert!(b.report().positions.is_empty());
     assert_eq!(code(&b.place("ETH-PERP", "sell", "3999", "1", change)), 11025);
 }
+
+#[test]
+fn twelve_weeks_of_borrowing_cost_the_same_at_any_clock_step() {
+    let paid = |step_s: u64| {
+        let mut b = Bench::new();
+        b.ex.set_borrow_override(Some(d("0.10")));
+        b.pass(SEC);
+        b.ex.move_cash(b.account.subaccount, d("-1500000"), "trade");
+        let end = b.at.0 + 84 * 86_400 * SEC;
+        while b.at.0 < end {
+            b.pass((step_s * SEC).min(end - b.at.0));
+        }
+        let report = b.report();
+        assert_eq!(report.balances["USDC"], d("-500000") - report.interest_paid);
+        report.interest_paid - report.pending_interest
+    };
+    // 500000 × (e^(0.1 × 84 / 365) − 1)
+    let exact = d("11640.2785");
+    for step_s in [3_600, 40_000, 86_400] {
+        let error = paid(step_s) - exact;
+        assert!(error.abs() < d("0.001"), "steps of {step_s} s: off by {error}");
+    }
+}
