@@ -124,7 +124,7 @@ impl Blueprint {
         let Outside { wires: [public, external, private], clock, key, store } = outside;
         let seats = self.vaults.iter().map(|plan| {
             let perp = plan.book.perp.expect("a basis vault hedges with a perp");
-            let [base, mut perp] = [plan.book.base, perp].map(|id| self.instrument(id).clone());
+            let [base, mut perp] = [plan.book.base, perp].map(|id| *self.instrument(id));
             // A hedge wished for whole but larger than the vault may trade at once would be refused for ever.
             perp.max_amount = perp.max_amount.min(plan.limits.hedge_amount_max);
             Seat::new(plan.book.vault, base, perp, Basis::new(plan.params))
