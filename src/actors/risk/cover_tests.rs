@@ -1,7 +1,7 @@
 //! Whatever is lost, doubled or late between us and the venue: options written there, and everything that may still be,
 //! never exceed the collateral there.
 
-use super::option_tests::{NEAR, SUB, Said, Stage, amount, price};
+use super::option_stage::{NEAR, SUB, Said, Stage, amount, price};
 use super::*;
 use crate::base::ids::{Side, Uuid};
 use crate::base::num::{Amount, Cash, Price};
