@@ -480,3 +480,6 @@ fn to_amount(balance: Cash) -> Amount {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod option_tests;

@@ -203,4 +203,10 @@ impl Actor for Risk {
 }
 
 #[cfg(test)]
+mod cover_tests;
+#[cfg(test)]
+mod option_stage;
+#[cfg(test)]
+mod option_tests;
+#[cfg(test)]
 mod tests;

@@ -96,3 +96,6 @@ impl Passed<'_, '_> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod option_tests;

@@ -164,19 +164,17 @@ impl<'a> OptionCase<'a> {
         }
     }
 
-    /// Fees the venue is expected to take for a package: per leg the taker rate on index, capped at a share of mark,
-    /// and the fixed fee (Derive §8.1).
+    /// Fees the venue is expected to take for a package: per leg the taker rate on index, capped at a share of mark, and
+    /// the largest fixed fee once (Derive §8.1).
     pub fn expected_fee(&self) -> Option<Cash> {
-        let fees = self.leg_fees()?;
-        Some(fees.into_iter().flatten().map(|(variable, fixed)| variable + fixed).sum())
+        self.fees().map(|(variable, fixed)| variable + fixed)
     }
 
     /// Highest fees to sign for a package: room above what is expected, but never more than the package itself moves,
     /// nor more than the purse has left. May lie below [`OptionCase::expected_fee`]: then nothing may be signed.
     pub fn max_fee(&self) -> Option<Cash> {
-        let fees = self.leg_fees()?;
-        let room = |variable: Cash| Cash::from_raw(variable.raw().saturating_mul(i128::from(FEE_ROOM)));
-        let wide: Cash = fees.into_iter().flatten().map(|(variable, fixed)| room(variable) + fixed).sum();
+        let (variable, fixed) = self.fees()?;
+        let wide = Cash::from_raw(variable.raw().saturating_mul(i128::from(FEE_ROOM))) + fixed;
         let cost = self.cost();
         let own = wide.min(cost.abs());
         Some(match self.purse {
@@ -185,15 +183,16 @@ impl<'a> OptionCase<'a> {
         })
     }
 
-    fn leg_fees(&self) -> Option<Vec2<(Cash, Cash)>> {
-        let fee = |(leg, facet): (Leg, Facet<'_>)| {
-            let Facet { instrument, value } = facet;
+    /// Variable and fixed part of what the venue takes.
+    fn fees(&self) -> Option<(Cash, Cash)> {
+        let parts = self.known_parts()?;
+        let variable = |(leg, Facet { instrument, value }): (Leg, Facet<'_>)| {
             let rated = value.index.times(leg.amount).scale(instrument.taker_fee, Rounding::Ceil);
             let cap = value.mark.times(leg.amount).scale(instrument.mark_fee_cap, Rounding::Ceil);
-            let variable = if instrument.mark_fee_cap.is_positive() { rated.min(cap) } else { rated };
-            (variable, instrument.base_fee)
+            if instrument.mark_fee_cap.is_positive() { rated.min(cap) } else { rated }
         };
-        self.known_parts().map(|parts| parts.map(|part| part.map(fee)))
+        let fixed = parts.into_iter().flatten().map(|(_, facet)| facet.instrument.base_fee).max();
+        Some((parts.into_iter().flatten().map(variable).sum(), fixed.unwrap_or_default()))
     }
 
     /// The two legs of a spread as terms, nearer strike first: the lower one of calls, the higher one of puts.

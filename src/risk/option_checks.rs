@@ -288,7 +288,7 @@ fn in_share(case: &OptionCase<'_>) -> bool {
 }
 
 /// Options only while cash is not below its floor (M4), fees that can be signed for, and a buyer's purse never
-/// overdrawn; collateral only for what clears cash, never beyond.
+/// overdrawn; collateral only for what clears cash after fees, never beyond.
 fn in_cash(case: &OptionCase<'_>) -> bool {
     let cash = case.ledger.holdings().cash;
     match case.wanted {
@@ -296,7 +296,10 @@ fn in_cash(case: &OptionCase<'_>) -> bool {
             let worth = wish.price.times(wish.amount);
             match wish.side {
                 Side::Buy => cash.is_positive() && worth + conversion_fee(case, worth) <= cash,
-                Side::Sell => cash.is_negative() && worth <= -cash,
+                Side::Sell => {
+                    let owed = -cash + case.limits.cash_tolerance;
+                    cash.is_negative() && worth - conversion_fee(case, worth) <= owed
+                }
             }
         }
         Wanted::Order(_) | Wanted::Ask(_) => cash >= case.limits.cash_min,
@@ -304,10 +307,12 @@ fn in_cash(case: &OptionCase<'_>) -> bool {
     }
 }
 
-/// What the venue is expected to take for a conversion of that worth: the taker rate and the fixed fee.
+/// Most the venue takes for a conversion of that worth: the dearer rate and the fixed fee.
 fn conversion_fee(case: &OptionCase<'_>, worth: Cash) -> Cash {
-    case.legs[0]
-        .map_or(Cash::ZERO, |facet| worth.scale(facet.instrument.taker_fee, Rounding::Ceil) + facet.instrument.base_fee)
+    case.legs[0].map_or(Cash::ZERO, |facet| {
+        worth.scale(facet.instrument.taker_fee.max(facet.instrument.maker_fee), Rounding::Ceil)
+            + facet.instrument.base_fee
+    })
 }
 
 /// The fee to be signed covers the one expected, which for a buyer means that cost and fees fit into the purse.

@@ -36,6 +36,7 @@ pub(super) struct Draft {
     open: [(Nonce, Amount); FOREIGN],
     open_count: usize,
     stranger: bool,
+    revenant: bool,
     liquidation: bool,
 }
 
@@ -82,18 +83,22 @@ impl Ledger {
             }
             // Most likely its end and this list crossed on the way; a cancel too many costs one message, an order
             // nobody counts costs its whole amount.
-            None if buried => Effect::Revenant { nonce: row.nonce, instrument: row.instrument },
+            None if buried => {
+                self.draft.revenant = true;
+                Effect::Revenant { nonce: row.nonce, instrument: row.instrument }
+            }
             None => Effect::Foreign { nonce: row.nonce, instrument: row.instrument },
         }
     }
 
-    /// Balances were taken over together with fills we never heard of: listed orders have filled what the venue says,
-    /// or every replacement of them would be refused for it (Derive 11028).
+    /// Balances are the venue's now, and with them the fills of listed orders: no fewer, or every replacement would be
+    /// refused for it (Derive 11028); no more, or a fill that was told after a snapshot had shown it would count twice
+    /// against what is reserved.
     fn adopt_fills(&mut self) {
         let listed = self.draft.open;
         for (nonce, filled) in &listed[..self.draft.open_count] {
             if let Some(order) = self.order_mut(*nonce) {
-                order.booked = order.booked.max(*filled);
+                order.booked = *filled;
             }
         }
     }
@@ -125,12 +130,11 @@ impl Ledger {
         self.options = draft.options;
         self.reported = None;
         self.proved_at = asked_at;
-        self.uncertain = doubtful;
+        // An order that nobody reserves for may still fill until a later snapshot lists it no more.
+        self.uncertain = doubtful || draft.revenant;
         self.last_fact_at = self.last_fact_at.min(at);
         let outcome = if was_uncertain { Reconciled::Adopted } else { Reconciled::Agrees };
-        if was_uncertain {
-            self.adopt_fills();
-        }
+        self.adopt_fills();
         (Effect::Changed, Some(outcome))
     }
 

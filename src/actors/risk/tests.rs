@@ -6,7 +6,7 @@ use crate::base::ids::{Side, VaultId};
 use crate::base::num::Ratio;
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::SEC;
-use crate::msg::{CurrencyId, TimeInForce};
+use crate::msg::{CurrencyId, Purpose, TimeInForce, Wish};
 use crate::risk::limits::{Limits, Mandate};
 
 const PERP: InstrumentId = InstrumentId(1);

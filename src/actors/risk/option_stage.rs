@@ -1,0 +1,336 @@
+//! Risk with one option vault, and what may be said to it.
+
+use super::*;
+use crate::account::ledger::Book;
+use crate::base::ids::{Name, Right, Side, Uuid, VaultId};
+use crate::base::num::{Amount, Cash, Price, Ratio};
+use crate::base::time::{MS, SEC};
+use crate::market::instrument::{Kind, OptionTerms};
+use crate::msg::{
+    Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow, Report,
+    Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
+};
+use crate::risk::limits::{Mandate, OptionLimits};
+
+pub(super) const SUB: SubaccountId = SubaccountId(7);
+pub(super) const VAULT: VaultId = VaultId(0);
+pub(super) const BASE: InstrumentId = InstrumentId(0);
+pub(super) const NEAR: InstrumentId = InstrumentId(1);
+pub(super) const FAR: InstrumentId = InstrumentId(2);
+pub(super) const START: Nanos = Nanos(1_000_000 * SEC);
+pub(super) const RFQ: Uuid = Uuid(70);
+pub(super) const WEEK_S: u64 = 604_800;
+
+pub(super) fn amount(text: &str) -> Amount {
+    text.parse().expect("literal")
+}
+
+pub(super) fn price(text: &str) -> Price {
+    text.parse().expect("literal")
+}
+
+pub(super) fn cash(text: &str) -> Cash {
+    text.parse().expect("literal")
+}
+
+pub(super) fn ratio(text: &str) -> Ratio {
+    text.parse().expect("literal")
+}
+
+pub(super) fn limits(product: Product) -> OptionLimits {
+    OptionLimits {
+        product,
+        delta_min: Ratio::ZERO,
+        delta_max: Ratio::ONE,
+        vol_factor_min: ratio("0.1"),
+        iv_min: ratio("0.01"),
+        strike_diff: price("100"),
+        spread_ratio_min: Ratio::ZERO,
+        spread_ratio_max: Ratio::ONE,
+        mark_tolerance: if product == Product::LongCallSpread { ratio("1.5") } else { ratio("0.5") },
+        tvl_share_max: Ratio::ONE,
+        life_s_min: 1,
+        life_s_max: WEEK_S,
+        cash_min: cash("-100000"),
+        buy_premium_max: ratio("0.02"),
+        sell_discount_max: ratio("0.02"),
+        option_amount_max: amount("100"),
+        collateral_amount_max: amount("100"),
+        notional_max: Cash::whole(1_000_000),
+        fills_per_minute_max: 1_000,
+        order_life_ns: 310 * SEC,
+        reject_after_ns: SEC,
+        clock_offset_ns_max: SEC,
+        value_age_ns_max: 3_600 * SEC,
+        cash_tolerance: cash("0.01"),
+    }
+}
+
+pub(super) fn instrument(id: InstrumentId, kind: Kind, strike: Option<i64>) -> Instrument {
+    let terms =
+        |strike| OptionTerms { expiry_s: START.secs() + WEEK_S / 2, strike: Price::whole(strike), right: Right::Call };
+    Instrument {
+        id,
+        name: Name::new(["S", "N", "F"][usize::from(id.0)]).expect("short"),
+        kind,
+        base_currency: Name::new("ETH").expect("short"),
+        asset: [0; 20],
+        sub_id: 0,
+        tick: price("0.1"),
+        step: amount("0.01"),
+        min_amount: amount("0.1"),
+        max_amount: amount("500"),
+        maker_fee: Ratio::ZERO,
+        taker_fee: ratio("0.0003"),
+        base_fee: cash("0.5"),
+        mark_fee_cap: ratio("0.125"),
+        option: strike.map(terms),
+        active: true,
+    }
+}
+
+/// What one step said.
+#[derive(Default)]
+pub(super) struct Said {
+    pub orders: Vec<Granted>,
+    pub urgent: Vec<Urgent>,
+    pub account: Option<Account>,
+    pub talk: Option<Talk>,
+    pub notices: Vec<Notice>,
+}
+
+impl Said {
+    pub fn add(&mut self, later: Said) {
+        self.orders.extend(later.orders);
+        self.urgent.extend(later.urgent);
+        self.notices.extend(later.notices);
+        self.account = later.account.or(self.account);
+        self.talk = later.talk.or(self.talk);
+    }
+
+    pub fn execution(&self) -> Option<Nonce> {
+        self.orders.iter().find_map(|granted| match granted {
+            Granted::Execution(execution) => Some(execution.nonce()),
+            _ => None,
+        })
+    }
+
+    pub fn asked(&self) -> Option<Nonce> {
+        self.urgent.iter().find_map(|urgent| match urgent {
+            Urgent::Ask { name, .. } => Some(*name),
+            _ => None,
+        })
+    }
+
+    pub fn withdrew(&self) -> bool {
+        self.urgent.iter().any(|urgent| matches!(urgent, Urgent::Unask { rfq_id: RFQ, .. }))
+    }
+
+    pub fn alarms(&self) -> Vec<Alarm> {
+        let alarm = |notice: &Notice| match notice {
+            Notice::Alarm { alarm, .. } => Some(*alarm),
+            _ => None,
+        };
+        self.notices.iter().filter_map(alarm).collect()
+    }
+}
+
+pub(super) struct Stage {
+    pub risk: Risk,
+    pub at: Nanos,
+    pub seq: u32,
+    pub product: Product,
+}
+
+impl Stage {
+    /// 100 base, live, with marks of 2 700, 10 and 4.
+    pub fn new(product: Product, money: &str) -> Stage {
+        let book = Book {
+            vault: VAULT,
+            subaccount: SUB,
+            base: BASE,
+            perp: None,
+            options: Name::new("ETH"),
+            base_currency: CurrencyId(1),
+            cash_currency: CurrencyId(0),
+        };
+        let plan = Plan { book, mandate: Mandate::Options(limits(product)) };
+        let spot = instrument(BASE, Kind::Spot, None);
+        let risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
+        let mut stage = Stage { risk, at: START, seq: 0, product };
+        for (id, strike) in [(NEAR, 3_000), (FAR, 3_100)] {
+            let instrument = instrument(id, Kind::Option, Some(strike));
+            stage.hear(In::Listing(Listing::Listed { instrument, watched: true }));
+        }
+        stage.report(Report::Budget(crate::msg::Budget { matching_tps: 100, instrument_tps: 100, other_tps: 100 }));
+        stage.report(Report::VenueTime { offset_ns: 0, rtt_ns: 0 });
+        stage.report(Report::Session(crate::msg::Session::Up));
+        stage.mark();
+        stage.snapshot(money, &[], &[]);
+        assert_eq!(stage.risk.desks[0].mode, Mode::Live);
+        stage
+    }
+
+    pub fn hear(&mut self, message: In) -> Said {
+        self.at = self.at.plus(MS);
+        let mut out = Out::default();
+        self.risk.on(self.at, message, &mut out);
+        Said {
+            orders: out.orders.drain().collect(),
+            urgent: out.urgent.drain().collect(),
+            account: out.accounts.drain().last(),
+            talk: out.talks.drain().last(),
+            notices: out.notices.drain().collect(),
+        }
+    }
+
+    pub fn mark(&mut self) {
+        for (id, mark) in [(BASE, "2700"), (NEAR, "10"), (FAR, "4")] {
+            let option = OptionValue {
+                mark_iv: ratio("0.6"),
+                forward: price("2700"),
+                discount: Ratio::ONE,
+                delta: ratio("0.1"),
+            };
+            self.hear(In::Value(Value {
+                instrument: id,
+                mark: price(mark),
+                index: price("2700"),
+                option: (id != BASE).then_some(option),
+                priced_at: self.at,
+                good_until: self.at.plus(3_600 * SEC),
+                ..Value::default()
+            }));
+        }
+    }
+
+    pub fn report(&mut self, body: Report) -> Said {
+        self.hear(In::Report(ReportMsg { trace: Default::default(), body }))
+    }
+
+    pub fn act(&mut self, act: Act) -> Said {
+        let after = self.seq;
+        self.seq += 1;
+        self.hear(In::Intent(Intent { trace: Default::default(), vault: VAULT, seq: self.seq, after, act }))
+    }
+
+    pub fn tick(&mut self, after_ns: u64) -> Said {
+        self.at = self.at.plus(after_ns);
+        self.hear(In::Tick)
+    }
+
+    pub fn snapshot(&mut self, money: &str, held: &[(InstrumentId, &str)], open: &[crate::msg::OrderRow]) -> Said {
+        let asked_at = self.at;
+        self.at = self.at.plus(MS);
+        let begin = Snapshot::Begin {
+            subaccount: SUB,
+            initial_margin: Cash::ZERO,
+            maintenance_margin: Cash::ZERO,
+            value: Cash::ZERO,
+            liquidation: false,
+        };
+        let collateral = [("100", CurrencyId(1)), (money, CurrencyId(0))]
+            .map(|(text, currency)| Snapshot::Collateral { currency, amount: cash(text) });
+        let positions = held.iter().map(|(instrument, text)| Snapshot::Position {
+            instrument: *instrument,
+            amount: amount(text),
+            mark: Price::ONE,
+            unsettled: Cash::ZERO,
+            funding: Cash::ZERO,
+        });
+        let rows = open.iter().map(|row| Snapshot::OpenOrder(*row));
+        let parts: Vec<Snapshot> = std::iter::once(begin).chain(collateral).chain(positions).chain(rows).collect();
+        let mut said = Said::default();
+        for part in parts.into_iter().chain([Snapshot::End { asked_at }]) {
+            said.add(self.report(Report::Snapshot(part)));
+        }
+        said
+    }
+
+    pub fn legs(&self, quantity: &str) -> [Leg; 2] {
+        let near = self.product.side();
+        [(NEAR, near), (FAR, near.opposite())].map(|(instrument, side)| Leg {
+            instrument,
+            side,
+            amount: amount(quantity),
+        })
+    }
+
+    pub fn priced(&self, quantity: &str, near: &str) -> [PricedLeg; 2] {
+        let [one, two] = self.legs(quantity);
+        [PricedLeg { leg: one, price: price(near) }, PricedLeg { leg: two, price: price("4") }]
+    }
+
+    pub fn ask(&mut self, quantity: &str) -> Said {
+        let wish = RfqWish { legs: self.legs(quantity), partial_fill_step: Ratio::ONE };
+        self.act(Act::Ask(wish))
+    }
+
+    pub fn rfq(&mut self, name: Nonce, status: RfqStatus) -> Said {
+        let (created_at, valid_until) = (self.at, self.at.plus(120 * SEC));
+        let filled = Ratio::ZERO;
+        self.report(Report::Rfq(RfqRow { subaccount: SUB, name, rfq_id: RFQ, status, created_at, valid_until, filled }))
+    }
+
+    pub fn quote(&mut self, id: u128, quantity: &str, near: &str) -> Said {
+        let row = self.quote_row(id, quantity, near);
+        self.report(Report::Quote(row))
+    }
+
+    pub fn quote_row(&self, id: u128, quantity: &str, near: &str) -> QuoteRow {
+        QuoteRow {
+            rfq_id: RFQ,
+            quote_id: Uuid(id),
+            maker: id as u64,
+            direction: Side::Sell,
+            status: RfqStatus::Open,
+            filled: Ratio::ZERO,
+            created_at: self.at,
+            legs: self.priced(quantity, near),
+            fee: None,
+        }
+    }
+
+    /// Asks, is quoted once at 10 and executes; the execution's name.
+    pub fn execute(&mut self, quantity: &str) -> Nonce {
+        let name = self.ask(quantity).asked().expect("sent");
+        self.rfq(name, RfqStatus::Open);
+        self.quote(1, quantity, "10");
+        self.deal(quantity).execution().expect("granted")
+    }
+
+    pub fn deal(&mut self, quantity: &str) -> Said {
+        let legs = self.priced(quantity, "10");
+        self.act(Act::Execute(Deal { rfq_id: RFQ, quote_id: Uuid(1), legs, cost_max: Cash::whole(100_000) }))
+    }
+
+    pub fn answer(&mut self, nonce: Nonce, request: Request, verdict: Verdict, code: i32) -> Said {
+        self.report(Report::Answer(Answer { nonce, request, verdict, code, order: None, cancelled: None }))
+    }
+
+    pub fn fill(&mut self, trade: u128, nonce: Nonce, priced: PricedLeg) -> Said {
+        self.report(Report::Fill(Fill {
+            subaccount: SUB,
+            trade_id: Uuid(trade),
+            order_id: Uuid(trade),
+            nonce,
+            instrument: priced.leg.instrument,
+            side: priced.leg.side,
+            price: priced.price,
+            amount: priced.leg.amount,
+            fee: Cash::ONE,
+            maker: false,
+            mark: priced.price,
+            venue_at: self.at,
+        }))
+    }
+
+    pub fn talk(&self) -> &Talk {
+        self.risk.desks[0].conversation.talk()
+    }
+
+    pub fn milestone(&mut self, phase: Phase, budget: &str) -> Said {
+        let milestone = Milestone { phase, budget: cash(budget), ..Milestone::default() };
+        self.act(Act::Tell(Tale::Phase(milestone)))
+    }
+}

@@ -1,0 +1,201 @@
+//! An option vault's week as risk sees it: asked, quoted, executed, refused, lost, settled, stopped.
+
+use super::*;
+use crate::base::ids::{Side, Uuid};
+use crate::base::num::Amount;
+use crate::base::time::{MS, SEC};
+use crate::msg::{
+    Concern, Life, Mode, Phase, Product, Purpose, QuoteRow, Report, Request, RfqStatus, Tale, TimeInForce, Verdict,
+    Wish,
+};
+use option_stage::*;
+
+#[test]
+fn a_lot_is_asked_for_quoted_executed_and_filled() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    let nonce = stage.execute("5");
+    stage.answer(nonce, Request::Execute, Verdict::Accepted, 0);
+    assert!(stage.rfq(Nonce(0), RfqStatus::Filled).talk.expect("changed").rfq.is_none());
+    let [near, far] = stage.priced("5", "10");
+    stage.fill(1, nonce, near);
+    let account = stage.fill(2, nonce, far).account.expect("changed");
+    assert_eq!((account.cash, account.working), (cash("28"), [None; 4]));
+    assert_eq!(account.held.iter().flatten().count(), 2);
+    let sample = stage.tick(100 * MS).notices.into_iter().find_map(|notice| match notice {
+        Notice::Sample { sample, stats, .. } => Some((sample, stats)),
+        _ => None,
+    });
+    let (sample, stats) = sample.expect("due");
+    assert_eq!((sample.options, sample.value, sample.premium), (cash("-30"), cash("269998"), cash("28")));
+    assert_eq!((stats.asks, stats.executions, stats.options_filled, stats.violations), (1, 1, amount("10"), 0));
+}
+
+#[test]
+fn the_table_of_quotes_keeps_the_cheapest_open_ones_of_our_rfq_only() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    let name = stage.ask("5").asked().expect("sent");
+    assert!(stage.ask("5").asked().is_none(), "one at a time");
+    stage.rfq(name, RfqStatus::Open);
+    let asked_at = stage.at.plus(1);
+    let row = stage.quote_row(9, "5", "10");
+    for strange in [
+        QuoteRow { rfq_id: Uuid(1), ..row },
+        QuoteRow { direction: Side::Buy, ..row },
+        QuoteRow { status: RfqStatus::Cancelled, ..row },
+        QuoteRow { legs: stage.priced("5.01", "10"), ..row },
+        QuoteRow { legs: [row.legs[1], row.legs[0]], ..row },
+    ] {
+        assert!(stage.report(Report::Quote(strange)).talk.is_none(), "{strange:?}");
+    }
+    // Eight quotes fill the table; a dearer one is not taken in, a cheaper one (for a seller: more credit) is.
+    for id in 0..8 {
+        assert!(stage.quote(10 + id, "5", "9").talk.is_some());
+    }
+    assert!(stage.quote(30, "5", "8.9").talk.is_none());
+    let cheapest = stage.quote_row(31, "5", "10");
+    assert!(stage.report(Report::Quote(cheapest)).talk.is_some());
+    assert!(stage.report(Report::Quote(cheapest)).talk.is_none(), "no news");
+    let complete = Report::QuotesComplete { rfq_id: RFQ, asked_at };
+    assert!(stage.report(complete).talk.is_none(), "all heard since");
+    let asked_at = stage.at.plus(1);
+    stage.report(Report::Quote(cheapest));
+    let talk = stage.report(Report::QuotesComplete { rfq_id: RFQ, asked_at }).talk.expect("seven are gone");
+    assert_eq!(talk.offers.iter().flatten().map(|offer| offer.maker).collect::<Vec<_>>(), [31]);
+}
+
+#[test]
+fn a_refused_execution_names_the_maker_and_frees_the_legs() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    let nonce = stage.execute("5");
+    assert!(stage.deal("5").execution().is_none(), "one execution at a time");
+    let said = stage.answer(nonce, Request::Execute, Verdict::Refused, 11_104);
+    let talk = said.talk.expect("changed");
+    assert_eq!((talk.refusals, talk.last_refusal), (1, Some((11_104, 1))));
+    assert_eq!(said.account.expect("changed").working, [None; 4]);
+    assert!(stage.deal("5").execution().is_some(), "the next may follow");
+}
+
+#[test]
+fn an_execution_of_unknown_fate_blocks_until_its_rfq_is_over_and_a_snapshot_shows() {
+    for filled in [false, true] {
+        let mut stage = Stage::new(Product::ShortCallSpread, "0");
+        let nonce = stage.execute("5");
+        let said = stage.answer(nonce, Request::Execute, Verdict::Unknown, -32_603);
+        assert!(said.withdrew(), "its RFQ is withdrawn");
+        assert!(said.account.expect("changed").working.iter().flatten().all(|order| order.life == Life::Unknown));
+        let held: &[(InstrumentId, &str)] = if filled { &[(NEAR, "-5"), (FAR, "5")] } else { &[] };
+        let money = if filled { "28" } else { "0" };
+        stage.tick(2 * SEC);
+        stage.snapshot(money, held, &[]);
+        assert_eq!(stage.risk.desks[0].ledger.orders().count(), 2, "it may still be filled");
+        stage.rfq(Nonce(0), if filled { RfqStatus::Filled } else { RfqStatus::Cancelled });
+        stage.tick(SEC);
+        stage.snapshot(money, held, &[]);
+        let desk = &stage.risk.desks[0];
+        assert_eq!((desk.ledger.orders().count(), desk.ledger.is_uncertain()), (0, false));
+        assert_eq!(desk.ledger.options().short(), if filled { amount("5") } else { Amount::ZERO });
+        assert_eq!(stage.ask("95.01").asked().is_some(), !filled, "what may have been sold counts");
+    }
+}
+
+#[test]
+fn a_lost_session_ends_every_conversation_only_once_it_is_up_again() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    stage.execute("5");
+    stage.report(Report::Session(Session::Down));
+    assert!(stage.talk().rfq.is_some());
+    stage.tick(5 * SEC);
+    stage.report(Report::Session(Session::Up));
+    assert!(stage.talk().rfq.is_none());
+    stage.tick(SEC);
+    stage.snapshot("0", &[], &[]);
+    assert_eq!(stage.risk.desks[0].ledger.orders().count(), 0);
+}
+
+#[test]
+fn a_stray_rfq_and_a_lost_question_are_withdrawn_not_traded_on() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    assert!(stage.rfq(Nonce(99), RfqStatus::Open).withdrew());
+    assert!(!stage.rfq(Nonce(99), RfqStatus::Open).withdrew(), "once a second");
+    let name = stage.ask("5").asked().expect("sent");
+    let refused = Report::RfqRefused { name, verdict: Verdict::Unknown, code: -32_603 };
+    assert!(stage.report(refused).talk.expect("changed").rfq.is_none());
+    assert!(stage.ask("5").asked().is_some(), "asked again");
+    stage.tick(4 * SEC);
+    assert!(stage.talk().rfq.is_none(), "never answered");
+}
+
+#[test]
+fn stops_withdraw_the_rfq_and_a_drain_still_pays_debts() {
+    for command in [Command::Kill, Command::Drain { vault: VAULT }] {
+        let mut stage = Stage::new(Product::ShortCallSpread, "-2700");
+        let name = stage.ask("5").asked().expect("sent");
+        stage.rfq(name, RfqStatus::Open);
+        let mut withdrew = stage.hear(In::Command(command)).withdrew();
+        withdrew |= stage.tick(MS).withdrew();
+        assert!(withdrew, "{command:?}");
+        stage.rfq(name, RfqStatus::Cancelled);
+        assert!(stage.ask("5").asked().is_none());
+        let debt = Wish {
+            instrument: BASE,
+            side: Side::Sell,
+            price: price("2690"),
+            amount: amount("1"),
+            tif: TimeInForce::Gtc,
+            reduce_only: false,
+            purpose: Purpose::Convert,
+        };
+        let granted = stage.act(Act::Place(debt)).orders.len();
+        assert_eq!(granted, usize::from(command != Command::Kill), "{command:?}");
+        let left = stage.tick(MS).urgent.iter().any(|urgent| matches!(urgent, Urgent::Cancel { .. }));
+        assert!(!left, "it may rest");
+    }
+}
+
+#[test]
+fn a_purse_is_measured_by_cash_gone_and_cannot_be_refilled_in_one_auction() {
+    let mut stage = Stage::new(Product::LongCallSpread, "0");
+    assert!(stage.ask("5").asked().is_some(), "asking costs nothing");
+    stage.risk.desks[0].conversation.clear();
+    stage.milestone(Phase::OptionAuction, "100");
+    let nonce = stage.execute("5");
+    stage.answer(nonce, Request::Execute, Verdict::Accepted, 0);
+    for (trade, priced) in (1..).zip(stage.priced("5", "10")) {
+        stage.fill(trade, nonce, priced);
+    }
+    stage.rfq(Nonce(0), RfqStatus::Filled);
+    let purse = |stage: &Stage| stage.risk.desks[0].purse().expect("announced");
+    assert_eq!((purse(&stage).budget, purse(&stage).spent), (cash("100"), cash("32")));
+    // Said again with more: the start and the budget stay. With less: it shrinks.
+    stage.milestone(Phase::OptionAuction, "1000");
+    assert_eq!((purse(&stage).budget, purse(&stage).spent), (cash("100"), cash("32")));
+    stage.milestone(Phase::OptionAuction, "60");
+    let name = stage.ask("5").asked().expect("sent");
+    stage.rfq(name, RfqStatus::Open);
+    stage.quote(1, "5", "10");
+    assert!(stage.deal("5").execution().is_none(), "28 left, 30 and fees wanted");
+    // A restart remembers what there was: 32 are gone, whatever the new ledger has seen.
+    let mut again = Stage::new(Product::LongCallSpread, "-32");
+    again.milestone(Phase::OptionAuction, "60");
+    assert_eq!((purse(&again).budget, purse(&again).spent), (cash("60"), cash("32")));
+}
+
+#[test]
+fn phases_are_journaled_and_concerns_and_halts_reach_a_person() {
+    let mut stage = Stage::new(Product::CoveredCall, "0");
+    let said = stage.milestone(Phase::SpotAuction, "0");
+    assert!(matches!(said.orders[..], [Granted::Milestone { vault: VAULT, .. }]));
+    assert!(said.notices.iter().any(|notice| matches!(notice, Notice::Phase { .. })));
+    let said = stage.act(Act::Tell(Tale::Concern(Concern::DebtLeft)));
+    assert_eq!(said.alarms(), [Alarm::Concern(Concern::DebtLeft)]);
+    let said = stage.act(Act::Tell(Tale::Halt(Concern::Shape)));
+    assert_eq!((said.alarms(), stage.risk.desks[0].mode), (vec![Alarm::Concern(Concern::Shape)], Mode::Halted));
+}
+
+#[test]
+fn a_position_that_is_no_option_of_ours_drains() {
+    let mut stage = Stage::new(Product::CoveredCall, "0");
+    stage.tick(SEC);
+    stage.snapshot("0", &[(InstrumentId(40), "1")], &[]);
+    assert_eq!(stage.risk.desks[0].mode, Mode::Drain);
+}
