@@ -2,7 +2,7 @@
 //!
 //! Permissions are not here: an `Order` must be earned from `risk`, a `Signed` from `derive`.
 
-use crate::base::ids::{Epoch, InstrumentId, Nonce, Side, SubaccountId, Uuid, VaultId};
+use crate::base::ids::{Epoch, InstrumentId, Nonce, Right, Side, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
 
@@ -10,6 +10,12 @@ use crate::base::time::Nanos;
 pub const DEPTH: usize = 10;
 /// Live orders one vault can have at once.
 pub const SLOTS: usize = 4;
+/// Legs of a package: every package of ours is a spread.
+pub const LEGS: usize = 2;
+/// Option positions one vault can hold at once.
+pub const HELD: usize = 8;
+/// Open quotes remembered per RFQ.
+pub const OFFERS: usize = 8;
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Trace: where a message's time went.
@@ -108,6 +114,8 @@ pub enum Market {
     External(External),
     /// A round of an on-chain ratio feed (Chainlink `latestRoundData`).
     Ratio(RatioRound),
+    /// The venue's signed volatility and forward feeds of one expiry (`get_latest_signed_feeds`).
+    Feeds(OptionFeeds),
     /// A connection is gone; what it said before no longer counts as fresh.
     Lost(Feed),
 }
@@ -258,6 +266,40 @@ pub struct External {
     pub ask_amount: Amount,
 }
 
+/// The venue's signed volatility and forward feeds of one expiry, from which its option marks follow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OptionFeeds {
+    /// Place among the feeds the control plane reads, for conflation.
+    pub slot: u8,
+    /// Currency of the options.
+    pub currency: CurrencyId,
+    /// Expiry, unix seconds.
+    pub expiry_s: u64,
+    /// SVI parameters `a, b, ρ, m, σ`, the forward they were fitted at and their year fraction.
+    pub svi: [f64; 7],
+    /// Forward minus spot.
+    pub forward_diff: Price,
+    /// Spot price × seconds since the averaging began, at its start and now; both zero before it begins.
+    pub spot_aggregates: [Cash; 2],
+    /// Index price the feeds were read with.
+    pub spot: Price,
+    /// The forward feed's own moment.
+    pub forward_at: Nanos,
+    /// When they were read.
+    pub read_at: Nanos,
+}
+
+/// What a ratio was some time ago.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PastRatio {
+    /// Base asset per wrapped token then.
+    pub ratio: Ratio,
+    /// When the feed had said so.
+    pub updated_at: Nanos,
+    /// The moment asked about.
+    pub at: Nanos,
+}
+
 /// One answer of a ratio feed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RatioRound {
@@ -269,6 +311,8 @@ pub struct RatioRound {
     pub updated_at: Nanos,
     /// When we read it.
     pub read_at: Nanos,
+    /// The ratio a look-back ago, for feeds read with one.
+    pub past: Option<PastRatio>,
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -293,9 +337,18 @@ impl Guards {
     pub const FAIR_DEVIATES: Guards = Guards(1 << 4);
     /// The external mid moves too fast.
     pub const VOLATILE: Guards = Guards(1 << 5);
+    /// An option's mark or delta in the ticker is not what the venue's signed feeds give.
+    pub const MODEL_DEVIATES: Guards = Guards(1 << 6);
     /// Names of the bits, lowest first.
-    pub const NAMES: [&'static str; 6] =
-        ["ticker_stale", "external_stale", "ratio_stale", "ratio_deviates", "fair_deviates", "volatile"];
+    pub const NAMES: [&'static str; 7] = [
+        "ticker_stale",
+        "external_stale",
+        "ratio_stale",
+        "ratio_deviates",
+        "fair_deviates",
+        "volatile",
+        "model_deviates",
+    ];
 
     /// Both sets together.
     pub const fn with(self, other: Guards) -> Guards {
@@ -316,6 +369,30 @@ impl Guards {
     pub const fn is_clear(self) -> bool {
         self.0 == 0
     }
+}
+
+/// What pricing knows of an option beside its mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OptionValue {
+    /// Mark implied volatility, per year.
+    pub mark_iv: Ratio,
+    /// Forward price of the expiry.
+    pub forward: Price,
+    /// Discount factor of the venue's mark; one if it does not say.
+    pub discount: Ratio,
+    /// Black-76 delta, our own: N(d1) for calls, N(d1) − 1 for puts.
+    pub delta: Ratio,
+}
+
+/// What one unit of a yield-bearing collateral has earned over a look-back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Accrual {
+    /// Growth as a share of the present price: 1 − then / now.
+    pub share: Ratio,
+    /// Start of the look-back.
+    pub since: Nanos,
+    /// When it was read.
+    pub read_at: Nanos,
 }
 
 /// What an instrument is worth to us now.
@@ -341,6 +418,10 @@ pub struct Value {
     pub band_high: Price,
     /// Hourly funding rate (perps).
     pub funding_hourly: Ratio,
+    /// Options only.
+    pub option: Option<OptionValue>,
+    /// Yield-bearing collateral only, while its rates are known.
+    pub accrual: Option<Accrual>,
     /// Reasons not to trade on this.
     pub guards: Guards,
     /// When it was computed; a value not renewed for long is dead whatever its inputs were.
@@ -372,6 +453,12 @@ pub enum Purpose {
     Quote,
     /// A perp trade that brings delta back.
     Hedge,
+    /// Sells options by a resting order (covered calls).
+    Write,
+    /// Turns cash into collateral, or collateral into cash against a debt.
+    Convert,
+    /// Executes a quote for a spread.
+    Package,
 }
 
 /// A strategy's wish.
@@ -407,6 +494,230 @@ pub enum Act {
         /// Which.
         nonce: Nonce,
     },
+    /// Ask makers for quotes on a spread.
+    Ask(RfqWish),
+    /// Withdraw an RFQ, and with it its quotes.
+    Unask {
+        /// Which.
+        rfq_id: Uuid,
+    },
+    /// Execute a quote.
+    Execute(Deal),
+    /// Say what has become true; nothing is sent.
+    Tell(Tale),
+}
+
+/// One leg of a spread, as the vault would hold it: packages are always bought whole, their legs bought or sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leg {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Side on which the vault ends up.
+    pub side: Side,
+    /// Amount, positive.
+    pub amount: Amount,
+}
+
+impl Default for Leg {
+    fn default() -> Leg {
+        Leg { instrument: InstrumentId(0), side: Side::Buy, amount: Amount::ZERO }
+    }
+}
+
+/// A leg with its price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PricedLeg {
+    /// The leg.
+    pub leg: Leg,
+    /// Price of one unit.
+    pub price: Price,
+}
+
+/// What the vault pays for a package before fees; negative is received.
+pub fn package_cost(legs: &[PricedLeg; LEGS]) -> Cash {
+    legs.iter()
+        .map(|priced| {
+            let value = priced.price.times(priced.leg.amount);
+            if priced.leg.side == Side::Buy { value } else { -value }
+        })
+        .sum()
+}
+
+/// A wish to be quoted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RfqWish {
+    /// Legs, sorted by instrument name.
+    pub legs: [Leg; LEGS],
+    /// Smallest share of it that may be quoted and executed, 0 < step ≤ 1.
+    pub partial_fill_step: Ratio,
+}
+
+/// A wish to execute one quote as it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deal {
+    /// The RFQ.
+    pub rfq_id: Uuid,
+    /// The quote.
+    pub quote_id: Uuid,
+    /// Its legs as the vault takes them, in the order of the RFQ.
+    pub legs: [PricedLeg; LEGS],
+    /// The most the vault would pay for it before fees at this moment (negative: the least it would receive).
+    pub cost_max: Cash,
+}
+
+/// What an option vault trades every week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// Harvest: short calls against collateral, by limit order.
+    CoveredCall,
+    /// Safe Harvest: short call spreads, by RFQ.
+    ShortCallSpread,
+    /// Maxi: short put spreads, by RFQ.
+    ShortPutSpread,
+    /// BULL: long call spreads paid from accrued yield, by RFQ.
+    LongCallSpread,
+}
+
+impl Product {
+    /// Right of its options.
+    pub const fn right(self) -> Right {
+        match self {
+            Product::ShortPutSpread => Right::Put,
+            Product::CoveredCall | Product::ShortCallSpread | Product::LongCallSpread => Right::Call,
+        }
+    }
+
+    /// True if it is traded as a spread.
+    pub const fn is_spread(self) -> bool {
+        !matches!(self, Product::CoveredCall)
+    }
+
+    /// Side on which the vault ends up in the leg that carries the package's direction: the nearer strike.
+    pub const fn side(self) -> Side {
+        match self {
+            Product::LongCallSpread => Side::Buy,
+            Product::CoveredCall | Product::ShortCallSpread | Product::ShortPutSpread => Side::Sell,
+        }
+    }
+}
+
+/// Where an option vault stands in its week.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Not yet told by a snapshot.
+    #[default]
+    Boot,
+    /// S1: nothing but collateral.
+    CollateralOnly,
+    /// S2: options or spreads are being auctioned.
+    OptionAuction,
+    /// S3: positions wait for their expiry and settlement.
+    AwaitSettlement,
+    /// S4: cash becomes collateral, or collateral pays a debt.
+    SpotAuction,
+    /// Something is wrong: a person must look.
+    Halt,
+}
+
+impl Phase {
+    /// Names, in the order of the variants.
+    pub const NAMES: [&'static str; 6] =
+        ["boot", "collateral-only", "option-auction", "await-settlement", "spot-auction", "halt"];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        Phase::NAMES[self as usize]
+    }
+}
+
+/// A phase entered, with what a restart must know of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Milestone {
+    /// The phase.
+    pub phase: Phase,
+    /// When its clock started; a restart keeps it.
+    pub started_at: Nanos,
+    /// Expiry concerned, unix seconds; zero if none.
+    pub expiry_s: u64,
+    /// Strikes chosen, in the order of the legs; zero where none.
+    pub strikes: [Price; LEGS],
+    /// Most that may be spent in this auction, fees included; zero for sellers.
+    pub budget: Cash,
+    /// Cash when the auction began: what was spent since is the difference.
+    pub cash_at_start: Cash,
+    /// Collateral when the phase began.
+    pub base_at_start: Amount,
+}
+
+/// What an auction demands at one moment, for display.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// Phase it belongs to.
+    pub phase: Phase,
+    /// Limit per unit: what a unit must fetch at least, or may cost at most.
+    pub limit: Price,
+    /// Mark per unit.
+    pub mark: Price,
+    /// Best open quote per unit after fees, if any.
+    pub best: Option<Price>,
+    /// Units still wanted.
+    pub remaining: Amount,
+}
+
+/// What a person should know about an option vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concern {
+    /// Positions are not the shape this vault's auctions make.
+    Shape,
+    /// Options of an expired date are still there, unsettled.
+    SettlementLate,
+    /// A debt rests although its auction has run past its usual end.
+    DebtLeft,
+    /// The auction cannot sell the whole amount in its time with lots of this size.
+    Capacity,
+    /// No instrument of the chain fits the selection.
+    NoCandidate,
+    /// The chain is incomplete or its tickers are stale.
+    ChainStale,
+    /// The auction ended with part of the amount unsold.
+    Unfilled,
+    /// Marks do not follow from the venue's signed feeds.
+    MarksDeviate,
+    /// No accrued yield is known that would buy anything.
+    NoBudget,
+}
+
+impl Concern {
+    /// Names, in the order of the variants.
+    pub const NAMES: [&'static str; 9] = [
+        "position-shape",
+        "settlement-late",
+        "debt-left",
+        "auction-capacity",
+        "no-candidate",
+        "chain-stale",
+        "unfilled",
+        "marks-deviate",
+        "no-budget",
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        Concern::NAMES[self as usize]
+    }
+}
+
+/// What a strategy says beside its wishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tale {
+    /// A phase was entered: journaled, so that a restart resumes it.
+    Phase(Milestone),
+    /// What the auction demands now.
+    Demand(Demand),
+    /// A person should look.
+    Concern(Concern),
+    /// Nothing more may be traded until a person has looked and restarted.
+    Halt(Concern),
 }
 
 /// The economic content of an order.
@@ -455,6 +766,8 @@ pub enum Request {
     Replace,
     /// `private/cancel_by_nonce`.
     Cancel,
+    /// `private/execute_quote`.
+    Execute,
 }
 
 /// What the gateway learned from the venue or did itself.
@@ -488,6 +801,26 @@ pub enum Report {
     Balance(Balance),
     /// Part of a snapshot.
     Snapshot(Snapshot),
+    /// An RFQ of ours was opened, changed or ended.
+    Rfq(RfqRow),
+    /// `send_rfq` was refused, or its fate is unknown.
+    RfqRefused {
+        /// Our name for it.
+        name: Nonce,
+        /// What the answer means.
+        verdict: Verdict,
+        /// The venue's error code.
+        code: i32,
+    },
+    /// A quote for an RFQ of ours.
+    Quote(QuoteRow),
+    /// Every open quote of an RFQ has been reported since this moment: others are gone.
+    QuotesComplete {
+        /// The RFQ.
+        rfq_id: Uuid,
+        /// When the question left.
+        asked_at: Nanos,
+    },
     /// The wallet's message budget (`private/get_account`).
     Budget(Budget),
     /// Venue clock minus ours, from `public/get_time`.
@@ -626,6 +959,61 @@ pub struct Fill {
     pub mark: Price,
     /// Venue timestamp (ms precision).
     pub venue_at: Nanos,
+}
+
+/// States of RFQs and quotes (Derive §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RfqStatus {
+    /// Quotes may come, or it may be executed.
+    Open,
+    /// Filled.
+    Filled,
+    /// Cancelled, by us, the maker or the venue.
+    Cancelled,
+    /// Its window is over.
+    Expired,
+}
+
+/// One RFQ of ours as the venue sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RfqRow {
+    /// Subaccount that asked.
+    pub subaccount: SubaccountId,
+    /// Our name for it, from the reply to `send_rfq` or the label; zero if unreadable.
+    pub name: Nonce,
+    /// Venue id.
+    pub rfq_id: Uuid,
+    /// State.
+    pub status: RfqStatus,
+    /// When the venue opened it (ms precision).
+    pub created_at: Nanos,
+    /// When its window ends.
+    pub valid_until: Nanos,
+    /// Share executed so far.
+    pub filled: Ratio,
+}
+
+/// One quote for an RFQ of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QuoteRow {
+    /// The RFQ.
+    pub rfq_id: Uuid,
+    /// Venue id.
+    pub quote_id: Uuid,
+    /// Whoever quotes, as a hash of the wallet; zero where the venue does not say.
+    pub maker: u64,
+    /// The maker's own direction: only `Sell` lets us buy the package.
+    pub direction: Side,
+    /// State.
+    pub status: RfqStatus,
+    /// Share of the RFQ it covers.
+    pub filled: Ratio,
+    /// When it was made (ms precision).
+    pub created_at: Nanos,
+    /// Its legs as the RFQ states them, in its order.
+    pub legs: [PricedLeg; LEGS],
+    /// Fee the venue expects us to pay, where it says.
+    pub fee: Option<Cash>,
 }
 
 /// What a balance is of.
@@ -780,6 +1168,66 @@ impl Working {
     }
 }
 
+/// An option position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// Signed size; negative is short.
+    pub amount: Amount,
+}
+
+/// An open quote for the vault's RFQ, as the strategy sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// Venue id.
+    pub quote_id: Uuid,
+    /// Whoever quotes.
+    pub maker: u64,
+    /// When it was made.
+    pub created_at: Nanos,
+    /// Share of the RFQ it covers.
+    pub filled: Ratio,
+    /// Its legs as the vault would take them.
+    pub legs: [PricedLeg; LEGS],
+    /// Fee the venue expects, where it says.
+    pub fee: Option<Cash>,
+}
+
+/// Where an RFQ of the vault stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenRfq {
+    /// Our name for it.
+    pub name: Nonce,
+    /// Venue id, once the venue has answered.
+    pub rfq_id: Option<Uuid>,
+    /// What was asked for.
+    pub wish: RfqWish,
+    /// When the venue opened it, on our clock; when it was asked for until the venue has answered.
+    pub opened_at: Nanos,
+    /// When its window ends, on our clock.
+    pub valid_until: Nanos,
+    /// Share executed so far.
+    pub filled: Ratio,
+    /// A withdrawal is under way.
+    pub leaving: bool,
+}
+
+/// The vault's conversation with makers: its RFQ and the open quotes for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Talk {
+    /// Whose.
+    pub vault: VaultId,
+    /// The RFQ under way.
+    pub rfq: Option<OpenRfq>,
+    /// Open quotes from which the vault could buy.
+    pub offers: [Option<Offer>; OFFERS],
+    /// Number of executions the venue has refused since start.
+    pub refusals: u32,
+    /// The last refusal: its code and the maker whose quote it was.
+    pub last_refusal: Option<(i32, u64)>,
+}
+
 /// What is true of a vault's account now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Account {
@@ -807,7 +1255,11 @@ pub struct Account {
     pub intent_refused: u32,
     /// Order messages the rate budget still allows for quoting.
     pub quote_budget: u32,
-    /// Live orders.
+    /// When the last snapshot that agreed or was adopted was asked for; zero before the first.
+    pub proved_at: Nanos,
+    /// Option positions.
+    pub held: [Option<Held>; HELD],
+    /// Live orders; the legs of a package are two, of one name.
     pub working: [Option<Working>; SLOTS],
 }
 
@@ -832,6 +1284,22 @@ pub enum Urgent {
         instrument: InstrumentId,
         /// Its vault.
         vault: VaultId,
+    },
+    /// Ask makers for quotes.
+    Ask {
+        /// Whose.
+        vault: VaultId,
+        /// Our name for it, also its label.
+        name: Nonce,
+        /// What for.
+        wish: RfqWish,
+    },
+    /// Withdraw an RFQ.
+    Unask {
+        /// Whose.
+        vault: VaultId,
+        /// Which.
+        rfq_id: Uuid,
     },
     /// Ask the venue for a snapshot of a vault.
     Reconcile {

@@ -4,7 +4,7 @@
 //!  public ws ─▶ market_data ─facts─▶ pricing ─values─▶ auction ─intents─▶ risk ─orders─▶ signer ─sealed─▶ gateway ─▶ private ws
 //!                    ▲                  └──values────────────────────────▶│ ▲               urgent ─────────▲ │
 //!             control plane: ratios     control plane: commands ─────────▶│ └───────────── reports ───────────┘
-//!                                       auction ◀──── accounts ───────────┘──notices──▶ control plane
+//!                                       auction ◀─ accounts, talks ───────┘──notices──▶ control plane
 //! ```
 
 mod cells;
@@ -52,7 +52,7 @@ const fn spec(name: &'static str, from: &'static str, to: &'static str, depth: u
 
 /// Every lane. Depths: prices conflate, so a burst of one frame per instrument is enough; a venue frame can carry two
 /// thousand facts; at most four orders per vault can be under way.
-pub const LANES: [LaneSpec; 12] = [
+pub const LANES: [LaneSpec; 13] = [
     spec("facts", "market_data", "pricing", 1_024, Overflow::Conflate),
     spec("values", "pricing", "auction", 256, Overflow::Conflate),
     spec("values", "pricing", "risk", 256, Overflow::Conflate),
@@ -62,6 +62,7 @@ pub const LANES: [LaneSpec; 12] = [
     spec("urgent", "risk", "gateway", 256, Overflow::Hold),
     spec("reports", "gateway", "risk", 4_096, Overflow::Hold),
     spec("accounts", "risk", "auction", 64, Overflow::Conflate),
+    spec("talks", "risk", "auction", 64, Overflow::Conflate),
     spec("notices", "risk", "control plane", 4_096, Overflow::Count),
     spec("commands", "control plane", "risk", 64, Overflow::Hold),
     spec("ratios", "control plane", "market_data", 64, Overflow::Hold),
@@ -164,6 +165,7 @@ where
     let (urgent, urgent_in) = wire("urgent", "gateway");
     let (reports, reports_in) = wire("reports", "risk");
     let (accounts, accounts_in) = wire("accounts", "auction");
+    let (talks, talks_in) = wire("talks", "auction");
     let (notices, notices_in) = wire("notices", "control plane");
     let (commands, commands_in) = wire_post("commands", "risk");
     let (ratios, ratios_in) = wire_post("ratios", "market_data");
@@ -173,6 +175,7 @@ where
     let values = Conflating::new(values, parts.instruments);
     let risk_values = Conflating::new(risk_values, parts.instruments);
     let accounts = Conflating::new(accounts, crate::actors::auction::INTENTS_MAX);
+    let talks = Conflating::new(talks, crate::actors::auction::INTENTS_MAX);
     let clock = parts.clock;
     let (market_data, venue, external) = parts.market_data;
     let (gateway, private) = parts.gateway;
@@ -185,12 +188,12 @@ where
             (facts, parts.instruments, parts.external_feeds),
         )),
         Box::new(cells::PricingCell::new(parts.pricing, clock.clone(), facts_in, (values, risk_values))),
-        Box::new(cells::AuctionCell::new(parts.auction, clock.clone(), (values_in, accounts_in), intents)),
+        Box::new(cells::AuctionCell::new(parts.auction, clock.clone(), (values_in, accounts_in, talks_in), intents)),
         Box::new(cells::RiskCell::new(
             parts.risk,
             clock.clone(),
             cells::RiskIn { commands: commands_in, reports: reports_in, values: risk_values_in, intents: intents_in },
-            cells::RiskOut { orders, urgent, accounts, notices },
+            cells::RiskOut { orders, urgent, accounts, talks, notices },
         )),
         Box::new(cells::SignerCell::new(parts.signer, clock.clone(), orders_in, sealed)),
         Box::new(cells::GatewayCell::new(gateway, clock, private, (sealed_in, urgent_in), reports)),

@@ -5,13 +5,14 @@
 use goldenscript::{Argument, Command, Context, Runner};
 use keel::account::ledger::Book;
 use keel::actors::risk::{In, Notice, Out, Plan, Risk};
-use keel::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid, VaultId};
+use keel::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
 use keel::base::num::{Amount, Cash, Price, Ratio};
 use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::actor::Actor;
 use keel::market::instrument::{Instrument, Kind};
 use keel::msg::*;
-use keel::risk::limits::Limits;
+use keel::risk::limits::{Limits, Mandate};
+use keel::risk::order::Granted;
 use std::error::Error;
 use std::fmt::Write;
 
@@ -32,9 +33,11 @@ struct Stage {
 fn instrument(id: InstrumentId, name: &str, kind: Kind) -> Instrument {
     Instrument {
         id,
-        name: name.to_owned(),
+        name: Name::new(name).expect("short"),
         kind,
-        base_currency: "ETH".to_owned(),
+        base_currency: Name::new("ETH").expect("short"),
+        mark_fee_cap: Ratio::ZERO,
+        option: None,
         asset: [0; 20],
         sub_id: 0,
         tick: Price::from_raw(10_000_000),
@@ -80,19 +83,21 @@ impl Stage {
             vault: VaultId(0),
             subaccount: SUB,
             base: BASE,
-            perp: PERP,
+            perp: Some(PERP),
+            options: None,
             base_currency: CurrencyId(1),
             cash_currency: CurrencyId(0),
         };
         let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
-        let risk = Risk::new(vec![Plan { book, limits: limits() }], instruments, Nonce(0), Nanos::MAX);
+        let risk = Risk::new(vec![Plan { book, mandate: Mandate::Basis(limits()) }], instruments, Nonce(0), Nanos::MAX);
         Stage { risk, at: Nanos(START), intents: 0, trades: 0, nonces: Vec::new() }
     }
 
     fn hear(&mut self, message: In, said: &mut String) {
         let mut out = Out::default();
         self.risk.on(self.at, message, &mut out);
-        for order in out.orders.drain() {
+        for granted in out.orders.drain() {
+            let Granted::Order(order) = granted else { unreachable!("no package in a basis story") };
             self.nonces.push(order.nonce());
             let replaces = order.replaced().map(|old| format!(" replacing {}", self.name(old.nonce)));
             let _ = writeln!(
@@ -108,6 +113,7 @@ impl Stage {
         }
         for urgent in out.urgent.drain() {
             let _ = match urgent {
+                Urgent::Ask { .. } | Urgent::Unask { .. } => unreachable!("no RFQ in a basis story"),
                 Urgent::Stop { epoch } => writeln!(said, "risk → gateway  stop, epoch {}", epoch.0),
                 Urgent::Cancel { nonce, .. } => writeln!(said, "risk → gateway  cancel {}", self.name(nonce)),
                 Urgent::Reconcile { .. } => writeln!(said, "risk → gateway  snapshot wanted"),
@@ -134,7 +140,7 @@ impl Stage {
                 Notice::Mode { mode, .. } => writeln!(said, "risk → ops      mode {mode:?}"),
                 Notice::Alarm { alarm, .. } => writeln!(said, "risk → ops      ALARM {alarm:?}"),
                 Notice::Hedged { delta, .. } => writeln!(said, "risk → ops      hedged, delta {delta}"),
-                Notice::Filled { .. } | Notice::Sample { .. } => Ok(()),
+                Notice::Filled { .. } | Notice::Sample { .. } | Notice::Phase { .. } | Notice::Demand { .. } => Ok(()),
             };
         }
     }

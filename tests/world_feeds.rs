@@ -7,7 +7,7 @@ use alloy::sol;
 use alloy::sol_types::SolCall;
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role, WebSocket};
 use keel::exchange::world::binance::{self, BookTicker};
-use keel::exchange::world::chainlink::{self, LBTC_BTC_FEED, WEETH_ETH_FEED};
+use keel::exchange::world::chainlink::{self, FEEDS, LBTC_BTC_FEED, Round, SUSDE_USDE_FEED, WEETH_ETH_FEED};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::future::Future;
@@ -31,8 +31,9 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(20), work).await.expect("within 20 s") })
 }
 
-fn ratios() -> [Decimal; 2] {
-    [Decimal::new(10_712, 4), Decimal::new(10_035, 4)]
+fn ratios() -> [Vec<Round>; FEEDS] {
+    let first = |answer| vec![Round { updated_s: 1_700_000_000, answer }];
+    [Decimal::new(10_712, 4), Decimal::new(10_035, 4), Decimal::new(118, 2)].map(first)
 }
 
 /// Reads a feed the way any client does and returns (round id, answer, updated at, decimals, description).
@@ -48,7 +49,7 @@ async fn read(provider: &impl Provider, feed: Address) -> (U256, String, u64, u8
 }
 
 #[test]
-fn an_alloy_provider_reads_both_feeds() {
+fn an_alloy_provider_reads_the_feeds() {
     let (serving, reporter) = chainlink::spawn(any(), 31_337, 1_700_000_000, ratios()).expect("a free port");
     let url = format!("http://{}/", serving.local_addr()).parse().expect("a url");
     run(async {
@@ -64,9 +65,14 @@ fn an_alloy_provider_reads_both_feeds() {
         let lbtc = read(&provider, LBTC_BTC_FEED).await;
         assert_eq!(lbtc, (phase + U256::from(1), "100350000".into(), 1_700_000_000, 8, "LBTC / BTC".into()));
 
+        let susde = read(&provider, SUSDE_USDE_FEED).await;
+        let expected = (phase + U256::from(1), "1180000000000000000".into(), 1_700_000_000, 18, "sUSDe / USDe".into());
+        assert_eq!(susde, expected);
+
         // 0.6 % on one feed: a round there, none on the other; the chain has grown by two blocks meanwhile.
         let first = provider.get_block_number().await.expect("a number");
-        reporter.report(1_700_000_030, [Decimal::new(107_765, 5), Decimal::new(10_036, 4)]);
+        let later = [Decimal::new(107_765, 5), Decimal::new(10_036, 4), Decimal::new(118, 2)];
+        reporter.report(1_700_000_030, later);
         let weeth = read(&provider, WEETH_ETH_FEED).await;
         assert_eq!((weeth.0, weeth.1.as_str(), weeth.2), (phase + U256::from(2), "1077650000000000000", 1_700_000_030));
         assert_eq!(read(&provider, LBTC_BTC_FEED).await.2, 1_700_000_000);

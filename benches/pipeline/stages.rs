@@ -84,7 +84,7 @@ fn facts(venue: &mut StandIn) -> Vec<Market> {
     }
     let quote = ExternalDecoder::new([EXTERNAL]).decode(venue.external(EXTERNAL, 1).as_bytes());
     facts.push(Market::External(quote.expect("reads").expect("a quote")));
-    facts.push(Market::Ratio(RatioRound { feed: 0, ratio: ratio("1.0712"), updated_at: AT, read_at: AT }));
+    facts.push(Market::Ratio(RatioRound { feed: 0, ratio: ratio("1.0712"), updated_at: AT, read_at: AT, past: None }));
     facts
 }
 
@@ -93,7 +93,8 @@ fn price(c: &mut Criterion, blueprint: &Blueprint, venue: &mut StandIn) {
     let facts = facts(venue);
     let plan = &blueprint.vaults[0];
     let mut fair = Fair::new(plan.base_model);
-    let mut actor = Pricing::new([(plan.book.base, plan.base_model), (plan.book.perp, plan.perp_model)]);
+    let mut actor =
+        Pricing::new([(plan.book.base, plan.base_model), (plan.book.perp.expect("a basis vault"), plan.perp_model)]);
     let mut out = Out::default();
     let mut hear = |actor: &mut Pricing, body: Market| {
         actor.on(AT, In::Market(MarketMsg { trace: Trace::from_frame(Cause::Market, AT), body }), &mut out);

@@ -83,8 +83,13 @@ impl Rig {
 
     /// Until the first order rests and the second book was answered.
     fn start(&mut self) {
-        let round =
-            RatioRound { feed: 0, ratio: ratio("1.0712"), updated_at: self.clock.now(), read_at: self.clock.now() };
+        let round = RatioRound {
+            feed: 0,
+            ratio: ratio("1.0712"),
+            updated_at: self.clock.now(),
+            read_at: self.clock.now(),
+            past: None,
+        };
         assert!(self.control.ratios.send(round).is_ok(), "an empty lane");
         let rate = Command::BorrowRate { apr: Ratio::ZERO, read_at: self.clock.now() };
         assert!(self.control.commands.send(rate).is_ok(), "an empty lane");

@@ -3,18 +3,22 @@
 //! Fills move it, once per trade id. The venue's absolute balances and snapshots check it; they overwrite it only while
 //! the truth is uncertain (at start, after a lost session, after an order of unknown fate).
 
+mod snapshot;
+
+pub use snapshot::Reconciled;
+
 use crate::account::holdings::Holdings;
 use crate::account::order::LiveOrder;
+use crate::account::positions::Positions;
 use crate::account::recent::Recent;
-use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid, VaultId};
+use crate::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Rounding};
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, Fill, Life, OrderRow, SLOTS, Snapshot};
+use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, Fill, OrderRow, SLOTS};
+use snapshot::Draft;
 
 /// How long the venue's balances and ours may differ before it counts: a fill and its balance travel apart.
 const SETTLE_NS: u64 = SEC;
-/// Resting orders, with what they have filled, remembered from one snapshot.
-const FOREIGN: usize = 16;
 
 /// Which subaccount, and which of the venue's assets mean what to the vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +29,10 @@ pub struct Book {
     pub subaccount: SubaccountId,
     /// Spot instrument of the base.
     pub base: InstrumentId,
-    /// Perp used as hedge.
-    pub perp: InstrumentId,
+    /// Perp used as hedge; none for option vaults.
+    pub perp: Option<InstrumentId>,
+    /// Currency of the options traded, e.g. `ETH`; none for a vault that trades none.
+    pub options: Option<Name>,
     /// Currency of the base collateral.
     pub base_currency: CurrencyId,
     /// Currency of cash (USDC).
@@ -44,6 +50,12 @@ pub struct Flows {
     pub funding: Cash,
     /// Deposits, withdrawals and transfers, in cash.
     pub transfers: Cash,
+    /// Premium received for options less premium and fees paid.
+    pub premium: Cash,
+    /// Cash from collateral sold less cash paid for collateral, fees included.
+    pub converted: Cash,
+    /// Options settled into cash.
+    pub settled: Cash,
 }
 
 /// What a fact did to the ledger.
@@ -71,42 +83,27 @@ pub enum Effect {
     Alarm,
 }
 
-/// Result of a finished snapshot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reconciled {
-    /// The venue and we agree.
-    Agrees,
-    /// Truth was uncertain and now is the venue's.
-    Adopted,
-    /// Facts arrived while it was taken: it proves nothing.
-    Inconclusive,
-    /// The venue and we differ without a reason.
-    Differs,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Draft {
+/// Positions as the venue's balance changes last named them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Reported {
     base: Amount,
-    cash: Cash,
     perp: Amount,
-    perp_cost: Cash,
-    funding: Cash,
-    open: [(Nonce, Amount); FOREIGN],
-    open_count: usize,
-    stranger: bool,
-    liquidation: bool,
+    options: Positions,
 }
 
 /// The ledger of one vault.
 pub struct Ledger {
     book: Book,
     holdings: Holdings,
+    options: Positions,
     orders: [Option<LiveOrder>; SLOTS],
     flows: Flows,
     trades_seen: Recent<Uuid, 1024>,
     buried: Recent<Nonce, 256>,
+    settlements_seen: Recent<(Cash, Cash), 64>,
     draft: Draft,
-    reported: Option<(Amount, Amount)>,
+    reported: Option<Reported>,
+    proved_at: Nanos,
     last_fact_at: Nanos,
     uncertain: bool,
 }
@@ -117,12 +114,15 @@ impl Ledger {
         Ledger {
             book,
             holdings: Holdings::default(),
+            options: Positions::default(),
             orders: [None; SLOTS],
             flows: Flows::default(),
             trades_seen: Recent::default(),
             buried: Recent::default(),
+            settlements_seen: Recent::default(),
             draft: Draft::default(),
             reported: None,
+            proved_at: Nanos::ZERO,
             last_fact_at: Nanos::ZERO,
             uncertain: true,
         }
@@ -138,6 +138,11 @@ impl Ledger {
         &self.holdings
     }
 
+    /// Option positions now.
+    pub fn options(&self) -> &Positions {
+        &self.options
+    }
+
     /// Money moved so far.
     pub fn flows(&self) -> &Flows {
         &self.flows
@@ -148,7 +153,7 @@ impl Ledger {
         self.uncertain
     }
 
-    /// Live orders.
+    /// Live orders; a package is one per leg, all of one name.
     pub fn orders(&self) -> impl Iterator<Item = &LiveOrder> {
         self.orders.iter().flatten()
     }
@@ -165,7 +170,32 @@ impl Ledger {
 
     /// True if one more order can be tracked.
     pub fn has_room(&self) -> bool {
-        self.orders.iter().any(Option::is_none)
+        self.has_room_for(1)
+    }
+
+    /// True if that many more orders, or legs, can be tracked.
+    pub fn has_room_for(&self, count: usize) -> bool {
+        self.orders.iter().filter(|place| place.is_none()).count() >= count
+    }
+
+    /// The live order that a fill of that name in that instrument belongs to.
+    fn leg_mut(&mut self, nonce: Nonce, instrument: InstrumentId) -> Option<&mut LiveOrder> {
+        self.orders.iter_mut().flatten().find(|order| order.nonce == nonce && order.wish.instrument == instrument)
+    }
+
+    /// What all live orders of one side in options may still fill.
+    pub fn reserved_options(&self, side: Side, except: Option<Nonce>) -> Amount {
+        let base = self.book.base;
+        let mut seen = [None; SLOTS];
+        let mut total = Amount::ZERO;
+        for (place, order) in self.orders().enumerate() {
+            let instrument = order.wish.instrument;
+            if instrument != base && Some(instrument) != self.book.perp && !seen.contains(&Some(instrument)) {
+                seen[place] = Some(instrument);
+                total += self.reserved(instrument, side, except);
+            }
+        }
+        total
     }
 
     /// What live orders of one side may still fill, leaving out `except`. A replacement and what it replaces share one
@@ -217,12 +247,29 @@ impl Ledger {
         self.orders.iter_mut().flatten().for_each(LiveOrder::doubt);
     }
 
-    /// One order's fate is unknown, and with it the balances.
+    /// One order's fate is unknown, and with it the balances; of a package, every leg's.
     pub fn doubt(&mut self, nonce: Nonce) {
         self.uncertain = true;
-        if let Some(order) = self.order_mut(nonce) {
-            order.doubt();
-        }
+        self.legs_mut(nonce).for_each(LiveOrder::doubt);
+    }
+
+    /// The venue accepted it; of a package, every leg.
+    pub fn confirm(&mut self, nonce: Nonce) {
+        self.legs_mut(nonce).for_each(LiveOrder::confirm);
+    }
+
+    /// Nothing new can come of it at the venue after `at`: a snapshot asked for later shows all that ever will.
+    pub fn dead_after(&mut self, nonce: Nonce, at: Nanos) {
+        self.legs_mut(nonce).for_each(|order| order.reject_after = order.reject_after.min(at));
+    }
+
+    /// An end was asked for; of a package, every leg's.
+    pub fn note_cancel(&mut self, nonce: Nonce, at: Nanos) {
+        self.legs_mut(nonce).for_each(|order| order.cancel_asked_at = at);
+    }
+
+    fn legs_mut(&mut self, nonce: Nonce) -> impl Iterator<Item = &mut LiveOrder> {
+        self.orders.iter_mut().flatten().filter(move |order| order.nonce == nonce)
     }
 
     /// The venue's word about an order.
@@ -247,21 +294,14 @@ impl Ledger {
         }
         self.last_fact_at = at;
         let signed = if fill.side == Side::Buy { fill.amount } else { -fill.amount };
-        let mut after = self.holdings;
-        if fill.instrument == self.book.base {
-            after.book_spot(signed, fill.price, fill.fee);
-        } else if fill.instrument == self.book.perp {
-            after.book_perp(signed, fill.price, fill.fee);
-        }
-        if after == self.holdings || !after.is_plausible() {
+        if !self.book_fill(fill, signed) {
             // Another instrument's, or a number no account can hold: only a snapshot can say what is true.
             self.uncertain = true;
             return Effect::Alarm;
         }
-        self.holdings = after;
         self.flows.fees += fill.fee;
         let buried = self.buried.contains(fill.nonce);
-        match self.order_mut(fill.nonce) {
+        match self.leg_mut(fill.nonce, fill.instrument) {
             Some(order) => {
                 order.booked += fill.amount;
                 order.confirm();
@@ -278,6 +318,32 @@ impl Ledger {
                 Effect::Foreign { nonce: fill.nonce, instrument: fill.instrument }
             }
         }
+    }
+
+    /// Moves position and cash at once. False, and nothing moved, for an instrument the vault does not hold or a number
+    /// no account can hold.
+    fn book_fill(&mut self, fill: &Fill, signed: Amount) -> bool {
+        let (mut after, mut options) = (self.holdings, self.options);
+        let mut flows = self.flows;
+        let paid = fill.price.times(signed) + fill.fee;
+        if fill.instrument == self.book.base {
+            after.book_spot(signed, fill.price, fill.fee);
+            flows.converted -= paid;
+        } else if Some(fill.instrument) == self.book.perp {
+            after.book_perp(signed, fill.price, fill.fee);
+        } else if self.book.options.is_some() {
+            after.cash -= paid;
+            flows.premium -= paid;
+            if !options.add(fill.instrument, signed) {
+                return false;
+            }
+        }
+        let moved = after != self.holdings || options != self.options;
+        let booked = moved && after.is_plausible();
+        if booked {
+            (self.holdings, self.options, self.flows) = (after, options, flows);
+        }
+        booked
     }
 
     /// A balance change. Trades were booked from their fills; everything else moves the ledger here.
@@ -309,7 +375,34 @@ impl Ledger {
                 self.holdings.base += to_amount(moved);
             }
             BalanceKind::PerpSettlement | BalanceKind::Interest | BalanceKind::Transfer => return Effect::None,
+            BalanceKind::OptionSettlement if self.book.options.is_some() => return self.on_settlement(balance),
             BalanceKind::OptionSettlement | BalanceKind::Alarm => {
+                self.uncertain = true;
+                return Effect::Alarm;
+            }
+        }
+        Effect::Changed
+    }
+
+    /// An expired option became cash: its own row takes the position away, the cash row pays. A snapshot may have told
+    /// of either before, so a row counts only where our balance is still nearer to the one before it.
+    fn on_settlement(&mut self, balance: &Balance) -> Effect {
+        match balance.asset {
+            Asset::Instrument(instrument) => {
+                if !self.options.set(instrument, to_amount(balance.new)) {
+                    self.uncertain = true;
+                    return Effect::Alarm;
+                }
+            }
+            Asset::Currency(currency) if currency == self.book.cash_currency => {
+                let cash = self.holdings.cash;
+                let first = self.settlements_seen.insert((balance.previous, balance.new));
+                if first && (cash - balance.previous).abs() <= (cash - balance.new).abs() {
+                    self.holdings.cash += balance.new - balance.previous;
+                    self.flows.settled += balance.new - balance.previous;
+                }
+            }
+            Asset::Currency(_) => {
                 self.uncertain = true;
                 return Effect::Alarm;
             }
@@ -321,35 +414,7 @@ impl Ledger {
     /// not compared here: a perp trade also pays old profit into cash, which only a snapshot tells apart.
     pub fn differs_from_reports(&self, at: Nanos) -> bool {
         let Some(reported) = self.reported else { return false };
-        at.since(self.last_fact_at) > SETTLE_NS
-            && !self.uncertain
-            && reported != (self.holdings.base, self.holdings.perp)
-    }
-
-    /// One part of a snapshot; `Some` when it is complete.
-    pub fn on_snapshot(&mut self, at: Nanos, part: &Snapshot, tolerance: Cash) -> (Effect, Option<Reconciled>) {
-        match *part {
-            Snapshot::Begin { liquidation, .. } => self.draft = Draft { liquidation, ..Draft::default() },
-            Snapshot::Collateral { currency, amount } if currency == self.book.base_currency => {
-                self.draft.base = to_amount(amount);
-            }
-            Snapshot::Collateral { currency, amount } if currency == self.book.cash_currency => {
-                self.draft.cash = amount;
-            }
-            Snapshot::Collateral { .. } => {}
-            Snapshot::Position { instrument, amount, mark, unsettled, funding } => {
-                if instrument == self.book.perp {
-                    self.draft.perp = amount;
-                    self.draft.perp_cost = mark.times(amount) - unsettled;
-                    self.draft.funding = funding;
-                } else if !amount.is_zero() {
-                    self.draft.stranger = true;
-                }
-            }
-            Snapshot::OpenOrder(row) => return (self.on_open_order(&row), None),
-            Snapshot::End { asked_at } => return self.finish_snapshot(at, asked_at, tolerance),
-        }
-        (Effect::None, None)
+        at.since(self.last_fact_at) > SETTLE_NS && !self.uncertain && reported != self.believed()
     }
 
     /// As the strategy sees it; mode, budget and rates are the caller's to fill in.
@@ -371,112 +436,40 @@ impl Ledger {
             intents_seen: 0,
             intent_refused: 0,
             quote_budget: 0,
+            proved_at: self.proved_at,
+            held: self.options.all(),
             working,
         }
     }
 
+    /// Takes away what of an order is over; its name is buried with its last leg.
     fn bury_if_over(&mut self, nonce: Nonce) {
-        if self.order(nonce).is_some_and(LiveOrder::is_over) {
-            self.release(nonce);
+        for place in &mut self.orders {
+            if place.is_some_and(|order| order.nonce == nonce && order.is_over()) {
+                *place = None;
+            }
         }
+        if self.order(nonce).is_none() {
+            self.buried.insert(nonce);
+        }
+    }
+
+    fn believed(&self) -> Reported {
+        Reported { base: self.holdings.base, perp: self.holdings.perp, options: self.options }
     }
 
     fn note_reported(&mut self, balance: &Balance) {
-        let (mut base, mut perp) = self.reported.unwrap_or((self.holdings.base, self.holdings.perp));
+        let mut reported = self.reported.unwrap_or_else(|| self.believed());
         match balance.asset {
-            Asset::Currency(currency) if currency == self.book.base_currency => base = to_amount(balance.new),
-            Asset::Instrument(instrument) if instrument == self.book.perp => perp = to_amount(balance.new),
+            Asset::Currency(currency) if currency == self.book.base_currency => reported.base = to_amount(balance.new),
+            Asset::Instrument(id) if Some(id) == self.book.perp => reported.perp = to_amount(balance.new),
+            Asset::Instrument(id) if self.book.options.is_some() => {
+                // One too many to hold differs from what is believed already.
+                let _ = reported.options.set(id, to_amount(balance.new));
+            }
             _ => {}
         }
-        self.reported = Some((base, perp));
-    }
-
-    fn on_open_order(&mut self, row: &OrderRow) -> Effect {
-        let count = self.draft.open_count;
-        if count < FOREIGN && !self.draft.open[..count].iter().any(|(nonce, _)| *nonce == row.nonce) {
-            self.draft.open[count] = (row.nonce, row.filled);
-            self.draft.open_count += 1;
-        }
-        let buried = self.buried.contains(row.nonce);
-        match self.order_mut(row.nonce) {
-            Some(order) => {
-                order.confirm();
-                Effect::Changed
-            }
-            // Most likely its end and this list crossed on the way; a cancel too many costs one message, an order
-            // nobody counts costs its whole amount.
-            None if buried => Effect::Revenant { nonce: row.nonce, instrument: row.instrument },
-            None => Effect::Foreign { nonce: row.nonce, instrument: row.instrument },
-        }
-    }
-
-    /// Balances were taken over together with fills we never heard of: listed orders have filled what the venue says,
-    /// or every replacement of them would be refused for it (Derive 11028).
-    fn adopt_fills(&mut self) {
-        let listed = self.draft.open;
-        for (nonce, filled) in &listed[..self.draft.open_count] {
-            if let Some(order) = self.order_mut(*nonce) {
-                order.booked = order.booked.max(*filled);
-            }
-        }
-    }
-
-    fn finish_snapshot(&mut self, at: Nanos, asked_at: Nanos, tolerance: Cash) -> (Effect, Option<Reconciled>) {
-        if self.draft.stranger || self.draft.liquidation {
-            return (Effect::Alarm, Some(Reconciled::Differs));
-        }
-        self.bury_absent(asked_at);
-        let fresh = self.last_fact_at < asked_at;
-        let doubtful = self.orders().any(|order| order.life == Life::Unknown);
-        let draft = &self.draft;
-        // Profit moves between perp and cash whenever the venue likes; their sum does not.
-        let net = (draft.cash - draft.perp_cost) - (self.holdings.cash - self.holdings.perp_cost);
-        let same = draft.base == self.holdings.base && draft.perp == self.holdings.perp && net.abs() <= tolerance;
-        self.flows.funding = draft.funding;
-        if !fresh {
-            return (Effect::None, Some(Reconciled::Inconclusive));
-        }
-        if !self.uncertain && !same {
-            self.uncertain = true;
-            return (Effect::None, Some(Reconciled::Differs));
-        }
-        let was_uncertain = self.uncertain;
-        self.holdings = Holdings { base: draft.base, perp: draft.perp, cash: draft.cash, perp_cost: draft.perp_cost };
-        self.reported = None;
-        self.uncertain = doubtful;
-        self.last_fact_at = self.last_fact_at.min(at);
-        let outcome = if was_uncertain { Reconciled::Adopted } else { Reconciled::Agrees };
-        if was_uncertain {
-            self.adopt_fills();
-        }
-        (Effect::Changed, Some(outcome))
-    }
-
-    /// Deals with orders a snapshot does not list although the venue would have refused them as late by then. One that
-    /// seemed to rest becomes doubtful first, because its last fill may still be travelling; a doubtful one is dead.
-    fn bury_absent(&mut self, asked_at: Nanos) {
-        let open = self.draft.open;
-        let listed = &open[..self.draft.open_count];
-        if self.draft.open_count == FOREIGN {
-            return;
-        }
-        for place in &mut self.orders {
-            let Some(order) = place else { continue };
-            if order.reject_after >= asked_at || listed.iter().any(|(nonce, _)| *nonce == order.nonce) {
-                continue;
-            }
-            match order.life {
-                Life::Unknown => {
-                    self.buried.insert(order.nonce);
-                    *place = None;
-                }
-                Life::Open | Life::Leaving => {
-                    order.life = Life::Unknown;
-                    self.uncertain = true;
-                }
-                Life::Pending | Life::Empty => {}
-            }
-        }
+        self.reported = Some(reported);
     }
 }
 

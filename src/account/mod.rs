@@ -3,4 +3,5 @@
 pub mod holdings;
 pub mod ledger;
 pub mod order;
+pub mod positions;
 pub mod recent;

@@ -5,7 +5,7 @@ use crate::base::queue::Batch;
 use crate::base::time::{MS, Nanos};
 use crate::engine::actor::Actor;
 use crate::market::instrument::Instrument;
-use crate::msg::{Account, Cause, Intent, Trace, Value};
+use crate::msg::{Account, Cause, Intent, Talk, Trace, Value};
 use crate::strategy::basis::{Basis, State};
 use crate::strategy::{Strategy, View};
 
@@ -21,6 +21,8 @@ pub enum In {
     Value(Value),
     /// An account.
     Account(Account),
+    /// A conversation with makers.
+    Talk(Talk),
     /// Time passed.
     Tick,
 }
@@ -125,6 +127,7 @@ impl Actor for Auction {
                     seat.look(at, account.trace, out);
                 }
             }
+            In::Talk(_) => {} // a basis vault asks nobody for quotes
             In::Tick => {
                 for seat in &mut self.seats {
                     seat.look(at, Trace { cause: Cause::Timer, ..Trace::default() }, out);

@@ -2,24 +2,34 @@
 //!
 //! It refuses to let leave what a stop has fenced off, what a cancel has overtaken, and what has become too old.
 
+mod execution;
 mod session;
+mod talks;
 
-use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId, VaultId};
-use crate::base::time::Nanos;
-use crate::derive::decode::{Decoder, Foreign, Heard};
+use crate::actors::signer::Sealed;
+use crate::base::ids::{Epoch, Nonce, SubaccountId, VaultId};
+use crate::base::time::{MS, Nanos};
+use crate::derive::decode::{Decoder, Foreign, Heard, Reply};
+use crate::derive::desk::{Desk, MemberTerms};
 use crate::derive::dialect::Address;
 use crate::derive::encode::order::{OrderRequests, OrderWire, Replaced};
+use crate::derive::request_id::RequestKind;
 use crate::derive::seal::Signed;
 use crate::engine::actor::Actor;
 use crate::engine::frames::Frames;
 use crate::engine::ports::Event;
-use crate::market::instrument::Instrument;
-use crate::msg::{Cause, Purpose, Report, ReportMsg, Request, Stage, Trace, Unsent, Urgent};
+use crate::market::instrument::{Instrument, Listing};
+use crate::msg::{Cause, Purpose, Report, ReportMsg, Request, Stage, Trace, Unsent, Urgent, Verdict};
 use session::Session;
 pub use session::Terms;
+use talks::Talks;
 
 /// Reports one frame can make.
 const REPORTS: usize = 2_304;
+/// How often an open RFQ is polled for its quotes, unless told otherwise.
+pub const POLL_NS: u64 = 500 * MS;
+/// Longest execution of a quote.
+const REQUEST_BYTES: usize = 2048;
 /// Cancelled names remembered until their order shows up: more than can be under way.
 const WITHDRAWN: usize = 64;
 
@@ -29,9 +39,11 @@ pub enum In<'a> {
     /// From the private connection.
     Wire(Event<'a>),
     /// From the signer.
-    Sealed(&'a crate::actors::signer::Sealed),
+    Sealed(&'a Sealed),
     /// From risk, on its own lane.
     Urgent(Urgent),
+    /// An instrument came or went.
+    Listing(Listing),
     /// Time passed.
     Tick,
 }
@@ -39,7 +51,7 @@ pub enum In<'a> {
 /// What a request is about, so that its fate can be reported when the socket does not take it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Tag {
-    /// Place, replace or cancel.
+    /// Place, replace, cancel or execute.
     Order {
         /// Where the time went.
         trace: Trace,
@@ -90,6 +102,18 @@ pub struct Counts {
     pub kept_back: u64,
     /// Connections lost.
     pub lost: u64,
+    /// Executions of quotes handed to the socket.
+    pub executions: u64,
+    /// RFQs handed to the socket.
+    pub asks: u64,
+    /// RFQs withdrawn.
+    pub unasks: u64,
+    /// Polls for quotes.
+    pub polls: u64,
+    /// Quotes ignored: of unknown instruments, for no RFQ of ours, or not for its package.
+    pub quotes_ignored: u64,
+    /// Listings for which there was no place.
+    pub listings_refused: u64,
 }
 
 /// One vault's subaccount, for subscriptions and snapshots.
@@ -104,14 +128,17 @@ pub struct Member {
 /// The gateway actor.
 pub struct Gateway {
     session: Session,
+    talks: Talks,
     decoder: Decoder,
-    requests: Box<[(SubaccountId, InstrumentId, OrderRequests)]>,
+    requests: Desk<OrderRequests>,
     members: Box<[Member]>,
+    signer: Address,
     epoch: Epoch,
     withdrawn: [Nonce; WITHDRAWN],
     withdrawn_next: usize,
     last_sent: Nonce,
     counts: Counts,
+    buffer: Box<[u8; REQUEST_BYTES]>,
 }
 
 impl Gateway {
@@ -123,23 +150,41 @@ impl Gateway {
         members: Vec<Member>,
         decoder: Decoder,
     ) -> Gateway {
-        let requests = pairs
-            .into_iter()
-            .map(|(subaccount, instrument)| {
-                let requests = OrderRequests::new(subaccount, &instrument.name, &signer);
-                (subaccount, instrument.id, requests.expect("instrument names were checked when they were read"))
-            })
-            .collect();
         Gateway {
             session: Session::new(terms, &members),
+            talks: Talks::new(POLL_NS),
             decoder,
-            requests,
+            requests: Desk::new(pairs, |subaccount, instrument| prepare(&signer, subaccount, instrument)),
             members: members.into_boxed_slice(),
+            signer,
             epoch: Epoch(0),
             withdrawn: [Nonce(0); WITHDRAWN],
             withdrawn_next: 0,
             last_sent: Nonce(0),
             counts: Counts::default(),
+            buffer: Box::new([0; REQUEST_BYTES]),
+        }
+    }
+
+    /// Also for the options of these members, as they are listed; their open RFQs are polled every `poll_ns`.
+    pub fn with_options(mut self, members: impl IntoIterator<Item = MemberTerms>, poll_ns: u64) -> Gateway {
+        self.talks = Talks::new(poll_ns);
+        for terms in members {
+            self.requests.admit(terms);
+            if terms.option_currency.is_some() {
+                self.session.add_trader(terms.subaccount);
+            }
+        }
+        self
+    }
+
+    /// Takes a change of the instrument table. An instrument without a place stays a stranger, and is counted.
+    pub fn apply(&mut self, listing: &Listing) {
+        let Gateway { decoder, requests, signer, .. } = self;
+        let known = decoder.apply(listing);
+        let written = requests.apply(listing, |subaccount, instrument| prepare(signer, subaccount, instrument));
+        if known.and(written).is_err() {
+            self.counts.listings_refused += 1;
         }
     }
 
@@ -154,18 +199,20 @@ impl Gateway {
             Event::Down(_) => {
                 self.counts.lost += 1;
                 self.session.on_down(out);
+                self.talks.on_down(out);
             }
             Event::Text(frame) => {
                 self.counts.frames += 1;
                 let trace = Trace::from_frame(Cause::Private, at);
-                match self.decoder.decode(frame) {
+                let Gateway { decoder, session, talks, counts, .. } = self;
+                match decoder.decode(frame) {
                     Ok(heard) => {
                         for item in heard {
-                            self.session.on_heard(at, trace, item, out);
+                            on_heard(at, trace, item, (session, talks), (counts, out));
                         }
                     }
                     Err(_) => {
-                        self.counts.malformed += 1;
+                        counts.malformed += 1;
                         out.report(trace, Report::Unreadable);
                     }
                 }
@@ -173,14 +220,13 @@ impl Gateway {
         }
     }
 
-    /// Why an order must not leave any more.
-    fn kept_back(&self, at: Nanos, signed: &Signed) -> Option<Unsent> {
-        let order = signed.order();
-        if order.epoch() < self.epoch {
+    /// Why what was granted must not leave any more.
+    fn kept_back(&self, at: Nanos, epoch: Epoch, nonce: Nonce, late_after: Nanos) -> Option<Unsent> {
+        if epoch < self.epoch {
             Some(Unsent::Fenced)
-        } else if self.withdrawn.contains(&order.nonce()) {
+        } else if self.withdrawn.contains(&nonce) {
             Some(Unsent::Withdrawn)
-        } else if at > order.late_after() {
+        } else if at > late_after {
             Some(Unsent::Late)
         } else if !self.session.is_up() {
             Some(Unsent::Down)
@@ -193,7 +239,7 @@ impl Gateway {
         let order = signed.order();
         let (nonce, trace) = (order.nonce(), order.trace());
         let request = if order.replaced().is_some() { Request::Replace } else { Request::Place };
-        if let Some(why) = self.kept_back(at, signed) {
+        if let Some(why) = self.kept_back(at, order.epoch(), nonce, order.late_after()) {
             self.counts.kept_back += 1;
             out.report(trace, Report::Unsent { nonce, request, why });
             return;
@@ -206,7 +252,12 @@ impl Gateway {
             reject_after_ms: order.reject_ms(),
             signature: signed.signature(),
         };
-        let Some(requests) = requests_for(&mut self.requests, order.subaccount(), order.instrument()) else { return };
+        let Some(entry) = self.requests.get(order.subaccount(), order.instrument()) else {
+            // Delisted since it was signed.
+            out.report(trace, Report::Unsent { nonce, request, why: Unsent::Late });
+            return;
+        };
+        let requests = &mut entry.prepared;
         let text = match order.replaced() {
             Some(old) => requests.replace(&wire, Replaced::Nonce(old.nonce), Some(old.filled)),
             None => requests.order(&wire),
@@ -222,9 +273,30 @@ impl Gateway {
         }
     }
 
+    fn subaccount(&self, vault: VaultId) -> Option<SubaccountId> {
+        self.members.iter().find(|member| member.vault == vault).map(|member| member.subaccount)
+    }
+
     fn on_urgent(&mut self, at: Nanos, urgent: &Urgent, out: &mut Out) {
         match *urgent {
             Urgent::Stop { epoch } => self.epoch = self.epoch.max(epoch),
+            Urgent::Ask { vault, name, wish } => {
+                let Some(subaccount) = self.subaccount(vault) else { return };
+                if self.session.is_up() {
+                    let words = self.decoder.words();
+                    self.talks.ask(at, (subaccount, name, wish), words, (&mut self.counts, out));
+                } else {
+                    let refused = Report::RfqRefused { name, verdict: Verdict::Refused, code: 0 };
+                    out.report(Trace::default(), refused);
+                }
+            }
+            Urgent::Unask { vault, rfq_id } => {
+                // Without a session there is nothing to withdraw: the next login withdraws everything.
+                if let Some(subaccount) = self.subaccount(vault).filter(|_| self.session.is_up()) {
+                    self.counts.unasks += 1;
+                    self.talks.unask(at, subaccount, rfq_id, out);
+                }
+            }
             Urgent::Reconcile { vault } => self.session.ask_snapshot(at, vault, out),
             Urgent::Cancel { trace, nonce, instrument, vault } => {
                 if nonce > self.last_sent {
@@ -232,10 +304,9 @@ impl Gateway {
                     self.withdrawn[self.withdrawn_next % WITHDRAWN] = nonce;
                     self.withdrawn_next += 1;
                 }
-                let member = self.members.iter().find(|member| member.vault == vault);
-                let requests =
-                    member.and_then(|member| requests_for(&mut self.requests, member.subaccount, instrument));
-                let Some(Ok(text)) = requests.map(|requests| requests.cancel(nonce)) else { return };
+                let Some(subaccount) = self.subaccount(vault) else { return };
+                let Some(entry) = self.requests.get(subaccount, instrument) else { return };
+                let Ok(text) = entry.prepared.cancel(nonce) else { return };
                 self.counts.cancels += 1;
                 out.frames.push(text, Tag::Order { trace, nonce, request: Request::Cancel });
             }
@@ -243,12 +314,44 @@ impl Gateway {
     }
 }
 
-fn requests_for(
-    table: &mut [(SubaccountId, InstrumentId, OrderRequests)],
-    subaccount: SubaccountId,
-    instrument: InstrumentId,
-) -> Option<&mut OrderRequests> {
-    table.iter_mut().find(|entry| (entry.0, entry.1) == (subaccount, instrument)).map(|entry| &mut entry.2)
+fn prepare(signer: &Address, subaccount: SubaccountId, instrument: &Instrument) -> OrderRequests {
+    let requests = OrderRequests::new(subaccount, &instrument.name, signer);
+    requests.expect("instrument names were checked when they were read")
+}
+
+/// Hands what was heard to whom it concerns.
+fn on_heard(
+    at: Nanos,
+    trace: Trace,
+    item: &Heard,
+    (session, talks): (&mut Session, &mut Talks),
+    (counts, out): (&mut Counts, &mut Out),
+) {
+    match item {
+        Heard::Rfq(row) => talks.on_opened(trace, row, out),
+        Heard::Quote(quote) => talks.on_quote(trace, quote, (counts, out)),
+        Heard::RfqFilled { rfq_id, filled } => talks.on_filled(trace, *rfq_id, *filled, out),
+        Heard::Foreign { what: Foreign::Quote, .. } => counts.quotes_ignored += 1,
+        Heard::Reply(reply) => on_reply(at, trace, reply, (session, talks), out),
+        item => {
+            if let Some(body) = report(item) {
+                out.report(trace, body);
+            }
+        }
+    }
+}
+
+fn on_reply(at: Nanos, trace: Trace, reply: &Reply, (session, talks): (&mut Session, &mut Talks), out: &mut Out) {
+    match reply.id.kind {
+        RequestKind::SendRfq | RequestKind::CancelRfq | RequestKind::PollQuotes => talks.on_reply(trace, reply, out),
+        RequestKind::CancelRfqs => {
+            if let Some(subaccount) = session.on_cleared(reply, out) {
+                talks.on_cleared(subaccount, out);
+                session.come_up(out);
+            }
+        }
+        _ => session.on_reply(at, reply, out),
+    }
 }
 
 /// What the decoder heard, as risk wants it; `None` for what concerns the session alone.
@@ -263,8 +366,9 @@ fn report(item: &Heard) -> Option<Report> {
             Report::Stranger { subaccount }
         }
         // Other currencies may lie in the account: they are not the vault's business.
-        Heard::Foreign { what: Foreign::Balance | Foreign::Collateral, .. } => return None,
-        Heard::Market(_) | Heard::BestQuote(_) | Heard::Reply(_) => return None,
+        Heard::Foreign { what: Foreign::Balance | Foreign::Collateral | Foreign::Quote, .. } => return None,
+        // Those of RFQs and replies have gone their own way.
+        Heard::Market(_) | Heard::Reply(_) | Heard::Rfq(_) | Heard::Quote(_) | Heard::RfqFilled { .. } => return None,
     })
 }
 
@@ -275,10 +379,17 @@ impl Actor for Gateway {
     fn on(&mut self, at: Nanos, message: In<'_>, out: &mut Out) {
         match message {
             In::Wire(event) => self.on_wire(at, event, out),
-            In::Sealed(crate::actors::signer::Sealed::Order(signed)) => self.on_signed(at, signed, out),
-            In::Sealed(crate::actors::signer::Sealed::Login(proof)) => self.session.on_proof(at, *proof, out),
+            In::Sealed(Sealed::Order(signed)) => self.on_signed(at, signed, out),
+            In::Sealed(Sealed::Execution(signed)) => self.on_execution(at, signed, out),
+            In::Sealed(Sealed::Login(proof)) => self.session.on_proof(at, *proof, out),
             In::Urgent(urgent) => self.on_urgent(at, &urgent, out),
-            In::Tick => self.session.on_tick(at, out),
+            In::Listing(listing) => self.apply(&listing),
+            In::Tick => {
+                self.session.on_tick(at, out);
+                if self.session.is_up() {
+                    self.talks.on_tick(at, (&mut self.counts, out));
+                }
+            }
         }
     }
 }
@@ -287,3 +398,6 @@ impl Actor for Gateway {
 pub fn stamp(report: &mut ReportMsg, at: Nanos) {
     report.trace.stamp(Stage::Decoded, at);
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,7 +68,7 @@ impl Pricing {
                     line.fair.forget_external();
                     true
                 }
-                Market::Trade(_) | Market::Spot(_) => false,
+                Market::Trade(_) | Market::Spot(_) | Market::Feeds(_) => false,
             };
             if changed {
                 out.push(line.value(at, message.trace));
@@ -94,6 +94,8 @@ impl Line {
             band_low: ticker.band_low,
             band_high: ticker.band_high,
             funding_hourly: ticker.funding_hourly,
+            option: None,
+            accrual: None,
             guards: opinion.guards,
             priced_at: at,
             good_until: opinion.good_until,

@@ -1,11 +1,14 @@
-//! Seals granted orders, and proves the session key for logins. It signs nothing else.
+//! Seals what risk has granted, and proves the session key for logins. It signs nothing else.
 
+use crate::base::ids::{Nonce, VaultId};
 use crate::base::queue::Batch;
 use crate::base::time::{Nanos, SEC};
-use crate::derive::seal::{LoginProof, Sealer, Signed, Unsealed};
+use crate::derive::seal::{LoginProof, Sealer, Signed, SignedExecution, Unsealed};
 use crate::engine::actor::Actor;
 use crate::engine::ports::{Key, Store};
-use crate::risk::order::Order;
+use crate::market::instrument::Listing;
+use crate::msg::{Milestone, Stage};
+use crate::risk::order::{Execution, Order};
 
 /// A login proof is renewed this often, so that a reconnect never waits for one or sends an old one.
 const PROOF_NS: u64 = 2 * SEC;
@@ -14,9 +17,21 @@ const REFRESH_NS: u64 = 10 * SEC;
 
 /// What the signer hears.
 #[derive(Clone, Copy, Debug)]
+#[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
 pub enum In {
     /// A granted order.
     Order(Order),
+    /// A granted execution of a quote.
+    Execution(Execution),
+    /// A phase a vault has entered: journaled only.
+    Milestone {
+        /// Whose.
+        vault: VaultId,
+        /// Which.
+        milestone: Milestone,
+    },
+    /// An instrument came or went.
+    Listing(Listing),
     /// Time passed.
     Tick,
 }
@@ -27,8 +42,21 @@ pub enum In {
 pub enum Sealed {
     /// A signed order.
     Order(Signed),
+    /// A signed execution.
+    Execution(SignedExecution),
     /// A fresh login proof.
     Login(LoginProof),
+}
+
+impl Sealed {
+    /// Notes the moment of a stage where there is a trace.
+    pub fn stamp(&mut self, stage: Stage, at: Nanos) {
+        match self {
+            Sealed::Order(signed) => signed.stamp(stage, at),
+            Sealed::Execution(signed) => signed.stamp(stage, at),
+            Sealed::Login(_) => {}
+        }
+    }
 }
 
 /// What one step says.
@@ -48,6 +76,25 @@ impl<K: Key, S: Store> Signer<K, S> {
     }
 }
 
+/// Our own fault, and the wall's duty: die rather than sign. A restart reconciles.
+#[cold]
+fn refuse(nonce: Nonce, why: Unsealed) -> ! {
+    panic!("signer refused {}: {why:?}", nonce.0)
+}
+
+impl<K: Key, S: Store> Signer<K, S> {
+    fn on_tick(&mut self, at: Nanos, out: &mut Out) {
+        if at.since(self.proved_at) >= PROOF_NS {
+            self.proved_at = at;
+            out.push(Sealed::Login(self.sealer.login(at)));
+        }
+        if at.since(self.refreshed_at) >= REFRESH_NS {
+            self.refreshed_at = at;
+            self.sealer.refresh();
+        }
+    }
+}
+
 impl<K: Key, S: Store> Actor for Signer<K, S> {
     type In<'a> = In;
     type Out = Out;
@@ -56,21 +103,22 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
         match message {
             In::Order(order) => match self.sealer.seal(at, &order) {
                 Ok(signed) => out.push(Sealed::Order(signed)),
-                // Our own fault, and the wall's duty: die rather than sign. A restart reconciles.
-                Err(why @ (Unsealed::NonceReused | Unsealed::Stranger)) => {
-                    panic!("signer refused order {}: {why:?}", order.nonce().0)
-                }
+                Err(why) => refuse(order.nonce(), why),
             },
-            In::Tick => {
-                if at.since(self.proved_at) >= PROOF_NS {
-                    self.proved_at = at;
-                    out.push(Sealed::Login(self.sealer.login(at)));
-                }
-                if at.since(self.refreshed_at) >= REFRESH_NS {
-                    self.refreshed_at = at;
-                    self.sealer.refresh();
-                }
+            In::Execution(execution) => match self.sealer.seal_execution(at, &execution) {
+                Ok(signed) => out.push(Sealed::Execution(signed)),
+                Err(why) => refuse(execution.nonce(), why),
+            },
+            In::Milestone { vault, milestone } => {
+                // A phase that is not on record would be forgotten by the next start.
+                let subaccount = self.sealer.subaccount(vault).expect("only vaults with options reach milestones");
+                self.sealer.note(subaccount, &milestone);
             }
+            In::Listing(listing) => {
+                // Without a place nothing is signed for it; the roster counts those.
+                let _ = self.sealer.apply(&listing);
+            }
+            In::Tick => self.on_tick(at, out),
         }
     }
 }

@@ -70,6 +70,68 @@ impl fmt::Debug for Uuid {
     }
 }
 
+/// A short venue name kept in place, so that what carries it stays `Copy`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name {
+    bytes: [u8; Name::LEN_MAX],
+    len: u8,
+}
+
+impl Name {
+    /// Longest name: the longest option name of the venue has 24 bytes.
+    pub const LEN_MAX: usize = 31;
+
+    /// The name, or `None` if it is too long or not plain ASCII.
+    pub fn new(text: &str) -> Option<Name> {
+        if text.len() > Name::LEN_MAX || !text.is_ascii() {
+            return None;
+        }
+        let mut bytes = [0; Name::LEN_MAX];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Some(Name { bytes, len: text.len() as u8 })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
+
+impl std::ops::Deref for Name {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}
+
+impl PartialEq<str> for Name {
+    fn eq(&self, other: &str) -> bool {
+        self.as_str() == other
+    }
+}
+
+/// What an option gives its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Right {
+    /// The right to buy.
+    Call,
+    /// The right to sell.
+    Put,
+}
+
 /// Side of an order or trade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Side {

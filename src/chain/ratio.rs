@@ -91,7 +91,8 @@ impl RatioSource {
             return Err(RatioError::Answer("the round is not finished"));
         }
         let ratio = scaled(round.answer, self.decimals)?;
-        Ok(RatioRound { feed: self.feed, ratio, updated_at: Nanos(updated_s.saturating_mul(SEC)), read_at: at })
+        let updated_at = Nanos(updated_s.saturating_mul(SEC));
+        Ok(RatioRound { feed: self.feed, ratio, updated_at, read_at: at, past: None })
     }
 
     async fn call<C: SolCall>(&self, call: C) -> Result<C::Return, RatioError> {

@@ -150,6 +150,8 @@ struct AccountRow {
     /// 2100-01-01 unless given.
     #[serde(default = "far_future")]
     session_expiry_s: u64,
+    #[serde(default)]
+    rfq_maker: bool,
 }
 
 fn trade_all() -> Vec<String> {
@@ -185,6 +187,7 @@ fn read_accounts(path: &Path) -> Result<Vec<AccountSeed>, Failure> {
         label: row.label,
         balances: row.balances.into_iter().collect(),
         tier: None,
+        rfq_maker: row.rfq_maker,
     };
     Ok(rows.into_iter().map(seed).collect())
 }

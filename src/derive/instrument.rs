@@ -6,9 +6,9 @@ use std::str::FromStr;
 use alloy_primitives::hex;
 use serde::Deserialize;
 
-use crate::base::ids::InstrumentId;
-use crate::base::num::{NumError, Price, Ratio};
-use crate::market::instrument::{Instrument, Kind};
+use crate::base::ids::{InstrumentId, Name, Right};
+use crate::base::num::{NumError, Ratio};
+use crate::market::instrument::{Instrument, Kind, OptionTerms};
 
 /// An instrument with what only some kinds have.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,12 +19,8 @@ pub struct Listing {
     pub quote_currency: String,
     /// Risk universe, if the venue names one.
     pub risk_universe: Option<u64>,
-    /// Cap of an option's fee as a share of its mark, if any.
-    pub mark_fee_cap: Option<Ratio>,
     /// Standard-margin requirements of a perp, where published.
     pub perp_margin: Option<PerpMargin>,
-    /// Expiry and strike of an option.
-    pub option: Option<OptionTerms>,
     /// When trading ends, unix seconds.
     pub deactivates_sec: u64,
 }
@@ -36,17 +32,6 @@ pub struct PerpMargin {
     pub initial: Ratio,
     /// Maintenance.
     pub maintenance: Ratio,
-}
-
-/// What an option pays on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OptionTerms {
-    /// Expiry, unix seconds.
-    pub expiry_sec: u64,
-    /// Strike.
-    pub strike: Price,
-    /// Call, else put.
-    pub call: bool,
 }
 
 /// Why a listing is not accepted.
@@ -160,9 +145,9 @@ impl Row {
             .map_err(|_| self.wrong("base_asset_sub_id", format!("{:?} is not a number", self.base_asset_sub_id)))?;
         let instrument = Instrument {
             id,
-            name: self.instrument_name.clone(),
+            name: self.name("instrument_name", &self.instrument_name)?,
             kind,
-            base_currency: self.base_currency.clone(),
+            base_currency: self.name("base_currency", &self.base_currency)?,
             asset,
             sub_id,
             tick: self.read("tick_size", &self.tick_size)?,
@@ -172,14 +157,13 @@ impl Row {
             maker_fee: self.read("maker_fee_rate", &self.maker_fee_rate)?,
             taker_fee: self.read("taker_fee_rate", &self.taker_fee_rate)?,
             base_fee: self.read("base_fee", &self.base_fee)?,
+            mark_fee_cap: self.mark_fee_cap()?,
+            option: self.option_terms(kind)?,
             active: self.is_active,
         };
         self.check(&instrument)?;
-        let mark_fee_cap = self.mark_price_fee_rate_cap.as_deref();
         Ok(Listing {
-            mark_fee_cap: mark_fee_cap.map(|text| self.read("mark_price_fee_rate_cap", text)).transpose()?,
             perp_margin: self.perp_margin()?,
-            option: self.option_terms(kind)?,
             quote_currency: self.quote_currency,
             risk_universe: self.risk_universe_id,
             deactivates_sec: self.scheduled_deactivation,
@@ -210,6 +194,15 @@ impl Row {
         Ok(())
     }
 
+    fn mark_fee_cap(&self) -> Result<Ratio, ListingError> {
+        let text = self.mark_price_fee_rate_cap.as_deref();
+        Ok(text.map(|text| self.read("mark_price_fee_rate_cap", text)).transpose()?.unwrap_or_default())
+    }
+
+    fn name(&self, field: &'static str, text: &str) -> Result<Name, ListingError> {
+        Name::new(text).ok_or_else(|| self.wrong(field, format!("{text:?} is longer than {} bytes", Name::LEN_MAX)))
+    }
+
     fn perp_margin(&self) -> Result<Option<PerpMargin>, ListingError> {
         let Some(row) = self.perp_details.as_ref().and_then(|perp| perp.srm_perp_margin_requirements.as_ref()) else {
             return Ok(None);
@@ -225,12 +218,12 @@ impl Row {
             (None, Kind::Option) => return Err(self.wrong("option_details", "missing".to_string())),
             _ => return Ok(None),
         };
-        let call = match row.option_type.as_str() {
-            "C" => true,
-            "P" => false,
+        let right = match row.option_type.as_str() {
+            "C" => Right::Call,
+            "P" => Right::Put,
             other => return Err(self.wrong("option_type", format!("{other:?} is not C or P"))),
         };
-        Ok(Some(OptionTerms { expiry_sec: row.expiry, strike: self.read("strike", &row.strike)?, call }))
+        Ok(Some(OptionTerms { expiry_s: row.expiry, strike: self.read("strike", &row.strike)?, right }))
     }
 
     fn read<T: FromStr<Err = NumError>>(&self, field: &'static str, text: &str) -> Result<T, ListingError> {
@@ -252,6 +245,7 @@ mod tests {
 
     use super::*;
     use crate::base::ids::Side;
+    use crate::base::num::Price;
     use crate::derive::action::trade::option_sub_id;
 
     fn perp() -> Value {
@@ -294,9 +288,12 @@ mod tests {
         assert_eq!((perp.instrument.id, option.instrument.id), (InstrumentId(3), InstrumentId(4)));
         let margin = PerpMargin { initial: Ratio::from_raw(66_000_000), maintenance: Ratio::from_raw(50_000_000) };
         assert_eq!(perp.perp_margin, Some(margin));
-        let terms = option.option.expect("option");
-        assert_eq!(option_sub_id(terms.call, terms.strike, terms.expiry_sec), Some(option.instrument.sub_id));
-        assert_eq!(option.mark_fee_cap, Some(Ratio::from_raw(125_000_000)));
+        let terms = option.instrument.option.expect("option");
+        assert_eq!(
+            option_sub_id(terms.right == Right::Call, terms.strike, terms.expiry_s),
+            Some(option.instrument.sub_id)
+        );
+        assert_eq!(option.instrument.mark_fee_cap, Ratio::from_raw(125_000_000));
     }
 
     #[test]

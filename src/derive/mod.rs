@@ -2,9 +2,11 @@
 
 pub mod action;
 pub mod decode;
+pub mod desk;
 pub mod dialect;
 pub mod encode;
 pub mod errors;
+pub mod feeds;
 pub mod instrument;
 pub mod request_id;
 pub mod seal;

@@ -38,10 +38,20 @@ pub enum RequestKind {
     GetOrder = b'g',
     /// `private/set_mmp_config`.
     MmpConfig = b'm',
+    /// `private/send_rfq`; the number is our name for the RFQ.
+    SendRfq = b'f',
+    /// `private/cancel_rfq`; the number is our name for the RFQ.
+    CancelRfq = b'n',
+    /// `private/cancel_batch_rfqs`.
+    CancelRfqs = b'k',
+    /// `private/poll_quotes`.
+    PollQuotes = b'v',
+    /// `private/execute_quote`; the number is the nonce.
+    ExecuteQuote = b'e',
 }
 
 /// Every kind.
-pub const REQUEST_KINDS: [RequestKind; 17] = [
+pub const REQUEST_KINDS: [RequestKind; 22] = [
     RequestKind::Login,
     RequestKind::Subscribe,
     RequestKind::Order,
@@ -59,6 +69,11 @@ pub const REQUEST_KINDS: [RequestKind; 17] = [
     RequestKind::TradeHistory,
     RequestKind::GetOrder,
     RequestKind::MmpConfig,
+    RequestKind::SendRfq,
+    RequestKind::CancelRfq,
+    RequestKind::CancelRfqs,
+    RequestKind::PollQuotes,
+    RequestKind::ExecuteQuote,
 ];
 
 impl RequestKind {
@@ -92,6 +107,11 @@ impl RequestKind {
             RequestKind::TradeHistory => "private/get_trade_history",
             RequestKind::GetOrder => "private/get_order",
             RequestKind::MmpConfig => "private/set_mmp_config",
+            RequestKind::SendRfq => "private/send_rfq",
+            RequestKind::CancelRfq => "private/cancel_rfq",
+            RequestKind::CancelRfqs => "private/cancel_batch_rfqs",
+            RequestKind::PollQuotes => "private/poll_quotes",
+            RequestKind::ExecuteQuote => "private/execute_quote",
         }
     }
 }

@@ -1,13 +1,42 @@
-//! What an order record in the journal looks like: enough to know, after any crash, which nonces are spent and on what.
+//! What records in the journal look like: enough to know, after any crash, which nonces are spent and on what, and
+//! where each vault stands in its week.
+
+mod execution;
+mod milestone;
+mod replay;
 
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Price};
 use crate::base::time::Nanos;
+pub use execution::LegRecord;
+pub use milestone::MilestoneRecord;
+pub use replay::Replay;
 
-/// Length of an order record.
-pub const ORDER_RECORD: usize = 64;
-/// First byte of an order record; its version.
+/// Length of every record.
+pub const RECORD: usize = 64;
+/// First byte of an order record; its kind and version.
 const ORDER_V1: u8 = 0xA1;
+
+/// Writes eight bytes of head and seven little-endian words.
+fn pack(head: [u8; 8], words: [u64; 7]) -> [u8; RECORD] {
+    let mut out = [0; RECORD];
+    out[..8].copy_from_slice(&head);
+    for (place, word) in out[8..].as_chunks_mut::<8>().0.iter_mut().zip(words) {
+        *place = word.to_le_bytes();
+    }
+    out
+}
+
+/// Reads what [`pack`] wrote, if it is of this kind and version.
+fn unpack(bytes: &[u8], kind: u8) -> Option<([u8; 8], [u64; 7])> {
+    let bytes: &[u8; RECORD] = bytes.try_into().ok()?;
+    let (head, rest) = bytes.split_first_chunk::<8>()?;
+    let mut words = [0; 7];
+    for (word, place) in words.iter_mut().zip(rest.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*place);
+    }
+    (head[0] == kind).then_some((*head, words))
+}
 
 /// An order as the journal knows it, written before its signature leaves the signer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +65,9 @@ pub struct OrderRecord {
 
 impl OrderRecord {
     /// The bytes of the record, little endian.
-    pub fn write(&self) -> [u8; ORDER_RECORD] {
-        let mut out = [0u8; ORDER_RECORD];
-        out[0] = ORDER_V1;
-        out[1] = self.vault.0;
-        out[2..4].copy_from_slice(&self.instrument.0.to_le_bytes());
-        out[4] = u8::from(self.side == Side::Buy);
+    pub fn write(&self) -> [u8; RECORD] {
+        let [low, high] = self.instrument.0.to_le_bytes();
+        let head = [ORDER_V1, self.vault.0, low, high, u8::from(self.side == Side::Buy), 0, 0, 0];
         let words = [
             self.at.0,
             self.nonce.0,
@@ -51,31 +77,20 @@ impl OrderRecord {
             self.amount.raw() as u64,
             self.expires_s,
         ];
-        for (place, word) in out[8..].as_chunks_mut::<8>().0.iter_mut().zip(words) {
-            *place = word.to_le_bytes();
-        }
-        out
+        pack(head, words)
     }
 
     /// Reads a record; `None` if it is of another kind or version.
     pub fn read(bytes: &[u8]) -> Option<OrderRecord> {
-        let bytes: &[u8; ORDER_RECORD] = bytes.try_into().ok()?;
-        if bytes[0] != ORDER_V1 {
-            return None;
-        }
-        let mut words = [0u64; 7];
-        for (word, place) in words.iter_mut().zip(bytes[8..].as_chunks::<8>().0) {
-            *word = u64::from_le_bytes(*place);
-        }
-        let [at, nonce, replaces, subaccount, price, amount, expires_s] = words;
+        let (head, [at, nonce, replaces, subaccount, price, amount, expires_s]) = unpack(bytes, ORDER_V1)?;
         Some(OrderRecord {
             at: Nanos(at),
             nonce: Nonce(nonce),
             replaces: Nonce(replaces),
-            vault: VaultId(bytes[1]),
+            vault: VaultId(head[1]),
             subaccount: SubaccountId(subaccount),
-            instrument: InstrumentId(u16::from_le_bytes([bytes[2], bytes[3]])),
-            side: if bytes[4] == 1 { Side::Buy } else { Side::Sell },
+            instrument: InstrumentId(u16::from_le_bytes([head[2], head[3]])),
+            side: if head[4] == 1 { Side::Buy } else { Side::Sell },
             price: Price::from_raw(price as i64),
             amount: Amount::from_raw(amount as i64),
             expires_s,
@@ -105,5 +120,21 @@ mod tests {
             };
             prop_assert_eq!(OrderRecord::read(&record.write()), Some(record));
         }
+    }
+
+    /// A record as the first version of the journal wrote it.
+    #[test]
+    fn old_records_stay_readable() {
+        let mut old = [0u8; RECORD];
+        old[..8].copy_from_slice(&[0xA1, 3, 0x02, 0x01, 1, 0, 0, 0]);
+        for (place, word) in [7u64, 11, 10, 42, 2_568_890_000_000, 100_000_000, 1_763_683_500].into_iter().enumerate() {
+            old[8 + 8 * place..16 + 8 * place].copy_from_slice(&word.to_le_bytes());
+        }
+        let record = OrderRecord::read(&old).expect("an order");
+        assert_eq!((record.vault, record.instrument, record.side), (VaultId(3), InstrumentId(0x0102), Side::Buy));
+        assert_eq!((record.at, record.nonce, record.replaces), (Nanos(7), Nonce(11), Nonce(10)));
+        assert_eq!((record.price.to_string(), record.amount.to_string()), ("2568.89".into(), "0.1".into()));
+        assert_eq!((record.subaccount, record.expires_s), (SubaccountId(42), 1_763_683_500));
+        assert_eq!(record.write(), old);
     }
 }

@@ -31,8 +31,10 @@ pub struct Wallet {
     pub keys: BTreeMap<Address, SessionKey>,
     /// Its subaccounts.
     pub subaccounts: Vec<u64>,
-    /// Cancel mmp orders when their connection drops.
+    /// Cancel mmp orders and quotes when their connection drops.
     pub cancel_on_disconnect: bool,
+    /// May answer requests for quotes (else Derive 14027).
+    pub rfq_maker: bool,
     /// Unix second of creation.
     pub created_s: u64,
     /// Last nonce of an account-level action; the next must be higher.
@@ -48,9 +50,15 @@ impl Wallet {
             keys: BTreeMap::new(),
             subaccounts: Vec::new(),
             cancel_on_disconnect: false,
+            rfq_maker: false,
             created_s: at.secs(),
             account_nonce: 0,
         }
+    }
+
+    /// 14027 unless the wallet may answer requests for quotes.
+    pub fn makes_quotes(&self, owner: Address) -> Result<(), Refusal> {
+        if self.rfq_maker { Ok(()) } else { Err(Refusal::because(14027, owner.to_string())) }
     }
 
     /// Checks that `signer` may do `need` for this wallet, on `sub` if given: 14026, 14030, 14031.

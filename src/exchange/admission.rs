@@ -21,7 +21,7 @@ const NONCE_AHEAD_NS: u64 = 3_600 * SEC;
 /// Signatures live at least this long after arrival, seconds (Derive 11011).
 const EXPIRY_MIN_S: u64 = 300;
 /// And at most this long.
-const EXPIRY_MAX_S: u64 = 10_368_000;
+pub const EXPIRY_MAX_S: u64 = 10_368_000;
 /// Signatures of mmp orders live at most this long.
 const EXPIRY_MMP_MAX_S: u64 = 900;
 
@@ -87,7 +87,7 @@ impl Exchange {
         let need = Need::Orderbook(self.instruments[order.instrument].kind);
         wallet.allow(caller.wallet, caller.signer, need, Some(order.sub), at)?;
         wallet.allow(caller.wallet, order.signer, need, Some(order.sub), at)?;
-        self.check_nonce(order, at)?;
+        self.check_nonce(order.sub, order.nonce, at)?;
         let longest = if order.mmp { EXPIRY_MMP_MAX_S } else { EXPIRY_MAX_S };
         check_expiry(order.expiry_s, longest, at)?;
         let key = wallet.keys.get(&order.signer).filter(|_| order.signer != caller.wallet);
@@ -123,14 +123,15 @@ impl Exchange {
         })
     }
 
-    fn check_nonce(&self, order: &Order, at: Nanos) -> Result<(), Refusal> {
-        check_nonce_date(order.nonce, NONCE_PAST_NS, at)?;
-        let sub = self.subs.get(&order.sub).ok_or_else(|| Refusal::of(14001))?;
-        if !sub.nonces.is_used(order.nonce) {
+    /// 11018, 11016, 11017: is the nonce of an order, a quote or an execution dated right and unused?
+    pub(super) fn check_nonce(&self, sub: u64, nonce: u64, at: Nanos) -> Result<(), Refusal> {
+        check_nonce_date(nonce, NONCE_PAST_NS, at)?;
+        let sub = self.subs.get(&sub).ok_or_else(|| Refusal::of(14001))?;
+        if !sub.nonces.is_used(nonce) {
             return Ok(());
         }
-        let ended = sub.ended.iter().rev().any(|o| o.nonce == order.nonce);
-        Err(Refusal::because(if ended { 11016 } else { 11017 }, order.nonce.to_string()))
+        let ended = sub.ended.iter().rev().any(|o| o.nonce == nonce);
+        Err(Refusal::because(if ended { 11016 } else { 11017 }, nonce.to_string()))
     }
 
     /// 11013 off the tick or not positive, 11012 off the step or outside the maximum.

@@ -86,7 +86,7 @@ impl Exchange {
         chosen.into_iter().filter_map(|id| self.end_order(id, Status::Cancelled, reason, at)).count()
     }
 
-    /// Cancel-on-disconnect: mmp orders sent on the connection go, those still in the speed bump included.
+    /// Cancel-on-disconnect: mmp orders sent on the connection go, those still in the speed bump included, and quotes.
     pub(super) fn cancel_of_connection(&mut self, conn: ConnId, at: Nanos) {
         self.waiting.drop_mmp_of(conn);
         let gone = |o: &&Order| o.mmp && o.conn == Some(conn);
@@ -94,5 +94,6 @@ impl Exchange {
         for id in chosen {
             self.end_order(id, Status::Cancelled, "cancel_on_disconnect", at);
         }
+        self.cancel_quotes_where("cancel_on_disconnect", at, |q| q.conn == Some(conn));
     }
 }

@@ -174,7 +174,8 @@ fn legs_json(legs: &[Leg]) -> Vec<Value> {
         .collect()
 }
 
-fn quote_action(exchange: &Exchange, p: Params, maker: bool) -> Result<(Action, Vec<Leg>), Refusal> {
+/// The action a quote's (`maker`) or an execution's signature must be of, and the maker's legs in it.
+pub(super) fn quote_action(exchange: &Exchange, p: Params, maker: bool) -> Result<(Action, Vec<Leg>), Refusal> {
     let sub = p.u64("subaccount_id")?;
     let legs = maker_legs(p, maker)?;
     let max_fee = amount_word(p, "max_fee")?;

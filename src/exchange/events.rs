@@ -14,6 +14,7 @@ pub struct Events {
     orders: BTreeMap<u64, Vec<Value>>,
     trades: BTreeMap<u64, Vec<Value>>,
     balances: BTreeMap<u64, Vec<Value>>,
+    /// By whole channel name: public trades, requests for quotes and quotes.
     public: BTreeMap<String, Vec<Value>>,
 }
 
@@ -51,6 +52,11 @@ impl Exchange {
                 "new_balance": super::money::json(after), "update_type": why,
             }));
         }
+    }
+
+    /// Notes one row for the listeners of a channel.
+    pub(super) fn note_row(&mut self, channel: String, row: Value) {
+        self.events.public.entry(channel).or_default().push(row);
     }
 
     /// Tells listeners everything noted.

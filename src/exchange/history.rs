@@ -19,10 +19,6 @@ pub const METHODS: &[Method] = &[
     Method::new("private/get_deposit_history", |e, c| none_of(e, c, "deposits")),
     Method::new("private/get_withdrawal_history", |e, c| none_of(e, c, "withdrawals")),
     Method::new("private/get_erc20_transfer_history", |e, c| none_of(e, c, "transfers")),
-    Method::new("private/get_rfqs", |e, c| none_of(e, c, "rfqs")),
-    Method::new("private/poll_rfqs", |e, c| none_of(e, c, "rfqs")),
-    Method::new("private/get_quotes", |e, c| none_of(e, c, "quotes")),
-    Method::new("private/poll_quotes", |e, c| none_of(e, c, "quotes")),
 ];
 
 /// A well-formed empty page: nothing of the kind exists on this exchange yet.
@@ -72,7 +68,8 @@ fn get_trade_history(exchange: &mut Exchange, call: &Call) -> Result<Answer, Ref
     let mut rows: Vec<&TradeRow> = subaccounts(exchange, &ids).flat_map(|(_, s)| &s.trades).collect();
     rows.retain(|t| {
         let named = name.is_none_or(|n| *n == *t.instrument_name) && order.is_none_or(|o| o == t.order);
-        named && quote.is_none() && window.contains(&t.at_ms)
+        let quoted = quote.is_none_or(|q| t.rfq.is_some_and(|(_, quote)| quote == q));
+        named && quoted && window.contains(&t.at_ms)
     });
     rows.sort_by_key(|t| std::cmp::Reverse(t.at_ms));
     let (page, size) = p.page()?;

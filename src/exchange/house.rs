@@ -20,7 +20,9 @@ impl Exchange {
         let mut sub = Subaccount::new(wallet, name, true, &self.lending);
         self.fund(&mut sub, balances.iter().map(|(asset, amount)| (*asset, *amount)));
         self.subs.insert(id, sub);
-        self.wallets.entry(wallet).or_insert_with(|| Wallet::new(tier, self.now)).subaccounts.push(id);
+        let account = self.wallets.entry(wallet).or_insert_with(|| Wallet::new(tier, self.now));
+        account.subaccounts.push(id);
+        account.rfq_maker = true;
         id
     }
 
@@ -241,5 +243,6 @@ impl Exchange {
         let protected: BTreeSet<usize> =
             open.map(|o| o.instrument).filter(|ix| self.instruments[*ix].base == currency).collect();
         self.cancel_where(sub, "mmp_trigger", at, |o| o.mmp && protected.contains(&o.instrument));
+        self.cancel_protected_quotes(sub, currency, at);
     }
 }

@@ -45,6 +45,10 @@ pub enum Need {
     AnyTrade,
     /// Orders on the book in instruments of a kind.
     Orderbook(Kind),
+    /// Any RFQ scope: cancelling requests and quotes.
+    AnyRfq,
+    /// Requests, quotes and executions with legs of a kind.
+    Rfq(Kind),
     /// `trade:all` over every subaccount: cancel-on-disconnect.
     AllTrade,
     /// Registering further keys.
@@ -134,6 +138,10 @@ impl SessionKey {
             Need::Orderbook(Kind::Erc20) => self.scopes.covers(4),
             Need::Orderbook(Kind::Perp) => self.scopes.covers(5),
             Need::Orderbook(Kind::Option) => self.scopes.covers(6),
+            Need::AnyRfq => (7..=10).any(|code| self.scopes.covers(code)),
+            Need::Rfq(Kind::Erc20) => self.scopes.covers(8),
+            Need::Rfq(Kind::Perp) => self.scopes.covers(9),
+            Need::Rfq(Kind::Option) => self.scopes.covers(10),
             Need::AllTrade => self.scopes.covers(2) && self.subaccounts.is_empty(),
             Need::SetSessionKey => self.scopes.covers(15),
         }

@@ -14,6 +14,10 @@ pub const CANCEL_ALL_TPS: u64 = 1;
 /// Requests per second to `private/cancel_by_label` without an instrument.
 pub const CANCEL_BY_LABEL_TPS: u64 = 10;
 
+/// Requests per second to each of `send_quote`, `replace_quote` and `cancel_quote`: budgets of their own, whose size
+/// the venue does not publish.
+pub const QUOTE_TPS: u64 = 50;
+
 /// What a request is charged to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -141,6 +145,9 @@ impl Budgets {
             "remaining_per_endpoint": {
                 "private/cancel_all": endpoint("private/cancel_all", CANCEL_ALL_TPS),
                 "private/cancel_by_label": endpoint("private/cancel_by_label", CANCEL_BY_LABEL_TPS),
+                "private/send_quote": endpoint("private/send_quote", QUOTE_TPS),
+                "private/replace_quote": endpoint("private/replace_quote", QUOTE_TPS),
+                "private/cancel_quote": endpoint("private/cancel_quote", QUOTE_TPS),
             },
             "remaining_connections": connections,
         })

@@ -38,6 +38,7 @@ mod public;
 mod quote;
 mod refusal;
 mod registry;
+mod rfq;
 mod rpc;
 pub mod server;
 mod session;
@@ -50,6 +51,7 @@ pub mod world;
 pub use options::{OptionMark, Svi};
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};
 pub use refusal::Refusal;
+pub use rfq::{HouseLeg, HouseRfq};
 pub use settings::{AccountSeed, Network, Settings, Tier, developer_accounts};
 
 use crate::base::ids::Uuid;
@@ -181,6 +183,7 @@ pub struct Exchange {
     orders: BTreeMap<OrderId, order::Order>,
     order_expiries: BTreeSet<(u64, OrderId)>,
     waiting: orders::Waiting,
+    rfq: rfq::Desk,
     conns: BTreeMap<ConnId, session::Connection>,
     topics: session::Topics,
     events: events::Events,
@@ -217,6 +220,7 @@ impl Exchange {
             orders: BTreeMap::new(),
             order_expiries: BTreeSet::new(),
             waiting: orders::Waiting::default(),
+            rfq: rfq::Desk::default(),
             conns: BTreeMap::new(),
             topics: BTreeMap::new(),
             events: events::Events::default(),
@@ -246,6 +250,7 @@ impl Exchange {
         let tier = seed.tier.unwrap_or(self.settings.tier);
         let wallet = self.wallets.entry(seed.wallet).or_insert_with(|| Wallet::new(tier, at));
         wallet.subaccounts.push(seed.subaccount);
+        wallet.rfq_maker |= seed.rfq_maker;
         let scopes = keys::Scopes::from_names(seed.scopes.iter().map(String::as_str)).unwrap_or_default();
         let key = keys::SessionKey {
             expiry_s: seed.session_expiry_s,

@@ -148,7 +148,7 @@ pub struct TradeRow {
     pub trade_id: Uuid,
     /// Protocol operation.
     pub op_uuid: Uuid,
-    /// Order filled.
+    /// Order filled; for a quote, the quote's name.
     pub order: OrderId,
     /// Its label.
     pub label: String,

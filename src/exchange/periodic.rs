@@ -74,7 +74,9 @@ impl Exchange {
         let channels = if self.topics.is_empty() { Nanos::MAX } else { books.min(tickers) };
         let expiry = self.order_expiries.first().map_or(Nanos::MAX, |(s, _)| Nanos(s.saturating_mul(SEC)));
         let released = self.waiting.next().unwrap_or(Nanos::MAX);
-        Some([sample, settle, interest, channels, options, expiry, released].into_iter().min().unwrap_or(Nanos::MAX))
+        let window = self.rfq.next_expiry().unwrap_or(Nanos::MAX);
+        let due = [sample, settle, interest, channels, options, expiry, released, window];
+        Some(due.into_iter().min().unwrap_or(Nanos::MAX))
     }
 
     /// Does everything due by `at`, in order of time where order matters.
@@ -82,6 +84,7 @@ impl Exchange {
         self.advance(at);
         self.release_waiting(at, out);
         self.expire_orders(at);
+        self.expire_rfqs(at);
         if self.due.options <= at {
             self.due.options = self.tend_options(at);
         }

@@ -44,7 +44,7 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// The codes this exchange can send, with their messages.
-pub const CODES: [(i64, &str); 52] = [
+pub const CODES: [(i64, &str); 68] = [
     (-32000, "Rate limit exceeded"),
     (-32100, "Number of concurrent websocket clients limit exceeded"),
     (-32600, "Invalid Request"),
@@ -52,6 +52,8 @@ pub const CODES: [(i64, &str); 52] = [
     (-32602, "Invalid params"),
     (-32603, "Internal error"),
     (-32700, "Parse error"),
+    (8500, "Counterparty insufficient funds"),
+    (8501, "Counterparty max fee order param is too low"),
     (10003, "Subaccount mismatch"),
     (11000, "Insufficient funds"),
     (11003, "Order already cancelled"),
@@ -80,6 +82,18 @@ pub const CODES: [(i64, &str); 52] = [
     (11027, "Subaccount under liquidation"),
     (11028, "Replaced order filled amount mismatch"),
     (11054, "Replace not supported for this order type"),
+    (11100, "RFQ leg instruments not unique"),
+    (11101, "RFQ not found"),
+    (11102, "Quote not found"),
+    (11103, "Quote leg does not match RFQ leg"),
+    (11104, "Requested quote or RFQ is not open"),
+    (11105, "Requested quote id references a different RFQ"),
+    (11106, "Invalid RFQ counterparty"),
+    (11108, "RFQ partial fill percentage is too high"),
+    (11109, "RFQ filled direction is locked"),
+    (11110, "Quote taker cost is higher than the orderbook"),
+    (11112, "Too many RFQ legs"),
+    (11113, "Too many RFQ counterparties"),
     (12000, "Asset not found"),
     (12001, "Instrument not found"),
     (12002, "Currency not found"),
@@ -93,6 +107,8 @@ pub const CODES: [(i64, &str); 52] = [
     (14021, "Header wallet missing"),
     (14022, "Subscription to private channel failed"),
     (14026, "Session key not found"),
+    (14027, "Unauthorized as RFQ maker"),
+    (14028, "Cross currency RFQ not supported"),
     (14029, "Session key IP not whitelisted"),
     (14030, "Session key expired"),
     (14031, "Unauthorized key scope"),

@@ -113,7 +113,9 @@ impl Exchange {
                 wallet.allow(caller.wallet, caller.signer, Need::Read, Some(*sub), call.at).map_err(refused)
             }
             Channel::Rfqs(wallet) => match call.known() {
-                Ok(caller) if caller.wallet == *wallet => Ok(()),
+                Ok(caller) if caller.wallet == *wallet => {
+                    self.wallet(*wallet).and_then(|w| w.makes_quotes(*wallet)).map_err(refused)
+                }
                 _ => Err(refused(Refusal::because(14020, wallet.to_string()))),
             },
             _ => Ok(()),
@@ -165,12 +167,14 @@ fn get_account(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> 
     now(json!({
         "wallet": address.to_string(), "subaccount_ids": wallet.subaccounts,
         "fallback_subaccount_id": 0, "creation_timestamp_sec": wallet.created_s,
-        "cancel_on_disconnect": wallet.cancel_on_disconnect, "is_rfq_maker": false, "referral_code": null,
+        "cancel_on_disconnect": wallet.cancel_on_disconnect, "is_rfq_maker": wallet.rfq_maker, "referral_code": null,
         "whitelisted_recipients": [],
         "websocket_matching_tps": matching, "websocket_non_matching_tps": other,
         "websocket_option_tps": instrument, "websocket_perp_tps": instrument,
         "per_endpoint_tps": {
             "private/cancel_all": limits::CANCEL_ALL_TPS, "private/cancel_by_label": limits::CANCEL_BY_LABEL_TPS,
+            "private/send_quote": limits::QUOTE_TPS, "private/replace_quote": limits::QUOTE_TPS,
+            "private/cancel_quote": limits::QUOTE_TPS,
         },
         "fee_info": {
             "base_fee_discount": "0", "rfq_maker_discount": "0", "rfq_taker_discount": "0",

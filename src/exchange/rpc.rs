@@ -1,7 +1,7 @@
 //! Requests in, replies out: JSON-RPC framing, authentication, budgets, and the table of methods.
 
 use super::keys::Need;
-use super::limits::{CANCEL_ALL_TPS, CANCEL_BY_LABEL_TPS, Class};
+use super::limits::{CANCEL_ALL_TPS, CANCEL_BY_LABEL_TPS, Class, QUOTE_TPS};
 use super::outbox::{ConnId, HttpTicket, Out, Outbox};
 use super::params::{Params, parse_address};
 use super::session::{Caller, Connection};
@@ -68,6 +68,11 @@ impl Method {
         Method { name, class: Class::Matching, handler }
     }
 
+    /// A quote method, charged to a budget of its own.
+    pub const fn quoting(name: &'static str, handler: Handler) -> Method {
+        Method { name, class: Class::Endpoint(name, QUOTE_TPS), handler }
+    }
+
     fn is_private(&self) -> bool {
         self.name.starts_with("private/")
     }
@@ -86,13 +91,15 @@ impl Method {
 }
 
 fn find_method(name: &str) -> Option<&'static Method> {
-    let tables: [&'static [Method]; 8] = [
+    let tables: [&'static [Method]; 10] = [
         super::public::METHODS,
         super::registry::METHODS,
         super::orders::METHODS,
         super::cancels::METHODS,
         super::portfolio::METHODS,
         super::history::METHODS,
+        super::rfq::TAKER_METHODS,
+        super::rfq::MAKER_METHODS,
         super::debug::METHODS,
         super::options::METHODS,
     ];

@@ -111,10 +111,12 @@ pub struct AccountSeed {
     pub balances: Vec<(String, Decimal)>,
     /// Request budgets, if not the exchange's default.
     pub tier: Option<Tier>,
+    /// May answer requests for quotes (Derive 14027).
+    pub rfq_maker: bool,
 }
 
 /// Deterministic accounts for developers: the same seed always prints the same keys. These keys guard nothing;
-/// they are derived from a public number.
+/// they are derived from a public number. All but the first may answer requests for quotes.
 pub fn developer_accounts(seed: u64, count: usize) -> Vec<AccountSeed> {
     (0..count).map(|place| developer_account(seed, place)).collect()
 }
@@ -135,6 +137,7 @@ fn developer_account(seed: u64, place: usize) -> AccountSeed {
             .map(|(asset, amount)| (asset.to_string(), Decimal::from(amount)))
             .to_vec(),
         tier: None,
+        rfq_maker: place > 0,
     }
 }
 

@@ -269,7 +269,13 @@ mod tests {
         let mark = price("2140");
         fair.on_ticker(at, &Ticker { venue_at: at, mark, index: mark, ..Ticker::default() });
         fair.on_external(at, &quote(1, "1999.5", "2000.5"));
-        fair.on_ratio(&RatioRound { feed: 0, ratio: "1.07".parse().expect("literal"), updated_at: at, read_at: at });
+        fair.on_ratio(&RatioRound {
+            feed: 0,
+            ratio: "1.07".parse().expect("literal"),
+            updated_at: at,
+            read_at: at,
+            past: None,
+        });
         fair
     }
 
@@ -295,8 +301,13 @@ mod tests {
         assert_eq!(crossed.opinion(at).fair, Price::ZERO);
 
         let mut depegged = fed(at);
-        let round =
-            |ratio: &str| RatioRound { feed: 0, ratio: ratio.parse().expect("literal"), updated_at: at, read_at: at };
+        let round = |ratio: &str| RatioRound {
+            feed: 0,
+            ratio: ratio.parse().expect("literal"),
+            updated_at: at,
+            read_at: at,
+            past: None,
+        };
         depegged.on_ratio(&round("1.0593"));
         assert_eq!(depegged.opinion(at).guards, Guards::NONE);
         depegged.on_ratio(&round("1.0592"));
@@ -344,7 +355,8 @@ mod tests {
         assert!(!fair.on_external(at.plus(SEC), &quote(7, "1999.5", "2000.5")));
         assert!(fair.on_external(at.plus(2 * SEC), &quote(7, "1999.5", "2000.5")));
 
-        let round = RatioRound { feed: 0, ratio: Ratio::ONE, updated_at: at.plus(3_600 * SEC), read_at: at };
+        let round =
+            RatioRound { feed: 0, ratio: Ratio::ONE, updated_at: at.plus(3_600 * SEC), read_at: at, past: None };
         assert!(!fair.on_ratio(&round), "it would never grow stale");
     }
 }

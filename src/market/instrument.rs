@@ -1,7 +1,8 @@
 //! What an instrument is: its scale, limits and fees, and the rounding that respects them.
 
-use crate::base::ids::{InstrumentId, Side};
+use crate::base::ids::{InstrumentId, Name, Right, Side};
 use crate::base::num::{Amount, Cash, Price, Ratio, Rounding};
+use crate::base::time::{Nanos, SEC};
 
 /// Kind of instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,17 +15,66 @@ pub enum Kind {
     Option,
 }
 
+/// What an option pays on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionTerms {
+    /// Expiry, unix seconds.
+    pub expiry_s: u64,
+    /// Strike.
+    pub strike: Price,
+    /// Call or put.
+    pub right: Right,
+}
+
+impl OptionTerms {
+    /// Seconds left, negative once expired.
+    pub fn seconds_left(&self, at: Nanos) -> i64 {
+        self.expiry_s as i64 - at.secs() as i64
+    }
+
+    /// The moment of expiry.
+    pub fn expires_at(&self) -> Nanos {
+        Nanos(self.expiry_s.saturating_mul(SEC))
+    }
+
+    /// What one unit pays at a settlement price.
+    pub fn payoff(&self, settlement: Price) -> Price {
+        let inside = match self.right {
+            Right::Call => settlement - self.strike,
+            Right::Put => self.strike - settlement,
+        };
+        inside.max(Price::ZERO)
+    }
+}
+
+/// A change of the instrument table while running: options come and go every day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// This place now holds this instrument, whatever it held before.
+    Listed {
+        /// The instrument; its id is the place.
+        instrument: Instrument,
+        /// Its ticker is wanted.
+        watched: bool,
+    },
+    /// This place is empty.
+    Delisted {
+        /// The place.
+        id: InstrumentId,
+    },
+}
+
 /// Static facts of one instrument, as the venue lists them.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Instrument {
     /// Place in the table.
     pub id: InstrumentId,
     /// Venue name, e.g. `ETH-PERP`.
-    pub name: String,
+    pub name: Name,
     /// Kind.
     pub kind: Kind,
     /// Base currency, e.g. `ETH`.
-    pub base_currency: String,
+    pub base_currency: Name,
     /// Asset contract identifier (word 0 of signed trade data).
     pub asset: [u8; 20],
     /// Asset sub-id (word 1 of signed trade data).
@@ -43,6 +93,10 @@ pub struct Instrument {
     pub taker_fee: Ratio,
     /// Fixed fee per taker order.
     pub base_fee: Cash,
+    /// Cap of an option's fee as a share of its mark; zero for none.
+    pub mark_fee_cap: Ratio,
+    /// Expiry, strike and right of an option.
+    pub option: Option<OptionTerms>,
     /// Listed and trading.
     pub active: bool,
 }

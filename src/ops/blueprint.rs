@@ -16,7 +16,7 @@ use crate::engine::ports::{Clock, Key, Store, Transport};
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
 use crate::msg::CurrencyId;
-use crate::risk::limits::Limits;
+use crate::risk::limits::{Limits, Mandate};
 use crate::strategy::basis::{Basis, Params};
 use crate::topology::Parts;
 
@@ -84,9 +84,11 @@ impl Blueprint {
 
     /// Every (subaccount, instrument) that may be signed for.
     fn pairs(&self) -> Vec<(SubaccountId, &Instrument)> {
-        let both =
-            |plan: &VaultPlan| [plan.book.base, plan.book.perp].map(|id| (plan.book.subaccount, self.instrument(id)));
-        self.vaults.iter().flat_map(both).collect()
+        let pairs = |plan: &VaultPlan| {
+            let subaccount = plan.book.subaccount;
+            std::iter::once(plan.book.base).chain(plan.book.perp).map(move |id| (subaccount, self.instrument(id)))
+        };
+        self.vaults.iter().flat_map(pairs).collect()
     }
 
     /// Channels of market data: the ticker for marks, bands and funding, the book for its top.
@@ -99,7 +101,10 @@ impl Blueprint {
 
     fn models(&self) -> Vec<(InstrumentId, Model)> {
         let mut models: Vec<(InstrumentId, Model)> = Vec::new();
-        let wanted = self.vaults.iter().flat_map(|v| [(v.book.base, v.base_model), (v.book.perp, v.perp_model)]);
+        let both = |v: &VaultPlan| {
+            std::iter::once((v.book.base, v.base_model)).chain(v.book.perp.map(|perp| (perp, v.perp_model)))
+        };
+        let wanted = self.vaults.iter().flat_map(both);
         for (instrument, model) in wanted {
             if !models.iter().any(|(known, _)| *known == instrument) {
                 models.push((instrument, model));
@@ -118,12 +123,14 @@ impl Blueprint {
     {
         let Outside { wires: [public, external, private], clock, key, store } = outside;
         let seats = self.vaults.iter().map(|plan| {
-            let [base, mut perp] = [plan.book.base, plan.book.perp].map(|id| self.instrument(id).clone());
+            let perp = plan.book.perp.expect("a basis vault hedges with a perp");
+            let [base, mut perp] = [plan.book.base, perp].map(|id| self.instrument(id).clone());
             // A hedge wished for whole but larger than the vault may trade at once would be refused for ever.
             perp.max_amount = perp.max_amount.min(plan.limits.hedge_amount_max);
             Seat::new(plan.book.vault, base, perp, Basis::new(plan.params))
         });
-        let plans = self.vaults.iter().map(|plan| Plan { book: plan.book, limits: plan.limits }).collect();
+        let plans =
+            self.vaults.iter().map(|plan| Plan { book: plan.book, mandate: Mandate::Basis(plan.limits) }).collect();
         let members: Vec<Member> = self
             .vaults
             .iter()

@@ -175,7 +175,7 @@ async fn read_instruments(rest: &Rest, names: &[String]) -> Result<Vec<Instrumen
             .into_iter()
             .next()
             .ok_or_else(|| wrong("the venue does not list it".to_owned()))?;
-        if listing.instrument.name != *name {
+        if listing.instrument.name.as_str() != name {
             return Err(wrong(format!("the venue answered about {}", listing.instrument.name)));
         }
         if !listing.instrument.active {
@@ -321,7 +321,7 @@ async fn check_chain(
     let ours = hex::encode_prefixed(OrderTemplate::new(claims.dialect, &frame).digest(&terms));
     let params = json!({
         "subaccount_id": subaccount.0,
-        "instrument_name": instrument.name,
+        "instrument_name": instrument.name.as_str(),
         "direction": "buy",
         "amount": terms.amount.to_string(),
         "limit_price": terms.price.to_string(),

@@ -65,13 +65,13 @@ impl Message for Failed {
 pub struct Clerk {
     notices: Receiver<Notice>,
     news: News,
-    perps: Vec<InstrumentId>,
+    perps: Vec<Option<InstrumentId>>,
     troubles: Troubles,
 }
 
 impl Clerk {
     /// `perps` names each vault's perp, to tell fills apart.
-    pub fn new(notices: Receiver<Notice>, perps: Vec<InstrumentId>) -> Clerk {
+    pub fn new(notices: Receiver<Notice>, perps: Vec<Option<InstrumentId>>) -> Clerk {
         let news = News::new(perps.len());
         Clerk { notices, news, perps, troubles: Troubles::default() }
     }
@@ -79,7 +79,7 @@ impl Clerk {
     fn collect(&mut self) {
         while let Some(notice) = self.notices.receive() {
             let perps = &self.perps;
-            let is_perp = |vault: usize, fill: &Fill| perps.get(vault) == Some(&fill.instrument);
+            let is_perp = |vault: usize, fill: &Fill| perps.get(vault) == Some(&Some(fill.instrument));
             self.news.take(is_perp, notice);
         }
     }
@@ -263,8 +263,8 @@ pub fn read_borrow_rate(result: &str) -> Result<Ratio, String> {
 pub struct Plan {
     /// Lanes.
     pub ends: ControlEnds,
-    /// Each vault's perp.
-    pub perps: Vec<InstrumentId>,
+    /// Each vault's perp, where it has one.
+    pub perps: Vec<Option<InstrumentId>>,
     /// Aggregators to poll.
     pub ratios: Vec<RatioSource>,
     /// How often.

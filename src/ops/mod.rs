@@ -7,3 +7,4 @@ pub mod engine;
 pub mod news;
 pub mod report;
 pub mod rest;
+pub mod roster;

@@ -86,6 +86,8 @@ impl News {
             | Notice::Hedged { vault, .. }
             | Notice::Mode { vault, .. }
             | Notice::Alarm { vault, .. }
+            | Notice::Phase { vault, .. }
+            | Notice::Demand { vault, .. }
             | Notice::Sample { vault, .. } => usize::from(vault.0),
         };
         let Some(news) = self.vaults.get_mut(vault) else { return };
@@ -103,7 +105,7 @@ impl News {
             }
             Notice::Mode { mode, .. } => news.modes.push((now, mode)),
             Notice::Alarm { alarm, .. } if news.alarms.len() < ALARMS_MAX => news.alarms.push((now, alarm)),
-            Notice::Alarm { .. } => {}
+            Notice::Alarm { .. } | Notice::Phase { .. } | Notice::Demand { .. } => {}
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::base::num::{Amount, Cash, Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::instrument::{Instrument, Kind};
 use crate::msg::{Guards, Life, Mode, Purpose, TimeInForce, Value, Wish};
-use crate::risk::limits::Limits;
+use crate::risk::limits::{Limits, Mandate};
+use crate::risk::option_checks::OPTION_CHECKS;
 
 /// Everything a check may look at.
 pub struct Case<'a> {
@@ -73,6 +74,14 @@ pub const CHECKS: [Check; CHECK_COUNT] = [
     Check { name: "unexpired", passes: unexpired },
 ];
 
+/// Names of the rows a vault's wishes are held against, in order: one per place of its refusal counters.
+pub fn row_names(mandate: &Mandate) -> [&'static str; CHECK_COUNT] {
+    match mandate {
+        Mandate::Basis(_) => CHECKS.each_ref().map(|check| check.name),
+        Mandate::Options(_) => OPTION_CHECKS.each_ref().map(|check| check.name),
+    }
+}
+
 /// Index of the first row that refuses.
 pub fn refusal(case: &Case<'_>) -> Option<usize> {
     CHECKS.iter().position(|check| !(check.passes)(case))
@@ -109,7 +118,8 @@ impl Case<'_> {
     fn worst_position(&self, side: Side) -> (Amount, Amount) {
         let holdings = self.ledger.holdings();
         let book = self.ledger.book();
-        let (base, perp) = (self.worst(book.base, side), self.worst(book.perp, side));
+        let base = self.worst(book.base, side);
+        let perp = book.perp.map_or(Amount::ZERO, |perp| self.worst(perp, side));
         match side {
             Side::Buy => (holdings.base + base, holdings.perp + perp),
             Side::Sell => (holdings.base - base, holdings.perp - perp),
@@ -154,7 +164,8 @@ fn known(case: &Case<'_>) -> bool {
                 && instrument.kind == Kind::Spot
                 && case.wish.tif == TimeInForce::PostOnly
         }
-        Purpose::Hedge => instrument.id == case.ledger.book().perp && instrument.kind == Kind::Perp,
+        Purpose::Hedge => Some(instrument.id) == case.ledger.book().perp && instrument.kind == Kind::Perp,
+        Purpose::Write | Purpose::Convert | Purpose::Package => false,
     };
     instrument.active && purpose_fits
 }
@@ -176,6 +187,7 @@ fn sized(case: &Case<'_>) -> bool {
     let amount_max = match case.wish.purpose {
         Purpose::Quote => case.limits.quote_amount_max,
         Purpose::Hedge => case.limits.hedge_amount_max,
+        Purpose::Write | Purpose::Convert | Purpose::Package => Amount::ZERO,
     };
     case.wish.amount <= amount_max && case.wish.price.times(case.wish.amount) <= case.limits.notional_max
 }
@@ -308,6 +320,7 @@ fn paced(case: &Case<'_>) -> bool {
     let fills_max = match case.wish.purpose {
         Purpose::Quote => case.limits.fills_per_minute_max,
         Purpose::Hedge => case.limits.fills_per_minute_max.saturating_mul(2),
+        Purpose::Write | Purpose::Convert | Purpose::Package => 0,
     };
     case.budget_left > 0 && case.fills_last_minute < fills_max
 }

@@ -1,6 +1,104 @@
 //! The limits of one vault. They may be tightened while running and loosened only by a restart.
 
-use crate::base::num::{Amount, Cash, Ratio};
+use crate::base::ids::Side;
+use crate::base::num::{Amount, Cash, Price, Ratio};
+use crate::msg::Product;
+
+/// What a vault may do at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mandate {
+    /// Delta-1 Basis.
+    Basis(Limits),
+    /// Harvest, Safe Harvest, Maxi or BULL.
+    Options(OptionLimits),
+}
+
+impl Mandate {
+    /// Fills per minute at which the vault drains.
+    pub const fn fills_per_minute_max(&self) -> u32 {
+        match self {
+            Mandate::Basis(limits) => limits.fills_per_minute_max,
+            Mandate::Options(limits) => limits.fills_per_minute_max,
+        }
+    }
+
+    /// Cash difference to the venue that rounding and accrual explain.
+    pub const fn cash_tolerance(&self) -> Cash {
+        match self {
+            Mandate::Basis(limits) => limits.cash_tolerance,
+            Mandate::Options(limits) => limits.cash_tolerance,
+        }
+    }
+
+    /// Decay of the sum of losses against mark, per second in 1e-18. Option vaults sell below mark on purpose, within
+    /// their own price limits, and keep no such sum.
+    pub const fn loss_decay_e18(&self) -> i128 {
+        match self {
+            Mandate::Basis(limits) => limits.loss_decay_e18,
+            Mandate::Options(_) => 0,
+        }
+    }
+}
+
+/// Hard limits of an option vault (strategy specification §2.3 to §2.5, §2.12); its strategy's own are tighter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OptionLimits {
+    /// What it may trade.
+    pub product: Product,
+    /// Lowest delta of a covered call at mark volatility.
+    pub delta_min: Ratio,
+    /// Highest delta of a covered call at mark volatility.
+    pub delta_max: Ratio,
+    /// A call is sold for more than Black-76 gives at this share of mark volatility.
+    pub vol_factor_min: Ratio,
+    /// Lowest implied volatility a call is sold at.
+    pub iv_min: Ratio,
+    /// Distance of a spread's strikes.
+    pub strike_diff: Price,
+    /// Lowest mark of a spread over its strike distance.
+    pub spread_ratio_min: Ratio,
+    /// Highest mark of a spread over its strike distance.
+    pub spread_ratio_max: Ratio,
+    /// Sellers receive at least this share of the mark; buyers pay at most this multiple of it.
+    pub mark_tolerance: Ratio,
+    /// Strike distance × units as a share of the vault's value, at most.
+    pub tvl_share_max: Ratio,
+    /// Shortest life of an option traded.
+    pub life_s_min: u64,
+    /// Longest life of an option traded.
+    pub life_s_max: u64,
+    /// No option is traded while cash is below this.
+    pub cash_min: Cash,
+    /// Collateral is bought at most this far above its mark.
+    pub buy_premium_max: Ratio,
+    /// Collateral is sold at most this far below its mark.
+    pub sell_discount_max: Ratio,
+    /// Largest order or lot: options in contracts.
+    pub option_amount_max: Amount,
+    /// Largest collateral order.
+    pub collateral_amount_max: Amount,
+    /// Largest order in quote currency: index × amount for options.
+    pub notional_max: Cash,
+    /// Fills per minute at which the vault drains.
+    pub fills_per_minute_max: u32,
+    /// Life of a signature (Derive: 300 s at least; mandate: below 600 s).
+    pub order_life_ns: u64,
+    /// The venue must refuse an order arriving later than this after approval.
+    pub reject_after_ns: u64,
+    /// Largest tolerated distance between our clock and the venue's.
+    pub clock_offset_ns_max: u64,
+    /// Oldest usable value.
+    pub value_age_ns_max: u64,
+    /// Cash difference to the venue that rounding and accrual explain.
+    pub cash_tolerance: Cash,
+}
+
+impl OptionLimits {
+    /// True for a vault that writes options and is paid for it.
+    pub const fn sells(&self) -> bool {
+        matches!(self.product.side(), Side::Sell)
+    }
+}
 
 /// Hard limits; the strategy's own are tighter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,6 +3,9 @@
 pub mod checks;
 pub mod limits;
 pub mod nonces;
+pub mod option_case;
+pub mod option_checks;
+pub mod option_grant;
 pub mod order;
 pub mod pacing;
 

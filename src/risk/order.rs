@@ -1,9 +1,9 @@
 //! An order that has passed every check. Its fields are private: nothing else can make one or change it.
 
 use crate::base::ids::{Epoch, InstrumentId, Nonce, Side, SubaccountId, VaultId};
-use crate::base::num::{Amount, Price};
+use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::Nanos;
-use crate::msg::{Purpose, TimeInForce, Trace, Wish};
+use crate::msg::{Deal, Milestone, Purpose, Stage, TimeInForce, Trace, Wish};
 
 /// The order a replacement takes the place of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,7 +77,92 @@ readers! {
 
 impl Order {
     /// Notes the moment of a stage in its trace.
-    pub fn stamp(&mut self, stage: crate::msg::Stage, at: Nanos) {
+    pub fn stamp(&mut self, stage: Stage, at: Nanos) {
         self.trace.stamp(stage, at);
+    }
+}
+
+/// Permission to sign and send one execution of a quote. Made by the checks only.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Execution {
+    pub(super) trace: Trace,
+    pub(super) vault: VaultId,
+    pub(super) subaccount: SubaccountId,
+    pub(super) epoch: Epoch,
+    pub(super) nonce: Nonce,
+    pub(super) deal: Deal,
+    pub(super) max_fee: Cash,
+    pub(super) expires_s: u64,
+    pub(super) late_after: Nanos,
+}
+
+impl Execution {
+    /// Where the time went.
+    pub fn trace(&self) -> Trace {
+        self.trace
+    }
+    /// Whose.
+    pub fn vault(&self) -> VaultId {
+        self.vault
+    }
+    /// For which subaccount.
+    pub fn subaccount(&self) -> SubaccountId {
+        self.subaccount
+    }
+    /// Epoch it was approved in.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+    /// Its name.
+    pub fn nonce(&self) -> Nonce {
+        self.nonce
+    }
+    /// What is executed.
+    pub fn deal(&self) -> &Deal {
+        &self.deal
+    }
+    /// Most that may be charged as fees for the whole package, in quote currency.
+    pub fn max_fee(&self) -> Cash {
+        self.max_fee
+    }
+    /// When its signature expires, venue unix seconds.
+    pub fn expires_s(&self) -> u64 {
+        self.expires_s
+    }
+    /// It must not leave later than this, our clock.
+    pub fn late_after(&self) -> Nanos {
+        self.late_after
+    }
+    /// Notes the moment of a stage.
+    pub fn stamp(&mut self, stage: Stage, at: Nanos) {
+        self.trace.stamp(stage, at);
+    }
+}
+
+/// What risk hands to the signer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
+pub enum Granted {
+    /// An order to sign.
+    Order(Order),
+    /// An execution to sign.
+    Execution(Execution),
+    /// A phase a vault has entered: journaled only.
+    Milestone {
+        /// Whose.
+        vault: VaultId,
+        /// Which.
+        milestone: Milestone,
+    },
+}
+
+impl Granted {
+    /// Notes the moment of a stage where there is a trace.
+    pub fn stamp(&mut self, stage: Stage, at: Nanos) {
+        match self {
+            Granted::Order(order) => order.stamp(stage, at),
+            Granted::Execution(execution) => execution.stamp(stage, at),
+            Granted::Milestone { .. } => {}
+        }
     }
 }

@@ -11,11 +11,13 @@ use crate::market::instrument::{Instrument, Kind};
 use crate::msg::{CurrencyId, Guards, Mode, Purpose, Snapshot, TimeInForce, Value, Wish};
 
 const NOW: Nanos = Nanos(1_000 * SEC);
+const PERP: InstrumentId = InstrumentId(1);
 const BOOK: Book = Book {
     vault: VaultId(0),
     subaccount: SubaccountId(7),
     base: InstrumentId(0),
-    perp: InstrumentId(1),
+    perp: Some(PERP),
+    options: None,
     base_currency: CurrencyId(1),
     cash_currency: CurrencyId(0),
 };
@@ -52,9 +54,9 @@ struct Scene {
 fn instrument(id: u16, kind: Kind) -> Instrument {
     Instrument {
         id: InstrumentId(id),
-        name: String::new(),
+        name: Default::default(),
         kind,
-        base_currency: String::new(),
+        base_currency: Default::default(),
         asset: [0; 20],
         sub_id: 0,
         tick: price("0.1"),
@@ -64,6 +66,8 @@ fn instrument(id: u16, kind: Kind) -> Instrument {
         maker_fee: Ratio::ZERO,
         taker_fee: Ratio::from_bps(3),
         base_fee: Cash::ZERO,
+        mark_fee_cap: Default::default(),
+        option: None,
         active: true,
     }
 }
@@ -139,7 +143,7 @@ fn quote(side: Side, at: &str, quantity: &str) -> Wish {
 }
 
 fn hedge(side: Side, at: &str, quantity: &str) -> Wish {
-    Wish { instrument: BOOK.perp, tif: TimeInForce::Ioc, purpose: Purpose::Hedge, ..quote(side, at, quantity) }
+    Wish { instrument: PERP, tif: TimeInForce::Ioc, purpose: Purpose::Hedge, ..quote(side, at, quantity) }
 }
 
 fn hold(scene: &mut Scene, base: &str, cash: i64, perp: &str) {
@@ -155,7 +159,7 @@ fn hold(scene: &mut Scene, base: &str, cash: i64, perp: &str) {
         },
         Snapshot::Collateral { currency: BOOK.base_currency, amount: Price::ONE.times(amount(base)) },
         Snapshot::Collateral { currency: BOOK.cash_currency, amount: Cash::whole(cash) },
-        Snapshot::Position { instrument: BOOK.perp, amount: amount(perp), mark, unsettled: Cash::ZERO, funding },
+        Snapshot::Position { instrument: PERP, amount: amount(perp), mark, unsettled: Cash::ZERO, funding },
         Snapshot::End { asked_at: NOW },
     ];
     scene.ledger = Ledger::new(BOOK);

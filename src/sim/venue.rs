@@ -2,23 +2,42 @@
 //! sockets. The same seed gives the same run, message by message.
 
 use crate::base::num::Ratio;
-use crate::base::time::{MS, Nanos};
+use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::actor::Turn;
 use crate::exchange::server::World;
 use crate::exchange::world::path::Coin;
 use crate::exchange::world::{MarketWorld, WorldSettings};
 use crate::exchange::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SubaccountReport};
-use crate::msg::{Command, RatioRound};
+use crate::msg::{Command, PastRatio, RatioRound};
 use crate::ops::control::read_borrow_rate;
 use crate::sim::ports::{SimClock, Wire};
 use crate::topology::ControlEnds;
+use rust_decimal::Decimal;
 
 /// How long a text travels one way.
 const LATENCY_NS: u64 = 300_000;
-/// Longest stretch between two looks.
+/// Longest stretch between two looks, unless a pace says otherwise.
 const STEP_NS: u64 = MS;
+/// Looks a leap may take to let every text under way arrive.
+const SETTLING_LOOKS: u32 = 256;
 /// How often the ratio feeds are read.
 const RATIO_NS: u64 = 1_000 * MS;
+
+/// How virtual time passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// Every event at its own moment, and a look at least every `stretch_ns`.
+    Busy {
+        /// Longest stretch between two looks.
+        stretch_ns: u64,
+    },
+    /// Leaps to the multiples of `step_ns`: what happened meanwhile is told once, on arrival, before the engine's own
+    /// timers look. For stages in which nobody trades.
+    Quiet {
+        /// Length of a leap.
+        step_ns: u64,
+    },
+}
 
 /// One simulated venue with the engine attached to it.
 pub struct SimVenue {
@@ -32,8 +51,12 @@ pub struct SimVenue {
     connections: [Option<ConnId>; 2],
     outbox: Outbox,
     ratios_due: Nanos,
+    ratio_feeds: Vec<u8>,
+    look_back_ns: Option<u64>,
     external_step: u64,
     update_id: u64,
+    looks: u64,
+    opened: u64,
 }
 
 /// Places of the wires.
@@ -45,6 +68,7 @@ impl SimVenue {
     /// Opens the exchange at `start` and connects three wires: public, external, private.
     pub fn open(settings: Settings, world: WorldSettings, start: Nanos) -> SimVenue {
         let mut exchange = Exchange::new(settings, start);
+        let ratio_feeds = if world.options.is_some() { vec![0, 1, 2] } else { vec![0, 1] };
         let mut world = MarketWorld::new(world);
         let mut outbox = Outbox::new();
         world.start(&mut exchange, start, &mut outbox);
@@ -61,8 +85,12 @@ impl SimVenue {
             connections,
             outbox,
             ratios_due: start,
+            ratio_feeds,
+            look_back_ns: None,
             external_step: u64::MAX,
             update_id: 0,
+            looks: 0,
+            opened: 2,
         }
     }
 
@@ -79,6 +107,36 @@ impl SimVenue {
     /// Now.
     pub fn now(&self) -> Nanos {
         self.now
+    }
+
+    /// Moments looked at so far, leaps included.
+    pub fn looks(&self) -> u64 {
+        self.looks
+    }
+
+    /// Connections to the exchange opened so far, public and private.
+    pub fn connections_opened(&self) -> u64 {
+        self.opened
+    }
+
+    /// The world around the exchange.
+    pub fn world(&self) -> &MarketWorld {
+        &self.world
+    }
+
+    /// Names the world's feed (0 weETH, 1 LBTC, 2 sUSDe) behind each place of the engine's ratio feeds.
+    pub fn wire_ratio_feeds(&mut self, feeds: &[u8]) {
+        self.ratio_feeds = feeds.to_vec();
+    }
+
+    /// Tells with every ratio what it was so long ago, as a reader of past rounds would.
+    pub fn look_back(&mut self, by_ns: Option<u64>) {
+        self.look_back_ns = by_ns;
+    }
+
+    /// Ratio of the world's feed (0 weETH, 1 LBTC, 2 sUSDe) at a moment, also one before the start.
+    pub fn ratio_at(&self, feed: u8, at: Nanos) -> Decimal {
+        self.world.ratio_at(feed, at)
     }
 
     /// One call over the venue's HTTP side, answered at once.
@@ -106,32 +164,86 @@ impl SimVenue {
 
     /// Runs until `end`, turning the engine at every step.
     pub fn run(&mut self, end: Nanos, turns: &mut [Box<dyn Turn>], control: &mut ControlEnds) {
+        self.run_until(end, Pace::Busy { stretch_ns: STEP_NS }, turns, control);
+    }
+
+    /// Runs until `end` at a pace. A leap that reaches `end` waits there for texts under way, which takes some virtual
+    /// milliseconds more.
+    pub fn run_until(&mut self, end: Nanos, pace: Pace, turns: &mut [Box<dyn Turn>], control: &mut ControlEnds) {
         while self.now < end {
-            self.step(end, turns, control);
+            match pace {
+                Pace::Busy { stretch_ns } => self.look(end, stretch_ns.max(1), turns, control),
+                Pace::Quiet { step_ns } => self.leap(end, step_ns.max(SEC), turns, control),
+            }
         }
     }
 
     /// One step: what is due at the venue, then the engine until it has nothing left to do.
     pub fn step(&mut self, end: Nanos, turns: &mut [Box<dyn Turn>], control: &mut ControlEnds) {
-        self.now = self.next_moment(end);
+        self.look(end, STEP_NS, turns, control);
+    }
+
+    fn look(&mut self, end: Nanos, stretch_ns: u64, turns: &mut [Box<dyn Turn>], control: &mut ControlEnds) {
+        self.now = self.next_moment(end, stretch_ns);
         self.clock.advance_to(self.now);
         self.mend_connections();
         if self.world_due <= self.now {
-            self.world_due = self.world.turn(&mut self.exchange, self.now, &mut self.outbox).max(self.now.plus(1));
+            self.turn_world();
         }
         self.exchange.tick(self.now, &mut self.outbox);
         self.publish_external();
         self.publish_ratios(control);
         self.deliver();
+        self.turn_engine(turns);
+    }
+
+    /// Leaps to the next multiple of the step. Texts under way arrive first, and those of the leap arrive before the
+    /// engine looks at its clock, so that neither side takes the leap for silence.
+    fn leap(&mut self, end: Nanos, step_ns: u64, turns: &mut [Box<dyn Turn>], control: &mut ControlEnds) {
+        let target = Nanos((self.now.0 / step_ns + 1) * step_ns).min(end);
+        self.settle(target, turns, control);
+        if self.now >= target {
+            return;
+        }
+        self.now = target;
+        self.mend_connections();
+        self.turn_world();
+        self.exchange.tick(self.now, &mut self.outbox);
+        self.publish_external();
+        self.deliver();
+        self.now = self.now.plus(LATENCY_NS);
+        self.clock.advance_to(self.now);
+        self.publish_ratios(control);
+        self.turn_engine(turns);
+        self.settle(self.now.plus(SEC), turns, control);
+    }
+
+    /// Looks on in small steps until nothing is under way any more.
+    fn settle(&mut self, end: Nanos, turns: &mut [Box<dyn Turn>], control: &mut ControlEnds) {
+        for _ in 0..SETTLING_LOOKS {
+            let waiting = self.wires.iter().any(|wire| wire.next_due().is_some() || !wire.is_up());
+            if !waiting || self.now >= end {
+                return;
+            }
+            self.look(end, STEP_NS, turns, control);
+        }
+    }
+
+    fn turn_world(&mut self) {
+        self.world_due = self.world.turn(&mut self.exchange, self.now, &mut self.outbox).max(self.now.plus(1));
+    }
+
+    fn turn_engine(&mut self, turns: &mut [Box<dyn Turn>]) {
+        self.looks += 1;
         while turns.iter_mut().fold(false, |busy, turn| turn.turn() | busy) {}
         self.collect();
         self.deliver();
     }
 
-    fn next_moment(&self, end: Nanos) -> Nanos {
+    fn next_moment(&self, end: Nanos, stretch_ns: u64) -> Nanos {
         let wires = self.wires.iter().filter_map(Wire::next_due).min().unwrap_or(Nanos::MAX);
         let venue = self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due);
-        let soonest = wires.min(venue).min(self.now.plus(STEP_NS)).min(end);
+        let soonest = wires.min(venue).min(self.now.plus(stretch_ns)).min(end);
         soonest.max(self.now.plus(1))
     }
 
@@ -145,6 +257,7 @@ impl SimVenue {
                 continue;
             }
             self.connections[slot] = Some(self.exchange.connect(self.now));
+            self.opened += 1;
             self.wires[place].connect();
         }
         if !self.wires[EXTERNAL].is_up() {
@@ -161,7 +274,7 @@ impl SimVenue {
         for coin in Coin::ALL {
             self.update_id += 1;
             let bid = prices.external[coin.index()].round_dp(2);
-            let ask = bid + rust_decimal::Decimal::new(1, 2);
+            let ask = bid + Decimal::new(1, 2);
             let symbol = ["ETHUSDC", "BTCUSDC"][coin.index()];
             let text = format!(
                 r#"{{"u":{},"s":"{symbol}","b":"{bid}","B":"5.00000000","a":"{ask}","A":"5.00000000"}}"#,
@@ -183,11 +296,18 @@ impl SimVenue {
             let _ = control.commands.send(Command::BorrowRate { apr, read_at: self.now });
         }
         let prices = self.world.prices();
-        for (feed, coin) in (0u8..).zip(Coin::ALL) {
-            let Ok(ratio) = Ratio::observed(prices.ratio[coin.index()].to_string().as_bytes()) else { continue };
+        for (feed, source) in (0u8..).zip(&self.ratio_feeds) {
+            let Some(ratio) = prices.ratio.get(usize::from(*source)).and_then(observed) else { continue };
+            let past = self.look_back_ns.and_then(|by_ns| self.past_ratio(*source, by_ns));
             // A full lane only delays the round by a second.
-            let _ = control.ratios.send(RatioRound { feed, ratio, updated_at: self.now, read_at: self.now });
+            let _ = control.ratios.send(RatioRound { feed, ratio, updated_at: self.now, read_at: self.now, past });
         }
+    }
+
+    fn past_ratio(&self, source: u8, by_ns: u64) -> Option<PastRatio> {
+        let at = Nanos(self.now.0.saturating_sub(by_ns));
+        let ratio = observed(&self.world.ratio_at(source, at))?;
+        Some(PastRatio { ratio, updated_at: at, at })
     }
 
     /// Texts of the exchange to the engine.
@@ -225,4 +345,8 @@ impl SimVenue {
             self.wires[EXTERNAL].give_back(text);
         }
     }
+}
+
+fn observed(ratio: &Decimal) -> Option<Ratio> {
+    Ratio::observed(ratio.to_string().as_bytes()).ok()
 }

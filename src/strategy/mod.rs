@@ -1,6 +1,7 @@
 //! What a vault wants. A strategy is a pure function of its state, a view and a moment; it knows no venue, nonce or socket.
 
 pub mod basis;
+pub mod options;
 
 use crate::base::time::Nanos;
 use crate::market::instrument::Instrument;

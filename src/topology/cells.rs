@@ -8,6 +8,7 @@ mod inner;
 pub use edges::{GatewayCell, GatewayEnd, MarketDataCell, MarketDataEnd};
 pub use inner::{AuctionCell, PricingCell, RiskCell, RiskIn, RiskOut, SignerCell};
 
+use crate::base::ids::InstrumentId;
 use crate::base::time::{MS, Nanos};
 use crate::msg::{Feed, Market};
 
@@ -15,6 +16,8 @@ use crate::msg::{Feed, Market};
 const TICK_NS: u64 = MS;
 /// Messages one turn takes from one lane before it looks at the others.
 const BURST: usize = 64;
+/// Expiries whose signed feeds are read at once.
+const FEED_SLOTS: usize = 16;
 
 /// Tells when the next tick is due.
 #[derive(Clone, Copy, Default)]
@@ -34,12 +37,12 @@ impl Ticker {
 
 /// Conflation keys needed for market facts.
 pub fn fact_keys(instruments: usize, feeds: usize) -> usize {
-    4 * instruments + 2 * feeds + 2
+    4 * instruments + 2 * feeds + 2 + FEED_SLOTS
 }
 
 /// A fact's conflation key: facts of one key replace each other, facts of two never do.
 fn fact_key(body: &Market, instruments: usize, feeds: usize) -> usize {
-    let id = |instrument: crate::base::ids::InstrumentId| usize::from(instrument.0).min(instruments.saturating_sub(1));
+    let id = |instrument: InstrumentId| usize::from(instrument.0).min(instruments.saturating_sub(1));
     let feed = |place: u8| usize::from(place).min(feeds.saturating_sub(1));
     match body {
         Market::Ticker(ticker) => id(ticker.instrument),
@@ -48,6 +51,7 @@ fn fact_key(body: &Market, instruments: usize, feeds: usize) -> usize {
         Market::Spot(spot) => 3 * instruments + usize::from(spot.currency.0).min(instruments.saturating_sub(1)),
         Market::External(quote) => 4 * instruments + feed(quote.symbol),
         Market::Ratio(round) => 4 * instruments + feeds + feed(round.feed),
+        Market::Feeds(round) => 4 * instruments + 2 * feeds + 2 + usize::from(round.slot).min(FEED_SLOTS - 1),
         Market::Lost(Feed::Venue) => 4 * instruments + 2 * feeds,
         Market::Lost(Feed::External) => 4 * instruments + 2 * feeds + 1,
     }

@@ -134,7 +134,8 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
         vault: vault_id(0),
         subaccount: SubaccountId(account.subaccount),
         base: InstrumentId(0),
-        perp: InstrumentId(1),
+        perp: Some(InstrumentId(1)),
+        options: None,
         base_currency: currency(&currencies, "WEETH").expect("listed"),
         cash_currency: currency(&currencies, "USDC").expect("listed"),
     };

@@ -3,13 +3,15 @@
 use super::*;
 use crate::base::num::Price;
 use crate::base::time::MS;
-use crate::msg::{OrderStatus, Purpose, TimeInForce, Wish};
+use crate::msg::{Life, OrderStatus, Purpose, Snapshot, TimeInForce, Wish};
 
+const PERP: InstrumentId = InstrumentId(1);
 const BOOK: Book = Book {
     vault: VaultId(0),
     subaccount: SubaccountId(7),
     base: InstrumentId(0),
-    perp: InstrumentId(1),
+    perp: Some(PERP),
+    options: None,
     base_currency: CurrencyId(1),
     cash_currency: CurrencyId(0),
 };
@@ -214,7 +216,7 @@ fn settlement_moves_cash_but_not_value_and_interest_is_counted() {
     assert_eq!(ledger.flows().interest, Cash::whole(-1));
     assert!(!ledger.differs_from_reports(Nanos(2 * SEC)));
     let sold = Balance {
-        asset: Asset::Instrument(BOOK.perp),
+        asset: Asset::Instrument(PERP),
         previous: Cash::whole(-1),
         new: Cash::whole(-2),
         ..cash(0, 0, BalanceKind::Trade)

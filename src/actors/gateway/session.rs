@@ -1,11 +1,11 @@
 //! Login, subscriptions, clock and snapshots: what must be said at every connection before orders may leave.
 
-use super::{Member, Out, Tag, report};
+use super::{Member, Out, Tag};
 use crate::base::ids::{SubaccountId, VaultId};
 use crate::base::time::{MS, Nanos, SEC};
-use crate::derive::decode::{Heard, Reply, ReplyBody};
+use crate::derive::decode::{Reply, ReplyBody};
 use crate::derive::dialect::Address;
-use crate::derive::encode::{EncodeError, request};
+use crate::derive::encode::{EncodeError, request, rfq};
 use crate::derive::request_id::RequestKind;
 use crate::derive::seal::LoginProof;
 use crate::msg::{Report, Session as State, Snapshot, Trace, Verdict};
@@ -63,7 +63,12 @@ pub(super) struct Session {
     terms: Terms,
     phase: Phase,
     members: Box<[Member]>,
-    channels: Box<[String]>,
+    channels: Vec<String>,
+    /// Subaccounts that may have RFQs of an earlier connection.
+    traders: Vec<SubaccountId>,
+    /// Withdrawals of those RFQs that are not answered yet: number of the request, and whose.
+    clearing: Vec<(u64, SubaccountId)>,
+    subscribed: bool,
     proof: Option<LoginProof>,
     since: Nanos,
     access: u64,
@@ -89,6 +94,9 @@ impl Session {
             phase: Phase::Offline,
             members: members.into(),
             channels,
+            traders: Vec::new(),
+            clearing: Vec::new(),
+            subscribed: false,
             proof: None,
             since: Nanos::ZERO,
             access: 0,
@@ -101,6 +109,13 @@ impl Session {
             best_rtt_ns: u64::MAX,
             buffer: Box::new([0; REQUEST_BYTES]),
         }
+    }
+
+    /// From the next connection on, the RFQs of this member are withdrawn at login and its best quotes subscribed.
+    pub(super) fn add_trader(&mut self, subaccount: SubaccountId) {
+        self.channels.push(format!("{}.best.quotes", subaccount.0));
+        self.traders.push(subaccount);
+        self.clearing.reserve(self.traders.len());
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -123,6 +138,8 @@ impl Session {
         self.phase = Phase::Proving;
         self.since = at;
         self.access = 0;
+        self.clearing.clear();
+        self.subscribed = false;
         self.asked = None;
         self.budget_known = false;
         self.wanted = [false; 8];
@@ -171,7 +188,42 @@ impl Session {
                 request::set_cancel_on_disconnect(buffer, seq, &context.terms.wallet, true)
             });
         }
+        for place in 0..self.traders.len() {
+            let subaccount = self.traders[place];
+            self.say(out, |buffer, seq, _| rfq::cancel_rfqs(buffer, seq, subaccount));
+            self.clearing.push((self.seq, subaccount));
+        }
         self.ask_time(at, out);
+    }
+
+    /// The venue has answered a withdrawal of all RFQs: whose are gone, if they are.
+    pub(super) fn on_cleared(&mut self, reply: &Reply, out: &mut Out) -> Option<SubaccountId> {
+        let place = self.clearing.iter().position(|(seq, _)| *seq == reply.id.number)?;
+        match reply.body {
+            ReplyBody::Cancelled { .. } => Some(self.clearing.swap_remove(place).1),
+            ReplyBody::Failed { code, verdict } => {
+                self.refused(code, verdict, out);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// The session is usable once everything said at login has been answered.
+    pub(super) fn come_up(&mut self, out: &mut Out) {
+        if self.phase == Phase::Subscribing && self.subscribed && self.clearing.is_empty() {
+            self.phase = Phase::Up;
+            out.report(Trace::default(), Report::Session(State::Up));
+        }
+    }
+
+    /// Rate limits and hiccups heal by reconnecting; a refusal needs a person.
+    fn refused(&mut self, code: i32, verdict: Verdict, out: &mut Out) {
+        if matches!(verdict, Verdict::Halt | Verdict::Refused) {
+            self.reject(code, out);
+        } else {
+            out.drop_connection = true;
+        }
     }
 
     fn ask_time(&mut self, at: Nanos, out: &mut Out) {
@@ -224,15 +276,7 @@ impl Session {
         }
     }
 
-    pub(super) fn on_heard(&mut self, at: Nanos, trace: Trace, item: &Heard, out: &mut Out) {
-        if let Some(body) = report(item) {
-            out.report(trace, body);
-        } else if let Heard::Reply(reply) = item {
-            self.on_reply(at, reply, out);
-        }
-    }
-
-    fn on_reply(&mut self, at: Nanos, reply: &Reply, out: &mut Out) {
+    pub(super) fn on_reply(&mut self, at: Nanos, reply: &Reply, out: &mut Out) {
         match (reply.id.kind, reply.body) {
             (_, ReplyBody::Access { subaccount }) => {
                 if let Some(place) = self.members.iter().position(|member| member.subaccount == subaccount) {
@@ -241,19 +285,14 @@ impl Session {
             }
             (RequestKind::Login, ReplyBody::LoggedIn { .. }) => self.on_logged_in(at, out),
             (RequestKind::Login | RequestKind::Subscribe, ReplyBody::Failed { code, verdict }) => {
-                // Rate limits and hiccups heal by reconnecting; a refusal needs a person.
-                if matches!(verdict, Verdict::Halt | Verdict::Refused) {
-                    self.reject(code, out);
-                } else {
-                    out.drop_connection = true;
-                }
+                self.refused(code, verdict, out);
             }
             (RequestKind::Subscribe, ReplyBody::Subscribed { refused, .. }) => {
                 if refused > 0 {
                     self.reject(0, out);
                 } else {
-                    self.phase = Phase::Up;
-                    out.report(Trace::default(), Report::Session(State::Up));
+                    self.subscribed = true;
+                    self.come_up(out);
                 }
             }
             (RequestKind::Time, ReplyBody::Time { venue_at }) if reply.id.number == self.time_seq => {

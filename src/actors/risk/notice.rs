@@ -3,7 +3,7 @@
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
-use crate::msg::{Fill, Guards, Mode};
+use crate::msg::{Concern, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase};
 use crate::risk::checks::CHECK_COUNT;
 
 /// Why a vault drains or halts, or what a person should know.
@@ -31,6 +31,8 @@ pub enum Alarm {
     },
     /// The venue reported a liquidation, a revert or a position we cannot explain.
     VenueAlarm,
+    /// The strategy says a person should look.
+    Concern(Concern),
     /// An invariant of ours does not hold; the number is its row in [`Alarm::INVARIANTS`].
     Invariant {
         /// Row.
@@ -40,7 +42,12 @@ pub enum Alarm {
 
 impl Alarm {
     /// Invariants asserted while running, by row.
-    pub const INVARIANTS: [&'static str; 2] = ["M13 perp never long", "O4 unknown orders become definite within 5 s"];
+    pub const INVARIANTS: [&'static str; 4] = [
+        "M13 perp never long",
+        "O4 unknown orders become definite within 5 s",
+        "M1 options written never exceed the collateral",
+        "M2 no leg of a spread is ever naked",
+    ];
 }
 
 /// Counters of one vault since start.
@@ -54,13 +61,23 @@ pub struct Stats {
     pub cancels: u64,
     /// Hedges granted.
     pub hedges: u64,
+    /// Orders granted that sell options.
+    pub writes: u64,
+    /// Orders granted that turn cash into collateral or back.
+    pub converts: u64,
+    /// RFQs sent.
+    pub asks: u64,
+    /// Executions granted.
+    pub executions: u64,
     /// Fills booked.
     pub fills: u64,
     /// Amount filled on the base.
     pub base_filled: Amount,
     /// Amount filled on the perp.
     pub perp_filled: Amount,
-    /// Wishes refused, by row of the checks table.
+    /// Amount filled on options, every leg counted.
+    pub options_filled: Amount,
+    /// Wishes refused, by row of the checks table of the vault's mandate.
     pub refused: [u64; CHECK_COUNT],
     /// Wishes about an order that was over already.
     pub stale_wishes: u64,
@@ -101,6 +118,12 @@ pub struct Sample {
     pub perp: Amount,
     /// Cash.
     pub cash: Cash,
+    /// Phase of the week, as the strategy last said; option vaults only.
+    pub phase: Phase,
+    /// Option positions.
+    pub held: [Option<Held>; HELD],
+    /// What they are worth at mark, as far as their marks are known; part of `value`.
+    pub options: Cash,
     /// Delta.
     pub delta: Ratio,
     /// Leverage.
@@ -123,6 +146,10 @@ pub struct Sample {
     pub interest: Cash,
     /// Funding received so far, as the venue last reported.
     pub funding: Cash,
+    /// Premium received for options less premium and fees paid, so far.
+    pub premium: Cash,
+    /// Options settled into cash so far.
+    pub settled: Cash,
 }
 
 /// One piece of news.
@@ -159,6 +186,24 @@ pub enum Notice {
         vault: VaultId,
         /// Why.
         alarm: Alarm,
+    },
+    /// A phase was entered.
+    Phase {
+        /// Whose.
+        vault: VaultId,
+        /// When.
+        at: Nanos,
+        /// Which.
+        milestone: Milestone,
+    },
+    /// What an auction demands now.
+    Demand {
+        /// Whose.
+        vault: VaultId,
+        /// When.
+        at: Nanos,
+        /// Price and amount.
+        demand: Demand,
     },
     /// A regular look at a vault.
     Sample {

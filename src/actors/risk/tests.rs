@@ -7,13 +7,15 @@ use crate::base::num::Ratio;
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::SEC;
 use crate::msg::{CurrencyId, TimeInForce};
-use crate::risk::limits::Limits;
+use crate::risk::limits::{Limits, Mandate};
 
+const PERP: InstrumentId = InstrumentId(1);
 const BOOK: Book = Book {
     vault: VaultId(0),
     subaccount: SubaccountId(7),
     base: InstrumentId(0),
-    perp: InstrumentId(1),
+    perp: Some(PERP),
+    options: None,
     base_currency: CurrencyId(1),
     cash_currency: CurrencyId(0),
 };
@@ -46,7 +48,7 @@ fn limits() -> Limits {
 
 fn hedge(seq: u32, after: u32) -> In {
     let wish = Wish {
-        instrument: BOOK.perp,
+        instrument: PERP,
         side: Side::Sell,
         price: Price::ONE,
         amount: Amount::ONE,
@@ -60,7 +62,7 @@ fn hedge(seq: u32, after: u32) -> In {
 /// The strategy repeats a wish that nobody answers in time. If both arrive, only one may come to the checks.
 #[test]
 fn a_repeated_wish_is_not_decided_twice() {
-    let plan = Plan { book: BOOK, limits: limits() };
+    let plan = Plan { book: BOOK, mandate: Mandate::Basis(limits()) };
     let mut risk = Risk::new(vec![plan], Vec::new(), Nonce(0), Nanos::MAX);
     let mut decided = |message| {
         let mut out = Out::default();

@@ -9,6 +9,7 @@ mod names;
 mod private;
 mod public;
 mod reply;
+mod rfq;
 mod scan;
 mod source;
 mod tape;
@@ -16,13 +17,16 @@ mod tape;
 use simd_json::{Buffers, Tape};
 
 pub use malformed::{Malformed, REASONS, Refusals};
-pub use names::{NameTable, Vocabulary};
+pub use names::{INSTRUMENTS_MAX, NameTable, NoRoom, Vocabulary};
 
-use crate::base::ids::{InstrumentId, Side, SubaccountId, Uuid};
-use crate::base::num::{Amount, Cash, Price};
+use crate::base::ids::{SubaccountId, Uuid};
+use crate::base::num::Ratio;
 use crate::base::time::Nanos;
 use crate::derive::request_id::RequestId;
-use crate::msg::{Answer, Balance, Book, Budget, External, Fill, Market, OrderRow, Snapshot, Ticker, Verdict};
+use crate::market::instrument::Listing;
+use crate::msg::{
+    Answer, Balance, Book, Budget, External, Fill, Market, OrderRow, QuoteRow, RfqRow, Snapshot, Ticker, Verdict,
+};
 use channel::Channel;
 use malformed::Seen;
 use scan::Scan;
@@ -33,8 +37,6 @@ use tape::TapeCursor;
 pub const FRAME_MAX: usize = 1 << 20;
 /// Most messages one frame may carry: the venue's largest page is a thousand rows.
 pub const ROWS_MAX: usize = 2048;
-/// Most legs of a quote of ours.
-pub const LEGS_MAX: usize = 4;
 /// Frames up to this size are parsed without growing a buffer.
 const USUAL_FRAME: usize = 64 * 1024;
 /// Messages a frame may carry without growing the list.
@@ -52,8 +54,17 @@ pub enum Heard {
     Fill(Fill),
     /// A balance of ours changed.
     Balance(Balance),
-    /// The best quote of an RFQ of ours changed.
-    BestQuote(BestQuote),
+    /// An RFQ of ours was opened or changed.
+    Rfq(RfqRow),
+    /// A quote for an RFQ of ours, its legs sorted by instrument name: the best one as pushed, or a row of a poll.
+    Quote(QuoteRow),
+    /// A quote of ours was executed, and with it this share of the RFQ in all.
+    RfqFilled {
+        /// The RFQ.
+        rfq_id: Uuid,
+        /// Share executed so far.
+        filled: Ratio,
+    },
     /// The venue answered a place, replace or cancel.
     Answer(Answer),
     /// A row of a snapshot; the reply that ends it follows. `Snapshot::End` is the asker's to make.
@@ -82,6 +93,8 @@ pub enum Foreign {
     Collateral,
     /// A position.
     Position,
+    /// A quote, or one that is not of two different legs; its subaccount is the maker's where the venue says it.
+    Quote,
 }
 
 /// An answer to a request other than place, replace and cancel-by-nonce.
@@ -144,72 +157,13 @@ pub enum ReplyBody {
         /// Pages in all.
         pages: u64,
     },
+    /// `private/poll_quotes`: the quotes came before.
+    Quotes {
+        /// Pages in all.
+        pages: u64,
+    },
     /// `private/get_subaccount` could not be computed by the venue (`failed_to_fetch`): ask again.
     Incomplete,
-}
-
-/// The best quote of an RFQ of ours (`{sub}.best.quotes`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BestQuote {
-    /// Subaccount that asked.
-    pub subaccount: SubaccountId,
-    /// The RFQ.
-    pub rfq_id: Uuid,
-    /// The quote, if there is one.
-    pub quote_id: Option<Uuid>,
-    /// The direction we would execute with.
-    pub direction: Side,
-    /// Whether our account could execute it.
-    pub valid: bool,
-    /// What it would cost us; negative means we receive.
-    pub total_cost: Cash,
-    /// Estimated fee.
-    pub fee: Cash,
-    /// The venue's advice for the signed fee limit.
-    pub max_fee: Cash,
-    /// Legs used in `legs`.
-    pub leg_count: u8,
-    /// The quote's legs, as quoted.
-    pub legs: [QuoteLeg; LEGS_MAX],
-    /// The venue's error code, zero if none.
-    pub code: i32,
-}
-
-impl Default for BestQuote {
-    fn default() -> BestQuote {
-        BestQuote {
-            subaccount: SubaccountId(0),
-            rfq_id: Uuid(0),
-            quote_id: None,
-            direction: Side::Buy,
-            valid: false,
-            total_cost: Cash::ZERO,
-            fee: Cash::ZERO,
-            max_fee: Cash::ZERO,
-            leg_count: 0,
-            legs: [QuoteLeg::default(); LEGS_MAX],
-            code: 0,
-        }
-    }
-}
-
-/// One leg of a quote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QuoteLeg {
-    /// Which instrument.
-    pub instrument: InstrumentId,
-    /// Side within the package.
-    pub side: Side,
-    /// Amount, positive.
-    pub amount: Amount,
-    /// Price of one unit.
-    pub price: Price,
-}
-
-impl Default for QuoteLeg {
-    fn default() -> QuoteLeg {
-        QuoteLeg { instrument: InstrumentId(0), side: Side::Buy, amount: Amount::ZERO, price: Price::ZERO }
-    }
 }
 
 /// Reusable memory of the slow path, and what was counted on it.
@@ -298,6 +252,16 @@ impl Decoder {
         heard.clear();
         parser.read(frame, |cursor| message(cursor, words, heard))?;
         Ok(heard)
+    }
+
+    /// Takes a change of the instrument table, without taking memory.
+    pub fn apply(&mut self, listing: &Listing) -> Result<(), NoRoom> {
+        self.words.apply(listing)
+    }
+
+    /// The names it knows.
+    pub fn words(&self) -> &Vocabulary {
+        &self.words
     }
 
     /// Frames refused so far, by reason.
@@ -467,6 +431,6 @@ fn data<'f, S: Source<'f>>(
         }),
         Channel::Fills(subaccount) => private::rows(s, out, |s| private::fill(s, Some(subaccount), words)),
         Channel::Balances(subaccount) => private::rows(s, out, |s| private::balance(s, subaccount, words)),
-        Channel::BestQuotes(subaccount) => private::rows(s, out, |s| private::best_quote(s, subaccount, words)),
+        Channel::BestQuotes(subaccount) => rfq::best_quotes(s, subaccount, words, out),
     }
 }

@@ -1,10 +1,10 @@
-//! Private channels: orders, fills, balances and best quotes of one subaccount.
+//! Private channels: orders, fills and balances of one subaccount.
 
 use super::malformed::{Malformed, Seen};
 use super::names::Vocabulary;
 use super::public::is_taker;
 use super::source::Source;
-use super::{BestQuote, Foreign, Heard, LEGS_MAX, QuoteLeg, ROWS_MAX};
+use super::{Foreign, Heard, ROWS_MAX};
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::Nanos;
@@ -105,7 +105,7 @@ pub(super) fn fill<'f, S: Source<'f>>(
     s.object(|key, s| match key {
         b"subaccount_id" => seen.once(0).and(s.uint()).map(|value| fill.subaccount = SubaccountId(value)),
         b"trade_id" => seen.once(1).and(s.uuid()).map(|value| fill.trade_id = value),
-        b"order_id" => seen.once(2).and(s.uuid()).map(|value| fill.order_id = value),
+        b"order_id" => seen.once(2).and(order_id(s)).map(|value| fill.order_id = value),
         b"label" => seen.once(3).and(label(s)).map(|value| fill.nonce = value),
         b"instrument_name" => seen.once(4).and(s.string()).map(|name| instrument = words.instruments.get(name)),
         b"direction" => seen.once(5).and(s.side()).map(|value| fill.side = value),
@@ -126,6 +126,17 @@ pub(super) fn fill<'f, S: Source<'f>>(
         Some(instrument) => Heard::Fill(Fill { instrument, ..fill }),
         None => Heard::Foreign { subaccount: fill.subaccount, what: Foreign::Fill },
     })
+}
+
+/// The order a fill belongs to; zero for the fill of a quote, which has none.
+fn order_id<'f, S: Source<'f>>(s: &mut S) -> Result<Uuid, Malformed> {
+    if s.null() {
+        return Ok(Uuid(0));
+    }
+    match s.string()? {
+        b"" => Ok(Uuid(0)),
+        text => Uuid::parse(text).ok_or(Malformed::Id),
+    }
 }
 
 /// Our nonce as an order's label; zero if the label is somebody else's.
@@ -175,85 +186,6 @@ pub(super) fn balance<'f, S: Source<'f>>(
         Some(asset) => Heard::Balance(Balance { subaccount, asset, previous, new, kind }),
         None => Heard::Foreign { subaccount, what: Foreign::Balance },
     })
-}
-
-/// The best quote of one open RFQ.
-pub(super) fn best_quote<'f, S: Source<'f>>(
-    s: &mut S,
-    subaccount: SubaccountId,
-    words: &Vocabulary,
-) -> Result<Heard, Malformed> {
-    let mut quote = BestQuote { subaccount, ..BestQuote::default() };
-    let mut seen = Seen::default();
-    s.object(|key, s| match key {
-        b"rfq_id" => seen.once(0).and(s.uuid()).map(|value| quote.rfq_id = value),
-        b"result" => {
-            seen.once(1)?;
-            if s.null() { Ok(()) } else { quote_result(s, &mut quote, words) }
-        }
-        b"error" => {
-            seen.once(2)?;
-            if s.null() { Ok(()) } else { error_code(s).map(|code| quote.code = code) }
-        }
-        _ => s.skip(),
-    })?;
-    seen.all(1)?;
-    Ok(Heard::BestQuote(quote))
-}
-
-fn quote_result<'f, S: Source<'f>>(s: &mut S, quote: &mut BestQuote, words: &Vocabulary) -> Result<(), Malformed> {
-    let mut seen = Seen::default();
-    s.object(|key, s| match key {
-        b"best_quote" => {
-            seen.once(0)?;
-            if s.null() { Ok(()) } else { quote_row(s, quote, words) }
-        }
-        b"direction" => seen.once(1).and(s.side()).map(|value| quote.direction = value),
-        b"is_valid" => seen.once(2).and(s.flag()).map(|value| quote.valid = value),
-        b"estimated_fee" => seen.once(3).and(s.cash()).map(|value| quote.fee = value),
-        b"suggested_max_fee" => seen.once(4).and(s.cash()).map(|value| quote.max_fee = value),
-        b"estimated_total_cost" => seen.once(5).and(s.cash()).map(|value| quote.total_cost = value),
-        _ => s.skip(),
-    })?;
-    seen.all(6)
-}
-
-fn quote_row<'f, S: Source<'f>>(s: &mut S, quote: &mut BestQuote, words: &Vocabulary) -> Result<(), Malformed> {
-    let mut seen = Seen::default();
-    s.object(|key, s| match key {
-        b"quote_id" => seen.once(0).and(s.uuid()).map(|value| quote.quote_id = Some(value)),
-        b"legs" => {
-            seen.once(1)?;
-            s.array(|s| {
-                let leg = quote_leg(s, words)?;
-                let room = quote.legs.get_mut(usize::from(quote.leg_count)).ok_or(Malformed::Count)?;
-                *room = leg;
-                quote.leg_count += 1;
-                Ok(())
-            })
-        }
-        _ => s.skip(),
-    })?;
-    debug_assert!(usize::from(quote.leg_count) <= LEGS_MAX);
-    seen.all(2)
-}
-
-fn quote_leg<'f, S: Source<'f>>(s: &mut S, words: &Vocabulary) -> Result<QuoteLeg, Malformed> {
-    let mut leg = QuoteLeg::default();
-    let mut seen = Seen::default();
-    s.object(|key, s| match key {
-        b"instrument_name" => {
-            seen.once(0)?;
-            leg.instrument = words.instruments.get(s.string()?).ok_or(Malformed::Name)?;
-            Ok(())
-        }
-        b"amount" => seen.once(1).and(s.amount()).map(|value| leg.amount = value),
-        b"direction" => seen.once(2).and(s.side()).map(|value| leg.side = value),
-        b"price" => seen.once(3).and(s.price()).map(|value| leg.price = value),
-        _ => s.skip(),
-    })?;
-    seen.all(4)?;
-    if leg.amount.is_positive() { Ok(leg) } else { Err(Malformed::Range) }
 }
 
 /// The code of an error object.

@@ -3,6 +3,7 @@
 use super::malformed::{Malformed, Seen};
 use super::names::Vocabulary;
 use super::private::{error_code, fill, order, rows, same};
+use super::rfq;
 use super::source::Source;
 use super::{Foreign, Heard, ROWS_MAX, Reply, ReplyBody};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
@@ -16,11 +17,12 @@ fn answered(id: RequestId) -> Option<Request> {
         RequestKind::Order => Some(Request::Place),
         RequestKind::Replace => Some(Request::Replace),
         RequestKind::CancelByNonce => Some(Request::Cancel),
+        RequestKind::ExecuteQuote => Some(Request::Execute),
         _ => None,
     }
 }
 
-fn answer(id: RequestId, request: Request, verdict: Verdict, code: i32) -> Answer {
+pub(super) fn answer(id: RequestId, request: Request, verdict: Verdict, code: i32) -> Answer {
     Answer { nonce: Nonce(id.number), request, verdict, code, order: None, cancelled: None }
 }
 
@@ -50,7 +52,7 @@ pub(super) fn result<'f, S: Source<'f>>(
             out.push(heard_order(order(s, None, words)?));
             ReplyBody::Done
         }
-        RequestKind::CancelAll | RequestKind::CancelOnDisconnect => match s.string()? {
+        RequestKind::CancelAll | RequestKind::CancelOnDisconnect | RequestKind::CancelRfq => match s.string()? {
             b"ok" => ReplyBody::Done,
             _ => return Err(Malformed::Word),
         },
@@ -62,6 +64,13 @@ pub(super) fn result<'f, S: Source<'f>>(
         RequestKind::OpenOrders => open_orders(s, words, out)?,
         RequestKind::TradeHistory => trade_history(s, words, out)?,
         RequestKind::Subaccount => subaccount(s, words, out)?,
+        RequestKind::SendRfq => {
+            out.push(Heard::Rfq(rfq::opened(s, Nonce(id.number))?));
+            ReplyBody::Done
+        }
+        RequestKind::CancelRfqs => ReplyBody::Cancelled { count: rfq::cancelled_ids(s)? },
+        RequestKind::PollQuotes => rfq::polled(s, words, out)?,
+        RequestKind::ExecuteQuote => return rfq::executed(s, id, out),
     };
     out.push(Heard::Reply(Reply { id, body }));
     Ok(())

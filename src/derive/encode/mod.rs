@@ -2,6 +2,7 @@
 
 pub mod order;
 pub mod request;
+pub mod rfq;
 pub mod text;
 
 use std::fmt;

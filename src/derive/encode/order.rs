@@ -12,8 +12,8 @@ use crate::msg::TimeInForce;
 /// Room for a whole request: the longest head is below 620 bytes, the longest tail below 340.
 const ROOM: usize = 1024;
 /// The first and last nonce of nineteen digits; unix nanoseconds from 2001 to 2262 lie between.
-const NONCE_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000_000_000_000..=9_999_999_999_999_999_999;
-const SECONDS_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000..=9_999_999_999;
+pub(super) const NONCE_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000_000_000_000..=9_999_999_999_999_999_999;
+pub(super) const SECONDS_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000..=9_999_999_999;
 const MILLIS_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000_000..=9_999_999_999_999;
 
 /// A signed order, as it goes into a request.

@@ -8,57 +8,57 @@ use crate::derive::dialect::Address;
 use crate::derive::request_id::RequestKind;
 
 /// A request being written: the envelope and, after each value, the comma before the next.
-struct Params<'o> {
+pub(super) struct Params<'o> {
     text: Text<'o>,
     first: bool,
 }
 
 impl<'o> Params<'o> {
-    fn open(out: &'o mut [u8], kind: RequestKind, seq: u64) -> Params<'o> {
+    pub(super) fn open(out: &'o mut [u8], kind: RequestKind, seq: u64) -> Params<'o> {
         let mut text = Text::new(out);
         text.raw(b"{\"id\":\"").raw(&[kind.letter()]).int(seq);
         text.raw(b"\",\"method\":\"").raw(kind.method().as_bytes()).raw(b"\",\"params\":{");
         Params { text, first: true }
     }
 
-    fn key(&mut self, key: &str) -> &mut Text<'o> {
+    pub(super) fn key(&mut self, key: &str) -> &mut Text<'o> {
         if !std::mem::take(&mut self.first) {
             self.text.raw(b",");
         }
         self.text.raw(b"\"").raw(key.as_bytes()).raw(b"\":")
     }
 
-    fn int(mut self, key: &str, value: u64) -> Params<'o> {
+    pub(super) fn int(mut self, key: &str, value: u64) -> Params<'o> {
         self.key(key).int(value);
         self
     }
 
-    fn name(mut self, key: &str, value: &str) -> Params<'o> {
+    pub(super) fn name(mut self, key: &str, value: &str) -> Params<'o> {
         self.key(key).raw(b"\"").name(value.as_bytes()).raw(b"\"");
         self
     }
 
-    fn address(mut self, key: &str, value: &Address) -> Params<'o> {
+    pub(super) fn address(mut self, key: &str, value: &Address) -> Params<'o> {
         self.key(key).raw(b"\"").address(value).raw(b"\"");
         self
     }
 
-    fn decimal(mut self, key: &str, raw: i64) -> Params<'o> {
+    pub(super) fn decimal(mut self, key: &str, raw: i64) -> Params<'o> {
         self.key(key).raw(b"\"").decimal(raw).raw(b"\"");
         self
     }
 
-    fn flag(mut self, key: &str, value: bool) -> Params<'o> {
+    pub(super) fn flag(mut self, key: &str, value: bool) -> Params<'o> {
         self.key(key).flag(value);
         self
     }
 
-    fn uuid(mut self, key: &str, value: Uuid) -> Params<'o> {
+    pub(super) fn uuid(mut self, key: &str, value: Uuid) -> Params<'o> {
         self.key(key).raw(b"\"").uuid(value).raw(b"\"");
         self
     }
 
-    fn close(mut self) -> Result<&'o [u8], EncodeError> {
+    pub(super) fn close(mut self) -> Result<&'o [u8], EncodeError> {
         self.text.raw(b"}}");
         self.text.finish()
     }

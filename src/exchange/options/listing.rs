@@ -203,14 +203,15 @@ impl Exchange {
             let Some(chain) = self.chains.get_mut(&key) else { continue };
             chain.active = false;
             let places: Vec<usize> = chain.strikes.values().copied().flat_map(Pair::into_iter).collect();
-            for ix in places {
-                self.instruments[ix].active = false;
-                let resting: Vec<OrderId> = self.markets[ix].book.orders().collect();
+            for ix in &places {
+                self.instruments[*ix].active = false;
+                let resting: Vec<OrderId> = self.markets[*ix].book.orders().collect();
                 for order in resting {
                     // The venue has no reason of its own for a market that closes.
                     self.end_order(order, Status::Expired, "", at);
                 }
             }
+            self.lapse_rfqs_in(&places, at);
         }
     }
 

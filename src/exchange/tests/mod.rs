@@ -4,6 +4,12 @@ mod conservation;
 mod keys_and_debug;
 mod options;
 mod orders;
+mod rfq;
+mod rfq_conservation;
+mod rfq_hashes;
+mod rfq_options;
+mod rfq_refusals;
+mod rfq_stories;
 
 use super::eip712::{Action, domain_separator, module, trade_data};
 use super::money::{constant as d, e18, e18_signed};

@@ -1,7 +1,7 @@
-//! A local Ethereum JSON-RPC endpoint that serves two Chainlink rate feeds, for clients that know nothing of it.
+//! A local Ethereum JSON-RPC endpoint that serves three Chainlink rate feeds, for clients that know nothing of it.
 //!
-//! It answers what reading a feed takes: chain id, block number and header, and `eth_call` on the aggregators. There
-//! is no state, no transaction and no signature behind it; every other method is refused by name.
+//! It answers what reading a feed takes, now and back in time: chain id, block number and header, and `eth_call` on the
+//! aggregators, whose past rounds can be read one by one. There is no state, no transaction and no signature behind it; every other method is refused by name.
 
 use super::serving::Serving;
 use abi::{
@@ -18,6 +18,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +26,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const WEETH_ETH_FEED: Address = address!("0x5c9C449BbC9a6075A2c061dF312a35fd1E05fF22");
 /// Chainlink's LBTC/BTC rate feed on Ethereum mainnet: 8 decimals, heartbeat 24 h, deviation 0.5 %.
 pub const LBTC_BTC_FEED: Address = address!("0x5c29868C58b6e15e2b962943278969Ab6a7D3212");
+/// Where this endpoint serves the sUSDe/USDe rate, 18 decimals. Chainlink publishes no such feed on mainnet, so the
+/// address is this endpoint's own.
+pub const SUSDE_USDE_FEED: Address = address!("0x000000000000000000000000000000000005d5de");
 
+/// Number of feeds.
+pub const FEEDS: usize = 3;
+/// Rounds kept of a feed; older ones revert as unknown.
+pub const ROUNDS_MAX: usize = 1_024;
 /// Longest time between two rounds of a feed, in seconds.
 pub const HEARTBEAT_S: u64 = 86_400;
 /// Change of the answer that starts a round at once, in basis points.
@@ -55,15 +63,24 @@ mod abi {
     }
 }
 
-/// One feed and its last round.
+/// One round of a feed: when it was reported, unix seconds, and what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// Unix seconds.
+    pub updated_s: u64,
+    /// The ratio.
+    pub answer: Decimal,
+}
+
+/// One feed and its rounds, oldest first; never without one.
 #[derive(Clone, Debug)]
 struct Feed {
     address: Address,
     decimals: u8,
     description: &'static str,
-    round: u64,
-    answer: Decimal,
-    updated_s: u64,
+    /// Number of the newest round; the first of all is 1.
+    newest: u64,
+    rounds: VecDeque<Round>,
 }
 
 /// What the endpoint knows; the world writes it, requests read it.
@@ -72,7 +89,7 @@ struct Chain {
     chain_id: u64,
     start_s: u64,
     now_s: u64,
-    feeds: [Feed; 2],
+    feeds: [Feed; FEEDS],
 }
 
 /// Where the world reports ratios.
@@ -82,9 +99,9 @@ pub struct Reporter {
 }
 
 impl Reporter {
-    /// Moves the chain's clock and starts a round on each feed whose ratio (weETH/ETH, LBTC/BTC) has deviated or
+    /// Moves the chain's clock and starts a round on each feed whose ratio (weETH/ETH, LBTC/BTC, sUSDe/USDe) has deviated or
     /// whose heartbeat is due.
-    pub fn report(&self, now_s: u64, ratios: [Decimal; 2]) {
+    pub fn report(&self, now_s: u64, ratios: [Decimal; FEEDS]) {
         let mut chain = lock(&self.chain);
         chain.now_s = chain.now_s.max(now_s);
         let now_s = chain.now_s;
@@ -99,14 +116,15 @@ fn lock(chain: &Mutex<Chain>) -> MutexGuard<'_, Chain> {
     chain.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Starts the endpoint on `listen` (port 0 picks a free port) with first rounds at `now_s`, unix seconds.
+/// Starts the endpoint on `listen` (port 0 picks a free port) at `now_s`, unix seconds, with the past rounds of each
+/// feed, oldest first; a feed without any starts with a round of one at `now_s`.
 pub fn spawn(
     listen: SocketAddr,
     chain_id: u64,
     now_s: u64,
-    ratios: [Decimal; 2],
+    past: [Vec<Round>; FEEDS],
 ) -> std::io::Result<(Serving, Reporter)> {
-    let chain = Arc::new(Mutex::new(Chain::new(chain_id, now_s, ratios)));
+    let chain = Arc::new(Mutex::new(Chain::new(chain_id, now_s, past)));
     let router =
         Router::new().route("/", post(answer)).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(chain.clone());
     Ok((Serving::spawn("chainlink-rpc", listen, router)?, Reporter { chain }))
@@ -118,49 +136,63 @@ async fn answer(State(chain): State<Arc<Mutex<Chain>>>, body: Body) -> Response 
 }
 
 impl Feed {
+    fn last(&self) -> Round {
+        self.rounds.back().copied().unwrap_or(Round { updated_s: 0, answer: Decimal::ZERO })
+    }
+
     fn observe(&mut self, now_s: u64, ratio: Decimal) {
-        let moved_bps = if self.answer.is_zero() {
+        let last = self.last();
+        let moved_bps = if last.answer.is_zero() {
             Decimal::MAX
         } else {
-            ((ratio - self.answer) / self.answer).abs() * Decimal::from(10_000)
+            ((ratio - last.answer) / last.answer).abs() * Decimal::from(10_000)
         };
-        let due = now_s >= self.updated_s + HEARTBEAT_S;
+        let due = now_s >= last.updated_s + HEARTBEAT_S;
         if due || moved_bps >= Decimal::from(DEVIATION_BPS) {
-            (self.round, self.answer, self.updated_s) = (self.round + 1, ratio, now_s);
+            self.newest += 1;
+            self.rounds.push_back(Round { updated_s: now_s, answer: ratio });
+            while self.rounds.len() > ROUNDS_MAX {
+                self.rounds.pop_front();
+            }
         }
     }
 
-    fn raw_answer(&self) -> I256 {
-        let mut scaled = self.answer.round_dp(u32::from(self.decimals));
+    fn raw(&self, answer: Decimal) -> I256 {
+        let mut scaled = answer.round_dp(u32::from(self.decimals));
         scaled.rescale(u32::from(self.decimals));
         I256::try_from(scaled.mantissa()).unwrap_or(I256::ZERO)
     }
 
-    fn round_id(&self) -> u128 {
-        PHASE | u128::from(self.round)
+    /// The round of a number, as the interface returns it; `None` if it is not known, on which Chainlink reverts with
+    /// "No data present".
+    fn round(&self, number: u64) -> Option<latestRoundDataReturn> {
+        let back = usize::try_from(self.newest.checked_sub(number)?).ok()?;
+        let round = self.rounds.get(self.rounds.len().checked_sub(back + 1)?)?;
+        let id = alloy::primitives::aliases::U80::from(PHASE | u128::from(number));
+        let updated = U256::from(round.updated_s);
+        Some(latestRoundDataReturn {
+            roundId: id,
+            answer: self.raw(round.answer),
+            startedAt: updated,
+            updatedAt: updated,
+            answeredInRound: id,
+        })
     }
 
     /// The ABI-encoded result, or `None` if the call reverts.
     fn call(&self, input: &[u8]) -> Option<Vec<u8>> {
         let selector: [u8; 4] = input.get(..4)?.try_into().ok()?;
-        let round_id = alloy::primitives::aliases::U80::from(self.round_id());
-        let updated = U256::from(self.updated_s);
-        let data = latestRoundDataReturn {
-            roundId: round_id,
-            answer: self.raw_answer(),
-            startedAt: updated,
-            updatedAt: updated,
-            answeredInRound: round_id,
-        };
+        let data = self.round(self.newest)?;
+        let (id, updated) = (U256::from(PHASE | u128::from(self.newest)), data.updatedAt);
         Some(match selector {
             latestRoundDataCall::SELECTOR => latestRoundDataCall::abi_encode_returns(&data),
             getRoundDataCall::SELECTOR => {
-                // Only the last round is kept; Chainlink reverts with "No data present" for unknown ones.
-                let call = getRoundDataCall::abi_decode(input).ok()?;
-                (call.wanted == round_id).then(|| latestRoundDataCall::abi_encode_returns(&data))?
+                let wanted: u128 = getRoundDataCall::abi_decode(input).ok()?.wanted.to();
+                let number = u64::try_from(wanted.checked_sub(PHASE)?).ok()?;
+                latestRoundDataCall::abi_encode_returns(&self.round(number)?)
             }
             latestAnswerCall::SELECTOR => latestAnswerCall::abi_encode_returns(&data.answer),
-            latestRoundCall::SELECTOR => latestRoundCall::abi_encode_returns(&U256::from(self.round_id())),
+            latestRoundCall::SELECTOR => latestRoundCall::abi_encode_returns(&id),
             latestTimestampCall::SELECTOR => latestTimestampCall::abi_encode_returns(&updated),
             decimalsCall::SELECTOR => decimalsCall::abi_encode_returns(&self.decimals),
             descriptionCall::SELECTOR => descriptionCall::abi_encode_returns(&self.description.to_owned()),
@@ -174,17 +206,25 @@ impl Feed {
 type RpcError = (i64, String);
 
 impl Chain {
-    fn new(chain_id: u64, now_s: u64, ratios: [Decimal; 2]) -> Chain {
-        let feed = |address, decimals, description, answer| Feed {
+    fn new(chain_id: u64, now_s: u64, past: [Vec<Round>; FEEDS]) -> Chain {
+        let [weeth, lbtc, susde] = past.map(VecDeque::from).map(|mut rounds| {
+            if rounds.is_empty() {
+                rounds.push_back(Round { updated_s: now_s, answer: Decimal::ONE });
+            }
+            rounds
+        });
+        let feed = |address, decimals, description, rounds: VecDeque<Round>| Feed {
             address,
             decimals,
             description,
-            round: 1,
-            answer,
-            updated_s: now_s,
+            newest: rounds.len() as u64,
+            rounds,
         };
-        let feeds =
-            [feed(WEETH_ETH_FEED, 18, "weETH / ETH", ratios[0]), feed(LBTC_BTC_FEED, 8, "LBTC / BTC", ratios[1])];
+        let feeds = [
+            feed(WEETH_ETH_FEED, 18, "weETH / ETH", weeth),
+            feed(LBTC_BTC_FEED, 8, "LBTC / BTC", lbtc),
+            feed(SUSDE_USDE_FEED, 18, "sUSDe / USDe", susde),
+        ];
         Chain { chain_id, start_s: now_s, now_s, feeds }
     }
 
@@ -320,7 +360,9 @@ mod tests {
     use super::*;
 
     fn chain() -> Chain {
-        Chain::new(31_337, 1_000_000, [Decimal::new(10_712, 4), Decimal::new(10_035, 4)])
+        let first = |answer| vec![Round { updated_s: 1_000_000, answer }];
+        let ratios = [Decimal::new(10_712, 4), Decimal::new(10_035, 4), Decimal::new(118, 2)];
+        Chain::new(31_337, 1_000_000, ratios.map(first))
     }
 
     fn ask(chain: &Chain, body: &str) -> Value {
@@ -342,15 +384,38 @@ mod tests {
         ];
         for (later_s, ratio, round) in table {
             feed.observe(1_000_000 + later_s, ratio.parse().expect("a ratio"));
-            assert_eq!(feed.round, round, "{later_s} {ratio}");
+            assert_eq!(feed.newest, round, "{later_s} {ratio}");
         }
     }
 
     #[test]
     fn answers_have_the_feeds_decimals() {
         let chain = chain();
-        assert_eq!(chain.feeds[0].raw_answer().to_string(), "1071200000000000000");
-        assert_eq!(chain.feeds[1].raw_answer().to_string(), "100350000");
+        let answer = |feed: usize| chain.feeds[feed].round(1).map(|round| round.answer.to_string());
+        assert_eq!(answer(0).as_deref(), Some("1071200000000000000"));
+        assert_eq!(answer(1).as_deref(), Some("100350000"));
+        assert_eq!(answer(2).as_deref(), Some("1180000000000000000"));
+    }
+
+    #[test]
+    fn past_rounds_can_be_read_until_they_are_too_old() {
+        let mut feed = chain().feeds[2].clone();
+        for day in 1..=ROUNDS_MAX as u64 + 9 {
+            feed.observe(1_000_000 + day * HEARTBEAT_S, Decimal::new(118_000 + day as i64, 5));
+        }
+        let newest = feed.newest;
+        assert_eq!(feed.rounds.len(), ROUNDS_MAX);
+        let week_ago = feed.round(newest - 7).expect("kept");
+        assert_eq!(feed.round(newest).expect("kept").updatedAt - week_ago.updatedAt, U256::from(7 * HEARTBEAT_S));
+        let ask = |number: u64| {
+            let wanted = alloy::primitives::aliases::U80::from(PHASE | u128::from(number));
+            feed.call(&getRoundDataCall { wanted }.abi_encode())
+        };
+        let data = latestRoundDataCall::abi_decode_returns(&ask(newest - 7).expect("kept")).expect("abi");
+        assert_eq!(data.answer, week_ago.answer);
+        for unknown in [0, newest - ROUNDS_MAX as u64, newest + 1, u64::MAX] {
+            assert!(ask(unknown).is_none(), "{unknown}");
+        }
     }
 
     #[test]

@@ -114,7 +114,7 @@ const BALANCES: [(&str, Decimal); 5] = [
 
 impl Profile {
     /// Fair value from external mids and LST ratios by coin.
-    pub fn fair(&self, mids: &[Decimal; 2], ratios: &[Decimal; 2], premium_bps: f64) -> Decimal {
+    pub fn fair(&self, mids: &[Decimal; 2], ratios: &[Decimal; 3], premium_bps: f64) -> Decimal {
         let (coin, following) = self.of;
         match following {
             Following::Spot => mids[coin],
@@ -204,7 +204,7 @@ impl Crowd {
     pub fn quote(
         &mut self,
         ex: &mut Exchange,
-        (mids, ratios): (&[Decimal; 2], &[Decimal; 2]),
+        (mids, ratios): (&[Decimal; 2], &[Decimal; 3]),
         phase: &Phase,
         at: Nanos,
         out: &mut Outbox,
@@ -223,7 +223,7 @@ impl Crowd {
     pub fn take(
         &mut self,
         ex: &mut Exchange,
-        (mids, ratios): (&[Decimal; 2], &[Decimal; 2]),
+        (mids, ratios): (&[Decimal; 2], &[Decimal; 3]),
         phase: &Phase,
         (at, span_s): (Nanos, f64),
         out: &mut Outbox,
@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn fair_values_follow_their_coin() {
         let mids = [Decimal::from(3_000), Decimal::from(90_000)];
-        let ratios = [Decimal::new(107, 2), Decimal::new(1_004, 3)];
+        let ratios = [Decimal::new(107, 2), Decimal::new(1_004, 3), Decimal::ONE];
         let fair = |index: usize, premium_bps| PROFILES[index].fair(&mids, &ratios, premium_bps);
         assert_eq!(fair(0, 1.0), Decimal::new(30_003, 1));
         assert_eq!(fair(2, 1.0), Decimal::from(3_000));

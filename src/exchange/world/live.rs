@@ -73,7 +73,7 @@ pub fn spawn(options: Options) -> std::io::Result<Live> {
     let world = MarketWorld::new(options.world);
     let chain_id = options.settings.network.chain_id();
     let (binance, publisher) = binance::spawn(options.binance_listen)?;
-    let (chainlink, reporter) = chainlink::spawn(options.chainlink_listen, chain_id, now_s, world.prices().ratio)?;
+    let (chainlink, reporter) = chainlink::spawn(options.chainlink_listen, chain_id, now_s, world.past_rounds(now_s))?;
     let exchange = server::spawn(server::Options {
         listen: options.listen,
         settings: options.settings,

@@ -9,6 +9,7 @@ mod live;
 pub mod path;
 pub mod script;
 mod serving;
+pub mod weeks;
 
 pub use live::{Live, Options, spawn};
 pub use serving::Serving;
@@ -17,15 +18,19 @@ use super::server::World;
 use super::{Exchange, Outbox};
 use crate::base::time::{MS, Nanos};
 use binance::{BookTicker, Publisher};
-use chainlink::Reporter;
+use chainlink::{HEARTBEAT_S, Reporter, Round};
 use crowd::{Activity, Crowd, PROFILES};
 use draws::Draws;
 use path::{Coin, Path, PathSettings, Prices};
 use rust_decimal::{Decimal, RoundingStrategy};
 use script::Script;
+use weeks::{OptionMarket, Shape, Weeks};
 
 /// Steps made up for in one turn; a longer stall stops the world's clock instead.
 const CATCH_UP_STEPS: u64 = 250;
+
+/// Days of ratio history that exist before the start.
+const PAST_DAYS: u64 = 60;
 
 /// What a world is made of. The same settings and the same turns give the same world.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,17 +41,25 @@ pub struct WorldSettings {
     pub path: PathSettings,
     /// What happens when.
     pub script: Script,
+    /// A market of weeks with options in place of path and crowd, if any. Of the script only what its first phase says
+    /// about rates then counts.
+    pub options: Option<OptionMarket>,
 }
 
 impl WorldSettings {
     /// A steady market on the default path.
     pub fn steady(seed: u64) -> WorldSettings {
-        WorldSettings { seed, path: PathSettings::default(), script: Script::steady() }
+        WorldSettings { seed, path: PathSettings::default(), script: Script::steady(), options: None }
     }
 
     /// The demo's market, see [`Script::demo`].
     pub fn demo(seed: u64, seconds: u64) -> WorldSettings {
-        WorldSettings { seed, path: PathSettings::default(), script: Script::demo(seconds) }
+        WorldSettings { seed, path: PathSettings::default(), script: Script::demo(seconds), options: None }
+    }
+
+    /// Weeks of a shape with an options market.
+    pub fn weeks(seed: u64, shape: Shape) -> WorldSettings {
+        WorldSettings { options: Some(OptionMarket::of(shape)), ..WorldSettings::steady(seed) }
     }
 }
 
@@ -55,6 +68,7 @@ impl WorldSettings {
 pub struct MarketWorld {
     settings: WorldSettings,
     path: Path,
+    weeks: Option<Weeks>,
     crowd: Option<Crowd>,
     external: Draws,
     publisher: Option<Publisher>,
@@ -68,9 +82,11 @@ impl MarketWorld {
     pub fn new(settings: WorldSettings) -> MarketWorld {
         let path = Path::new(settings.seed, settings.path);
         let external = Draws::new(settings.seed, 2);
+        let weeks = settings.options.map(|market| Weeks::new(settings.seed, market));
         MarketWorld {
             settings,
             path,
+            weeks,
             crowd: None,
             external,
             publisher: None,
@@ -87,7 +103,38 @@ impl MarketWorld {
 
     /// Prices of the present step.
     pub fn prices(&self) -> Prices {
-        self.path.prices()
+        self.weeks.as_ref().map_or_else(|| self.path.prices(), Weeks::prices)
+    }
+
+    /// The market of weeks, if that is what this world is.
+    pub fn weeks(&self) -> Option<&Weeks> {
+        self.weeks.as_ref()
+    }
+
+    /// Ratio of a feed (0 weETH, 1 LBTC, 2 sUSDe) at a moment, also one before the start.
+    pub fn ratio_at(&self, feed: u8, at: Nanos) -> Decimal {
+        self.ratio_after(feed, at.0 as i128 - self.started.0 as i128)
+    }
+
+    /// Ratio of a feed so many nanoseconds after the start, negative before it.
+    fn ratio_after(&self, feed: u8, ns: i128) -> Decimal {
+        let feed = usize::from(feed).min(chainlink::FEEDS - 1);
+        match &self.weeks {
+            Some(weeks) => weeks.path().ratio_after_ms(feed, (ns / i128::from(MS)) as i64),
+            None => self.path.ratio(feed, ns as f64 / 1e9),
+        }
+    }
+
+    /// What the ratio feeds have reported in the days before a start at `now_s`, one round a day.
+    pub fn past_rounds(&self, now_s: u64) -> [Vec<Round>; chainlink::FEEDS] {
+        [0u8, 1, 2].map(|feed| {
+            let round = |days: u64| {
+                let before_s = days * HEARTBEAT_S;
+                let answer = self.ratio_after(feed, -i128::from(before_s) * 1_000_000_000);
+                Round { updated_s: now_s.saturating_sub(before_s), answer }
+            };
+            (0..=PAST_DAYS).rev().map(round).collect()
+        })
     }
 
     /// What the crowd has done so far.
@@ -128,8 +175,19 @@ impl MarketWorld {
             ex.set_spot(coin.lst(), prices.lst_spot(coin), at);
             self.publish_external(coin, prices);
         }
+        ex.set_spot("SUSDE", prices.stable_spot(), at);
         if let Some(reporter) = &self.reporter {
             reporter.report(at.secs(), prices.ratio);
+        }
+    }
+
+    /// One step of a market of weeks, however long ago the last one was.
+    fn turn_weeks(&mut self, ex: &mut Exchange, at: Nanos, out: &mut Outbox) -> Nanos {
+        let Some(prices) = self.weeks.as_mut().and_then(|weeks| weeks.advance(at)) else { return at.plus(MS) };
+        self.publish(ex, &prices, at);
+        match &mut self.weeks {
+            Some(weeks) => weeks.trade(ex, at, out),
+            None => at.plus(MS),
         }
     }
 
@@ -149,10 +207,17 @@ impl MarketWorld {
 impl World for MarketWorld {
     fn start(&mut self, ex: &mut Exchange, at: Nanos, out: &mut Outbox) {
         self.started = at;
-        let prices = self.path.prices();
+        if let Some(weeks) = &mut self.weeks {
+            weeks.begin(at);
+        }
+        let prices = self.prices();
         ex.set_spot("USDC", Decimal::ONE, at);
         self.publish(ex, &prices, at);
         self.enter_phase(ex);
+        if let Some(weeks) = &mut self.weeks {
+            weeks.open(ex, at, out);
+            return;
+        }
         let mut crowd = Crowd::open(ex, self.settings.seed, &PROFILES);
         let (_, phase) = self.settings.script.at(0.0);
         crowd.quote(ex, (&prices.external, &prices.ratio), phase, at, out);
@@ -160,6 +225,9 @@ impl World for MarketWorld {
     }
 
     fn turn(&mut self, ex: &mut Exchange, at: Nanos, out: &mut Outbox) -> Nanos {
+        if self.weeks.is_some() {
+            return self.turn_weeks(ex, at, out);
+        }
         let step_ns = self.step_ns();
         let mut due = (at.since(self.started) / step_ns).saturating_sub(self.path.prices().step);
         if due > CATCH_UP_STEPS {

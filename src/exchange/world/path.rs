@@ -70,6 +70,8 @@ pub struct PathSettings {
     pub noise_memory_ms: f64,
     /// Per coin, indexed by [`Coin::index`].
     pub coins: [CoinSettings; 2],
+    /// First sUSDe ratio (USDe per sUSDe) and its growth per year.
+    pub stable: (f64, f64),
 }
 
 impl Default for PathSettings {
@@ -90,7 +92,14 @@ impl Default for PathSettings {
             ratio_start: 1.0035,
             ratio_apr: 0.006,
         };
-        PathSettings { step_ms: 20, lead_ms: 40, noise_bps: 0.5, noise_memory_ms: 1_000.0, coins: [eth, btc] }
+        PathSettings {
+            step_ms: 20,
+            lead_ms: 40,
+            noise_bps: 0.5,
+            noise_memory_ms: 1_000.0,
+            coins: [eth, btc],
+            stable: (1.18, 0.09),
+        }
     }
 }
 
@@ -103,14 +112,19 @@ pub struct Prices {
     pub spot: [Decimal; 2],
     /// Mid of the external book in USDC, tenths of a cent.
     pub external: [Decimal; 2],
-    /// LST ratio, twelve decimals.
-    pub ratio: [Decimal; 2],
+    /// Ratios of weETH to ether, LBTC to bitcoin and sUSDe to USDe, twelve decimals.
+    pub ratio: [Decimal; 3],
 }
 
 impl Prices {
     /// Venue spot of the coin's LST in USDC, cents.
     pub fn lst_spot(&self, coin: Coin) -> Decimal {
         (self.spot[coin.index()] * self.ratio[coin.index()]).round_dp(2)
+    }
+
+    /// Venue spot of sUSDe in USDC, taking USDe for a dollar, six decimals.
+    pub fn stable_spot(&self) -> Decimal {
+        self.ratio[2].round_dp(6)
     }
 }
 
@@ -175,13 +189,22 @@ impl Path {
     /// The prices of the present step.
     pub fn prices(&self) -> Prices {
         let elapsed_s = (self.step * self.settings.step_ms) as f64 / 1_000.0;
-        let each = |of: fn(&Track, f64) -> Decimal| [of(&self.tracks[0], elapsed_s), of(&self.tracks[1], elapsed_s)];
+        let each = |of: fn(&Track) -> Decimal| [of(&self.tracks[0]), of(&self.tracks[1])];
         Prices {
             step: self.step,
-            spot: each(|t, _| at_scale(t.delayed.front().copied().unwrap_or(t.price), 2)),
-            external: each(|t, _| at_scale(t.price * (1.0 + t.noise), 3)),
-            ratio: each(|t, s| at_scale(t.settings.ratio_start * (1.0 + t.settings.ratio_apr * s / YEAR_S), 12)),
+            spot: each(|t| at_scale(t.delayed.front().copied().unwrap_or(t.price), 2)),
+            external: each(|t| at_scale(t.price * (1.0 + t.noise), 3)),
+            ratio: [0, 1, 2].map(|feed| self.ratio(feed, elapsed_s)),
         }
+    }
+
+    /// Ratio of a feed (0 weETH, 1 LBTC, 2 sUSDe) `elapsed_s` after the start, negative before it.
+    pub fn ratio(&self, feed: usize, elapsed_s: f64) -> Decimal {
+        let (start, apr) = match self.settings.coins.get(feed) {
+            Some(coin) => (coin.ratio_start, coin.ratio_apr),
+            None => self.settings.stable,
+        };
+        at_scale(start * (1.0 + apr * elapsed_s / YEAR_S), 12)
     }
 }
 
@@ -218,7 +241,7 @@ mod tests {
         let text = |prices: [Decimal; 2]| prices.map(|price| price.to_string());
         assert_eq!(text(pinned.spot), ["3002.11", "89981.27"]);
         assert_eq!(text(pinned.external), ["3002.042", "89987.832"]);
-        assert_eq!(text(pinned.ratio), ["1.071200019701", "1.003500003818"]);
+        assert_eq!(pinned.ratio.map(|ratio| ratio.to_string()), ["1.071200019701", "1.003500003818", "1.180000067352"]);
     }
 
     #[test]

@@ -44,9 +44,9 @@ fn params() -> Params {
 fn instrument(id: u16, kind: Kind) -> Instrument {
     Instrument {
         id: InstrumentId(id),
-        name: String::new(),
+        name: Default::default(),
         kind,
-        base_currency: String::new(),
+        base_currency: Default::default(),
         asset: [0; 20],
         sub_id: 0,
         tick: Price::ONE,
@@ -56,6 +56,8 @@ fn instrument(id: u16, kind: Kind) -> Instrument {
         maker_fee: Ratio::ZERO,
         taker_fee: Ratio::ZERO,
         base_fee: Cash::ZERO,
+        mark_fee_cap: Default::default(),
+        option: None,
         active: true,
     }
 }
@@ -95,6 +97,8 @@ fn scene() -> Scene {
             loss_ema: Ratio::ZERO,
             intents_seen: 0,
             intent_refused: 0,
+            proved_at: Nanos::ZERO,
+            held: [None; crate::msg::HELD],
             quote_budget: 10,
             working: [None; SLOTS],
         },

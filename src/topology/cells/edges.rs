@@ -174,7 +174,7 @@ impl<T: Transport, C: Clock> GatewayCell<T, C> {
             trace.stamp(Stage::FrameOut, clock.now());
             match request {
                 Request::Cancel => latency.cancel(&trace),
-                Request::Place | Request::Replace => latency.order(&trace),
+                Request::Place | Request::Replace | Request::Execute => latency.order(&trace),
             }
         }
         out.frames.clear();

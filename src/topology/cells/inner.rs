@@ -7,8 +7,8 @@ use crate::actors::{auction, pricing, risk, signer};
 use crate::base::queue::{Conflating, Postbox, Receiver, Sender};
 use crate::engine::actor::{Actor, Turn};
 use crate::engine::ports::{Clock, Key, Store};
-use crate::msg::{Account, Command, Intent, MarketMsg, ReportMsg, Stage, Urgent, Value};
-use crate::risk::order::Order;
+use crate::msg::{Account, Command, Intent, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value};
+use crate::risk::order::Granted;
 
 /// Pricing with its lanes.
 pub struct PricingCell<C> {
@@ -70,6 +70,7 @@ pub struct AuctionCell<C> {
     ticker: Ticker,
     values: Receiver<Value>,
     accounts: Receiver<Account>,
+    talks: Receiver<Talk>,
     intents: Sender<Intent>,
     out: auction::Out,
 }
@@ -79,11 +80,11 @@ impl<C: Clock> AuctionCell<C> {
     pub fn new(
         actor: auction::Auction,
         clock: C,
-        (values, accounts): (Receiver<Value>, Receiver<Account>),
+        (values, accounts, talks): (Receiver<Value>, Receiver<Account>, Receiver<Talk>),
         intents: Sender<Intent>,
     ) -> Self {
         let out = auction::Out::default();
-        AuctionCell { actor, clock, ticker: Ticker::default(), values, accounts, intents, out }
+        AuctionCell { actor, clock, ticker: Ticker::default(), values, accounts, talks, intents, out }
     }
 
     fn hear(&mut self, message: auction::In) {
@@ -102,6 +103,11 @@ impl<C: Clock + Send> Turn for AuctionCell<C> {
         for _ in 0..BURST {
             let Some(account) = self.accounts.receive() else { break };
             self.hear(auction::In::Account(account));
+            busy = true;
+        }
+        for _ in 0..BURST {
+            let Some(talk) = self.talks.receive() else { break };
+            self.hear(auction::In::Talk(talk));
             busy = true;
         }
         for _ in 0..BURST {
@@ -135,11 +141,13 @@ pub struct RiskIn {
 /// What risk writes.
 pub struct RiskOut {
     /// To the signer.
-    pub orders: Sender<Order>,
+    pub orders: Sender<Granted>,
     /// To the gateway.
     pub urgent: Sender<Urgent>,
     /// To the auction.
     pub accounts: Conflating<Account>,
+    /// To the auction.
+    pub talks: Conflating<Talk>,
     /// To the control plane.
     pub notices: Sender<Notice>,
 }
@@ -166,12 +174,15 @@ impl<C: Clock> RiskCell<C> {
             let sent = self.outbox.urgent.send(urgent);
             assert!(sent.is_ok(), "urgent lane full: turn() keeps room for everything one step can say");
         }
-        for mut order in self.out.orders.drain() {
-            order.stamp(Stage::Approved, self.clock.now());
-            assert!(self.outbox.orders.send(order).is_ok(), "more orders under way than vaults have slots");
+        for mut granted in self.out.orders.drain() {
+            granted.stamp(Stage::Approved, self.clock.now());
+            assert!(self.outbox.orders.send(granted).is_ok(), "more orders under way than vaults have slots");
         }
         for account in self.out.accounts.drain() {
             self.outbox.accounts.send(usize::from(account.vault.0), account);
+        }
+        for talk in self.out.talks.drain() {
+            self.outbox.talks.send(usize::from(talk.vault.0), talk);
         }
         for notice in self.out.notices.drain() {
             // For display only: a reader too slow for it misses it.
@@ -211,6 +222,7 @@ impl<C: Clock + Send> Turn for RiskCell<C> {
             self.hear(risk::In::Tick);
         }
         self.outbox.accounts.flush();
+        self.outbox.talks.flush();
         busy
     }
 
@@ -224,23 +236,21 @@ pub struct SignerCell<C, K, S> {
     actor: signer::Signer<K, S>,
     clock: C,
     ticker: Ticker,
-    orders: Receiver<Order>,
+    orders: Receiver<Granted>,
     sealed: Sender<Sealed>,
     out: signer::Out,
 }
 
 impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
     /// Connects it.
-    pub fn new(actor: signer::Signer<K, S>, clock: C, orders: Receiver<Order>, sealed: Sender<Sealed>) -> Self {
+    pub fn new(actor: signer::Signer<K, S>, clock: C, orders: Receiver<Granted>, sealed: Sender<Sealed>) -> Self {
         SignerCell { actor, clock, ticker: Ticker::default(), orders, sealed, out: signer::Out::default() }
     }
 
     fn hear(&mut self, message: signer::In) {
         self.actor.on(self.clock.now(), message, &mut self.out);
         for mut sealed in self.out.drain() {
-            if let Sealed::Order(signed) = &mut sealed {
-                signed.stamp(Stage::Signed, self.clock.now());
-            }
+            sealed.stamp(Stage::Signed, self.clock.now());
             assert!(self.sealed.send(sealed).is_ok(), "more signatures under way than vaults have slots");
         }
     }
@@ -250,8 +260,12 @@ impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, 
     fn turn(&mut self) -> bool {
         let mut busy = false;
         while self.sealed.room() > 1 {
-            let Some(order) = self.orders.receive() else { break };
-            self.hear(signer::In::Order(order));
+            let Some(granted) = self.orders.receive() else { break };
+            self.hear(match granted {
+                Granted::Order(order) => signer::In::Order(order),
+                Granted::Execution(execution) => signer::In::Execution(execution),
+                Granted::Milestone { vault, milestone } => signer::In::Milestone { vault, milestone },
+            });
             busy = true;
         }
         if !busy && self.sealed.room() > 1 && self.ticker.due(self.clock.now()) {

@@ -47,7 +47,7 @@ pub fn run(args: &SubjectArgs) -> Result<(), String> {
         PageStore::open(&scratch.0, Pages::default(), &mut |_, _| ()).map_err(|why| format!("journal: {why}"))?;
     let outside = Outside { wires: wires(args)?, clock: clock.clone(), key: key_of(&account), store };
     let (cores, control) = assemble(plan.build(outside), &Layout::single(args.core));
-    let round = RatioRound { feed: 0, ratio: ratio("1.0712"), updated_at: at, read_at: at };
+    let round = RatioRound { feed: 0, ratio: ratio("1.0712"), updated_at: at, read_at: at, past: None };
     control.ratios.send(round).map_err(|_| "the ratio lane is full at start".to_owned())?;
     let rate = Command::BorrowRate { apr: Ratio::ZERO, read_at: at };
     control.commands.send(rate).map_err(|_| "the command lane is full at start".to_owned())?;

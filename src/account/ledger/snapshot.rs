@@ -1,0 +1,163 @@
+//! The venue's whole picture of an account against ours: compared, and taken over where ours is in doubt.
+
+use super::{Effect, Ledger, to_amount};
+use crate::account::holdings::Holdings;
+use crate::account::positions::Positions;
+use crate::base::ids::Nonce;
+use crate::base::num::{Amount, Cash};
+use crate::base::time::Nanos;
+use crate::msg::{Life, OrderRow, Snapshot};
+
+/// Resting orders, with what they have filled, remembered from one snapshot.
+const FOREIGN: usize = 16;
+
+/// Result of a finished snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reconciled {
+    /// The venue and we agree.
+    Agrees,
+    /// Truth was uncertain and now is the venue's.
+    Adopted,
+    /// Facts arrived while it was taken: it proves nothing.
+    Inconclusive,
+    /// The venue and we differ without a reason.
+    Differs,
+}
+
+/// What a snapshot has said so far.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Draft {
+    options: Positions,
+    base: Amount,
+    cash: Cash,
+    perp: Amount,
+    perp_cost: Cash,
+    funding: Cash,
+    open: [(Nonce, Amount); FOREIGN],
+    open_count: usize,
+    stranger: bool,
+    liquidation: bool,
+}
+
+impl Ledger {
+    /// One part of a snapshot; `Some` when it is complete.
+    pub fn on_snapshot(&mut self, at: Nanos, part: &Snapshot, tolerance: Cash) -> (Effect, Option<Reconciled>) {
+        match *part {
+            Snapshot::Begin { liquidation, .. } => self.draft = Draft { liquidation, ..Draft::default() },
+            Snapshot::Collateral { currency, amount } if currency == self.book.base_currency => {
+                self.draft.base = to_amount(amount);
+            }
+            Snapshot::Collateral { currency, amount } if currency == self.book.cash_currency => {
+                self.draft.cash = amount;
+            }
+            Snapshot::Collateral { .. } => {}
+            Snapshot::Position { instrument, amount, mark, unsettled, funding } => {
+                if Some(instrument) == self.book.perp {
+                    self.draft.perp = amount;
+                    self.draft.perp_cost = mark.times(amount) - unsettled;
+                    self.draft.funding = funding;
+                } else if self.book.options.is_some() {
+                    self.draft.stranger |= !self.draft.options.set(instrument, amount);
+                } else if !amount.is_zero() {
+                    self.draft.stranger = true;
+                }
+            }
+            Snapshot::OpenOrder(row) => return (self.on_open_order(&row), None),
+            Snapshot::End { asked_at } => return self.finish_snapshot(at, asked_at, tolerance),
+        }
+        (Effect::None, None)
+    }
+
+    fn on_open_order(&mut self, row: &OrderRow) -> Effect {
+        let count = self.draft.open_count;
+        if count < FOREIGN && !self.draft.open[..count].iter().any(|(nonce, _)| *nonce == row.nonce) {
+            self.draft.open[count] = (row.nonce, row.filled);
+            self.draft.open_count += 1;
+        }
+        let buried = self.buried.contains(row.nonce);
+        match self.order_mut(row.nonce) {
+            Some(order) => {
+                order.confirm();
+                Effect::Changed
+            }
+            // Most likely its end and this list crossed on the way; a cancel too many costs one message, an order
+            // nobody counts costs its whole amount.
+            None if buried => Effect::Revenant { nonce: row.nonce, instrument: row.instrument },
+            None => Effect::Foreign { nonce: row.nonce, instrument: row.instrument },
+        }
+    }
+
+    /// Balances were taken over together with fills we never heard of: listed orders have filled what the venue says,
+    /// or every replacement of them would be refused for it (Derive 11028).
+    fn adopt_fills(&mut self) {
+        let listed = self.draft.open;
+        for (nonce, filled) in &listed[..self.draft.open_count] {
+            if let Some(order) = self.order_mut(*nonce) {
+                order.booked = order.booked.max(*filled);
+            }
+        }
+    }
+
+    fn finish_snapshot(&mut self, at: Nanos, asked_at: Nanos, tolerance: Cash) -> (Effect, Option<Reconciled>) {
+        if self.draft.stranger || self.draft.liquidation {
+            return (Effect::Alarm, Some(Reconciled::Differs));
+        }
+        self.bury_absent(asked_at);
+        let fresh = self.last_fact_at < asked_at;
+        let doubtful = self.orders().any(|order| order.life == Life::Unknown);
+        let draft = &self.draft;
+        // Profit moves between perp and cash whenever the venue likes; their sum does not.
+        let net = (draft.cash - draft.perp_cost) - (self.holdings.cash - self.holdings.perp_cost);
+        let same = draft.base == self.holdings.base
+            && draft.perp == self.holdings.perp
+            && draft.options == self.options
+            && net.abs() <= tolerance;
+        self.flows.funding = draft.funding;
+        if !fresh {
+            return (Effect::None, Some(Reconciled::Inconclusive));
+        }
+        if !self.uncertain && !same {
+            self.uncertain = true;
+            return (Effect::None, Some(Reconciled::Differs));
+        }
+        let was_uncertain = self.uncertain;
+        self.holdings = Holdings { base: draft.base, perp: draft.perp, cash: draft.cash, perp_cost: draft.perp_cost };
+        self.options = draft.options;
+        self.reported = None;
+        self.proved_at = asked_at;
+        self.uncertain = doubtful;
+        self.last_fact_at = self.last_fact_at.min(at);
+        let outcome = if was_uncertain { Reconciled::Adopted } else { Reconciled::Agrees };
+        if was_uncertain {
+            self.adopt_fills();
+        }
+        (Effect::Changed, Some(outcome))
+    }
+
+    /// Deals with orders a snapshot does not list although the venue would have refused them as late by then. One that
+    /// seemed to rest becomes doubtful first, because its last fill may still be travelling; a doubtful one is dead.
+    fn bury_absent(&mut self, asked_at: Nanos) {
+        let open = self.draft.open;
+        let listed = &open[..self.draft.open_count];
+        if self.draft.open_count == FOREIGN {
+            return;
+        }
+        for place in &mut self.orders {
+            let Some(order) = place else { continue };
+            if order.reject_after >= asked_at || listed.iter().any(|(nonce, _)| *nonce == order.nonce) {
+                continue;
+            }
+            match order.life {
+                Life::Unknown => {
+                    self.buried.insert(order.nonce);
+                    *place = None;
+                }
+                Life::Open | Life::Leaving => {
+                    order.life = Life::Unknown;
+                    self.uncertain = true;
+                }
+                Life::Pending | Life::Empty => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Sealing the execution of a quote: both legs are on record before the signature exists.
+
+use super::{Sealer, Unsealed};
+use crate::base::ids::{Name, Nonce, SubaccountId, Uuid, VaultId};
+use crate::base::num::{Cash, E9, Price, Rounding, div_round};
+use crate::base::time::Nanos;
+use crate::derive::action::rfq::{ExecutionTerms, TakenLeg};
+use crate::engine::journal::LegRecord;
+use crate::engine::ports::{Key, Store};
+use crate::market::instrument::{Instrument, OptionTerms};
+use crate::msg::{LEGS, PricedLeg, Stage};
+use crate::risk::order::Execution;
+
+/// An execution with its signature. Made by [`Sealer::seal_execution`] only.
+#[derive(Clone, Copy)]
+pub struct SignedExecution {
+    execution: Execution,
+    seal: Seal,
+}
+
+/// What sealing adds to an execution.
+#[derive(Clone, Copy)]
+struct Seal {
+    names: [Name; LEGS],
+    max_fee: Price,
+    signature: [u8; 65],
+}
+
+impl SignedExecution {
+    /// The execution.
+    pub fn execution(&self) -> &Execution {
+        &self.execution
+    }
+
+    /// Names of the instruments that were signed for, in the order of the deal's legs.
+    pub fn names(&self) -> &[Name; LEGS] {
+        &self.seal.names
+    }
+
+    /// The fee limit that was signed, USD: the granted one in nine decimals, rounded down.
+    pub fn max_fee(&self) -> Price {
+        self.seal.max_fee
+    }
+
+    /// `r ‖ s ‖ v`.
+    pub fn signature(&self) -> &[u8; 65] {
+        &self.seal.signature
+    }
+
+    /// Notes the moment of a stage in its trace.
+    pub fn stamp(&mut self, stage: Stage, at: Nanos) {
+        self.execution.stamp(stage, at);
+    }
+}
+
+/// What is sealed of an execution.
+struct Deed<'a> {
+    vault: VaultId,
+    subaccount: SubaccountId,
+    nonce: Nonce,
+    quote_id: Uuid,
+    legs: &'a [PricedLeg; LEGS],
+    max_fee: Cash,
+    expires_s: u64,
+}
+
+impl<K: Key, S: Store> Sealer<K, S> {
+    /// Digest, journal, signature. Both legs must be listed options of the vault's kind.
+    pub fn seal_execution(&mut self, at: Nanos, execution: &Execution) -> Result<SignedExecution, Unsealed> {
+        let deal = execution.deal();
+        let deed = Deed {
+            vault: execution.vault(),
+            subaccount: execution.subaccount(),
+            nonce: execution.nonce(),
+            quote_id: deal.quote_id,
+            legs: &deal.legs,
+            max_fee: execution.max_fee(),
+            expires_s: execution.expires_s(),
+        };
+        self.seal_deed(at, &deed).map(|seal| SignedExecution { execution: *execution, seal })
+    }
+
+    fn seal_deed(&mut self, at: Nanos, deed: &Deed<'_>) -> Result<Seal, Unsealed> {
+        if deed.nonce <= self.last {
+            return Err(Unsealed::NonceReused);
+        }
+        let mut taken = [self.leg(deed, 0)?, self.leg(deed, 1)?];
+        let names = [taken[0].name, taken[1].name];
+        if names[0] == names[1] {
+            return Err(Unsealed::SameLegs);
+        }
+        let max_fee = fee(deed.max_fee).ok_or(Unsealed::Range)?;
+        let records = [0, 1].map(|leg| taken[leg].record(at, deed, leg as u8).write());
+        if names[0].as_bytes() > names[1].as_bytes() {
+            taken.swap(0, 1);
+        }
+        let terms =
+            ExecutionTerms { legs: taken.map(|leg| leg.terms), max_fee, nonce: deed.nonce, expiry_sec: deed.expires_s };
+        let member = self.members.iter_mut().find(|(terms, _)| terms.subaccount == deed.subaccount);
+        let (_, template) = member.ok_or(Unsealed::Stranger)?;
+        let digest = template.digest(&terms);
+        self.last = deed.nonce;
+        for record in &records {
+            self.store.append(record);
+        }
+        Ok(Seal { names, max_fee, signature: self.key.sign(&digest) })
+    }
+
+    fn leg(&mut self, deed: &Deed<'_>, place: usize) -> Result<Taken, Unsealed> {
+        let priced = &deed.legs[place];
+        let entry = self.orders.get(deed.subaccount, priced.leg.instrument).ok_or(Unsealed::Stranger)?;
+        let instrument: &Instrument = &entry.instrument;
+        let option = instrument.option.ok_or(Unsealed::Stranger)?;
+        if priced.price.is_negative() || !priced.leg.amount.is_positive() {
+            return Err(Unsealed::Range);
+        }
+        let terms = TakenLeg {
+            asset: instrument.asset,
+            sub_id: instrument.sub_id,
+            price: priced.price,
+            amount: priced.leg.amount,
+            side: priced.leg.side,
+        };
+        Ok(Taken { name: instrument.name, option, terms })
+    }
+}
+
+/// The limit in the scale in which it is both signed and written.
+fn fee(granted: Cash) -> Option<Price> {
+    let raw = div_round(granted.raw(), i128::from(E9), Rounding::Floor);
+    i64::try_from(raw).ok().filter(|raw| *raw >= 0).map(Price::from_raw)
+}
+
+/// A leg as it is signed, with what the journal says of it.
+#[derive(Clone, Copy)]
+struct Taken {
+    name: Name,
+    option: OptionTerms,
+    terms: TakenLeg,
+}
+
+impl Taken {
+    fn record(&self, at: Nanos, deed: &Deed<'_>, leg: u8) -> LegRecord {
+        LegRecord {
+            at,
+            nonce: deed.nonce,
+            vault: deed.vault,
+            subaccount: deed.subaccount,
+            leg,
+            expiry_s: u32::try_from(self.option.expiry_s).unwrap_or(u32::MAX),
+            strike: self.option.strike,
+            right: self.option.right,
+            side: self.terms.side,
+            price: self.terms.price,
+            amount: self.terms.amount,
+            quote_half: LegRecord::half(deed.quote_id, leg),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::base::ids::{InstrumentId, Right, Side};
+    use crate::base::num::Amount;
+    use crate::derive::action::Envelope;
+    use crate::derive::action::rfq::{Leg as ColdLeg, execute_data};
+    use crate::derive::desk::tests::{ETH_ANY, ETH_CALLS, NO_OPTIONS, instrument, listed, members};
+    use crate::derive::dialect::Dialect;
+    use crate::engine::journal::{MilestoneRecord, Replay};
+    use crate::market::instrument::Listing;
+    use crate::msg::{Leg, Milestone, Phase};
+
+    const NEAR: &str = "ETH-20261225-3500-C";
+    const FAR: &str = "ETH-20261225-10000-C";
+    const OWNER: [u8; 20] = [7; 20];
+
+    /// What happened, in order.
+    #[derive(Clone, Default)]
+    struct Diary(Rc<RefCell<Vec<Vec<u8>>>>);
+
+    impl Store for Diary {
+        fn append(&mut self, record: &[u8]) {
+            self.0.borrow_mut().push(record.to_vec());
+        }
+    }
+
+    impl Key for Diary {
+        /// Notes the digest and shows it as the first half of the signature.
+        fn sign(&mut self, digest: &[u8; 32]) -> [u8; 65] {
+            self.0.borrow_mut().push(digest.to_vec());
+            let mut signature = [0; 65];
+            signature[..32].copy_from_slice(digest);
+            signature
+        }
+
+        fn address(&self) -> [u8; 20] {
+            [9; 20]
+        }
+    }
+
+    fn dialect() -> &'static Dialect {
+        Dialect::named("mainnet").expect("network")
+    }
+
+    fn sealer(diary: &Diary) -> Sealer<Diary, Diary> {
+        let perp = instrument(0, "ETH-PERP");
+        let pairs = [(ETH_CALLS, &perp), (NO_OPTIONS, &perp)];
+        let mut sealer =
+            Sealer::new(dialect(), OWNER, pairs, diary.clone(), diary.clone(), Nonce(10)).with_options(members());
+        for (id, name) in [(5, NEAR), (6, FAR), (7, "ETH-20261225-3500-P"), (8, "BTC-20261225-3500-C")] {
+            sealer.apply(&listed(id, name)).expect("room");
+        }
+        sealer
+    }
+
+    fn legs(near: u16, far: u16) -> [PricedLeg; LEGS] {
+        let leg = |id, side, price: &str| PricedLeg {
+            leg: Leg { instrument: InstrumentId(id), side, amount: Amount::whole(10) },
+            price: price.parse().expect("price"),
+        };
+        [leg(near, Side::Sell, "120.5"), leg(far, Side::Buy, "45.2")]
+    }
+
+    fn deed(legs: &[PricedLeg; LEGS]) -> Deed<'_> {
+        let max_fee = Cash::from_raw(3_500_000_000_999_999_999);
+        let (vault, quote_id, expires_s) = (VaultId(0), Uuid(u128::MAX / 3), 1_763_683_900);
+        Deed { vault, subaccount: ETH_CALLS, nonce: Nonce(11), quote_id, legs, max_fee, expires_s }
+    }
+
+    #[test]
+    fn both_legs_are_on_record_before_the_signature_which_is_that_of_the_sorted_legs() {
+        let diary = Diary::default();
+        let legs = legs(5, 6);
+        let seal = sealer(&diary).seal_deed(Nanos(77), &deed(&legs)).map_err(|why| format!("{why:?}")).expect("sealed");
+        assert_eq!(seal.names.map(|name| name.to_string()), [NEAR, FAR]);
+        assert_eq!(seal.max_fee.to_string(), "3.5");
+        let events = diary.0.borrow();
+        let [first, second, digest] = &events[..] else { panic!("two records, one signature") };
+        let [near, far] = [first, second].map(|record| LegRecord::read(record).expect("a leg"));
+        assert_eq!((near.strike, near.side, near.price.to_string()), (Price::whole(3500), Side::Sell, "120.5".into()));
+        assert_eq!((far.strike, far.side, far.leg), (Price::whole(10_000), Side::Buy, 1));
+        assert_eq!((near.at, near.nonce, near.right, near.subaccount), (Nanos(77), Nonce(11), Right::Call, ETH_CALLS));
+        assert_eq!(u128::from(near.quote_half) << 64 | u128::from(far.quote_half), u128::MAX / 3);
+        let cold = |id, name: &'static str, place: usize| ColdLeg {
+            instrument: name.as_bytes(),
+            asset: [0xAB; 20],
+            sub_id: instrument(id, name).sub_id,
+            price: legs[place].price.into(),
+            amount: legs[place].leg.amount.into(),
+            side: legs[place].leg.side,
+        };
+        let data = execute_data(&[cold(5, NEAR, 0), cold(6, FAR, 1)], Side::Buy, seal.max_fee.into()).expect("scaled");
+        let module = dialect().modules.rfq;
+        let envelope = Envelope {
+            subaccount: ETH_CALLS,
+            nonce: Nonce(11),
+            module,
+            expiry_sec: 1_763_683_900,
+            owner: OWNER,
+            signer: [9; 20],
+        };
+        assert_eq!(digest[..], envelope.digest(&dialect().domain_separator, &data));
+        assert_eq!(seal.signature[..32], digest[..]);
+    }
+
+    #[test]
+    fn nothing_is_signed_or_written_for_what_is_not_the_vaults() {
+        let diary = Diary::default();
+        let mut sealer = sealer(&diary);
+        let (good, puts, bitcoin, perp, one) = (legs(5, 6), legs(5, 7), legs(5, 8), legs(0, 6), legs(5, 5));
+        let mut free = good;
+        free[1].leg.amount = Amount::ZERO;
+        for (wrong, why) in [
+            (Deed { nonce: Nonce(10), ..deed(&good) }, Unsealed::NonceReused),
+            (deed(&puts), Unsealed::Stranger),
+            (deed(&bitcoin), Unsealed::Stranger),
+            (deed(&perp), Unsealed::Stranger),
+            (deed(&one), Unsealed::SameLegs),
+            (deed(&free), Unsealed::Range),
+            (Deed { max_fee: Cash::from_raw(-1), ..deed(&good) }, Unsealed::Range),
+            (Deed { max_fee: Cash::from_raw(i128::MAX), ..deed(&good) }, Unsealed::Range),
+            (Deed { subaccount: NO_OPTIONS, ..deed(&good) }, Unsealed::Stranger),
+            (Deed { subaccount: SubaccountId(99), ..deed(&good) }, Unsealed::Stranger),
+        ] {
+            assert_eq!(sealer.seal_deed(Nanos(1), &wrong).err(), Some(why));
+        }
+        sealer.apply(&Listing::Delisted { id: InstrumentId(6) }).expect("room");
+        assert_eq!(sealer.seal_deed(Nanos(1), &deed(&good)).err(), Some(Unsealed::Stranger));
+        assert!(diary.0.borrow().is_empty());
+        let put_spread = Deed { subaccount: ETH_ANY, ..deed(&puts) };
+        assert!(sealer.seal_deed(Nanos(1), &put_spread).is_ok(), "a vault of both kinds may");
+        assert_eq!(sealer.seal_deed(Nanos(1), &put_spread).err(), Some(Unsealed::NonceReused));
+    }
+
+    #[test]
+    fn what_was_sealed_and_noted_is_replayed() {
+        let diary = Diary::default();
+        let mut sealer = sealer(&diary);
+        let milestone = Milestone { phase: Phase::OptionAuction, started_at: Nanos(5), ..Milestone::default() };
+        let owner = sealer.subaccount(VaultId(0)).expect("a member");
+        sealer.note(owner, &milestone);
+        let legs = legs(5, 6);
+        assert!(sealer.seal_deed(Nanos(1), &deed(&legs)).is_ok());
+        let mut replay = Replay::default();
+        diary.0.borrow().iter().filter(|event| event.len() == 64).for_each(|record| replay.visit(record));
+        assert_eq!((replay.floor(), replay.unread()), (Nonce(11), 0));
+        assert_eq!(replay.milestone(ETH_CALLS), Some(milestone));
+        assert!(MilestoneRecord::read(&diary.0.borrow()[0]).is_some());
+    }
+}

@@ -1,0 +1,112 @@
+//! What a start must know of the runs before it, gathered record by record.
+
+use super::{LegRecord, MilestoneRecord, OrderRecord};
+use crate::base::ids::{Nonce, SubaccountId};
+use crate::msg::Milestone;
+
+/// The journal, folded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Replay {
+    floor: Nonce,
+    milestones: Vec<(SubaccountId, Milestone)>,
+    unread: u64,
+}
+
+impl Replay {
+    /// Takes one record, oldest first.
+    pub fn visit(&mut self, record: &[u8]) {
+        if let Some(order) = OrderRecord::read(record) {
+            self.floor = self.floor.max(order.nonce);
+        } else if let Some(leg) = LegRecord::read(record) {
+            self.floor = self.floor.max(leg.nonce);
+        } else if let Some(MilestoneRecord { subaccount, milestone }) = MilestoneRecord::read(record) {
+            match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
+                Some((_, last)) => *last = milestone,
+                None => self.milestones.push((subaccount, milestone)),
+            }
+        } else {
+            self.unread += 1;
+        }
+    }
+
+    /// Highest nonce spent: the next must be above it.
+    pub fn floor(&self) -> Nonce {
+        self.floor
+    }
+
+    /// The last milestone of the vault that trades for a subaccount, if it has one.
+    pub fn milestone(&self, subaccount: SubaccountId) -> Option<Milestone> {
+        self.milestones.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
+    }
+
+    /// Records of a kind or version that this program does not know: written by a newer one.
+    pub fn unread(&self) -> u64 {
+        self.unread
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{InstrumentId, Right, Side, VaultId};
+    use crate::base::num::{Amount, Price};
+    use crate::base::time::Nanos;
+    use crate::msg::Phase;
+
+    fn order(nonce: u64) -> [u8; super::super::RECORD] {
+        let record = OrderRecord {
+            at: Nanos(1),
+            nonce: Nonce(nonce),
+            replaces: Nonce(0),
+            vault: VaultId(0),
+            subaccount: SubaccountId(7),
+            instrument: InstrumentId(1),
+            side: Side::Buy,
+            price: Price::ONE,
+            amount: Amount::ONE,
+            expires_s: 1,
+        };
+        record.write()
+    }
+
+    fn leg(nonce: u64) -> [u8; super::super::RECORD] {
+        let record = LegRecord {
+            at: Nanos(1),
+            nonce: Nonce(nonce),
+            vault: VaultId(0),
+            subaccount: SubaccountId(7),
+            leg: 0,
+            expiry_s: 1,
+            strike: Price::ONE,
+            right: Right::Call,
+            side: Side::Sell,
+            price: Price::ONE,
+            amount: Amount::ONE,
+            quote_half: 1,
+        };
+        record.write()
+    }
+
+    #[test]
+    fn the_highest_nonce_and_the_last_milestone_of_each_vault_count() {
+        let milestone = |phase, started_at| Milestone { phase, started_at: Nanos(started_at), ..Milestone::default() };
+        let write = |subaccount, milestone| MilestoneRecord { subaccount: SubaccountId(subaccount), milestone }.write();
+        let mut replay = Replay::default();
+        for record in [
+            order(5),
+            write(7, milestone(Phase::OptionAuction, 1)),
+            write(8, milestone(Phase::CollateralOnly, 2)),
+            leg(9),
+            order(6),
+            write(7, milestone(Phase::AwaitSettlement, 3)),
+        ] {
+            replay.visit(&record);
+        }
+        replay.visit(&[0xFF; 64]);
+        replay.visit(&order(99)[..60]);
+        assert_eq!((replay.floor(), replay.unread()), (Nonce(9), 2));
+        assert_eq!(replay.milestone(SubaccountId(7)), Some(milestone(Phase::AwaitSettlement, 3)));
+        assert_eq!(replay.milestone(SubaccountId(8)), Some(milestone(Phase::CollateralOnly, 2)));
+        assert_eq!(replay.milestone(SubaccountId(9)), None);
+    }
+}
