@@ -1,7 +1,7 @@
 //! What an account holds: subaccounts, collaterals, positions, open orders, market-maker protection.
 
 use super::account::{Holding, Subaccount};
-use super::catalog::{CASH, Kind, MANAGER_SM, PERP_IM, PERP_MM, UNIVERSE};
+use super::catalog::{CASH, MANAGER_SM, PERP_IM, PERP_MM, UNIVERSE};
 use super::keys::Need;
 use super::mmp::Mmp;
 use super::money::{constant, json as decimal, truncate};
@@ -171,8 +171,8 @@ impl Exchange {
         let pending = if cash { sub.interest_due(&self.lending) } else { Decimal::ZERO };
         let value = truncate(holding.amount * price);
         let counted = truncate((holding.amount + pending) * price);
-        let spot = self.instruments.iter().find(|i| i.kind == Kind::Erc20 && i.base == name);
-        let step = spot.map_or(constant("0.000001"), |i| i.step);
+        let spot = self.find_instrument(&format!("{name}-{CASH}"));
+        let step = spot.map_or(constant("0.000001"), |ix| self.instruments[ix].step);
         let interest = if cash { sub.cumulative_interest } else { Decimal::ZERO };
         json!({
             "asset_name": name, "asset_type": "erc20", "currency": name, "amount": decimal(holding.amount),

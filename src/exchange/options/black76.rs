@@ -7,8 +7,8 @@
 pub const YEAR_S: f64 = 31_536_000.0;
 /// Highest volatility an implied volatility is looked for at.
 const VOL_MAX: f64 = 20.0;
-/// Halvings of the search; the last interval is below 1e-12.
-const HALVINGS: u32 = 45;
+/// Steps of that search; halving alone would come within 1e-12 in as many.
+const STEPS_MAX: u32 = 45;
 
 /// What an undiscounted option price depends on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,6 +77,11 @@ impl Option76 {
         value.max(self.intrinsic())
     }
 
+    /// Change of price per whole unit of volatility, zero at expiry.
+    fn vega_of_one(&self) -> f64 {
+        self.d().map_or(0.0, |(d1, _)| self.forward * normal_density(d1) * self.years.sqrt())
+    }
+
     /// Sensitivities; all zero at expiry.
     pub fn greeks(&self) -> Greeks {
         let Some((d1, _)) = self.d() else { return Greeks::default() };
@@ -85,24 +90,37 @@ impl Option76 {
         Greeks {
             delta: if self.call { normal_cdf(d1) } else { -normal_cdf(-d1) },
             gamma: density / (self.forward * self.vol * root),
-            vega: self.forward * density * root / 100.0,
+            vega: self.vega_of_one() / 100.0,
             theta: -self.forward * density * self.vol / (2.0 * root) / 365.0,
             rho: self.years * self.price(),
         }
     }
 
-    /// The volatility at which the option costs `price`; zero if no volatility does.
+    /// The volatility at which the option costs `price`; zero if no volatility does. Newton steps from the volatility at
+    /// hand, kept inside a bracket that halves whenever one of them would leave it.
     pub fn implied(&self, price: f64) -> f64 {
-        let at = |vol| Option76 { vol, ..*self }.price();
-        if price.is_nan() || self.years <= 0.0 || price <= self.intrinsic() || price >= at(VOL_MAX) {
+        let at = |vol| Option76 { vol, ..*self };
+        if price.is_nan() || self.years <= 0.0 || price <= self.intrinsic() || price >= at(VOL_MAX).price() {
             return 0.0;
         }
         let (mut low, mut high) = (0.0, VOL_MAX);
-        for _ in 0..HALVINGS {
-            let middle = 0.5 * (low + high);
-            if at(middle) < price { low = middle } else { high = middle }
+        let mut vol = self.vol.clamp(0.01, 5.0);
+        for _ in 0..STEPS_MAX {
+            let guess = at(vol);
+            let miss = guess.price() - price;
+            if miss > 0.0 {
+                high = vol
+            } else {
+                low = vol
+            }
+            let step = miss / guess.vega_of_one();
+            if step.abs() < 1e-12 {
+                break;
+            }
+            let next = vol - step;
+            vol = if next > low && next < high { next } else { 0.5 * (low + high) };
         }
-        0.5 * (low + high)
+        vol
     }
 }
 
@@ -159,9 +177,10 @@ mod tests {
 
     #[test]
     fn implied_volatility_inverts_the_price_where_there_is_one() {
-        for strike in [2000.0, 2900.0, 3300.0] {
-            let o = option(0.62, 3000.0, strike, 7.0, strike > 3000.0);
-            assert!((o.implied(o.price()) - 0.62).abs() < 1e-6, "{strike}");
+        for (strike, start) in [(2400.0, 0.62), (2900.0, 0.1), (3300.0, 3.0), (3300.0, 0.0), (3000.0, 0.9)] {
+            let o = option(0.62, 3000.0, strike, 7.0, strike > 2950.0);
+            let found = Option76 { vol: start, ..o }.implied(o.price());
+            assert!((found - 0.62).abs() < 1e-7, "{strike} from {start}: {found}");
         }
         let deep = option(0.6, 3000.0, 2000.0, 7.0, true);
         assert!(deep.implied(999.0) <= 0.0, "below intrinsic");

@@ -1,6 +1,6 @@
 //! What an option is worth now: forward of its expiry, volatility at its strike, Black-76; computed when asked for.
 //!
-//! In the last half hour the forward blends the average of spot seen so far with spot for the time that is left
+//! Time counts in whole seconds, as on chain. In the last half hour the forward blends the average of spot seen so far with spot for the time that is left
 //! (Derive §8.4), so that at expiry it is the settlement price itself.
 
 use super::black76::{Greeks, Option76, YEAR_S};
@@ -48,9 +48,10 @@ pub struct Window {
 }
 
 impl Chain {
-    /// The settlement window of an expiry if it has opened.
+    /// The settlement window of an expiry if it has opened, up to the whole second before `now`.
     pub fn window(&self, expiry_s: u64, spot: &Spot, now: Nanos) -> Option<Window> {
         let (opens, closes) = window_of(expiry_s);
+        let now = Nanos(now.secs() * SEC);
         (now >= opens).then(|| Window {
             start: self.window_start.unwrap_or_else(|| spot.aggregate_at(opens)),
             latest: self.window_end.unwrap_or_else(|| spot.aggregate_at(now.min(closes))),
@@ -64,7 +65,7 @@ pub fn window_of(expiry_s: u64) -> (Nanos, Nanos) {
 }
 
 fn years_between(now: Nanos, expiry_s: u64) -> f64 {
-    window_of(expiry_s).1.since(now) as f64 / (SEC as f64 * YEAR_S)
+    expiry_s.saturating_sub(now.secs()) as f64 / YEAR_S
 }
 
 impl Exchange {
@@ -104,8 +105,7 @@ impl Exchange {
         let spot = self.spots.get(currency)?;
         let live = spot.price + chain.fwd_diff;
         let Some(window) = chain.window(expiry_s, spot, self.now) else { return Some(live) };
-        let left_ns = window_of(expiry_s).1.since(self.now);
-        let left_s = Decimal::from_i128_with_scale(i128::from(left_ns), 9);
+        let left_s = Decimal::from(expiry_s.saturating_sub(self.now.secs()));
         Some(truncate((window.latest - window.start + live * left_s) / Decimal::from(WINDOW_S)))
     }
 

@@ -1,5 +1,6 @@
 //! The exchange as its clients meet it: signed requests in, replies and notifications out.
 
+mod agreement;
 mod conservation;
 mod keys_and_debug;
 mod options;
