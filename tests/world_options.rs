@@ -236,8 +236,12 @@ fn a_falling_offer_is_lifted_in_parts_at_random_times() {
     assert_ne!(fills, other);
 }
 
+/// A quote as the taker sees it: seconds after the request, what it would be paid as a share of the mark, the part of
+/// the request it is for.
+type Heard = (u64, Decimal, Decimal);
+
 /// Sends lots of one hundred-dollar call spread and watches the quotes on each for two minutes.
-fn lots(seed: u64, manners: Manners, step: &str, count: usize) -> (Vec<Vec<(u64, Decimal, Decimal)>>, Bustle) {
+fn lots(seed: u64, manners: Manners, step: &str, count: usize) -> (Vec<Vec<Heard>>, Bustle) {
     let mut sim = Sim::new(seed, OptionMarket { dealers: manners, ..OptionMarket::of(Shape::Flat) });
     sim.login();
     let subaccount = sim.ex.settings().accounts[0].subaccount;

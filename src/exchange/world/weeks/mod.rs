@@ -16,7 +16,7 @@ mod view;
 pub use dealers::Manners;
 pub use feeds::weekly_expiry_s;
 pub use path::{FEEDS, LongPath, LongSettings, Shape};
-pub use surface::Slice;
+pub use surface::{Moment, Slice};
 pub use view::{Grid, Listed, View};
 
 use super::path::{Coin, Prices};
@@ -176,7 +176,7 @@ impl People {
         self.collateral.act(ex, at, span_s, out);
         let expiry_s = weekly_expiry_s(at);
         for (coin, chain) in Coin::ALL.into_iter().zip(&mut self.chains) {
-            let view = feeds::view(ex, path, coin, expiry_s, at);
+            let view = feeds::view(ex, path, (coin, &path.moment(coin, at)), expiry_s, at);
             let listed = feeds.listed(ex, coin, at);
             chain.act(ex, &view, listed, at, span_s, out);
         }
