@@ -10,6 +10,7 @@ mod host;
 mod problem;
 mod read;
 mod sections;
+mod shape;
 mod text;
 mod vault;
 
@@ -19,16 +20,15 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::account::ledger::Book;
 use crate::actors::auction::INTENTS_MAX;
+use crate::base::ids::InstrumentId;
 use crate::derive::dialect::{Address, Environment};
 use crate::market::fair::Model;
-use crate::risk::limits::Limits;
-use crate::strategy::basis::Params;
 pub use explain::{Explained, table};
 pub use host::Online;
 pub use problem::{ConfigErrors, Problem};
 use read::{Notes, Section};
+pub use shape::{BasisVault, OptionVaultConfig, RatioFeed, Strategy, VaultConfig, VaultKind};
 pub use text::Url;
 
 /// A whole, checked configuration.
@@ -38,10 +38,10 @@ pub struct Config {
     pub venue: Venue,
     /// Whose orders they are.
     pub wallet: Wallet,
-    /// The external order book.
-    pub external: External,
-    /// Where ratio feeds are read.
-    pub chain: Chain,
+    /// The external order book; given if a vault needs it.
+    pub external: Option<External>,
+    /// Where ratio feeds are read; given if a vault needs it.
+    pub chain: Option<Chain>,
     /// Which thread runs where.
     pub topology: Topology,
     /// Folder of the journal, if one is kept.
@@ -130,57 +130,6 @@ impl fmt::Display for Idle {
     }
 }
 
-/// What a vault does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Strategy {
-    /// Delta-1 Basis.
-    Delta1Basis,
-}
-
-impl fmt::Display for Strategy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("delta1-basis")
-    }
-}
-
-/// A Chainlink feed of what a wrapped token is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RatioFeed {
-    /// Aggregator contract.
-    pub aggregator: Address,
-    /// Decimals of its answers.
-    pub decimals: u8,
-}
-
-/// One vault.
-#[derive(Clone, Debug, PartialEq)]
-pub struct VaultConfig {
-    /// Name in reports and commands.
-    pub name: String,
-    /// What it does.
-    pub strategy: Strategy,
-    /// Its ids: vault, subaccount, instruments and currencies, as places in the lists of [`Config`].
-    pub book: Book,
-    /// Spot instrument of the base.
-    pub base_instrument: String,
-    /// Collateral that is the base.
-    pub base_currency: String,
-    /// Perp it hedges with.
-    pub perp_instrument: String,
-    /// Symbol on the external book.
-    pub external_symbol: String,
-    /// Feed of the base's ratio.
-    pub ratio_feed: RatioFeed,
-    /// How the base is valued.
-    pub base_model: Model,
-    /// How the perp is valued.
-    pub perp_model: Model,
-    /// What the strategy may choose.
-    pub params: Params,
-    /// What no order may break.
-    pub limits: Limits,
-}
-
 /// The vaults and the lists their places point into.
 #[derive(Default)]
 struct Fleet {
@@ -261,12 +210,12 @@ impl Config {
         &self.currencies
     }
 
-    /// How each instrument is valued, in the order of [`Config::instruments`].
-    pub fn models(&self) -> impl Iterator<Item = Model> + '_ {
-        (0u16..).map(crate::base::ids::InstrumentId).zip(&self.instruments).filter_map(|(id, _)| {
-            self.vaults.iter().find_map(|vault| match id {
-                _ if id == vault.book.base => Some(vault.base_model),
-                _ if Some(id) == vault.book.perp => Some(vault.perp_model),
+    /// How each instrument of the basis vaults is valued; option vaults take the venue's marks.
+    pub fn models(&self) -> impl Iterator<Item = (InstrumentId, Model)> + '_ {
+        (0u16..).map(InstrumentId).zip(&self.instruments).filter_map(|(id, _)| {
+            self.vaults.iter().find_map(|vault| match vault.basis()? {
+                basis if id == vault.book.base => Some((id, basis.base_model)),
+                basis if Some(id) == vault.book.perp => Some((id, basis.perp_model)),
                 _ => None,
             })
         })
@@ -325,20 +274,21 @@ fn parse(text: &str, file: &str, online: &Online) -> Outcome {
     } else {
         (None, 1, 1)
     };
-    let Notes { errors, rows, .. } = notes.into_inner();
+    let Notes { errors, rows, warnings, .. } = notes.into_inner();
     let (config, key_line, state_line) = built;
-    let config = config.map(|config| Config { explained: rows, ..config });
+    let config = config.map(|config| Config { explained: rows, warnings, ..config });
     Outcome { built: (config, key_line, state_line), errors }
 }
 
 fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) {
     let venue = sections::venue(root.child("venue"));
     let (wallet, key_line) = sections::wallet(root.child("wallet"));
-    let external = sections::external(root.child("external"));
-    let (chain, poll) = sections::chain(root.child("chain"));
+    let tables = root.children("vault", 1..=INTENTS_MAX);
+    let needs = vault::Needs::of(&tables);
+    let external = sections::external(root.child("external"), needs.external);
+    let (chain, poll) = sections::chain(root.child("chain"), needs.ratios);
     let topology = sections::topology(root.child("topology"), online);
     let (state_dir, state_line) = sections::state(root.child("state"));
-    let tables = root.children("vault", 1..=INTENTS_MAX);
     let drafts: Vec<_> = tables.into_iter().map(|table| vault::vault(table, &poll)).collect();
     fleet::check(&drafts, root.notes);
     root.finish();

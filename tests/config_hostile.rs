@@ -7,8 +7,13 @@ use keel::config::{Config, Online};
 use proptest::prelude::*;
 
 static GOOD: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let files =
-        ["tests/configs/good/minimal.toml", "tests/configs/good/two_vaults.toml", "tools/config/lbtc-basis.toml"];
+    let files = [
+        "tests/configs/good/minimal.toml",
+        "tests/configs/good/two_vaults.toml",
+        "tests/configs/good/option_vaults.toml",
+        "tools/config/lbtc-basis.toml",
+        "tools/config/bull-susde.toml",
+    ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     files.iter().map(|file| std::fs::read(root.join(file)).expect("part of the repository")).collect()
 });
@@ -94,7 +99,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_500))]
 
     #[test]
-    fn mutated_configurations_are_read_or_refused(file in 0usize..3, changes in prop::collection::vec(change(), 1..6)) {
+    fn mutated_configurations_are_read_or_refused(file in 0usize..5, changes in prop::collection::vec(change(), 1..6)) {
         let mut bytes = GOOD[file].clone();
         changes.iter().for_each(|change| apply(&mut bytes, change));
         judge(&String::from_utf8_lossy(&bytes))?;
@@ -102,7 +107,7 @@ proptest! {
 
     /// One value changed to anything: whatever is accepted is explained with exactly that source line.
     #[test]
-    fn any_value_is_read_or_refused_in_its_line(file in 0usize..2, place in any::<usize>(), value in "[-+.0-9eE\"_a-z\\[\\]{}]{0,12}") {
+    fn any_value_is_read_or_refused_in_its_line(file in 0usize..3, place in any::<usize>(), value in "[-+.0-9eE\"_a-z\\[\\]{}]{0,12}") {
         let text = String::from_utf8_lossy(&GOOD[file]).into_owned();
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         let fields: Vec<usize> = (0..lines.len()).filter(|at| lines[*at].contains(" = ")).collect();

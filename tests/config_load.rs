@@ -28,7 +28,7 @@ impl Folder {
     fn furnished(name: &str) -> (Folder, PathBuf) {
         let folder = Folder::new(name);
         folder.write("session.key", "4c".repeat(32), 0o600);
-        let config = folder.write("keel.toml", example("weeth"), 0o640);
+        let config = folder.write("keel.toml", example("weeth-basis"), 0o640);
         (folder, config)
     }
 }
@@ -40,7 +40,7 @@ impl Drop for Folder {
 }
 
 fn example(vault: &str) -> String {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tools/config/{vault}-basis.toml"));
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tools/config/{vault}.toml"));
     fs::read_to_string(file).expect("the examples are part of the repository")
 }
 
@@ -61,7 +61,16 @@ fn a_good_file_is_loaded_and_its_paths_are_its_own() {
 
 #[test]
 fn examples_lack_only_their_key() {
-    for vault in ["weeth", "lbtc"] {
+    let vaults = [
+        "weeth-basis",
+        "lbtc-basis",
+        "harvest-weeth",
+        "safe-harvest-lbtc",
+        "safe-harvest-weeth",
+        "maxi-lbtc",
+        "bull-susde",
+    ];
+    for vault in vaults {
         let folder = Folder::new(&format!("example-{vault}"));
         let path = folder.write("keel.toml", example(vault), 0o644);
         let errors = Config::load(&path).expect_err("there is no key");
@@ -114,7 +123,8 @@ fn a_state_folder_in_memory_is_warned_about() {
     if !mounts.lines().any(|line| line.contains(" /dev/shm tmpfs ")) {
         return;
     }
-    let text = example("weeth").replace("\"state/weeth-basis\"", &format!("\"{}/keel-absent\"", memory.display()));
+    let text =
+        example("weeth-basis").replace("\"state/weeth-basis\"", &format!("\"{}/keel-absent\"", memory.display()));
     folder.write("keel.toml", text, 0o640);
     let config = Config::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
     assert!(config.warnings().iter().any(|warning| warning.contains("state.dir: is in memory")));
@@ -129,7 +139,7 @@ fn only_plain_bounded_files_are_read() {
     symlink(&path, &link).expect("linked");
     assert!(refusal(&link).contains("is a symbolic link"));
     assert!(refusal(Path::new("/dev/zero")).contains("is not a plain file"));
-    let open = folder.write("open.toml", example("weeth"), 0o646);
+    let open = folder.write("open.toml", example("weeth-basis"), 0o646);
     assert!(refusal(&open).contains("anybody may loosen its limits"));
     let large = folder.write("large.toml", vec![b'#'; 1 << 20], 0o640);
     assert!(refusal(&large).contains("is larger than 65536 bytes"));

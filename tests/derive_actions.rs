@@ -7,7 +7,9 @@ use keel::base::num::{Amount, Price};
 use keel::derive::action::funds::{TransferSpot, Withdraw};
 use keel::derive::action::keys::{Scope, SetSessionKey, UpdateRecipients};
 use keel::derive::action::login::login_digest;
-use keel::derive::action::rfq::{Leg, Role, execute_data, legs_hash, quote_data};
+use keel::derive::action::rfq::{
+    ExecutionTemplate, ExecutionTerms, Leg, Role, TakenLeg, execute_data, legs_hash, quote_data,
+};
 use keel::derive::action::scale::Decimal18;
 use keel::derive::action::trade::{OrderFrame, OrderTemplate, OrderTerms, Trade};
 use keel::derive::action::vault::{Create, VaultAction};
@@ -241,6 +243,41 @@ fn the_server_verified_envelope_is_reproduced_and_its_signature_recovers_to_the_
     let signature = Signature::from_raw_array(&bytes::<65>(expected, "signature")).expect("signature");
     let signer = signature.recover_address_from_prehash(&digest.into()).expect("recovers");
     assert_eq!(signer.into_array(), envelope.signer);
+}
+
+/// The known executions sell a package; buying the opposite package signs the same numbers.
+#[test]
+fn the_execution_template_reproduces_the_takers_envelopes() {
+    let file = actions();
+    let owner = bytes(&file, "owner");
+    let is_execution = |case: &&Value| text(case, "name") == "rfq_execute";
+    let case = file["cases"].as_array().expect("cases").iter().find(is_execution).expect("rfq_execute");
+    let inputs = &case["inputs"];
+    assert_eq!(side(inputs), Side::Sell);
+    let raw = |value: Decimal18| i64::try_from(value.raw() / 1_000_000_000).expect("nine decimals");
+    let mut legs = legs(inputs);
+    legs.sort_by_key(|leg| leg.instrument);
+    let taken = |leg: &Leg<'_>| TakenLeg {
+        asset: leg.asset,
+        sub_id: leg.sub_id,
+        price: Price::from_raw(raw(leg.price)),
+        amount: Amount::from_raw(raw(leg.amount)),
+        side: leg.side.opposite(),
+    };
+    let terms = ExecutionTerms {
+        legs: [taken(&legs[0]), taken(&legs[1])],
+        max_fee: Price::from_raw(raw(decimal(inputs, "max_fee"))),
+        nonce: Nonce(number(&file, "nonce")),
+        expiry_sec: number(&file, "expiry_sec"),
+    };
+    let mut reproduced = 0;
+    for (network, expected) in case["networks"].as_object().expect("networks") {
+        let dialect = Dialect::named(network).expect("network");
+        let mut template = ExecutionTemplate::new(dialect, SubaccountId(number(case, "subaccount")), &owner, &owner);
+        assert_eq!(hex::encode(template.digest(&terms)), expected[0].as_str().expect("digest"), "{network}");
+        reproduced += 1;
+    }
+    assert_eq!(reproduced, 2);
 }
 
 #[test]

@@ -3,12 +3,17 @@
 mod derive_frames;
 
 use derive_frames::*;
-use keel::base::ids::{Nonce, Side, SubaccountId, Uuid};
+use keel::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid};
 use keel::base::num::{Price, Ratio};
 use keel::base::time::{MS, Nanos};
-use keel::derive::decode::{ExternalDecoder, Foreign, Heard, Malformed, Reply, ReplyBody};
+use keel::derive::decode::{Decoder, ExternalDecoder, Foreign, Heard, Malformed, Reply, ReplyBody};
+use keel::derive::instrument::listings;
 use keel::derive::request_id::{RequestId, RequestKind};
-use keel::msg::{Answer, Asset, BalanceKind, Budget, CurrencyId, Market, OrderStatus, Request, Snapshot, Verdict};
+use keel::market::instrument::{Instrument, Listing};
+use keel::msg::{
+    Answer, Asset, BalanceKind, Budget, CurrencyId, Market, OrderStatus, QuoteRow, Request, RfqStatus, Snapshot,
+    Verdict, package_cost,
+};
 
 #[test]
 fn a_ticker_says_prices_band_and_funding() {
@@ -93,19 +98,146 @@ fn a_label_of_somebody_else_is_no_nonce_and_an_unknown_instrument_is_foreign() {
     assert_eq!(heard(&notification("42.orders", &format!("[{row}]"))), [foreign]);
 }
 
+fn quotes(frame: &str) -> Vec<QuoteRow> {
+    let quote = |heard: &Heard| if let Heard::Quote(row) = heard { Some(*row) } else { None };
+    heard(frame).iter().filter_map(quote).collect()
+}
+
 #[test]
-fn a_best_quote_says_what_executing_it_costs() {
-    let [Heard::BestQuote(quote)] = heard(&best_quote())[..] else { panic!("quote") };
-    assert_eq!((quote.direction, quote.valid, quote.total_cost), (Side::Buy, true, cash("-753")));
-    assert_eq!((quote.fee, quote.max_fee, quote.leg_count), (cash("1.75"), cash("3.5"), 2));
-    assert_eq!((quote.legs[0].instrument, quote.legs[1].instrument), (CALL, CALL_HIGH));
-    assert_eq!((quote.legs[1].side, quote.legs[1].price), (Side::Buy, price("45.2")));
+fn a_quote_is_the_same_pushed_or_polled_in_whatever_order_its_legs_come() {
+    let [pushed] = quotes(&best_quote())[..] else { panic!("one quote") };
+    assert_eq!((Some(pushed.rfq_id), pushed.direction), (Uuid::parse(ORDER_ID.as_bytes()), Side::Sell));
+    assert_eq!((Some(pushed.quote_id), pushed.status), (Uuid::parse(TRADE_ID.as_bytes()), RfqStatus::Open));
+    assert_eq!((pushed.fee, pushed.filled, pushed.created_at), (Some(cash("1.75")), Ratio::ONE, Nanos(NOW_MS * MS)));
+    let [near, far] = pushed.legs;
+    assert_eq!((near.leg.instrument, near.leg.side, near.price), (CALL, Side::Sell, price("120.5")));
+    assert_eq!((far.leg.instrument, far.leg.side, far.price), (CALL_HIGH, Side::Buy, price("45.2")));
+    assert_eq!(package_cost(&pushed.legs), cash("-753"));
+    assert_eq!(quotes(&poll()), [QuoteRow { fee: None, ..pushed }]);
+    assert_eq!(heard(&poll())[1..], [reply(RequestKind::PollQuotes, 7, ReplyBody::Quotes { pages: 1 })]);
+    let shouted = poll().replace(MAKER, &MAKER.to_uppercase().replace("0X", "0x"));
+    assert_eq!(quotes(&shouted)[0].maker, pushed.maker, "a wallet is one whatever the case of its digits");
+    let other = poll().replace(MAKER, "0x86042886b1063625d0b3ddcc9e4cbcf912b79e17");
+    assert_ne!(quotes(&other)[0].maker, pushed.maker);
+}
+
+#[test]
+fn a_quote_that_is_no_spread_of_known_instruments_is_foreign_and_costs_nothing_else() {
+    let strange = leg("ETH-20261225-9999-C", "buy", "1");
+    let (near, far) = (near_leg(), far_leg());
+    let good = quote(&format!("{near},{far}"));
+    for legs in [format!("{near},{strange}"), near.clone(), format!("{near},{near}"), format!("{near},{far},{far}")] {
+        let page = format!(r#"{{"quotes":[{},{good}],"pagination":{{"num_pages":1}}}}"#, quote(&legs));
+        let rows = heard(&result("v7", &page));
+        assert_eq!(rows[0], Heard::Foreign { subaccount: SubaccountId(555), what: Foreign::Quote }, "{legs}");
+        assert!(matches!(rows[1..], [Heard::Quote(_), Heard::Reply(_)]));
+        let pushed = heard(&best_quote_with(&quote(&legs)));
+        assert_eq!(pushed, [Heard::Foreign { subaccount: SubaccountId(42), what: Foreign::Quote }]);
+    }
     let none = notification(
         "42.best.quotes",
         &format!(r#"[{{"rfq_id":"{ORDER_ID}","result":null,"error":{{"code":11104,"message":"x"}}}}]"#),
     );
-    let [Heard::BestQuote(quote)] = heard(&none)[..] else { panic!("quote") };
-    assert_eq!((quote.quote_id, quote.code), (None, 11104));
+    assert_eq!(heard(&none), []);
+    assert_eq!(heard(&best_quote_with("null")), []);
+}
+
+#[test]
+fn rfqs_open_end_and_fill_under_our_names() {
+    let rows = heard(&result(OUR_RFQ, &rfq()));
+    let [Heard::Rfq(row), Heard::Reply(_)] = rows[..] else { panic!("rfq") };
+    assert_eq!(
+        (row.subaccount, row.name, row.status),
+        (SubaccountId(42), Nonce(1_763_683_200_000_000_001), RfqStatus::Open)
+    );
+    assert_eq!((row.created_at, row.valid_until), (Nanos(NOW_MS * MS), Nanos((NOW_MS + 600_000) * MS)));
+    let refused = ReplyBody::Failed { code: 11100, verdict: Verdict::Refused };
+    assert_eq!(heard(&failure(OUR_RFQ, 11100)), [reply(RequestKind::SendRfq, row.name.0, refused)]);
+    let name = 1_763_683_200_000_000_001;
+    assert_eq!(heard(&result(&format!("n{name}"), r#""ok""#)), [reply(RequestKind::CancelRfq, name, ReplyBody::Done)]);
+    let two = format!(r#"{{"cancelled_ids":["{ORDER_ID}","{TRADE_ID}"]}}"#);
+    assert_eq!(heard(&result("k4", &two)), [reply(RequestKind::CancelRfqs, 4, ReplyBody::Cancelled { count: 2 })]);
+
+    let nonce = Nonce(1_763_683_200_000_000_003);
+    let rows = heard(&result(OUR_EXECUTION, &executed()));
+    let [Heard::Answer(done), Heard::RfqFilled { rfq_id, filled }] = rows[..] else { panic!("execution") };
+    assert_eq!((done.nonce, done.request, done.verdict, done.code), (nonce, Request::Execute, Verdict::Accepted, 0));
+    assert_eq!((rfq_id, filled), (row.rfq_id, Ratio::from_raw(500_000_000)));
+    for (status, verdict) in
+        [("cancelled", Verdict::Refused), ("expired", Verdict::Refused), ("open", Verdict::Unknown)]
+    {
+        let text = executed().replace("filled\",\"cancel", &format!("{status}\",\"cancel"));
+        assert_eq!(answers(&result(OUR_EXECUTION, &text)).verdict, verdict, "{status}");
+    }
+    for code in [8500, 8501, 11100, 11101, 11102, 11103, 11104, 11107, 11108, 11109, 11110, 11112, 14027, 14028] {
+        let answer = answers(&failure(OUR_EXECUTION, code));
+        assert_eq!(
+            (answer.nonce, answer.request, answer.verdict),
+            (nonce, Request::Execute, Verdict::Refused),
+            "{code}"
+        );
+    }
+    assert_eq!(answers(&failure(OUR_EXECUTION, 9000)).verdict, Verdict::Unknown);
+}
+
+#[test]
+fn the_fills_of_a_quote_bear_its_nonce_and_settlement_is_told_apart() {
+    for row in [
+        rfq_fill_row(),
+        rfq_fill_row().replace(&format!(r#""order_id":"{ORDER_ID}""#), r#""order_id":"""#),
+        rfq_fill_row().replace(&format!(r#""order_id":"{ORDER_ID}""#), r#""order_id":null"#),
+    ] {
+        let rows = heard(&notification("42.trades", &format!("[{row}]")));
+        let [Heard::Fill(fill)] = rows[..] else { panic!("fill") };
+        assert_eq!((fill.instrument, fill.nonce, fill.maker), (CALL, Nonce(1_763_683_200_000_000_003), false));
+    }
+    let rows = heard(&settled());
+    let [Heard::Balance(option), Heard::Balance(dollars)] = rows[..] else { panic!("balances") };
+    assert_eq!(
+        (option.asset, option.new, option.kind),
+        (Asset::Instrument(CALL), cash("0"), BalanceKind::OptionSettlement)
+    );
+    assert_eq!((dollars.asset, dollars.new), (Asset::Currency(CurrencyId(0)), cash("-205.5")));
+}
+
+#[test]
+fn an_option_position_owes_nothing_yet() {
+    let position = r#"{"amount":"-10","average_price":"120","cumulative_funding":"0","instrument_name":"ETH-20261225-3500-C","instrument_type":"option","mark_price":"118.123456789123","mark_value":"-1181.23456789123","pending_funding":"0"}"#;
+    let mut frame = subaccount();
+    let from = frame.find(r#""positions":["#).expect("positions") + 13;
+    frame.insert_str(from, &format!("{position},"));
+    let want = Snapshot::Position {
+        instrument: CALL,
+        amount: amount("-10"),
+        mark: price("118.123456789"),
+        unsettled: cash("0"),
+        funding: cash("0"),
+    };
+    assert!(heard(&frame).contains(&Heard::Snapshot(want)));
+}
+
+#[test]
+fn instruments_come_and_go_while_frames_are_read() {
+    let mut decoder = decoder();
+    let frame = notification("42.trades", &format!("[{}]", rfq_fill_row().replace("3500", "5000")));
+    let heard = |decoder: &mut Decoder| decoder.decode(frame.as_bytes()).expect("reads")[0];
+    assert!(matches!(heard(&mut decoder), Heard::Foreign { what: Foreign::Fill, .. }));
+    let id = InstrumentId(900);
+    decoder.apply(&Listing::Listed { instrument: option(id, "ETH-20261225-5000-C"), watched: true }).expect("room");
+    assert!(matches!(heard(&mut decoder), Heard::Fill(fill) if fill.instrument == id));
+    decoder.apply(&Listing::Delisted { id }).expect("room");
+    assert!(matches!(heard(&mut decoder), Heard::Foreign { what: Foreign::Fill, .. }));
+}
+
+fn option(id: InstrumentId, name: &str) -> Instrument {
+    let listed = serde_json::json!([{
+        "instrument_name": name, "instrument_type": "option", "base_currency": "ETH", "quote_currency": "USDC",
+        "base_asset_address": "0xAf65752C4643E25C02F693f9D4FE19cF23a095E3", "base_asset_sub_id": "7", "tick_size": "0.1",
+        "amount_step": "0.01", "minimum_amount": "0.1", "maximum_amount": "10000", "maker_fee_rate": "0", "taker_fee_rate": "0",
+        "base_fee": "0", "is_active": true, "mark_price_fee_rate_cap": "0.125", "scheduled_deactivation": 1,
+        "option_details": {"expiry": 1_798_185_600, "strike": "5000", "option_type": "C"}
+    }]);
+    listings(listed.to_string().as_bytes(), id).expect("listing").remove(0).instrument
 }
 
 fn answers(frame: &str) -> Answer {

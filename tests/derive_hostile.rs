@@ -101,6 +101,43 @@ fn hostile_private_frames_and_replies_are_refused_by_reason() {
     assert_eq!(refusal(&result("l1", &crowd)), Malformed::Count);
 }
 
+#[test]
+fn hostile_quotes_and_rfqs_are_refused_by_reason() {
+    for (frame, from, to, why) in [
+        (best_quote(), r#""direction":"sell","legs""#, r#""direction":"short","legs""#, Malformed::Word),
+        (best_quote(), r#""status":"open""#, r#""status":"Open""#, Malformed::Word),
+        (best_quote(), r#""fill_pct":"1""#, r#""fill_pct":"1.1""#, Malformed::Range),
+        (best_quote(), r#""fill_pct":"1""#, r#""fill_pct":"-1""#, Malformed::Range),
+        (best_quote(), r#""amount":"10""#, r#""amount":"0""#, Malformed::Range),
+        (best_quote(), r#""amount":"10""#, r#""amount":"-10""#, Malformed::Range),
+        (best_quote(), r#""price":"45.2""#, r#""price":"-45.2""#, Malformed::Range),
+        (best_quote(), r#""price":"45.2""#, r#""price":45.2"#, Malformed::Shape),
+        (best_quote(), r#","price":"45.2""#, "", Malformed::Missing),
+        (best_quote(), MAKER, "0x86042886b1063625d0b3ddcc9e4cbcf912b79e16beef", Malformed::Id),
+        (best_quote(), r#""error":null"#, r#""error":{"code":11104,"message":""}"#, Malformed::Shape),
+        (best_quote(), r#""estimated_fee":"1.75","#, "", Malformed::Missing),
+        (best_quote(), &format!(r#"[{{"rfq_id":"{ORDER_ID}""#), &format!(r#"[{{"rfq_id":"{TRADE_ID}""#), Malformed::Id),
+        (poll(), r#""num_pages":1,"#, "", Malformed::Missing),
+        (poll(), r#""quotes":["#, r#""quotes":[null,"#, Malformed::Shape),
+        (result(OUR_RFQ, &rfq()), r#""valid_until":1763683800000"#, r#""valid_until":1763683800"#, Malformed::Time),
+        (result(OUR_RFQ, &rfq()), r#""status":"open""#, r#""status":"running""#, Malformed::Word),
+        (result(OUR_EXECUTION, &executed()), r#""nonce":"1763683200000000003""#, r#""nonce":"4""#, Malformed::Id),
+        (result(OUR_EXECUTION, &executed()), r#""rfq_filled_pct":"0.5""#, r#""rfq_filled_pct":"50""#, Malformed::Range),
+        (result("n1", r#""ok""#), "ok", "no", Malformed::Word),
+        (result("k4", r#"{"cancelled_ids":[]}"#), "[]", "[7]", Malformed::Shape),
+    ] {
+        assert!(frame.contains(from), "{from}");
+        assert_eq!(refusal(&frame.replacen(from, to, 1)), why, "{from} → {to}");
+    }
+    let crowd = vec![near_leg(); 65].join(",");
+    assert_eq!(refusal(&best_quote_with(&quote(&crowd))), Malformed::Count);
+    let rows = vec![quote(&format!("{},{}", near_leg(), far_leg())); 2049].join(",");
+    let page = format!(r#"{{"quotes":[{rows}],"pagination":{{"num_pages":1,"count":1}}}}"#);
+    assert_eq!(refusal(&result("v1", &page)), Malformed::TooLarge);
+    let ids = vec![format!("\"{ORDER_ID}\""); 2049].join(",");
+    assert_eq!(refusal(&result("k1", &format!(r#"{{"cancelled_ids":[{ids}]}}"#))), Malformed::Count);
+}
+
 /// Writes a value with its keys in another order and blanks between the tokens.
 fn restyle(value: &Value, seed: &mut u64, out: &mut String) {
     let mut roll = |n: usize| {
@@ -139,7 +176,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn order_and_blanks_change_nothing(which in 0usize..26, mut seed in any::<u64>()) {
+    fn order_and_blanks_change_nothing(which in 0usize..35, mut seed in any::<u64>()) {
         let frames = all_frames();
         let frame = &frames[which % frames.len()];
         let mut restyled = String::new();
@@ -150,7 +187,7 @@ proptest! {
     }
 
     #[test]
-    fn one_changed_byte_is_refused_or_read_the_same_by_both(which in 0usize..26, at in any::<proptest::sample::Index>(), byte in any::<u8>()) {
+    fn one_changed_byte_is_refused_or_read_the_same_by_both(which in 0usize..35, at in any::<proptest::sample::Index>(), byte in any::<u8>()) {
         let frames = all_frames();
         let mut frame = frames[which % frames.len()].clone().into_bytes();
         let at = at.index(frame.len());
@@ -166,7 +203,7 @@ proptest! {
     }
 
     #[test]
-    fn noise_never_panics(noise in proptest::collection::vec(any::<u8>(), 0..300), which in 0usize..26, at in any::<proptest::sample::Index>()) {
+    fn noise_never_panics(noise in proptest::collection::vec(any::<u8>(), 0..300), which in 0usize..35, at in any::<proptest::sample::Index>()) {
         let mut decoder = decoder();
         let _ = decoder.decode(&noise);
         let frames = all_frames();

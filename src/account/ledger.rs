@@ -263,6 +263,11 @@ impl Ledger {
         self.legs_mut(nonce).for_each(|order| order.reject_after = order.reject_after.min(at));
     }
 
+    /// An end was asked for; of a package, every leg's.
+    pub fn note_cancel(&mut self, nonce: Nonce, at: Nanos) {
+        self.legs_mut(nonce).for_each(|order| order.cancel_asked_at = at);
+    }
+
     fn legs_mut(&mut self, nonce: Nonce) -> impl Iterator<Item = &mut LiveOrder> {
         self.orders.iter_mut().flatten().filter(move |order| order.nonce == nonce)
     }

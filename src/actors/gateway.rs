@@ -398,3 +398,6 @@ impl Actor for Gateway {
 pub fn stamp(report: &mut ReportMsg, at: Nanos) {
     report.trace.stamp(Stage::Decoded, at);
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,12 @@
 mod desk;
 mod facts;
 mod notice;
+mod packages;
+mod table;
+mod tales;
+mod talk;
 mod watch;
+mod wishes;
 
 pub use desk::{Desk, Plan};
 pub use notice::{Alarm, Notice, Sample, Stats};
@@ -12,14 +17,14 @@ use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId};
 use crate::base::queue::Batch;
 use crate::base::time::Nanos;
 use crate::engine::actor::Actor;
-use crate::market::instrument::Instrument;
-use crate::msg::{Account, Act, Command, Intent, Purpose, ReportMsg, Session, Talk, Urgent, Value, Wish};
-use crate::risk::checks::Case;
-use crate::risk::limits::Mandate;
+use crate::market::instrument::{Instrument, Listing};
+use crate::msg::{Account, Act, Command, Intent, ReportMsg, Session, Talk, Urgent, Value};
 use crate::risk::nonces::NonceSource;
+use crate::risk::option_case::Wanted;
 use crate::risk::order::Granted;
 use crate::risk::pacing::{Class, Window};
-use crate::risk::{Grant, check};
+use table::Table;
+use wishes::Plea;
 
 /// What the risk actor hears.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +37,8 @@ pub enum In {
     Report(ReportMsg),
     /// What the control plane wants.
     Command(Command),
+    /// The instrument table changed.
+    Listing(Listing),
     /// Time passed.
     Tick,
 }
@@ -51,12 +58,14 @@ pub struct Out {
     pub notices: Batch<Notice, 64>,
 }
 
-/// Facts of the wallet, shared by all desks.
+/// Facts of the wallet and the market, shared by all desks.
 struct Wallet {
+    table: Table,
     epoch: Epoch,
     nonces: NonceSource,
     messages: Window,
-    per_instrument: Box<[Window]>,
+    per_instrument: Vec<Window>,
+    instrument_tps: u32,
     venue_offset_ns: Option<i64>,
     session: Session,
     key_expires_at: Nanos,
@@ -65,7 +74,6 @@ struct Wallet {
 /// The risk actor.
 pub struct Risk {
     desks: Box<[Desk]>,
-    instruments: Box<[Instrument]>,
     wallet: Wallet,
     snapshot_of: Option<SubaccountId>,
 }
@@ -80,12 +88,13 @@ impl Risk {
         let per_instrument = instruments.iter().map(|_| Window::new(TPS_ASSUMED)).collect();
         Risk {
             desks: plans.into_iter().map(Desk::new).collect(),
-            instruments: instruments.into_boxed_slice(),
             wallet: Wallet {
+                table: Table::new(instruments),
                 epoch: Epoch(0),
                 nonces: NonceSource::above(floor),
                 messages: Window::new(TPS_ASSUMED),
                 per_instrument,
+                instrument_tps: TPS_ASSUMED,
                 venue_offset_ns: None,
                 session: Session::Down,
                 key_expires_at,
@@ -99,14 +108,16 @@ impl Risk {
         let Some(desk) = self.desks.iter_mut().find(|desk| desk.vault() == intent.vault) else { return };
         let informed = desk.heard_intent(intent);
         let wallet = &mut self.wallet;
+        let plea = Plea { at, intent, live };
         match intent.act {
-            Act::Ask(_) | Act::Unask { .. } | Act::Execute(_) | Act::Tell(_) => {}
             Act::Cancel { nonce } => desk.cancel(at, nonce, intent.trace, wallet, out),
-            Act::Place(_) | Act::Replace { .. } if !informed => desk.stats.stale_wishes += 1,
-            Act::Place(wish) => wallet.place(at, desk, &self.instruments, (wish, None), live, intent, out),
-            Act::Replace { old, new } => {
-                wallet.place(at, desk, &self.instruments, (new, Some(old)), live, intent, out);
-            }
+            Act::Unask { rfq_id } => desk.unask_named(at, rfq_id, wallet, out),
+            Act::Tell(tale) => desk.on_tale(at, &tale, wallet, out),
+            _ if !informed => desk.stats.stale_wishes += 1,
+            Act::Place(wish) => wallet.place(&plea, desk, wish, None, out),
+            Act::Replace { old, new } => wallet.place(&plea, desk, new, Some(old), out),
+            Act::Ask(wish) => wallet.deal(&plea, desk, Wanted::Ask(wish), out),
+            Act::Execute(deal) => wallet.deal(&plea, desk, Wanted::Deal(deal), out),
         }
         desk.publish(at, intent.trace, wallet, live, out);
     }
@@ -141,6 +152,7 @@ impl Risk {
         for desk in &mut self.desks {
             desk.halt(Alarm::Asked, out);
             desk.cancel_all(at, &mut self.wallet, out);
+            desk.unask(at, &mut self.wallet, out);
         }
     }
 }
@@ -157,61 +169,17 @@ impl Wallet {
         wallet.min(window.map_or(0, |window| window.left(at, class, 1)))
     }
 
+    fn on_listing(&mut self, listing: &Listing) {
+        self.table.on_listing(listing);
+        let window = Window::new(self.instrument_tps);
+        self.per_instrument.resize(self.table.len(), window);
+    }
+
     fn spend(&mut self, at: Nanos, instrument: InstrumentId) {
         self.messages.spend(at);
         if let Some(window) = self.per_instrument.get_mut(usize::from(instrument.0)) {
             window.spend(at);
         }
-    }
-
-    #[allow(clippy::too_many_arguments)]
-    fn place(
-        &mut self,
-        at: Nanos,
-        desk: &mut Desk,
-        instruments: &[Instrument],
-        (wish, old): (Wish, Option<Nonce>),
-        live: u32,
-        intent: &Intent,
-        out: &mut Out,
-    ) {
-        let Mandate::Basis(limits) = &desk.mandate else { return };
-        let class = if wish.purpose == Purpose::Hedge { Class::Hedge } else { Class::Quote };
-        let replaced = old.and_then(|nonce| desk.ledger.order(nonce));
-        if old.is_some() && replaced.is_none() {
-            desk.stats.stale_wishes += 1; // what it wanted to replace is over: the account in flight says so
-            return;
-        }
-        let case = Case {
-            at,
-            wish,
-            replaced,
-            ledger: &desk.ledger,
-            limits,
-            instrument: desk.trades(wish.instrument).then(|| instruments.get(usize::from(wish.instrument.0))).flatten(),
-            base: &desk.base,
-            perp: &desk.perp,
-            mode: desk.mode,
-            session_up: self.session_up(),
-            loss_ema: desk.loss_ema(at),
-            budget_left: self.budget(at, class, wish.instrument, live).min(out.orders.room() as u32),
-            fills_last_minute: desk.fills_last_minute(at),
-            venue_offset_ns: self.venue_offset_ns,
-            key_expires_at: self.key_expires_at,
-        };
-        let passed = match check(&case) {
-            Ok(passed) => passed,
-            Err(row) => return desk.refused(row, intent.seq, out),
-        };
-        let Ok(nonce) = self.nonces.next(at) else {
-            desk.stats.nonce_waits += 1;
-            desk.intent_refused = intent.seq;
-            return;
-        };
-        let (order, live_order) = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace });
-        desk.grant(at, &order, live_order);
-        self.spend(at, wish.instrument);
-        out.orders.push(Granted::Order(order));
     }
 }
 
@@ -222,7 +190,11 @@ impl Actor for Risk {
     fn on(&mut self, at: Nanos, message: In, out: &mut Out) {
         match message {
             In::Intent(intent) => self.on_intent(at, &intent, out),
-            In::Value(value) => self.desks.iter_mut().for_each(|desk| desk.on_value(&value)),
+            In::Value(value) => {
+                self.wallet.table.on_value(&value);
+                self.desks.iter_mut().for_each(|desk| desk.on_value(&value));
+            }
+            In::Listing(listing) => self.wallet.on_listing(&listing),
             In::Report(report) => self.on_report(at, &report, out),
             In::Command(command) => self.on_command(at, &command, out),
             In::Tick => self.on_tick(at, out),

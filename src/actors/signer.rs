@@ -7,7 +7,7 @@ use crate::derive::seal::{LoginProof, Sealer, Signed, SignedExecution, Unsealed}
 use crate::engine::actor::Actor;
 use crate::engine::ports::{Key, Store};
 use crate::market::instrument::Listing;
-use crate::msg::Milestone;
+use crate::msg::{Milestone, Stage};
 use crate::risk::order::{Execution, Order};
 
 /// A login proof is renewed this often, so that a reconnect never waits for one or sends an old one.
@@ -46,6 +46,17 @@ pub enum Sealed {
     Execution(SignedExecution),
     /// A fresh login proof.
     Login(LoginProof),
+}
+
+impl Sealed {
+    /// Notes the moment of a stage where there is a trace.
+    pub fn stamp(&mut self, stage: Stage, at: Nanos) {
+        match self {
+            Sealed::Order(signed) => signed.stamp(stage, at),
+            Sealed::Execution(signed) => signed.stamp(stage, at),
+            Sealed::Login(_) => {}
+        }
+    }
 }
 
 /// What one step says.

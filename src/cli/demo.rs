@@ -146,7 +146,8 @@ fn differences(books: &SubaccountReport, news: &VaultNews, config: &Config) -> V
         number.and_then(|n| Amount::observed(n.to_string().as_bytes()).ok()).unwrap_or_default()
     };
     let base = read(books.balances.get(&vault.base_currency));
-    let perp = read(books.positions.get(&vault.perp_instrument).map(|position| &position.amount));
+    let perp = vault.basis().and_then(|basis| books.positions.get(&basis.perp_instrument));
+    let perp = read(perp.map(|position| &position.amount));
     let fees = Cash::observed(books.fees_paid.to_string().as_bytes()).unwrap_or_default();
     let mut found = Vec::new();
     if base != last.base {

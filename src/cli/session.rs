@@ -109,24 +109,34 @@ fn wire(url: &str) -> Result<WebSocket, Failure> {
 }
 
 /// Address of the external book's streams: one raw stream, or several combined.
-fn external_url(config: &Config) -> String {
-    let base = config.external.ws_url.as_str().trim_end_matches('/');
+fn external_url(config: &Config) -> Result<String, Failure> {
+    let external = config.external.as_ref().ok_or_else(|| Failure::Refused("no external book is configured".into()))?;
+    let base = external.ws_url.as_str().trim_end_matches('/');
     let streams: Vec<String> =
         config.external_symbols().iter().map(|symbol| format!("{}@bookTicker", symbol.to_lowercase())).collect();
-    match streams.as_slice() {
+    Ok(match streams.as_slice() {
         [one] => format!("{base}/ws/{one}"),
         many => format!("{base}/stream?streams={}", many.join("/")),
-    }
+    })
 }
 
-fn blueprint(config: &Config, proved: Proved, nonce_floor: Nonce) -> Blueprint {
-    let plan = |vault: &crate::config::VaultConfig| VaultPlan {
-        book: vault.book,
-        params: vault.params,
-        limits: vault.limits,
-        base_model: vault.base_model,
-        perp_model: vault.perp_model,
+/// The vaults' plans; strategies the pipeline has no seat for are refused.
+fn plans(config: &Config) -> Result<Vec<VaultPlan>, Failure> {
+    let plan = |vault: &config::VaultConfig| {
+        let refused = || Failure::Refused(format!("vault {}: {} cannot be run yet", vault.name, vault.strategy));
+        let basis = vault.basis().ok_or_else(refused)?;
+        Ok(VaultPlan {
+            book: vault.book,
+            params: basis.params,
+            limits: basis.limits,
+            base_model: basis.base_model,
+            perp_model: basis.perp_model,
+        })
     };
+    config.vaults.iter().map(plan).collect()
+}
+
+fn blueprint(config: &Config, vaults: Vec<VaultPlan>, proved: Proved, nonce_floor: Nonce) -> Blueprint {
     Blueprint {
         dialect: config.venue.environment.dialect,
         wallet: config.wallet.owner,
@@ -135,7 +145,7 @@ fn blueprint(config: &Config, proved: Proved, nonce_floor: Nonce) -> Blueprint {
         currencies: config.currencies().to_vec(),
         external_symbols: config.external_symbols().to_vec(),
         ratio_feeds: config.ratio_feeds().len(),
-        vaults: config.vaults.iter().map(plan).collect(),
+        vaults,
         key_expires_at: proved.key_expires_at,
         nonce_floor,
     }
@@ -159,10 +169,11 @@ fn idle(config: &Config) -> Idle {
 /// Aggregators, each proved to count as configured.
 async fn ratio_sources(config: &Config) -> Result<Vec<RatioSource>, Failure> {
     let mut sources = Vec::new();
+    let Some(chain) = &config.chain else { return Ok(sources) };
     for (place, feed) in (0u8..).zip(config.ratio_feeds()) {
         let refused = |why: crate::chain::ratio::RatioError| Failure::Refused(format!("ratio feed {place}: {why}"));
         let source =
-            RatioSource::new(config.chain.rpc_url.as_str(), feed.aggregator, feed.decimals, place).map_err(refused)?;
+            RatioSource::new(chain.rpc_url.as_str(), feed.aggregator, feed.decimals, place).map_err(refused)?;
         source.verify().await.map_err(refused)?;
         sources.push(source);
     }
@@ -179,15 +190,20 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 }
 
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
+    let vaults = plans(config)?;
     let mut clock = LiveClock::new();
     let mut key = load_key(config)?;
     let (store, floor) = open_journal(terms.state_dir)?;
     let proved = prove(config, &mut key, &mut clock).await?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
-    let outside =
-        Outside { wires: [wire(venue)?, wire(&external_url(config))?, wire(venue)?], clock: clock.clone(), key, store };
-    let parts = blueprint(config, proved, floor).build(outside);
+    let outside = Outside {
+        wires: [wire(venue)?, wire(&external_url(config)?)?, wire(venue)?],
+        clock: clock.clone(),
+        key,
+        store,
+    };
+    let parts = blueprint(config, vaults, proved, floor).build(outside);
     let (cores, ends) = assemble(parts, &layout(config));
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
@@ -195,7 +211,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         ends,
         perps: config.vaults.iter().map(|vault| vault.book.perp).collect(),
         ratios,
-        ratio_every: Duration::from_nanos(config.chain.poll_interval_ns),
+        ratio_every: config.chain.as_ref().map_or(Duration::ZERO, |chain| Duration::from_nanos(chain.poll_interval_ns)),
         rest: rest_of(config)?,
         clock: clock.clone(),
     });

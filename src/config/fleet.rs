@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 
+use super::Fleet;
 use super::read::{Field, Notes};
-use super::vault::Draft;
-use super::{Fleet, RatioFeed, VaultConfig};
+use super::shape::{BasisVault, OptionVaultConfig, RatioFeed, VaultConfig, VaultKind};
+use super::vault::{BasisDraft, Draft, Feed, KindDraft, OptionDraft};
 use crate::account::ledger::Book;
 use crate::actors::pricing::VALUES_MAX;
-use crate::base::ids::{InstrumentId, SubaccountId, VaultId};
+use crate::base::ids::{InstrumentId, Name, SubaccountId, VaultId};
 use crate::market::fair::Model;
 use crate::msg::CurrencyId;
 
@@ -35,9 +36,8 @@ pub(super) fn check(drafts: &[Draft], notes: &RefCell<Notes>) {
     }
     let mut names = Vec::new();
     for draft in drafts {
-        names.extend(
-            [&draft.base_instrument, &draft.perp_instrument].into_iter().filter_map(|field| field.value.clone()),
-        );
+        let perp = draft.basis().map(|basis| &basis.perp_instrument);
+        names.extend(std::iter::once(&draft.base_instrument).chain(perp).filter_map(|field| field.value.clone()));
     }
     names.sort_unstable();
     names.dedup();
@@ -62,32 +62,42 @@ fn unique<'d, T: PartialEq + 'd>(
 
 /// One instrument has one value, so two vaults that price it must price it alike.
 fn check_pair(own: &Draft, other: &Draft, notes: &RefCell<Notes>) {
+    if let (Some(basis), Some(other_basis)) = (own.basis(), other.basis()) {
+        check_values((own, basis), (other, other_basis), notes);
+    }
+    let (Some(feed), Some(other_feed)) = (own.feed(), other.feed()) else { return };
+    let same_feed = feed.aggregator.value.is_some() && feed.aggregator.value == other_feed.aggregator.value;
+    if same_feed && feed.decimals.value != other_feed.decimals.value && other_feed.decimals.value.is_some() {
+        let what = format!("the same feed has other decimals in line {}", other_feed.decimals.line);
+        feed.decimals.refuse(what, "one number of decimals per feed", notes);
+    }
+}
+
+fn check_values(
+    (draft, own): (&Draft, &BasisDraft),
+    (other_draft, other): (&Draft, &BasisDraft),
+    notes: &RefCell<Notes>,
+) {
     let refuse = |field: &Field<String>, why: &str| {
-        let what = format!("{} values it differently: {why}", other.section);
-        field.refuse(what, format!("the same as {} in line {}", other.section, other.line), notes);
+        let what = format!("{} values it differently: {why}", other_draft.section);
+        field.refuse(what, format!("the same as {} in line {}", other_draft.section, other_draft.line), notes);
     };
     let shares = |a: &Field<String>, b: &Field<String>| a.value.is_some() && a.value == b.value;
     let symbols_differ = own.external_symbol.value != other.external_symbol.value;
-    if let (Some((base, perp)), Some((other_base, other_perp))) = (&own.models, &other.models) {
-        if shares(&own.base_instrument, &other.base_instrument) {
-            if base != other_base {
-                refuse(&own.base_instrument, "its ratio or fair section differs");
-            } else if symbols_differ || own.aggregator.value != other.aggregator.value {
-                refuse(&own.base_instrument, "its external symbol or ratio feed differs");
-            }
-        }
-        if shares(&own.perp_instrument, &other.perp_instrument) {
-            if perp != other_perp {
-                refuse(&own.perp_instrument, "its fair section differs");
-            } else if symbols_differ {
-                refuse(&own.perp_instrument, "its external symbol differs");
-            }
+    let (Some((base, perp)), Some((other_base, other_perp))) = (&own.models, &other.models) else { return };
+    if shares(&draft.base_instrument, &other_draft.base_instrument) {
+        if base != other_base {
+            refuse(&draft.base_instrument, "its ratio or fair section differs");
+        } else if symbols_differ || own.feed.aggregator.value != other.feed.aggregator.value {
+            refuse(&draft.base_instrument, "its external symbol or ratio feed differs");
         }
     }
-    let same_feed = own.aggregator.value.is_some() && own.aggregator.value == other.aggregator.value;
-    if same_feed && own.ratio_decimals.value != other.ratio_decimals.value && other.ratio_decimals.value.is_some() {
-        let what = format!("the same feed has other decimals in line {}", other.ratio_decimals.line);
-        own.ratio_decimals.refuse(what, "one number of decimals per feed", notes);
+    if shares(&own.perp_instrument, &other.perp_instrument) {
+        if perp != other_perp {
+            refuse(&own.perp_instrument, "its fair section differs");
+        } else if symbols_differ {
+            refuse(&own.perp_instrument, "its external symbol differs");
+        }
     }
 }
 
@@ -102,17 +112,22 @@ pub(super) fn build(drafts: Vec<Draft>) -> Option<Fleet> {
 }
 
 fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
-    let external_symbol = draft.external_symbol.value?;
-    let external = u8::try_from(place_of(&mut fleet.external_symbols, external_symbol.clone())).ok()?;
-    let feed = RatioFeed { aggregator: draft.aggregator.value?, decimals: draft.ratio_decimals.value? };
-    let ratio_feed = u8::try_from(place_of(&mut fleet.ratio_feeds, feed)).ok()?;
-    let (base_instrument, perp_instrument) = (draft.base_instrument.value?, draft.perp_instrument.value?);
-    let mut instrument =
-        |name: &String| u16::try_from(place_of(&mut fleet.instruments, name.clone())).ok().map(InstrumentId);
-    let (base, perp) = (instrument(&base_instrument)?, instrument(&perp_instrument)?);
+    let base_instrument = draft.base_instrument.value?;
+    let base = place_of_instrument(fleet, &base_instrument)?;
     let base_currency = draft.base_currency.value?;
     let currency = u8::try_from(place_of(&mut fleet.currencies, base_currency.clone())).ok()?;
-    let (base_model, perp_model) = draft.models?;
+    let (kind, perp, options) = match draft.kind? {
+        KindDraft::Basis(basis) => {
+            let basis = basis_vault(basis, fleet)?;
+            let perp = place_of_instrument(fleet, &basis.perp_instrument)?;
+            (VaultKind::Basis(basis), Some(perp), None)
+        }
+        KindDraft::Options(options) => {
+            let options = option_vault(options, fleet)?;
+            let currency = Name::new(&options.option_currency)?;
+            (VaultKind::Options(options), None, Some(currency))
+        }
+    };
     Some(VaultConfig {
         name: draft.name.value?,
         strategy: draft.strategy.value?,
@@ -120,19 +135,53 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
             vault: id,
             subaccount: SubaccountId(draft.subaccount.value?),
             base,
-            perp: Some(perp),
-            options: None,
+            perp,
+            options,
             base_currency: CurrencyId(currency),
             cash_currency: CurrencyId(0),
         },
         base_instrument,
         base_currency,
-        perp_instrument,
+        kind,
+    })
+}
+
+fn place_of_instrument(fleet: &mut Fleet, name: &str) -> Option<InstrumentId> {
+    u16::try_from(place_of(&mut fleet.instruments, name.to_owned())).ok().map(InstrumentId)
+}
+
+fn ratio_feed(feed: &Feed, fleet: &mut Fleet) -> Option<(RatioFeed, u8)> {
+    let feed = RatioFeed { aggregator: feed.aggregator.value?, decimals: feed.decimals.value? };
+    Some((feed, u8::try_from(place_of(&mut fleet.ratio_feeds, feed)).ok()?))
+}
+
+fn basis_vault(draft: BasisDraft, fleet: &mut Fleet) -> Option<BasisVault> {
+    let external_symbol = draft.external_symbol.value?;
+    let external = u8::try_from(place_of(&mut fleet.external_symbols, external_symbol.clone())).ok()?;
+    let (feed, place) = ratio_feed(&draft.feed, fleet)?;
+    let (base_model, perp_model) = draft.models?;
+    Some(BasisVault {
+        perp_instrument: draft.perp_instrument.value?,
         external_symbol,
         ratio_feed: feed,
-        base_model: Model { external, ratio_feed: Some(ratio_feed), ..base_model },
+        base_model: Model { external, ratio_feed: Some(place), ..base_model },
         perp_model: Model { external, ..perp_model },
         params: draft.params?,
         limits: draft.limits?,
+    })
+}
+
+fn option_vault(draft: OptionDraft, fleet: &mut Fleet) -> Option<OptionVaultConfig> {
+    let feed = match &draft.feed {
+        Some(feed) => Some(ratio_feed(feed, fleet)?.0),
+        None => None,
+    };
+    Some(OptionVaultConfig {
+        option_currency: draft.option_currency.value?,
+        params: draft.params?,
+        limits: draft.limits?,
+        ratio_feed: feed,
+        lookback_ns: draft.lookback_ns?,
+        ticker_age_ns_max: draft.ticker_age_ns_max?,
     })
 }

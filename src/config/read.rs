@@ -22,6 +22,7 @@ pub(super) struct Notes {
     line_starts: Vec<usize>,
     pub(super) errors: ConfigErrors,
     pub(super) rows: Vec<Explained>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Notes {
@@ -32,6 +33,7 @@ impl Notes {
             line_starts: std::iter::once(0).chain(breaks).collect(),
             errors: ConfigErrors::new(file),
             rows: Vec::new(),
+            warnings: Vec::new(),
         })
     }
 
@@ -82,6 +84,12 @@ impl<T> Field<T> {
     pub(super) fn refuse(&self, what: impl Into<String>, allowed: impl Into<String>, notes: &RefCell<Notes>) {
         notes.borrow_mut().errors.push(self.line, &self.path, what, allowed);
     }
+
+    /// Notes what is allowed here but probably not wanted.
+    pub(super) fn warn(&self, what: impl Display, notes: &RefCell<Notes>) {
+        let notes = &mut *notes.borrow_mut();
+        notes.warnings.push(format!("{}:{}: {}: {what}", notes.file, self.line, self.path));
+    }
 }
 
 /// Basis points, as typed.
@@ -97,6 +105,36 @@ impl Bps {
 impl Display for Bps {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bps", self.0)
+    }
+}
+
+/// Basis points per second or minute, as typed; exact to a hundred-thousandth.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub(super) struct BpsRate(Ratio);
+
+impl BpsRate {
+    /// From hundred-thousandths of a basis point.
+    pub(super) const fn from_e5(units: i64) -> BpsRate {
+        BpsRate(Ratio::from_raw(units * 10_000))
+    }
+
+    pub(super) fn ratio(self) -> Ratio {
+        Ratio::from_raw(self.0.raw() / 10_000)
+    }
+}
+
+impl FromStr for BpsRate {
+    type Err = NumError;
+
+    fn from_str(text: &str) -> Result<BpsRate, NumError> {
+        let typed: Ratio = text.parse()?;
+        if typed.raw() % 10_000 == 0 { Ok(BpsRate(typed)) } else { Err(NumError::TooPrecise) }
+    }
+}
+
+impl Display for BpsRate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Display::fmt(&self.0, f)
     }
 }
 
@@ -167,6 +205,14 @@ impl<'a> Section<'a> {
     /// Full name.
     pub(super) fn name(&self) -> &str {
         &self.path
+    }
+
+    /// A text of this table, unless it is absent or something else; it is not asked for by this.
+    pub(super) fn peek(&self, name: &str) -> Option<&'a str> {
+        match self.table?.get(name)?.get_ref() {
+            DeValue::String(text) => Some(text),
+            _ => None,
+        }
     }
 
     /// True if the file holds this table.

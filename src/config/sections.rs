@@ -132,26 +132,42 @@ pub(super) fn wallet(section: Section<'_>) -> (Option<Wallet>, usize) {
     (wallet, line)
 }
 
-/// `[external]`.
-pub(super) fn external(section: Section<'_>) -> Option<External> {
+/// Tells that a section is read but no vault of the file uses it.
+fn warn_unneeded(section: &Section<'_>, needed: bool) {
+    if !needed {
+        let note = Field::<()> { value: None, path: section.name().to_owned(), line: section.line };
+        note.warn("no vault of this file needs it", section.notes);
+    }
+}
+
+/// `[external]`: none if it is neither needed nor given, an outer none if it is faulty.
+pub(super) fn external(section: Section<'_>, needed: bool) -> Option<Option<External>> {
+    if !needed && !section.is_given() {
+        return Some(None);
+    }
     let read = |text: &str| Url::read(text, "wss", "ws", false);
     let default = read("wss://stream.binance.com:9443").ok();
     let spec = ("ws_url", "external order book in Binance's format; symbols come from the vaults");
     let url = section.text(spec, url_rule("wss", "ws", default.into()), read);
     section.finish();
-    Some(External { ws_url: url.value? })
+    warn_unneeded(&section, needed);
+    Some(Some(External { ws_url: url.value? }))
 }
 
-/// `[chain]`, and the poll interval for checks against the feeds.
-pub(super) fn chain(section: Section<'_>) -> (Option<Chain>, Field<Span>) {
+/// `[chain]`, as [`external`], and the poll interval for checks against the feeds.
+pub(super) fn chain(section: Section<'_>, needed: bool) -> (Option<Option<Chain>>, Field<Span>) {
+    if !needed && !section.is_given() {
+        return (Some(None), Field { value: None, path: section.name().to_owned(), line: section.line });
+    }
     let spec = ("rpc_url", "Ethereum JSON-RPC endpoint for ratio feeds; shown without its path");
     let rule = url_rule("https", "http", Absent::Refused);
     let url = section.text(spec, rule, |text| Url::read(text, "https", "http", true));
     let spec = ("poll_interval_ms", "how often each ratio feed is read");
     let interval = section.ms(spec, 500..=600_000, 12_000);
     section.finish();
+    warn_unneeded(&section, needed);
     let chain = url.value.zip(interval.value).map(|(rpc_url, Span(ns))| Chain { rpc_url, poll_interval_ns: ns });
-    (chain, interval)
+    (chain.map(Some), interval)
 }
 
 /// `[topology]`.

@@ -6,6 +6,7 @@ pub mod desk;
 pub mod dialect;
 pub mod encode;
 pub mod errors;
+pub mod feeds;
 pub mod instrument;
 pub mod request_id;
 pub mod seal;

@@ -103,12 +103,78 @@ pub fn balances() -> String {
     )
 }
 
-pub fn best_quote() -> String {
+/// A leg as a quote has it; without a price as an RFQ has it.
+pub fn leg(instrument: &str, side: &str, price: &str) -> String {
+    format!(r#"{{"instrument_name":"{instrument}","amount":"10","direction":"{side}","price":"{price}"}}"#)
+}
+
+pub fn near_leg() -> String {
+    leg("ETH-20261225-3500-C", "sell", "120.5")
+}
+
+pub fn far_leg() -> String {
+    leg("ETH-20261225-4000-C", "buy", "45.2")
+}
+
+pub const MAKER: &str = "0x86042886b1063625d0b3ddcc9e4cbcf912b79e16";
+
+/// A quote as takers see it.
+pub fn quote(legs: &str) -> String {
+    format!(
+        r#"{{"quote_id":"{TRADE_ID}","rfq_id":"{ORDER_ID}","subaccount_id":555,"wallet":"{MAKER}","direction":"sell","legs":[{legs}],"legs_hash":"0xabab","liquidity_role":"maker","status":"open","cancel_reason":"","fill_pct":"1","creation_timestamp":{NOW_MS},"last_update_timestamp":{NOW_MS}}}"#
+    )
+}
+
+pub fn best_quote_with(quote: &str) -> String {
     notification(
         "42.best.quotes",
         &format!(
-            r#"[{{"rfq_id":"{ORDER_ID}","result":{{"best_quote":{{"quote_id":"{TRADE_ID}","direction":"sell","legs":[{{"instrument_name":"ETH-20261225-3500-C","amount":"10","direction":"sell","price":"120.5"}},{{"instrument_name":"ETH-20261225-4000-C","amount":"10","direction":"buy","price":"45.2"}}],"status":"open"}},"direction":"buy","is_valid":true,"invalid_reason":null,"estimated_fee":"1.75","suggested_max_fee":"3.5","estimated_total_cost":"-753","filled_pct":"0"}},"error":null}}]"#
+            r#"[{{"rfq_id":"{ORDER_ID}","result":{{"best_quote":{quote},"direction":"buy","is_valid":true,"invalid_reason":null,"estimated_fee":"1.75","suggested_max_fee":"3.5","estimated_total_cost":"-753","orderbook_total_cost":"-741","filled_pct":"0","pre_initial_margin":"50000","post_initial_margin":"47000.5","up_liquidation_price":null}},"error":null}}]"#
         ),
+    )
+}
+
+pub fn best_quote() -> String {
+    best_quote_with(&quote(&format!("{},{}", near_leg(), far_leg())))
+}
+
+pub fn poll() -> String {
+    let quote = quote(&format!("{},{}", far_leg(), near_leg()));
+    result("v7", &format!(r#"{{"quotes":[{quote}],"pagination":{{"num_pages":1,"count":1}}}}"#))
+}
+
+pub const OUR_RFQ: &str = "f1763683200000000001";
+pub const OUR_EXECUTION: &str = "e1763683200000000003";
+
+pub fn rfq() -> String {
+    let legs = [("ETH-20261225-3500-C", "sell"), ("ETH-20261225-4000-C", "buy")]
+        .map(|(name, side)| format!(r#"{{"instrument_name":"{name}","amount":"10","direction":"{side}"}}"#));
+    format!(
+        r#"{{"rfq_id":"{ORDER_ID}","subaccount_id":42,"wallet":"0x8772185a1516f0d61fc1c2524926bfc69f95d698","legs":[{}],"status":"open","cancel_reason":"","label":"1763683200000000001","counterparties":null,"creation_timestamp":{NOW_MS},"last_update_timestamp":{NOW_MS},"valid_until":1763683800000,"partial_fill_step":"0.25","filled_pct":"0","filled_direction":null,"total_cost":null,"ask_total_cost":null,"bid_total_cost":null,"mark_total_cost":null,"max_total_cost":null,"min_total_cost":null}}"#,
+        legs.join(",")
+    )
+}
+
+pub fn executed() -> String {
+    format!(
+        r#"{{"quote_id":"{TRADE_ID}","rfq_id":"{ORDER_ID}","subaccount_id":42,"direction":"buy","legs":[{},{}],"legs_hash":"0xabab","liquidity_role":"taker","status":"filled","cancel_reason":"","label":"1763683200000000003","mmp":false,"is_transfer":false,"nonce":"1763683200000000003","signature_expiry_sec":1763683900,"max_fee":"3.5","fee":"1.75","extra_fee":"0","fill_pct":"0.5","rfq_filled_pct":"0.5","creation_timestamp":{NOW_MS},"last_update_timestamp":{NOW_MS}}}"#,
+        near_leg(),
+        far_leg()
+    )
+}
+
+/// One leg's fill of an executed quote.
+pub fn rfq_fill_row() -> String {
+    fill_row()
+        .replace(r#""quote_id":null,"rfq_id":null"#, &format!(r#""quote_id":"{TRADE_ID}","rfq_id":"{ORDER_ID}""#))
+        .replace("ETH-PERP", "ETH-20261225-3500-C")
+        .replace("1763683200000000002", "1763683200000000003")
+}
+
+pub fn settled() -> String {
+    notification(
+        "42.balances",
+        r#"[{"name":"ETH-20261225-3500-C","previous_balance":"-10","new_balance":"0","update_type":"option_settlement"},{"name":"USDC","previous_balance":"1205","new_balance":"-205.5","update_type":"option_settlement"}]"#,
     )
 }
 
@@ -172,6 +238,15 @@ pub fn all_frames() -> Vec<String> {
         subaccount(),
         failure(OUR_ORDER, 11008),
         failure("l1", 14014),
+        notification("42.trades", &format!("[{}]", rfq_fill_row())),
+        settled(),
+        poll(),
+        result(OUR_RFQ, &rfq()),
+        result("n1763683200000000001", r#""ok""#),
+        result("k4", &format!(r#"{{"cancelled_ids":["{ORDER_ID}"]}}"#)),
+        result(OUR_EXECUTION, &executed()),
+        failure(OUR_EXECUTION, 8500),
+        failure(OUR_RFQ, 11100),
     ]
 }
 

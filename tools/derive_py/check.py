@@ -12,7 +12,6 @@ import logging
 import socket
 import sys
 import time
-from collections import Counter
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from pathlib import Path
 from urllib.parse import urlparse
@@ -23,70 +22,15 @@ from derive_py.data_types import Chain, ChecksumAddress, ClientConfig
 from derive_py.data_types.generated_models import AssetType, Direction, OrderStatus, TimeInForce
 from derive_py.exceptions import DeriveJSONRPCError
 
+from rfq import ask_and_answer
+from support import Complaints, Frames, done, expect, on_tick, refused_with
+
 PERP = "ETH-PERP"
 INSTRUMENTS = {"BTC-PERP", "BTC-USDC", "ETH-PERP", "ETH-USDC", "LBTC-USDC", "WEETH-USDC"}
 AMOUNT = Decimal("0.1")
-WAIT_S = 20.0
 
 POST_ONLY_WOULD_CROSS = {11008}
 NONCE_REFUSED = {11016, 11017, 11018}
-
-
-class Complaints(logging.Handler):
-    """Collects what the SDK logs as an error; it swallows frames it cannot decode."""
-
-    def __init__(self) -> None:
-        super().__init__(level=logging.ERROR)
-        self.texts: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.texts.append(record.getMessage())
-
-
-class Frames:
-    """Counts and keeps what each channel delivered."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.items: dict[str, list] = {}
-        self.arrived = asyncio.Event()
-
-    def on(self, channel: str):
-        def handler(data) -> None:
-            self.counts[channel] += 1
-            self.items.setdefault(channel, []).extend(data if isinstance(data, list) else [data])
-            self.arrived.set()
-
-        return handler
-
-    async def wait(self, what: str, found) -> None:
-        """Waits until `found()` is true, looking again whenever a frame arrives."""
-        deadline = time.monotonic() + WAIT_S
-        while not found():
-            left = deadline - time.monotonic()
-            expect(left > 0, f"no {what} within {WAIT_S:.0f} s; frames so far: {dict(self.counts)}")
-            self.arrived.clear()
-            try:
-                await asyncio.wait_for(self.arrived.wait(), left)
-            except TimeoutError:
-                pass
-
-
-def expect(truth: bool, otherwise: str) -> None:
-    if not truth:
-        raise AssertionError(otherwise)
-
-
-def refused_with(codes: set[int], error: DeriveJSONRPCError) -> None:
-    expect(error.rpc_error.code in codes, f"expected a refusal with one of {sorted(codes)}, got {error}")
-
-
-def on_tick(price: Decimal, tick: str, rounding: str) -> Decimal:
-    return (price / Decimal(tick)).to_integral_value(rounding) * Decimal(tick)
-
-
-def done(step: str, detail: str) -> None:
-    print(f"ok  {step:<28} {detail}", flush=True)
 
 
 async def read_market(client: WebSocketClient) -> None:
@@ -271,6 +215,17 @@ async def over_websocket(config: ClientConfig, logger: logging.Logger) -> None:
         await client.disconnect()
 
 
+async def over_two_websockets(taker: ClientConfig, maker: ClientConfig, logger: logging.Logger) -> None:
+    clients = [WebSocketClient(config, logger=logger) for config in (taker, maker)]
+    for client in clients:
+        await client.connect(on_state_change=lambda _state: None)
+    try:
+        await ask_and_answer(*clients)
+    finally:
+        for client in clients:
+            await client.disconnect()
+
+
 def over_http(config: ClientConfig, logger: logging.Logger) -> None:
     client = HTTPClient(config, logger=logger)
     client.connect()
@@ -318,12 +273,12 @@ def main() -> int:
     logger.addHandler(complaints)
     logger.propagate = False
     try:
-        account = wait_until_ready(options.url, options.accounts)[0]
+        account, second = wait_until_ready(options.url, options.accounts)[:2]
         base = options.url.rstrip("/")
         ours = {"base_url": base, "ws_address": f"{base.replace('http', 'ws', 1)}/ws"}
         CONFIGS[Chain.SEPOLIA] = CONFIGS[Chain.SEPOLIA].model_copy(update=ours)
 
-        def config(key: str) -> ClientConfig:
+        def config(account: dict, key: str) -> ClientConfig:
             # The SDK is given a chain endpoint that does not exist, so that it cannot reach a real one.
             return ClientConfig(
                 chain=Chain.SEPOLIA,
@@ -333,8 +288,10 @@ def main() -> int:
                 rpc_endpoints=("http://127.0.0.1:9",),
             )
 
-        asyncio.run(over_websocket(config("session_private_key"), logger))
-        over_http(config("owner_private_key"), logger)
+        asyncio.run(over_websocket(config(account, "session_private_key"), logger))
+        both = [config(each, "session_private_key") for each in (account, second)]
+        asyncio.run(over_two_websockets(*both, logger))
+        over_http(config(account, "owner_private_key"), logger)
         expect(complaints.texts == [], "the SDK logged errors:\n  " + "\n  ".join(complaints.texts[:5]))
     except Exception as error:  # noqa: BLE001 - whatever goes wrong, this is the place that reports it
         print(f"FAIL {type(error).__name__}: {error}", file=sys.stderr)

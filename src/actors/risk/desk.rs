@@ -1,15 +1,17 @@
 //! One vault's corner of the risk actor: ledger, limits, mode and counters.
 
 use super::notice::{Alarm, Notice, Stats};
+use super::tales::Spending;
+use super::talk::Conversation;
 use super::{Out, Wallet};
 use crate::account::holdings::Marks;
 use crate::account::ledger::{Book, Ledger};
 use crate::account::order::LiveOrder;
-use crate::base::ids::{InstrumentId, Nonce, VaultId};
+use crate::base::ids::{InstrumentId, Nonce, Uuid, VaultId};
 use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
-use crate::msg::{Fill, Intent, Life, Mode, Purpose, Trace, Urgent, Value};
+use crate::msg::{Fill, Intent, Life, Mode, Phase, Purpose, Trace, Urgent, Value};
 use crate::risk::limits::Mandate;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
@@ -54,6 +56,10 @@ pub struct Desk {
     pub(super) published_at: Nanos,
     pub(super) sampled_at: Nanos,
     pub(super) peak: crate::base::num::Amount,
+    pub(super) conversation: Conversation,
+    pub(super) stray: (Uuid, Nanos),
+    pub(super) phase: Phase,
+    pub(super) spending: Option<Spending>,
     intents_seen: u32,
     loss: (Ratio, Nanos),
     fills: FillRate,
@@ -107,6 +113,10 @@ impl Desk {
             published_at: Nanos::ZERO,
             sampled_at: Nanos::ZERO,
             peak: Default::default(),
+            conversation: Conversation::new(plan.book.vault),
+            stray: Default::default(),
+            phase: Phase::default(),
+            spending: None,
             intents_seen: 0,
             loss: (Ratio::ZERO, Nanos::ZERO),
             fills: FillRate::default(),
@@ -122,8 +132,10 @@ impl Desk {
         instrument == book.base || Some(instrument) == book.perp
     }
 
+    /// Marks of base and perp; a vault without a perp needs none for it.
     pub(super) fn marks(&self) -> Option<Marks> {
-        let marks = Marks { base: self.base.mark, perp: self.perp.mark };
+        let perp = if self.ledger.book().perp.is_some() { self.perp.mark } else { self.base.mark };
+        let marks = Marks { base: self.base.mark, perp };
         (marks.base.is_positive() && marks.perp.is_positive()).then_some(marks)
     }
 
@@ -156,7 +168,7 @@ impl Desk {
     }
 
     /// A check refused a wish.
-    pub(super) fn refused(&mut self, row: usize, seq: u32, _out: &mut Out) {
+    pub(super) fn refused(&mut self, row: usize, seq: u32) {
         self.stats.refused[row] += 1;
         self.intent_refused = seq;
     }
@@ -165,6 +177,8 @@ impl Desk {
     pub(super) fn grant(&mut self, at: Nanos, order: &Order, live: LiveOrder) {
         match (order.purpose(), order.replaced()) {
             (Purpose::Hedge, _) => self.stats.hedges += 1,
+            (Purpose::Write, None) => self.stats.writes += 1,
+            (Purpose::Convert, None) => self.stats.converts += 1,
             (_, Some(_)) => self.stats.replaces += 1,
             (_, None) => self.stats.quotes += 1,
         }
@@ -182,6 +196,11 @@ impl Desk {
             return;
         };
         let instrument = order.wish.instrument;
+        if order.wish.purpose == Purpose::Package {
+            // Nothing recalls an execution; what can be withdrawn is the RFQ it needs.
+            self.ledger.note_cancel(nonce, at);
+            return self.unask(at, wallet, out);
+        }
         order.leave(at);
         if out.urgent.room() > 0 {
             self.stats.cancels += 1;
@@ -248,8 +267,13 @@ impl Desk {
         if is_base {
             self.base_filled_at = at;
             self.stats.base_filled += fill.amount;
-        } else {
+        } else if Some(fill.instrument) == self.ledger.book().perp {
             self.stats.perp_filled += fill.amount;
+        } else {
+            self.stats.options_filled += fill.amount;
+        }
+        if matches!(self.mandate, Mandate::Options(_)) {
+            return;
         }
         let mark = if is_base { self.base.mark } else { self.perp.mark };
         let Some(marks) = self.marks() else { return };

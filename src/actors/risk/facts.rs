@@ -8,7 +8,8 @@ use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
 use crate::base::num::Rounding;
 use crate::base::time::Nanos;
 use crate::msg::{
-    Answer, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent, Urgent, Verdict,
+    Answer, Asset, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent, Urgent,
+    Verdict,
 };
 
 /// Codes that say the order is over already (Derive 11003–11006).
@@ -21,6 +22,7 @@ impl Risk {
             Report::Budget(budget) => {
                 // A venue that allows nothing at all still lets one request through now and then.
                 self.wallet.messages.set_rate(budget.matching_tps.max(1));
+                self.wallet.instrument_tps = budget.instrument_tps.max(1);
                 self.wallet.per_instrument.iter_mut().for_each(|w| w.set_rate(budget.instrument_tps.max(1)));
                 return;
             }
@@ -59,6 +61,7 @@ impl Risk {
                     if desk.unknown_since > Nanos::ZERO {
                         desk.unknown_since = at;
                     }
+                    desk.talks_are_over(at, out);
                     desk.ask_snapshot(at, out);
                 }
                 Session::Rejected { code } => desk.halt(Alarm::SessionRejected { code }, out),
@@ -78,6 +81,11 @@ impl Desk {
         wallet: &mut Wallet,
         out: &mut Out,
     ) -> bool {
+        if self.is_strange(&message.body, subject, wallet) {
+            self.ledger.mistrust();
+            self.drain(Alarm::Foreign, out);
+            return true;
+        }
         match &message.body {
             Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
@@ -104,16 +112,34 @@ impl Desk {
                 self.ask_snapshot(at, out);
                 true
             }
+            Report::Rfq(_) | Report::RfqRefused { .. } | Report::Quote(_) | Report::QuotesComplete { .. } => {
+                self.on_talk(at, &message.body, wallet, out)
+            }
             Report::Snapshot(_)
             | Report::Session(_)
             | Report::Budget(_)
             | Report::VenueTime { .. }
-            | Report::Rfq(_)
-            | Report::RfqRefused { .. }
-            | Report::Quote(_)
-            | Report::QuotesComplete { .. }
             | Report::Stranger { .. } => false,
         }
+    }
+
+    /// True for a fill or position of an option vault in an instrument it may not hold.
+    fn is_strange(&self, report: &Report, subject: Option<SubaccountId>, wallet: &Wallet) -> bool {
+        let book = self.ledger.book();
+        let instrument = match report {
+            Report::Fill(fill) if fill.subaccount == book.subaccount => fill.instrument,
+            Report::Balance(balance) if balance.subaccount == book.subaccount && !balance.new.is_zero() => {
+                let Asset::Instrument(instrument) = balance.asset else { return false };
+                instrument
+            }
+            Report::Snapshot(Snapshot::Position { instrument, amount, .. })
+                if subject == Some(book.subaccount) && !amount.is_zero() =>
+            {
+                *instrument
+            }
+            _ => return false,
+        };
+        book.options.is_some() && !self.may_hold(wallet, instrument)
     }
 
     fn on_fill(&mut self, at: Nanos, fill: &Fill, wallet: &mut Wallet, out: &mut Out) -> bool {
@@ -130,6 +156,7 @@ impl Desk {
         if self.fills_last_minute(at) >= self.mandate.fills_per_minute_max() {
             self.drain(Alarm::FillRate, out);
         }
+        self.assert_covered(out);
         self.hedge_over(at, fill.nonce, hedge, out);
         self.on_effect(at, effect, wallet, out)
     }
@@ -164,7 +191,8 @@ impl Desk {
                     self.stay(old);
                 }
             }
-            Request::Cancel | Request::Execute => {}
+            Request::Execute => self.ledger.release(nonce),
+            Request::Cancel => {}
         }
         true
     }
@@ -224,7 +252,7 @@ impl Desk {
             }
             // Asked again by the clock: at once would be a storm upon a venue that is already ailing.
             (Verdict::Unknown, Request::Cancel) => self.doubt(at, answer.nonce),
-            (_, Request::Execute) => {}
+            (_, Request::Execute) => self.on_execution(at, answer, wallet, out),
         }
         if answer.verdict == Verdict::RateLimited {
             self.stats.rate_limited += 1;
@@ -241,7 +269,7 @@ impl Desk {
         rows.map(|row| self.ledger.on_order(at, row)).fold(false, |any, effect| any | (effect == Effect::Changed))
     }
 
-    fn refused_by_venue(&mut self, code: i32) {
+    pub(super) fn refused_by_venue(&mut self, code: i32) {
         self.stats.venue_refused += 1;
         self.stats.venue_code = code;
     }

@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use super::notice::{Alarm, Notice, Sample};
 use super::{Out, Risk, Wallet};
+use crate::base::ids::Side;
 use crate::base::num::{Ratio, Rounding};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::msg::{Life, Mode, Purpose, Trace};
@@ -31,6 +32,7 @@ impl Risk {
         let wallet = &mut self.wallet;
         for desk in &mut self.desks {
             desk.chase(at, wallet, out);
+            desk.chase_talk(at, wallet, out);
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_value(out);
             if matches!(desk.mode, Mode::Drain | Mode::Halted) {
@@ -65,8 +67,8 @@ impl Desk {
         }
         if wallet.session_up() {
             self.cancel(at, nonce, Trace::default(), wallet, out);
-        } else if let Some(order) = self.ledger.order_mut(nonce) {
-            order.cancel_asked_at = at;
+        } else {
+            self.ledger.note_cancel(nonce, at);
         }
     }
 
@@ -95,6 +97,8 @@ impl Desk {
 
     /// Drains when value in base units has fallen further from its peak than the loss budget (M7).
     fn guard_value(&mut self, out: &mut Out) {
+        // An option vault's value in base units swings with the market by its very mandate: written calls cost base when
+        // prices rise, and collateral waits for settlement. Its losses are bounded by cover, share and purse instead.
         let Mandate::Basis(limits) = self.mandate else { return };
         if self.mode != Mode::Live || self.ledger.is_uncertain() {
             return;
@@ -107,11 +111,16 @@ impl Desk {
         }
     }
 
-    /// While draining or halted no quote may rest; while halted nothing may.
+    /// While draining or halted nothing rests that takes risk; while halted nothing at all.
     fn withdraw(&mut self, at: Nanos, wallet: &mut Wallet, out: &mut Out) {
         let halted = self.mode == Mode::Halted;
         let resting = self.ledger.orders().find(|order| {
-            matches!(order.life, Life::Pending | Life::Open) && (halted || order.wish.purpose == Purpose::Quote)
+            let may_stay = match (order.wish.purpose, order.wish.side) {
+                (Purpose::Package, _) => true, // nothing recalls it; its RFQ is withdrawn instead
+                (Purpose::Hedge, _) | (Purpose::Convert, Side::Sell) => !halted,
+                _ => false,
+            };
+            matches!(order.life, Life::Pending | Life::Open) && !may_stay
         });
         if let Some(nonce) = resting.map(|order| order.nonce) {
             self.cancel(at, nonce, Trace::default(), wallet, out);
@@ -123,23 +132,23 @@ impl Desk {
         let holdings = *self.ledger.holdings();
         let flows = *self.ledger.flows();
         let marks = self.marks();
+        let options = wallet.table.worth(self.ledger.options().iter());
+        let value = marks.map_or(Default::default(), |marks| holdings.value(marks) + options);
+        let carry = self.ledger.book().perp.and(self.borrow_apr(at));
         Sample {
             at,
             mode: self.mode,
-            tvl: marks.map_or(Default::default(), |marks| holdings.tvl(marks)),
-            value: marks.map_or(Default::default(), |marks| holdings.value(marks)),
+            tvl: marks.map_or(Default::default(), |marks| value.over_price(marks.base, Rounding::Floor)),
+            value,
             base: holdings.base,
             perp: holdings.perp,
             cash: holdings.cash,
-            phase: Default::default(),
-            held: Default::default(),
-            options: Default::default(),
+            phase: self.phase,
+            held: self.ledger.options().all(),
+            options,
             delta: marks.and_then(|marks| holdings.delta(marks)).unwrap_or_default(),
             leverage: marks.and_then(|marks| holdings.leverage(marks)).unwrap_or_default(),
-            carry: self
-                .borrow_apr(at)
-                .map(|apr| crate::market::carry::annual(self.perp.funding_hourly, apr))
-                .unwrap_or_default(),
+            carry: carry.map(|apr| crate::market::carry::annual(self.perp.funding_hourly, apr)).unwrap_or_default(),
             fair: self.base.fair,
             mark: self.base.mark,
             guards: self.base.guards.with(self.perp.guards),

@@ -2,17 +2,14 @@
 
 use std::cell::RefCell;
 
+use super::bounds::check_refresh;
 use super::{Margin, limits};
 use crate::base::num::{Amount, Ratio};
-use crate::base::time::SEC;
 use crate::config::read::{Bps, Field, Notes, Section, Span, Spec};
 use crate::strategy::basis::Params;
 
 /// Leverage the mission asks for, where margin allows it.
 const LEVERAGE_WANTED: Ratio = Ratio::whole(2);
-/// A signature shorter-lived than this beyond its refresh would be renewed all the time.
-const REST_NS_MIN: u64 = 5 * SEC;
-
 /// The section, field by field.
 pub(super) struct Fields {
     target_leverage: Field<Ratio>,
@@ -110,13 +107,7 @@ impl Fields {
             );
             self.target_leverage.refuse(what, format!("at most {cap} with this margin"), notes);
         }
-        if let (Some(Span(refresh)), Some(Span(life))) = (self.refresh.value, limits.order_life.value)
-            && refresh + REST_NS_MIN > life
-        {
-            let what = format!("orders of {} would be replaced all the time", limits.order_life.path);
-            let most = Span(life - REST_NS_MIN);
-            self.refresh.refuse(what, format!("at most {most} with this order life"), notes);
-        }
+        check_refresh(&self.refresh, &limits.bounds, notes);
     }
 
     pub(super) fn build(&self, margin: &Margin) -> Option<Params> {

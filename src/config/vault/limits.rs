@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
 
-use super::{Margin, fair};
+use super::bounds::usdc;
+use super::{Margin, bounds, fair};
 use crate::base::num::{Amount, Cash, Ratio, Rounding, div_round};
 use crate::base::time::SEC;
 use crate::config::read::{Bps, Field, Notes, Section, Span, Spec};
@@ -18,19 +19,11 @@ const LEVERAGE_MAX: Spec = ("leverage_max_x", "highest leverage a base order may
 const LOSS_EMA: Spec = ("loss_ema_max_bps", "loss against mark allowed, decaying, as a share of TVL");
 const LOSS_HALF_LIFE: Spec = ("loss_half_life_s", "time in which that loss counts half");
 const DRAWDOWN: Spec = ("drawdown_max_bps", "fall of TVL in base from its highest at which the vault drains");
-const FILLS: Spec = ("fills_per_minute_max", "fills at which the vault drains");
-const REJECT_AFTER: Spec = ("reject_after_ms", "the venue refuses an order arriving later than this");
-const CASH_TOLERANCE: Spec = ("cash_tolerance_usdc", "difference to the venue that accrual and rounding explain");
 
 /// A multiple of TVL; range and default in basis points.
 pub(super) fn tvl(section: &Section<'_>, spec: Spec, range: RangeInclusive<i64>, default: i64) -> Field<Ratio> {
     let range = Ratio::from_bps(*range.start())..=Ratio::from_bps(*range.end());
     section.decimal(spec, "× TVL", range, Some(Ratio::from_bps(default)))
-}
-
-/// An amount of money; range in whole USDC.
-fn usdc(section: &Section<'_>, spec: Spec, range: RangeInclusive<i64>, default: Option<Cash>) -> Field<Cash> {
-    section.decimal(spec, "USDC", Cash::whole(*range.start())..=Cash::whole(*range.end()), default)
 }
 
 /// The section, field by field.
@@ -48,12 +41,7 @@ pub(super) struct Fields {
     borrow: Field<Cash>,
     pub(super) buffer: Field<Bps>,
     drawdown: Field<Bps>,
-    fills_per_minute: Field<i64>,
-    pub(super) order_life: Field<Span>,
-    reject_after: Field<Span>,
-    clock_offset: Field<Span>,
-    value_age: Field<Span>,
-    cash_tolerance: Field<Cash>,
+    pub(super) bounds: bounds::Fields,
 }
 
 impl Fields {
@@ -74,12 +62,7 @@ impl Fields {
             borrow: usdc(s, ("borrow_max_usdc", "largest borrow if every buy fills"), 1..=10_000_000_000, None),
             buffer: s.bps(("margin_buffer_bps", "share of TVL kept free of initial margin"), 0..=5_000, 100),
             drawdown: s.bps(DRAWDOWN, 1..=5_000, 200),
-            fills_per_minute: s.integer(FILLS, "per minute", 1..=1_000, Some(60)),
-            order_life: s.seconds(("order_life_s", "life of an order's signature"), 310..=599, 310),
-            reject_after: s.ms(REJECT_AFTER, 50..=1_000, 1_000),
-            clock_offset: s.ms(("clock_offset_max_ms", "furthest our clock may be from the venue's"), 1..=1_000, 500),
-            value_age: s.ms(("value_age_max_ms", "oldest value an order may rest on"), 200..=2_000, 500),
-            cash_tolerance: usdc(s, CASH_TOLERANCE, 0..=1_000, Some(Cash::ONE)),
+            bounds: bounds::Fields::read(s, 200..=2_000, 500),
         };
         if let Some(decay) = fields.loss_decay_e18() {
             s.derived(("loss_decay_e18", "decay of that loss, from its half-life"), decay, "1e-18 per s");
@@ -90,7 +73,7 @@ impl Fields {
 
     /// Limits against the rest of the vault.
     pub(super) fn check(&self, fair: &fair::Fields, notes: &RefCell<Notes>) {
-        self.value_age.at_most(&fair.ticker_age, "a value would outlive its ticker", notes);
+        self.bounds.value_age.at_most(&fair.ticker_age, "a value would outlive its ticker", notes);
         self.quote_amount.at_most(&self.hedge_amount, "a filled quote must be hedged by one order", notes);
         self.notional.at_most(&self.borrow, "one order could not be paid for", notes);
     }
@@ -100,6 +83,7 @@ impl Fields {
     }
 
     pub(super) fn build(&self, margin: &Margin) -> Option<Limits> {
+        let bounds = self.bounds.build()?;
         Some(Limits {
             delta_min: self.delta_min.value?,
             delta_max: self.delta_max.value?,
@@ -116,12 +100,12 @@ impl Fields {
             perp_requirement: margin.requirement.value?.ratio(),
             margin_buffer: self.buffer.value?.ratio(),
             drawdown_max: self.drawdown.value?.ratio(),
-            fills_per_minute_max: u32::try_from(self.fills_per_minute.value?).ok()?,
-            order_life_ns: self.order_life.value?.0,
-            reject_after_ns: self.reject_after.value?.0,
-            clock_offset_ns_max: self.clock_offset.value?.0,
-            value_age_ns_max: self.value_age.value?.0,
-            cash_tolerance: self.cash_tolerance.value?,
+            fills_per_minute_max: bounds.fills_per_minute_max,
+            order_life_ns: bounds.order_life_ns,
+            reject_after_ns: bounds.reject_after_ns,
+            clock_offset_ns_max: bounds.clock_offset_ns_max,
+            value_age_ns_max: bounds.value_age_ns_max,
+            cash_tolerance: bounds.cash_tolerance,
         })
     }
 }

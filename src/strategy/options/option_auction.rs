@@ -54,7 +54,7 @@ fn is_sold_out(look: &Look<'_>, state: &State, pick: &Pick) -> bool {
             .next()
             .and_then(|leg| look.view.line(leg.instrument))
             .is_some_and(|line| limit_auction::uncovered(look, &line.instrument) < line.instrument.min_amount),
-        AuctionTerms::Rfq(terms) => rfq_auction::is_done(look, state, terms, Some(pick)),
+        AuctionTerms::Rfq(terms) => rfq_auction::is_done(look, state, terms, pick),
     }
 }
 

@@ -77,15 +77,28 @@ pub(super) fn marks(look: &Look<'_>, pick: &Pick) -> Option<Marks> {
     sane.then_some(sum)
 }
 
-/// Amount of the next lot: what collateral covers, or what the budget still buys.
-pub(super) fn next_lot(look: &Look<'_>, state: &State, terms: &RfqAuction, marks: Option<&Marks>) -> Amount {
+/// Amount of the next lot: what collateral covers, or what the budget still buys; nothing below the venue's smallest.
+pub(super) fn next_lot(
+    look: &Look<'_>,
+    state: &State,
+    terms: &RfqAuction,
+    pick: &Pick,
+    marks: Option<&Marks>,
+) -> Amount {
     let product = look.params.product;
-    if product.side() == Side::Sell {
-        return covered_lot(look.view.account.base, units_held(look.view, product), terms);
-    }
-    let Some(marks) = marks else { return Amount::ZERO };
+    let lot = match (product.side(), marks) {
+        (Side::Sell, _) => covered_lot(look.view.account.base, units_held(look.view, product), terms),
+        (Side::Buy, Some(marks)) => affordable_lot(state, terms, marks),
+        (Side::Buy, None) => Amount::ZERO,
+    };
+    let lines = pick.legs().filter_map(|leg| look.view.line(leg.instrument));
+    let smallest = lines.map(|line| line.instrument.min_amount).max().unwrap_or(Amount::ZERO);
+    if lot < smallest { Amount::ZERO } else { lot }
+}
+
+/// Sized by what a quote may cost when the freeze ends, unless the lot before has shown that quotes cost more.
+fn affordable_lot(state: &State, terms: &RfqAuction, marks: &Marks) -> Amount {
     let left = state.spending.left(&state.milestone) - marks.base_fee;
-    // What a quote may cost when the freeze ends, unless the lot before has shown that quotes cost more.
     let first = unit_limit(terms, marks.cost, terms.freeze_s.saturating_mul(SEC)).max(marks.cost);
     let worst = unit_limit(terms, marks.cost, terms.lot_life_s.saturating_mul(SEC)).max(first);
     let unit = state.lot.unit_cost.map_or(first, |seen| seen.clamp(first, worst));
@@ -107,16 +120,16 @@ pub(super) fn step(look: &Look<'_>, state: &mut State, terms: &RfqAuction, pick:
     let limit = unit_limit(terms, marks.cost, elapsed_ns);
     let best = best_offer(look, state, &marks, &rfq);
     if let Some(best) = best {
-        let unit = unit_cost(best.net, best.units);
+        let unit = unit_cost(package_cost(&best.offer.legs), best.units);
         state.lot.seen_cost = Some(state.lot.seen_cost.map_or(unit, |seen| seen.min(unit)));
     }
     let ripe = elapsed_ns >= terms.freeze_s.saturating_mul(SEC) && !state.is_quiet(look.at);
     let taken = best.filter(|best| ripe && best.net <= limit.times(best.units));
     if let Some(taken) = taken {
-        state.lot.deal_with(taken.offer.maker);
+        state.lot.deal_with(Some(taken.offer.maker));
         return Some(Act::Execute(deal(look, state, &rfq, &taken, limit)));
     }
-    let demand = demand(look, state, terms, &marks, limit, best);
+    let demand = demand(look, state, &marks, limit, best);
     state.show(look.at, demand)
 }
 
@@ -128,7 +141,7 @@ fn open(look: &Look<'_>, state: &mut State, terms: &RfqAuction, pick: &Pick, mar
     if asked_lately || state.is_quiet(look.at) || look.view.account.working.iter().flatten().next().is_some() {
         return None;
     }
-    let amount = next_lot(look, state, terms, Some(marks));
+    let amount = next_lot(look, state, terms, pick, Some(marks));
     if !amount.is_positive() {
         return None;
     }
@@ -138,6 +151,7 @@ fn open(look: &Look<'_>, state: &mut State, terms: &RfqAuction, pick: &Pick, mar
         *place = Leg { instrument: leg.instrument, side: leg.side, amount };
     }
     state.lot.asked_at = look.at;
+    state.lot.deal_with(None);
     Some(Act::Ask(RfqWish { legs, partial_fill_step: terms.partial_fill_step }))
 }
 
@@ -201,19 +215,12 @@ fn deal(look: &Look<'_>, state: &State, rfq: &OpenRfq, taken: &Priced, limit: Pr
 }
 
 /// What is displayed: amounts a seller must fetch, or a buyer may pay, per unit.
-fn demand(
-    look: &Look<'_>,
-    state: &State,
-    terms: &RfqAuction,
-    marks: &Marks,
-    limit: Price,
-    best: Option<Priced>,
-) -> Demand {
+fn demand(look: &Look<'_>, state: &State, marks: &Marks, limit: Price, best: Option<Priced>) -> Demand {
     let product = look.params.product;
     let seen = |cost: Price| Price::from_raw(cost.raw() * product.side().sign());
     let remaining = match product.side() {
         Side::Sell => (look.view.account.base - units_held(look.view, product)).max(Amount::ZERO),
-        Side::Buy => next_lot(look, state, terms, Some(marks)),
+        Side::Buy => state.spending.left(&state.milestone).over_price(marks.cost + marks.fee, Rounding::Floor),
     };
     Demand {
         phase: Phase::OptionAuction,
@@ -225,13 +232,13 @@ fn demand(
 }
 
 /// True when nothing is left that a lot could be made of.
-pub(super) fn is_done(look: &Look<'_>, state: &State, terms: &RfqAuction, pick: Option<&Pick>) -> bool {
+pub(super) fn is_done(look: &Look<'_>, state: &State, terms: &RfqAuction, pick: &Pick) -> bool {
     let product = look.params.product;
-    let held = units_held(look.view, product);
     if product.side() == Side::Sell {
-        return covered_lot(look.view.account.base, held, terms).is_zero();
+        return next_lot(look, state, terms, pick, None).is_zero();
     }
     // A buyer that holds nothing yet waits for prices it can pay.
-    let marks = pick.and_then(|pick| marks(look, pick));
-    held.is_positive() && marks.is_some_and(|marks| next_lot(look, state, terms, Some(&marks)).is_zero())
+    let held = units_held(look.view, product);
+    held.is_positive()
+        && marks(look, pick).is_some_and(|marks| next_lot(look, state, terms, pick, Some(&marks)).is_zero())
 }

@@ -1,7 +1,7 @@
 //! What an option vault remembers between two looks; all of it but the milestone may be lost without harm.
 
 use crate::base::ids::{Nonce, Uuid};
-use crate::base::num::{Amount, Price};
+use crate::base::num::Price;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Act, Concern, Demand, Milestone, Phase, Tale};
 use crate::strategy::options::OptionView;
@@ -32,7 +32,7 @@ pub(super) struct Lot {
     pub asked_at: Nanos,
     /// The last withdrawal said, and when.
     pub unasked: Option<(Uuid, Nanos)>,
-    /// What a unit of the best quote would have cost after fees in the lot before.
+    /// What a unit of the cheapest quote would have cost before fees in the lot before.
     pub unit_cost: Option<Price>,
     /// The same in this lot.
     pub seen_cost: Option<Price>,
@@ -59,9 +59,9 @@ impl Lot {
         self.paused.iter().any(|paused| paused.maker == maker && at < paused.until)
     }
 
-    /// Notes whose quote is about to be executed.
-    pub fn deal_with(&mut self, maker: u64) {
-        self.dealt_with = Some(maker);
+    /// Notes whose quote is about to be executed, if the next wish is that.
+    pub fn deal_with(&mut self, maker: Option<u64>) {
+        self.dealt_with = maker;
     }
 
     /// Leaves a maker alone for `pause · 2^strikes`.
@@ -101,8 +101,6 @@ pub struct State {
     pub(super) lot: Lot,
     /// What it has spent.
     pub(super) spending: Spending,
-    /// Whole amount to trade when the auction began, as far as this process saw it.
-    pub(super) wanted: Amount,
 }
 
 impl State {

@@ -250,9 +250,7 @@ impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
     fn hear(&mut self, message: signer::In) {
         self.actor.on(self.clock.now(), message, &mut self.out);
         for mut sealed in self.out.drain() {
-            if let Sealed::Order(signed) = &mut sealed {
-                signed.stamp(Stage::Signed, self.clock.now());
-            }
+            sealed.stamp(Stage::Signed, self.clock.now());
             assert!(self.sealed.send(sealed).is_ok(), "more signatures under way than vaults have slots");
         }
     }

@@ -1,0 +1,168 @@
+//! From a wish to a grant: the case is laid before the table, and what passes gets its name and its reservation.
+
+use super::desk::Desk;
+use super::talk::Executing;
+use super::{Out, Wallet};
+use crate::account::order::LiveOrder;
+use crate::base::ids::Nonce;
+use crate::base::time::Nanos;
+use crate::msg::{Deal, Intent, LEGS, Purpose, RfqWish, Urgent, Wish};
+use crate::risk::checks::Case;
+use crate::risk::limits::{Limits, Mandate, OptionLimits};
+use crate::risk::option_case::{OptionCase, Wanted};
+use crate::risk::option_grant::{Allowed, check_options};
+use crate::risk::order::{Execution, Granted};
+use crate::risk::pacing::Class;
+use crate::risk::{Grant, check};
+
+/// A wish on its way.
+pub(super) struct Plea<'a> {
+    /// Now.
+    pub at: Nanos,
+    /// The intent it came with.
+    pub intent: &'a Intent,
+    /// Live orders of all vaults.
+    pub live: u32,
+}
+
+impl Wallet {
+    /// Lays a wish for an order before the table of the vault's mandate.
+    pub(super) fn place(&mut self, plea: &Plea<'_>, desk: &mut Desk, wish: Wish, old: Option<Nonce>, out: &mut Out) {
+        if old.is_some_and(|nonce| desk.ledger.order(nonce).is_none()) {
+            desk.stats.stale_wishes += 1; // what it wanted to replace is over: the account in flight says so
+            return;
+        }
+        match desk.mandate {
+            Mandate::Basis(limits) => self.place_basis(plea, desk, &limits, (wish, old), out),
+            Mandate::Options(limits) => self.place_option(plea, desk, &limits, (Wanted::Order(wish), old), out),
+        }
+    }
+
+    /// Lays a wish for quotes, or for the execution of one, before the table. A basis vault has no such wishes.
+    pub(super) fn deal(&mut self, plea: &Plea<'_>, desk: &mut Desk, wanted: Wanted, out: &mut Out) {
+        match desk.mandate {
+            Mandate::Basis(_) => desk.stats.stale_wishes += 1,
+            Mandate::Options(limits) => self.place_option(plea, desk, &limits, (wanted, None), out),
+        }
+    }
+
+    fn place_basis(
+        &mut self,
+        plea: &Plea<'_>,
+        desk: &mut Desk,
+        limits: &Limits,
+        (wish, old): (Wish, Option<Nonce>),
+        out: &mut Out,
+    ) {
+        let &Plea { at, intent, live } = plea;
+        let class = if wish.purpose == Purpose::Hedge { Class::Hedge } else { Class::Quote };
+        let budget_left = self.budget(at, class, wish.instrument, live).min(out.orders.room() as u32);
+        let case = Case {
+            at,
+            wish,
+            replaced: old.and_then(|nonce| desk.ledger.order(nonce)),
+            ledger: &desk.ledger,
+            limits,
+            instrument: desk.trades(wish.instrument).then(|| self.table.instrument(wish.instrument)).flatten(),
+            base: &desk.base,
+            perp: &desk.perp,
+            mode: desk.mode,
+            session_up: self.session_up(),
+            loss_ema: desk.loss_ema(at),
+            budget_left,
+            fills_last_minute: desk.fills_last_minute(at),
+            venue_offset_ns: self.venue_offset_ns,
+            key_expires_at: self.key_expires_at,
+        };
+        let passed = match check(&case) {
+            Ok(passed) => passed,
+            Err(row) => return desk.refused(row, intent.seq),
+        };
+        let Ok(nonce) = self.nonces.next(at) else { return desk.unnamed(intent.seq) };
+        let (order, live_order) = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace });
+        desk.grant(at, &order, live_order);
+        self.spend(at, wish.instrument);
+        out.orders.push(Granted::Order(order));
+    }
+
+    fn place_option(
+        &mut self,
+        plea: &Plea<'_>,
+        desk: &mut Desk,
+        limits: &OptionLimits,
+        (wanted, old): (Wanted, Option<Nonce>),
+        out: &mut Out,
+    ) {
+        let &Plea { at, intent, live } = plea;
+        // A quote taken or a debt paid cannot wait as a re-priced order can.
+        let (first, second, class) = match wanted {
+            Wanted::Order(wish) if wish.purpose == Purpose::Convert => (wish.instrument, None, Class::Hedge),
+            Wanted::Order(wish) => (wish.instrument, None, Class::Quote),
+            Wanted::Ask(wish) => (wish.legs[0].instrument, Some(wish.legs[1].instrument), Class::Quote),
+            Wanted::Deal(deal) => (deal.legs[0].leg.instrument, Some(deal.legs[1].leg.instrument), Class::Hedge),
+        };
+        let room = out.orders.room().min(out.urgent.room()) as u32;
+        let budget_left = self.budget(at, class, first, live).min(room);
+        let case = OptionCase {
+            at,
+            wanted,
+            replaced: old.and_then(|nonce| desk.ledger.order(nonce)),
+            ledger: &desk.ledger,
+            limits,
+            legs: [self.table.facet(first), second.and_then(|id| self.table.facet(id))],
+            base: &desk.base,
+            talk: desk.conversation.talk(),
+            purse: desk.purse(),
+            mode: desk.mode,
+            session_up: self.session_up(),
+            budget_left,
+            fills_last_minute: desk.fills_last_minute(at),
+            venue_offset_ns: self.venue_offset_ns,
+            key_expires_at: self.key_expires_at,
+        };
+        let passed = match check_options(&case) {
+            Ok(passed) => passed,
+            Err(row) => return desk.refused(row, intent.seq),
+        };
+        let Ok(nonce) = self.nonces.next(at) else { return desk.unnamed(intent.seq) };
+        let allowed = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace });
+        self.spend(at, first);
+        match (allowed, wanted) {
+            (Allowed::Order(order, live_order), _) => {
+                desk.grant(at, &order, live_order);
+                out.orders.push(Granted::Order(order));
+            }
+            (Allowed::Execution(execution, legs), _) => {
+                desk.execute(&execution, legs);
+                out.orders.push(Granted::Execution(execution));
+            }
+            (Allowed::Ask, Wanted::Ask(wish)) => desk.ask(at, nonce, wish, out),
+            (Allowed::Ask, _) => {}
+        }
+    }
+}
+
+impl Desk {
+    /// An RFQ leaves.
+    fn ask(&mut self, at: Nanos, name: Nonce, wish: RfqWish, out: &mut Out) {
+        self.stats.asks += 1;
+        self.conversation.ask(at, name, wish);
+        out.urgent.push(Urgent::Ask { vault: self.vault(), name, wish });
+        self.publish_talk(out);
+    }
+
+    /// Books the reservations of a granted execution.
+    fn execute(&mut self, execution: &Execution, legs: [LiveOrder; LEGS]) {
+        self.stats.executions += 1;
+        let Deal { rfq_id, quote_id, .. } = *execution.deal();
+        let maker = self.conversation.maker_of(quote_id);
+        self.conversation.executing = Some(Executing { nonce: execution.nonce(), rfq_id, maker });
+        legs.into_iter().for_each(|leg| self.ledger.reserve(leg));
+    }
+
+    /// No name is to be had for it: wished again, it may get one.
+    fn unnamed(&mut self, seq: u32) {
+        self.stats.nonce_waits += 1;
+        self.intent_refused = seq;
+    }
+}

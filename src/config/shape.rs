@@ -1,0 +1,149 @@
+//! What a configured vault is, once its section was read and checked.
+
+use std::fmt;
+
+use crate::account::ledger::Book;
+use crate::derive::dialect::Address;
+use crate::market::fair::Model;
+use crate::msg::Product;
+use crate::risk::limits::{Limits, OptionLimits};
+use crate::strategy::basis::Params;
+use crate::strategy::options::params::OptionParams;
+
+/// What a vault does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strategy {
+    /// Delta-1 Basis.
+    Delta1Basis,
+    /// Covered calls, by limit order.
+    Harvest,
+    /// Short call spreads, by RFQ.
+    SafeHarvest,
+    /// Short put spreads, by RFQ.
+    Maxi,
+    /// Long call spreads paid from accrued yield, by RFQ.
+    Bull,
+}
+
+impl Strategy {
+    /// Every strategy, in the order they are offered.
+    pub const ALL: [Strategy; 5] =
+        [Strategy::Delta1Basis, Strategy::Harvest, Strategy::SafeHarvest, Strategy::Maxi, Strategy::Bull];
+
+    /// Its name in a configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Strategy::Delta1Basis => "delta1-basis",
+            Strategy::Harvest => "harvest",
+            Strategy::SafeHarvest => "safe-harvest",
+            Strategy::Maxi => "maxi",
+            Strategy::Bull => "bull",
+        }
+    }
+
+    /// What it trades every week; none for a strategy without options.
+    pub const fn product(self) -> Option<Product> {
+        match self {
+            Strategy::Delta1Basis => None,
+            Strategy::Harvest => Some(Product::CoveredCall),
+            Strategy::SafeHarvest => Some(Product::ShortCallSpread),
+            Strategy::Maxi => Some(Product::ShortPutSpread),
+            Strategy::Bull => Some(Product::LongCallSpread),
+        }
+    }
+}
+
+impl fmt::Display for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A Chainlink feed of what a wrapped token is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RatioFeed {
+    /// Aggregator contract.
+    pub aggregator: Address,
+    /// Decimals of its answers.
+    pub decimals: u8,
+}
+
+/// One vault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VaultConfig {
+    /// Name in reports and commands.
+    pub name: String,
+    /// What it does.
+    pub strategy: Strategy,
+    /// Its ids: vault, subaccount, instruments and currencies, as places in the lists of [`crate::config::Config`].
+    pub book: Book,
+    /// Spot instrument of the base.
+    pub base_instrument: String,
+    /// Collateral that is the base.
+    pub base_currency: String,
+    /// What its strategy needs.
+    pub kind: VaultKind,
+}
+
+/// What a vault's strategy needs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum VaultKind {
+    /// Delta-1 Basis.
+    Basis(BasisVault),
+    /// Harvest, Safe Harvest, Maxi or BULL.
+    Options(OptionVaultConfig),
+}
+
+impl VaultConfig {
+    /// What it needs as a Delta-1 Basis vault, if it is one.
+    pub fn basis(&self) -> Option<&BasisVault> {
+        match &self.kind {
+            VaultKind::Basis(basis) => Some(basis),
+            VaultKind::Options(_) => None,
+        }
+    }
+
+    /// What it needs as an option vault, if it is one.
+    pub fn options(&self) -> Option<&OptionVaultConfig> {
+        match &self.kind {
+            VaultKind::Basis(_) => None,
+            VaultKind::Options(options) => Some(options),
+        }
+    }
+}
+
+/// A Delta-1 Basis vault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BasisVault {
+    /// Perp it hedges with.
+    pub perp_instrument: String,
+    /// Symbol on the external book.
+    pub external_symbol: String,
+    /// Feed of the base's ratio.
+    pub ratio_feed: RatioFeed,
+    /// How the base is valued.
+    pub base_model: Model,
+    /// How the perp is valued.
+    pub perp_model: Model,
+    /// What the strategy may choose.
+    pub params: Params,
+    /// What no order may break.
+    pub limits: Limits,
+}
+
+/// An option vault.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OptionVaultConfig {
+    /// Currency of its options, e.g. `ETH`.
+    pub option_currency: String,
+    /// What the strategy may choose.
+    pub params: OptionParams,
+    /// What no order may break.
+    pub limits: OptionLimits,
+    /// Feed of what the collateral has earned; BULL only.
+    pub ratio_feed: Option<RatioFeed>,
+    /// How far back yield counts as earned and unspent; zero for vaults that spend none.
+    pub lookback_ns: u64,
+    /// Oldest usable venue ticker, of options and of the collateral.
+    pub ticker_age_ns_max: u64,
+}
