@@ -202,6 +202,12 @@ fn the_weekly_chain_is_quoted_around_the_surface_while_attended_and_not_in_a_lea
     let late = sim.at.plus(60 * SEC);
     sim.world.turn(&mut sim.ex, late, &mut sim.out);
     assert_eq!(sim.ex.top_of_book(&name), (None, None));
+    assert_eq!(sim.ex.top_of_book("WEETH-USDC"), (None, None));
+    sim.at = late.plus(100 * MS);
+    sim.run(1, |_, _, _| {});
+    for name in [&*name, "WEETH-USDC"] {
+        assert!(sim.ex.top_of_book(name).1.is_some(), "{name} is quoted again");
+    }
 }
 
 /// Offers calls for a quarter of an hour at a price that falls from the mark to half of it; returns the seconds of fills and what is left.

@@ -2,7 +2,7 @@
 //! people who trade on it.
 //!
 //! People act while somebody attends, which is while turns follow each other within seconds. A longer gap is a leap
-//! through quiet times: prices and feeds move, quotes on options are taken back, nobody trades.
+//! through quiet times: prices and feeds move, quotes are taken back, nobody trades.
 
 pub mod chain;
 pub mod collateral;
@@ -157,6 +157,7 @@ impl Weeks {
             if gap <= ATTENDED_NS {
                 people.act(ex, (&self.path, &mut self.feeds), at, gap as f64 / SEC as f64, out);
             } else {
+                people.collateral.retire(ex, at, out);
                 people.chains.iter_mut().for_each(|chain| chain.retire(ex, at, out));
             }
         }
