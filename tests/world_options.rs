@@ -202,6 +202,12 @@ fn the_weekly_chain_is_quoted_around_the_surface_while_attended_and_not_in_a_lea
     let late = sim.at.plus(60 * SEC);
     sim.world.turn(&mut sim.ex, late, &mut sim.out);
     assert_eq!(sim.ex.top_of_book(&name), (None, None));
+    assert_eq!(sim.ex.top_of_book("WEETH-USDC"), (None, None));
+    sim.at = late.plus(100 * MS);
+    sim.run(1, |_, _, _| {});
+    for name in [&*name, "WEETH-USDC"] {
+        assert!(sim.ex.top_of_book(name).1.is_some(), "{name} is quoted again");
+    }
 }
 
 /// Offers calls for a quarter of an hour at a price that falls from the mark to half of it; returns the seconds of fills and what is left.
@@ -236,8 +242,12 @@ fn a_falling_offer_is_lifted_in_parts_at_random_times() {
     assert_ne!(fills, other);
 }
 
+/// A quote as the taker sees it: seconds after the request, what it would be paid as a share of the mark, the part of
+/// the request it is for.
+type Heard = (u64, Decimal, Decimal);
+
 /// Sends lots of one hundred-dollar call spread and watches the quotes on each for two minutes.
-fn lots(seed: u64, manners: Manners, step: &str, count: usize) -> (Vec<Vec<(u64, Decimal, Decimal)>>, Bustle) {
+fn lots(seed: u64, manners: Manners, step: &str, count: usize) -> (Vec<Vec<Heard>>, Bustle) {
     let mut sim = Sim::new(seed, OptionMarket { dealers: manners, ..OptionMarket::of(Shape::Flat) });
     sim.login();
     let subaccount = sim.ex.settings().accounts[0].subaccount;

@@ -103,7 +103,7 @@ fn prices_at_a_moment_do_not_depend_on_how_it_was_reached() {
         run.until(end, pace);
         let weeks = run.venue.world().weeks().expect("a market of weeks");
         let expiry_s = weekly_expiry_s(end);
-        let slice = weeks.path().slice(Coin::Eth, expiry_s, 3_000.0, end);
+        let slice = weeks.path().slice(&weeks.path().moment(Coin::Eth, end), expiry_s, 3_000.0);
         (weeks.path().prices(end), run.venue.ratio_at(2, end), format!("{slice:?}"))
     };
     let [first, second, third] = paces.map(read);

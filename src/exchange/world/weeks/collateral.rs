@@ -105,6 +105,14 @@ impl Collateral {
         self.trades
     }
 
+    /// Takes every quote back: prices move on without the maker.
+    pub fn retire(&mut self, ex: &mut Exchange, at: Nanos, out: &mut Outbox) {
+        for book in self.books.iter_mut().filter(|book| !book.resting.is_empty()) {
+            book.resting.drain(..).for_each(|order| ex.house_cancel(self.maker, order, at, out));
+            book.anchor = 0.0;
+        }
+    }
+
     /// Lets the maker re-quote and the takers of `span_s` seconds come; nobody comes while `span_s` is zero.
     pub fn act(&mut self, ex: &mut Exchange, at: Nanos, span_s: f64, out: &mut Outbox) {
         let Collateral { maker, taker, books, thin, draws, trades } = self;

@@ -1,8 +1,8 @@
 //! Publishes the surface: volatility and forward of every listed expiry, near ones each second and far ones seldom.
 
 use super::super::path::{Coin, at_scale};
-use super::LongPath;
 use super::view::{Listed, View};
+use super::{LongPath, Moment};
 use crate::base::time::{Nanos, SEC};
 use crate::exchange::Exchange;
 use crate::exchange::options::Svi;
@@ -53,10 +53,11 @@ impl Feeds {
             self.known.retain(|(_, expiry_s)| *expiry_s > at.secs());
         }
         for coin in Coin::ALL {
+            let moment = path.moment(coin, at);
             for expiry_s in ex.expiries(coin.currency()) {
                 let known = self.known.contains(&(coin, expiry_s));
                 if expiry_s > at.secs() && (far || !known || expiry_s < at.secs() + NEAR_S) {
-                    publish_one(ex, path, coin, expiry_s, at);
+                    publish_one(ex, path, (coin, &moment), expiry_s, at);
                 }
                 if !known {
                     self.known.push((coin, expiry_s));
@@ -85,14 +86,15 @@ impl Feeds {
 }
 
 /// The view of an expiry that the feeds state.
-pub fn view(ex: &Exchange, path: &LongPath, coin: Coin, expiry_s: u64, at: Nanos) -> View {
+pub fn view(ex: &Exchange, path: &LongPath, (coin, moment): (Coin, &Moment), expiry_s: u64, at: Nanos) -> View {
     let spot = ex.index(coin.currency()).to_f64().unwrap_or_default();
-    let forward = spot + path.forward_above_spot(coin, expiry_s, at);
-    View::new(path.slice(coin, expiry_s, forward, at), expiry_s, at)
+    let forward = spot + path.forward_above_spot(moment, expiry_s);
+    View::new(path.slice(moment, expiry_s, forward), expiry_s, at)
 }
 
-fn publish_one(ex: &mut Exchange, path: &LongPath, coin: Coin, expiry_s: u64, at: Nanos) {
-    let slice = view(ex, path, coin, expiry_s, at).slice;
+fn publish_one(ex: &mut Exchange, path: &LongPath, of: (Coin, &Moment), expiry_s: u64, at: Nanos) {
+    let (coin, moment) = of;
+    let slice = view(ex, path, of, expiry_s, at).slice;
     let svi = Svi {
         a: slice.a,
         b: slice.b,
@@ -102,7 +104,7 @@ fn publish_one(ex: &mut Exchange, path: &LongPath, coin: Coin, expiry_s: u64, at
         fwd: slice.forward,
         ref_tau: slice.tenor,
     };
-    ex.set_forward(coin.currency(), expiry_s, at_scale(path.forward_above_spot(coin, expiry_s, at), 2));
+    ex.set_forward(coin.currency(), expiry_s, at_scale(path.forward_above_spot(moment, expiry_s), 2));
     ex.set_vol(coin.currency(), expiry_s, svi);
 }
 

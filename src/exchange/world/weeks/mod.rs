@@ -2,7 +2,7 @@
 //! people who trade on it.
 //!
 //! People act while somebody attends, which is while turns follow each other within seconds. A longer gap is a leap
-//! through quiet times: prices and feeds move, quotes on options are taken back, nobody trades.
+//! through quiet times: prices and feeds move, quotes are taken back, nobody trades.
 
 pub mod chain;
 pub mod collateral;
@@ -16,7 +16,7 @@ mod view;
 pub use dealers::Manners;
 pub use feeds::weekly_expiry_s;
 pub use path::{FEEDS, LongPath, LongSettings, Shape};
-pub use surface::Slice;
+pub use surface::{Moment, Slice};
 pub use view::{Grid, Listed, View};
 
 use super::path::{Coin, Prices};
@@ -157,6 +157,7 @@ impl Weeks {
             if gap <= ATTENDED_NS {
                 people.act(ex, (&self.path, &mut self.feeds), at, gap as f64 / SEC as f64, out);
             } else {
+                people.collateral.retire(ex, at, out);
                 people.chains.iter_mut().for_each(|chain| chain.retire(ex, at, out));
             }
         }
@@ -176,7 +177,7 @@ impl People {
         self.collateral.act(ex, at, span_s, out);
         let expiry_s = weekly_expiry_s(at);
         for (coin, chain) in Coin::ALL.into_iter().zip(&mut self.chains) {
-            let view = feeds::view(ex, path, coin, expiry_s, at);
+            let view = feeds::view(ex, path, (coin, &path.moment(coin, at)), expiry_s, at);
             let listed = feeds.listed(ex, coin, at);
             chain.act(ex, &view, listed, at, span_s, out);
         }

@@ -23,8 +23,8 @@ pub fn uniform(seed: u64, place: u64) -> f64 {
 /// Standard normal as a sum of twelve uniforms; never beyond six deviations.
 pub fn normal(seed: u64, place: u64) -> f64 {
     let first = word(seed, place);
-    let words = [first, mix(first ^ 0xa076_1d64_78bd_642f), mix(first ^ 0xe703_7ed1_a0b4_28db)];
-    let sum: u64 = words.iter().flat_map(|w| (0..4).map(move |lane| (w >> (16 * lane)) & 0xffff)).sum();
+    let lanes = |w: u64| (w & 0xffff) + (w >> 16 & 0xffff) + (w >> 32 & 0xffff) + (w >> 48);
+    let sum = lanes(first) + lanes(mix(first ^ 0xa076_1d64_78bd_642f)) + lanes(mix(first ^ 0xe703_7ed1_a0b4_28db));
     (sum as f64 - 12.0 * 65_535.0 / 2.0) / 65_536.0
 }
 
