@@ -5,8 +5,9 @@ mod demo;
 mod exchange;
 mod run;
 mod session;
-pub mod sim;
+mod sim;
 
+use crate::sim::weeks;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ enum Verb {
     Demo(demo::Args),
     /// Serve the embedded Derive v3 exchange, with a crowd that trades on it.
     Exchange(exchange::Args),
+    /// Simulate whole weeks of an option vault in virtual time.
+    Sim(sim::Args),
     /// Run the vaults of a configuration on a real venue.
     Run(run::Args),
     /// Check a configuration and explain every value.
@@ -62,6 +65,7 @@ pub fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Demo(args) => demo::run(&args),
         Verb::Exchange(args) => exchange::run(&args),
+        Verb::Sim(args) => sim::run(&args, weeks::run),
         Verb::Run(args) => run::run(&args),
         Verb::Check(args) => check::run(&args),
     };
