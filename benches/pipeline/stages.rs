@@ -3,9 +3,9 @@
 use crate::basis_vault::{EXTERNAL, INSTRUMENTS, amount, blueprint, key_of, ratio, vault_account};
 use crate::stand_in::StandIn;
 use criterion::Criterion;
-use keel::account::ledger::Ledger;
+use keel::account::ledger::{Book, Ledger};
 use keel::account::order::LiveOrder;
-use keel::actors::pricing::{In, Out, Pricing};
+use keel::actors::pricing::{In, ModelOf, Out, Pricing};
 use keel::base::ids::{Epoch, Nonce, Side};
 use keel::base::num::{Amount, Cash, Price, Ratio};
 use keel::base::time::{Nanos, SEC};
@@ -19,7 +19,7 @@ use keel::io::key::LocalKey;
 use keel::io::store::{Layout as Pages, PageStore};
 use keel::market::fair::Fair;
 use keel::msg::{Cause, Life, Market, MarketMsg, Mode, Purpose, RatioRound, Snapshot, TimeInForce, Trace, Value, Wish};
-use keel::ops::blueprint::Blueprint;
+use keel::ops::blueprint::{BasisPlan, Blueprint, PlanKind};
 use keel::risk::checks::Case;
 use keel::risk::order::Order;
 use keel::risk::{Grant, approve};
@@ -88,13 +88,22 @@ fn facts(venue: &mut StandIn) -> Vec<Market> {
     facts
 }
 
+fn basis(blueprint: &Blueprint) -> (&Book, &BasisPlan) {
+    let vault = &blueprint.vaults[0];
+    match &vault.kind {
+        PlanKind::Basis(plan) => (&vault.book, plan),
+        PlanKind::Options(_) => unreachable!("the vault of the benchmark is a basis vault"),
+    }
+}
+
 fn price(c: &mut Criterion, blueprint: &Blueprint, venue: &mut StandIn) {
     let mut group = c.benchmark_group("price");
     let facts = facts(venue);
-    let plan = &blueprint.vaults[0];
+    let (book, plan) = basis(blueprint);
     let mut fair = Fair::new(plan.base_model);
-    let mut actor =
-        Pricing::new([(plan.book.base, plan.base_model), (plan.book.perp.expect("a basis vault"), plan.perp_model)]);
+    let perp = book.perp.expect("a basis vault");
+    let models = [(book.base, ModelOf::Fair(plan.base_model)), (perp, ModelOf::Fair(plan.perp_model))];
+    let mut actor = Pricing::new(models, 0, Vec::new());
     let mut out = Out::default();
     let mut hear = |actor: &mut Pricing, body: Market| {
         actor.on(AT, In::Market(MarketMsg { trace: Trace::from_frame(Cause::Market, AT), body }), &mut out);
@@ -103,7 +112,7 @@ fn price(c: &mut Criterion, blueprint: &Blueprint, venue: &mut StandIn) {
     for fact in facts {
         hear(&mut actor, fact);
         match fact {
-            Market::Ticker(ticker) if ticker.instrument == plan.book.base => fair.on_ticker(AT, &ticker),
+            Market::Ticker(ticker) if ticker.instrument == book.base => fair.on_ticker(AT, &ticker),
             Market::External(quote) => fair.on_external(AT, &quote),
             Market::Ratio(round) => fair.on_ratio(&round),
             _ => false,
@@ -199,7 +208,7 @@ fn case<'a>(blueprint: &'a Blueprint, desk: &'a Desk) -> Case<'a> {
         wish: wish(blueprint, "3213.5"),
         replaced: Some(&desk.resting),
         ledger: &desk.ledger,
-        limits: &blueprint.vaults[0].limits,
+        limits: &basis(blueprint).1.limits,
         instrument: Some(&blueprint.instruments[0]),
         base: &desk.values[0],
         perp: &desk.values[1],
