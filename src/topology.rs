@@ -143,12 +143,9 @@ pub struct Bulletin {
 }
 
 impl Bulletin {
-    /// Says it to all, or to none and hands it back while one of them has no room.
-    pub fn announce(&self, listing: Listing) -> Result<(), Listing> {
-        if self.posts.iter().any(Post::is_full) {
-            return Err(listing);
-        }
-        self.posts.iter().try_for_each(|post| post.send(listing))
+    /// Says it to all, or to none while one of them has no room; true if said.
+    pub fn announce(&self, listing: &Listing) -> bool {
+        !self.posts.iter().any(Post::is_full) && self.posts.iter().all(|post| post.send(*listing).is_ok())
     }
 }
 
@@ -167,6 +164,12 @@ fn depth(name: &str, to: &str) -> usize {
 
 fn wire<M: Copy>(name: &str, to: &str) -> (Sender<M>, Receiver<M>) {
     lane(depth(name, to))
+}
+
+/// A lane that keeps the newest of each of `keys` while its reader is behind.
+fn wire_newest<M: Copy>(name: &str, to: &str, keys: usize) -> (Conflating<M>, Receiver<M>) {
+    let (sender, receiver) = wire(name, to);
+    (Conflating::new(sender, keys), receiver)
 }
 
 /// The bulletin, and each actor's end of it in the order of [`ACTORS`].
@@ -189,28 +192,23 @@ where
     K: Key + Send + 'static,
     S: Store + Send + 'static,
 {
-    let (facts, facts_in) = wire("facts", "pricing");
-    let (values, values_in) = wire("values", "auction");
-    let (risk_values, risk_values_in) = wire("values", "risk");
+    let keys = cells::fact_keys(parts.instruments, parts.external_feeds);
+    let (facts, facts_in) = wire_newest("facts", "pricing", keys);
+    let (values, values_in) = wire_newest("values", "auction", parts.instruments);
+    let (risk_values, risk_values_in) = wire_newest("values", "risk", parts.instruments);
     let (intents, intents_in) = wire("intents", "risk");
     let (orders, orders_in) = wire("orders", "signer");
     let (sealed, sealed_in) = wire("sealed", "gateway");
     let (urgent, urgent_in) = wire("urgent", "gateway");
     let (reports, reports_in) = wire("reports", "risk");
-    let (accounts, accounts_in) = wire("accounts", "auction");
+    let (accounts, accounts_in) = wire_newest("accounts", "auction", crate::actors::auction::INTENTS_MAX);
+    let (talks, talks_in) = wire_newest("talks", "auction", crate::actors::auction::INTENTS_MAX);
     let (notices, notices_in) = wire("notices", "control plane");
     let (commands, commands_in) = wire_post("commands", "risk");
     let (ratios, ratios_in) = wire_post("ratios", "market_data");
     let (feeds, feeds_in) = wire_post("feeds", "market_data");
-    let (talks, talks_in) = wire("talks", "auction");
     let (bulletin, [to_market_data, to_pricing, to_auction, to_risk, to_signer, to_gateway]) = wire_listings();
 
-    let keys = cells::fact_keys(parts.instruments, parts.external_feeds);
-    let facts = Conflating::new(facts, keys);
-    let values = Conflating::new(values, parts.instruments);
-    let risk_values = Conflating::new(risk_values, parts.instruments);
-    let accounts = Conflating::new(accounts, crate::actors::auction::INTENTS_MAX);
-    let talks = Conflating::new(talks, crate::actors::auction::INTENTS_MAX);
     let clock = parts.clock;
     let (market_data, venue, external) = parts.market_data;
     let (gateway, private) = parts.gateway;

@@ -205,7 +205,7 @@ fn what_is_not_the_default_is_taken_as_typed() {
     let strategies: Vec<Strategy> = config.vaults.iter().map(|vault| vault.strategy).collect();
     assert_eq!(strategies, Strategy::ALL[1..]);
     assert_eq!(config.instruments(), ["WEETH-USDC", "LBTC-USDC", "SUSDE-USDC"]);
-    assert_eq!(config.currencies(), ["USDC", "WEETH", "LBTC", "SUSDE"]);
+    assert_eq!(config.currencies(), ["USDC", "WEETH", "ETH", "LBTC", "BTC", "SUSDE"]);
     assert!(config.external.is_none() && config.chain.is_some() && config.external_symbols().is_empty());
     assert_eq!(config.ratio_feeds(), [RatioFeed { aggregator: [0x22; 20], decimals: 18 }]);
     let books: Vec<_> = config.vaults.iter().map(|vault| (vault.book.perp, vault.book.options)).collect();

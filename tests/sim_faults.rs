@@ -93,7 +93,8 @@ fn heals(seed: u64) {
         Lossy::new(external, 2, seed, &calm),
         Lossy::new(private, 3, seed, &faulty),
     ];
-    let outside = Outside { wires: wires.into(), clock: venue.clock(), key: key_of(&account), store: MemoryStore::default() };
+    let outside =
+        Outside { wires: wires.into(), clock: venue.clock(), key: key_of(&account), store: MemoryStore::default() };
     let (cores, mut control) = assemble(blueprint.build(outside), &Layout::single(None));
     let mut turns = cores.into_iter().flat_map(|core| core.turns).collect::<Vec<_>>();
 

@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 use std::collections::VecDeque;
 
 /// How often listings are read: the venue lists new expiries once a day and new strikes when spot moves far.
-const LISTINGS_NS: u64 = 600 * SEC;
+const LISTINGS_NS: u64 = 3_600 * SEC;
+/// And while an option auction is near, when a new strike may be the one to choose.
+const WATCHED_LISTINGS_NS: u64 = 300 * SEC;
 /// How often the signed feeds of watched expiries are read.
 const FEEDS_NS: u64 = 10 * SEC;
 /// A failed read is repeated after this long.
@@ -121,7 +123,8 @@ impl Lister {
     pub fn questions(&mut self, at: Nanos) -> Vec<Question> {
         let mut questions = std::mem::take(&mut self.pages);
         if at >= self.listings_due {
-            let regular = at.plus(LISTINGS_NS);
+            let watching = !self.roster.watched_expiries().is_empty();
+            let regular = at.plus(if watching { WATCHED_LISTINGS_NS } else { LISTINGS_NS });
             self.listings_due = self.roster.next_turn(at).map_or(regular, |turn| turn.min(regular));
             questions.extend(self.roster.currencies().into_iter().map(|c| Question::Options { currency: c, page: 1 }));
         }
@@ -178,11 +181,8 @@ impl Lister {
 
     /// Passes on what the actors had no room for yet.
     pub fn announce(&mut self) {
-        while let Some(change) = self.changes.pop_front() {
-            if let Err(change) = self.bulletin.announce(change) {
-                self.changes.push_front(change);
-                return;
-            }
+        while self.changes.front().is_some_and(|change| self.bulletin.announce(change)) {
+            self.changes.pop_front();
         }
     }
 }

@@ -113,7 +113,7 @@ mod tests {
         let week: f64 = 7.0 / 365.0;
         for (vol, forward, strike, call, price) in [
             (0.6, 3_000.0, 3_500.0, true, 3.338_707_777_076_454),
-            (0.6, 3_000.0, 3_500.0, false, 503.338_707_777_076_45),
+            (0.6, 3_000.0, 3_500.0, false, 503.338_707_777_076),
             (0.5, 60_000.0, 56_000.0, false, 336.575_151_534_887_34),
         ] {
             let value = black76(forward, strike, vol * week.sqrt(), call);
