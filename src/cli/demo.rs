@@ -9,7 +9,6 @@ use super::{Failure, session};
 use crate::base::time::{Nanos, SEC};
 use crate::config::{Config, Online, VaultKind};
 use crate::engine::ports::Clock;
-use crate::exchange::world::weeks::Shape;
 use crate::exchange::world::{self, Live, Options, WorldSettings};
 use crate::exchange::{AccountSeed, Settings, developer_accounts};
 use crate::io::clock::LiveClock;
@@ -89,7 +88,7 @@ impl Vault {
     fn world(self, seed: u64, seconds: u64) -> WorldSettings {
         match self {
             Vault::WeethBasis | Vault::LbtcBasis => WorldSettings::demo(seed, seconds),
-            Vault::Harvest | Vault::SafeHarvest | Vault::Maxi | Vault::Bull => WorldSettings::weeks(seed, Shape::Wild),
+            Vault::Harvest | Vault::SafeHarvest | Vault::Maxi | Vault::Bull => WorldSettings::option_demo(seed),
         }
     }
 }
@@ -131,8 +130,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let text = fill_in(stage.config, &live, &account, &key_file);
     let mut config =
         Config::parse(&text, "demo.toml", &Online::here()).map_err(|why| Failure::Refused(why.to_string()))?;
-    bring_forward(&mut config, LiveClock::new().now().plus(AUCTION_LEAD_NS));
-    eprintln!("embedded Derive v3 at {}, vault {}", live.exchange_ws_url(), config.vaults[0].name);
+    let due = bring_forward(&mut config, LiveClock::new().now().plus(AUCTION_LEAD_NS));
+    eprintln!("embedded Derive v3 at {}, vault {}{due}", live.exchange_ws_url(), config.vaults[0].name);
     let mut status = Status::new(&config);
     let mut patience = Patience { asked_for: args.seconds.is_some(), over_since: None };
     let journal = args.state.clone().unwrap_or_else(|| scratch.0.join("journal"));
@@ -152,13 +151,17 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     finish(&outcome, violations)
 }
 
-/// Lets the option auction begin now instead of on its weekday; a basis vault has none.
-fn bring_forward(config: &mut Config, start: Nanos) {
+/// Lets the option auction begin now instead of on its weekday, and says so; a basis vault has none.
+fn bring_forward(config: &mut Config, start: Nanos) -> String {
+    let mut said = String::new();
     for vault in &mut config.vaults {
         if let VaultKind::Options(options) = &mut vault.kind {
-            week::begin_at(options, start);
+            let life_s = week::begin_at(options, start);
+            let (days, hours) = (life_s / 86_400, life_s % 86_400 / 3_600);
+            said = format!(", its auction moved here from its weekday: options of {days} days and {hours} hours");
         }
     }
+    said
 }
 
 /// Ends a demo whose auction is over, unless its length was asked for.

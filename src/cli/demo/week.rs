@@ -12,8 +12,8 @@ const LIFE_S_MIN: u64 = DAY_S / 2;
 const TURN_S: u64 = 60;
 
 /// Sets the week so that the auction of the options the crowd trades begins at `start`: they are the latest the vault
-/// may choose from then on, and its mandate allows their life.
-pub(super) fn begin_at(vault: &mut OptionVaultConfig, start: Nanos) {
+/// may choose from then on, and its mandate allows their life, which is returned in seconds.
+pub(super) fn begin_at(vault: &mut OptionVaultConfig, start: Nanos) -> u64 {
     let expiry_s = weekly_expiry_s(start.plus(TURN_S * SEC));
     let life_s = expiry_s.saturating_sub(start.secs());
     let week = &mut vault.params.week;
@@ -23,6 +23,7 @@ pub(super) fn begin_at(vault: &mut OptionVaultConfig, start: Nanos) {
     week.option_delay_s = week.expiry_days * DAY_S - life_s;
     vault.limits.life_s_min = LIFE_S_MIN;
     vault.limits.life_s_max = vault.limits.life_s_max.max(week.expiry_days * DAY_S);
+    life_s
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ use weeks::{OptionMarket, Shape, Weeks};
 /// Steps made up for in one turn; a longer stall stops the world's clock instead.
 const CATCH_UP_STEPS: u64 = 250;
 
+/// Takers per second and currency in the option demo.
+const DEMO_TAKERS_PER_S: f64 = 0.25;
+
 /// Days of ratio history that exist before the start.
 const PAST_DAYS: u64 = 60;
 
@@ -55,6 +58,12 @@ impl WorldSettings {
     /// The demo's market, see [`Script::demo`].
     pub fn demo(seed: u64, seconds: u64) -> WorldSettings {
         WorldSettings { seed, path: PathSettings::default(), script: Script::demo(seconds), options: None }
+    }
+
+    /// The option demo's market: the takers of minutes come within seconds, and so an auction's buyers within it.
+    pub fn option_demo(seed: u64) -> WorldSettings {
+        let market = OptionMarket { takers_per_s: DEMO_TAKERS_PER_S, ..OptionMarket::of(Shape::default()) };
+        WorldSettings { options: Some(market), ..WorldSettings::steady(seed) }
     }
 
     /// Weeks of a shape with an options market.

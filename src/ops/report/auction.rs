@@ -45,8 +45,8 @@ fn utc(at_s: u64) -> String {
 
 /// Cash per unit, to a price.
 fn per_unit(cash: Cash, units: Amount) -> Option<Price> {
-    let raw = cash.raw() / i128::from(units.raw());
-    units.is_positive().then(|| Price::from_raw(i64::try_from(raw).unwrap_or(i64::MAX)))
+    let raw = units.is_positive().then(|| cash.raw() / i128::from(units.raw()))?;
+    Some(Price::from_raw(i64::try_from(raw).unwrap_or(i64::MAX)))
 }
 
 /// The strikes of a choice.
@@ -205,10 +205,21 @@ impl AuctionReport<'_> {
         if let Some((price, mark)) = self.prices() {
             let share = 100.0 * price.to_f64() / mark.to_f64();
             let (price, mark) = (price.to_f64(), mark.to_f64());
-            writeln!(out, "  price      {price:.4} a unit on average, {share:.1} % of its mark of {mark:.4}")?;
+            writeln!(
+                out,
+                "  price      {price:.4} a unit on average, {share:.1} % of its mark of {mark:.4}{}",
+                self.net_price()
+            )?;
         }
         let (gross, fees) = (trades.premium.to_f64(), trades.fees.to_f64());
         writeln!(out, "  premium    {:.2} USDC {premium}, {fees:.2} in fees, {:+.2} net", gross.abs(), gross - fees)
+    }
+
+    /// The price after fees, which is what a quote is judged by; the fee of a resting order is known beforehand.
+    fn net_price(&self) -> String {
+        let trades = self.trades();
+        let net = if self.buys() { trades.fees - trades.premium } else { trades.premium - trades.fees };
+        per_unit(net, trades.units()).map_or_else(String::new, |net| format!("; {:.4} after fees", net.to_f64()))
     }
 
     /// What is still to be traded, while an auction runs.
@@ -228,8 +239,7 @@ impl AuctionReport<'_> {
         let held = self.held().into_iter().map(|(name, amount)| format!("{:+} {name}", amount.to_f64()));
         let held = joined(held, ", ");
         writeln!(out, "  held       {}", if held.is_empty() { "no options" } else { &held })?;
-        let (amount, cash, interest) = (last.base, last.cash.to_f64(), last.interest.to_f64());
-        writeln!(out, "  account    {amount} {base}, {cash:.2} USDC, of which {interest:+.4} interest")?;
+        writeln!(out, "  account    {} {base}, {:.2} USDC", last.base, last.cash.to_f64())?;
         if self.product.is_spread() {
             return writeln!(out, "  RFQs       {} asked, {} quotes executed", stats.asks, stats.executions);
         }
@@ -241,8 +251,14 @@ impl AuctionReport<'_> {
     fn write_demands(&self, out: &mut String) -> std::fmt::Result {
         let week = &self.news.auction;
         let Some(auction) = week.auction.filter(|_| !week.demands.is_empty()) else { return Ok(()) };
-        let best = if self.product.is_spread() { "best quote" } else { "best bid" };
         writeln!(out)?;
+        let best = if self.product.is_spread() {
+            writeln!(out, "  a unit in USDC; limit and quotes after fees")?;
+            "best quote"
+        } else {
+            writeln!(out, "  a unit in USDC")?;
+            "best bid"
+        };
         writeln!(out, "   auction        limit         mark   {best:>10}      to trade")?;
         let stride = week.demands.len().div_ceil(ROWS).max(1);
         for (at, demand) in week.demands.iter().step_by(stride) {

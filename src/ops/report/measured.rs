@@ -125,7 +125,7 @@ fn write_spans(out: &mut String, title: &str, spans: &[(&'static str, Percentile
     if total.count == 0 {
         return Ok(());
     }
-    for (name, span) in &spans[..spans.len() - 1] {
+    for (name, span) in spans[..spans.len() - 1].iter().filter(|(_, span)| span.count > 0) {
         write_row(out, &format!("  {name}"), span)?;
     }
     Ok(())

@@ -20,8 +20,8 @@ const TENOR_S_MIN: f64 = 7_200.0;
 const HALF_POINTS: (f64, f64) = (1.5, 4.0);
 /// Mean amounts of a maker's level and of a taker by coin, contracts.
 const AMOUNTS: [(f64, f64); 2] = [(15.0, 20.0), (0.8, 1.0)];
-/// Takers per second and coin.
-const ARRIVALS_PER_S: f64 = 0.04;
+/// Takers per second and coin in an ordinary market.
+pub const TAKERS_PER_S: f64 = 0.04;
 /// A taker's view against the surface, points of volatility: mean and deviation.
 const VIEW_POINTS: (f64, f64) = (-3.0, 2.5);
 /// What a thin book leaves of takers and amounts.
@@ -56,6 +56,7 @@ pub struct Chain {
     coin: Coin,
     maker: u64,
     taker: u64,
+    takers_per_s: f64,
     thin: bool,
     quoted: BTreeMap<Arc<str>, Quoted>,
     look_due: Nanos,
@@ -64,13 +65,14 @@ pub struct Chain {
 }
 
 impl Chain {
-    /// Opens the accounts.
-    pub fn open(ex: &mut Exchange, seed: u64, coin: Coin, thin: bool) -> Chain {
+    /// Opens the accounts; so many takers come per second, fewer if the books are thin.
+    pub fn open(ex: &mut Exchange, seed: u64, coin: Coin, (takers_per_s, thin): (f64, bool)) -> Chain {
         let cash = [("USDC", Decimal::from(4_000_000_000u64))];
         Chain {
             coin,
             maker: ex.house_account(&format!("options maker {}", coin.currency()), &cash),
             taker: ex.house_account(&format!("options taker {}", coin.currency()), &cash),
+            takers_per_s,
             thin,
             quoted: BTreeMap::new(),
             look_due: Nanos::ZERO,
@@ -105,7 +107,7 @@ impl Chain {
             self.choose(ex, view, listed, at, out);
             self.requote(ex, view, at, out);
         }
-        let rate = if self.thin { ARRIVALS_PER_S * THIN } else { ARRIVALS_PER_S };
+        let rate = self.takers_per_s * if self.thin { THIN } else { 1.0 };
         for _ in 0..arrivals(&mut self.draws, rate * span_s) {
             self.take(ex, view, at, out);
         }

@@ -41,6 +41,8 @@ pub struct OptionMarket {
     pub thin_collateral: bool,
     /// Options books are wide, small and seldom visited.
     pub thin_options: bool,
+    /// Takers who come to a currency's options books, per second; fewer if those are thin.
+    pub takers_per_s: f64,
     /// Who answers requests for quotes.
     pub dealers: Manners,
 }
@@ -53,6 +55,7 @@ impl OptionMarket {
             step_ms: 100,
             thin_collateral: false,
             thin_options: false,
+            takers_per_s: chain::TAKERS_PER_S,
             dealers: Manners::default(),
         }
     }
@@ -133,7 +136,7 @@ impl Weeks {
         let (seed, market) = (self.seed, self.settings);
         self.people = Some(People {
             collateral: Collateral::open(ex, seed, market.thin_collateral),
-            chains: Coin::ALL.map(|coin| Chain::open(ex, seed, coin, market.thin_options)),
+            chains: Coin::ALL.map(|coin| Chain::open(ex, seed, coin, (market.takers_per_s, market.thin_options))),
             dealers: Dealers::open(ex, seed, market.dealers),
         });
         self.trade(ex, at, out);
