@@ -1,22 +1,37 @@
 //! `keel demo`: the embedded exchange, its crowd and the engine in one command, over real sockets with real signatures.
 
-use super::run::{Status, finish, print_reports};
+mod books;
+mod week;
+
+use super::run::{finish, print_reports};
+use super::status::Status;
 use super::{Failure, session};
-use crate::base::num::{Amount, Cash};
-use crate::config::{Config, Online};
+use crate::base::time::{Nanos, SEC};
+use crate::config::{Config, Online, VaultKind};
+use crate::engine::ports::Clock;
+use crate::exchange::world::weeks::Shape;
 use crate::exchange::world::{self, Live, Options, WorldSettings};
-use crate::exchange::{AccountSeed, Settings, SubaccountReport, developer_accounts};
-use crate::ops::news::VaultNews;
+use crate::exchange::{AccountSeed, Settings, developer_accounts};
+use crate::io::clock::LiveClock;
+use crate::msg::Phase;
+use crate::ops::news::News;
 use clap::ValueEnum;
+use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The auction begins this long after the engine starts: listings, tickers and makers need a moment.
+const AUCTION_LEAD_NS: u64 = 5 * SEC;
+/// How long an auction that is over stays in view.
+const AFTERWARDS: Duration = Duration::from_secs(2);
 
 /// Options of `keel demo`.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Length of the run.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(5..=86_400))]
-    seconds: u64,
+    /// Length of the run; unless given, 60 for basis vaults, and for option vaults 90 or until the auction is over.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(5..=86_400))]
+    seconds: Option<u64>,
     /// Seeds prices and crowd.
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -37,6 +52,14 @@ enum Vault {
     WeethBasis,
     /// Long LBTC, short BTC-PERP.
     LbtcBasis,
+    /// Sells calls on weETH by limit order.
+    Harvest,
+    /// Sells call spreads on weETH by RFQ.
+    SafeHarvest,
+    /// Sells put spreads on LBTC by RFQ.
+    Maxi,
+    /// Buys call spreads with the yield of sUSDe by RFQ.
+    Bull,
 }
 
 /// What differs between the demo's vaults.
@@ -44,13 +67,29 @@ struct Stage {
     config: &'static str,
     collateral: &'static str,
     amount: &'static str,
+    /// Length unless the operator chooses one.
+    seconds: u64,
 }
 
 impl Vault {
     fn stage(self) -> Stage {
+        let basis = |config, collateral, amount| Stage { config, collateral, amount, seconds: 60 };
+        let options = |config, collateral, amount| Stage { config, collateral, amount, seconds: 90 };
         match self {
-            Vault::WeethBasis => Stage { config: include_str!("demo/weeth.toml"), collateral: "WEETH", amount: "100" },
-            Vault::LbtcBasis => Stage { config: include_str!("demo/lbtc.toml"), collateral: "LBTC", amount: "5" },
+            Vault::WeethBasis => basis(include_str!("demo/weeth.toml"), "WEETH", "100"),
+            Vault::LbtcBasis => basis(include_str!("demo/lbtc.toml"), "LBTC", "5"),
+            Vault::Harvest => options(include_str!("demo/harvest.toml"), "WEETH", "100"),
+            Vault::SafeHarvest => options(include_str!("demo/safe-harvest.toml"), "WEETH", "100"),
+            Vault::Maxi => options(include_str!("demo/maxi.toml"), "LBTC", "10"),
+            Vault::Bull => options(include_str!("demo/bull.toml"), "SUSDE", "1000000"),
+        }
+    }
+
+    /// The market it trades in.
+    fn world(self, seed: u64, seconds: u64) -> WorldSettings {
+        match self {
+            Vault::WeethBasis | Vault::LbtcBasis => WorldSettings::demo(seed, seconds),
+            Vault::Harvest | Vault::SafeHarvest | Vault::Maxi | Vault::Bull => WorldSettings::weeks(seed, Shape::Wild),
         }
     }
 }
@@ -83,31 +122,61 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     write_key(&key_file, &account.session_key_hex).map_err(|why| refused("cannot write the session key", &why))?;
 
     let settings = Settings { seed: args.seed, accounts: vec![account.clone()], ..Settings::default() };
-    let mut options = Options::on_free_ports(settings, WorldSettings::demo(args.seed, args.seconds));
+    let seconds = args.seconds.unwrap_or(stage.seconds);
+    let mut options = Options::on_free_ports(settings, args.vault.world(args.seed, seconds));
     // The exchange keeps off the engine's core where there is more than one.
     options.core = (Online::here().count() > 1).then_some(0);
     let live = world::spawn(options).map_err(|why| refused("cannot start the embedded exchange", &why))?;
 
     let text = fill_in(stage.config, &live, &account, &key_file);
-    let config = Config::parse(&text, "demo.toml", &Online::here()).map_err(|why| Failure::Refused(why.to_string()))?;
+    let mut config =
+        Config::parse(&text, "demo.toml", &Online::here()).map_err(|why| Failure::Refused(why.to_string()))?;
+    bring_forward(&mut config, LiveClock::new().now().plus(AUCTION_LEAD_NS));
     eprintln!("embedded Derive v3 at {}, vault {}", live.exchange_ws_url(), config.vaults[0].name);
     let mut status = Status::new(&config);
+    let mut patience = Patience { asked_for: args.seconds.is_some(), over_since: None };
     let journal = args.state.clone().unwrap_or_else(|| scratch.0.join("journal"));
     let terms = session::Terms {
         state_dir: &journal,
-        seconds: Some(args.seconds),
-        watch: &mut |news, elapsed| status.show(news, elapsed),
+        seconds: Some(seconds),
+        watch: &mut |news, elapsed| {
+            status.show(news, elapsed);
+            patience.look(news, elapsed)
+        },
     };
     let outcome = session::run(&config, terms)?;
     status.end();
-    let books = live.exchange.with(move |exchange, _, _| exchange.subaccount_report(account.subaccount)).flatten();
-    let findings = match (books, outcome.news.vault(0)) {
-        (Some(books), Some(news)) => differences(&books, news, &config),
-        _ => vec!["the exchange could not be asked for its own books".to_owned()],
-    };
+    let findings = books::differences(&live, account.subaccount, &outcome, &config.vaults[0]);
     let violations = print_reports(&config, &outcome, args.json, &findings);
     live.exchange.join();
     finish(&outcome, violations)
+}
+
+/// Lets the option auction begin now instead of on its weekday; a basis vault has none.
+fn bring_forward(config: &mut Config, start: Nanos) {
+    for vault in &mut config.vaults {
+        if let VaultKind::Options(options) = &mut vault.kind {
+            week::begin_at(options, start);
+        }
+    }
+}
+
+/// Ends a demo whose auction is over, unless its length was asked for.
+struct Patience {
+    asked_for: bool,
+    over_since: Option<Duration>,
+}
+
+impl Patience {
+    fn look(&mut self, news: &News, elapsed: Duration) -> ControlFlow<()> {
+        let waits = |phase| phase == Phase::AwaitSettlement;
+        let over = news.vault(0).and_then(|vault| vault.last).is_some_and(|last| waits(last.phase));
+        if !over || self.asked_for {
+            return ControlFlow::Continue(());
+        }
+        let since = *self.over_since.get_or_insert(elapsed);
+        if elapsed < since + AFTERWARDS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
 }
 
 /// The demo's vault: nothing but base collateral, as after the first deposits.
@@ -136,31 +205,4 @@ fn fill_in(template: &str, live: &Live, account: &AccountSeed, key_file: &Path) 
         ("@KEY@", key_file.display().to_string()),
     ];
     values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, value))
-}
-
-/// Compares the engine's ledger with the exchange's own books, which know nothing of each other.
-fn differences(books: &SubaccountReport, news: &VaultNews, config: &Config) -> Vec<String> {
-    let Some(last) = news.last else { return vec!["the engine never saw its account".to_owned()] };
-    let vault = &config.vaults[0];
-    let read = |number: Option<&rust_decimal::Decimal>| {
-        number.and_then(|n| Amount::observed(n.to_string().as_bytes()).ok()).unwrap_or_default()
-    };
-    let base = read(books.balances.get(&vault.base_currency));
-    let perp = vault.basis().and_then(|basis| books.positions.get(&basis.perp_instrument));
-    let perp = read(perp.map(|position| &position.amount));
-    let fees = Cash::observed(books.fees_paid.to_string().as_bytes()).unwrap_or_default();
-    let mut found = Vec::new();
-    if base != last.base {
-        found.push(format!("the exchange holds {base} of the base for us, our ledger says {}", last.base));
-    }
-    if perp != last.perp {
-        found.push(format!("the exchange holds a perp position of {perp}, our ledger says {}", last.perp));
-    }
-    if fees != last.fees {
-        found.push(format!("the exchange charged {fees} in fees, our ledger says {}", last.fees));
-    }
-    if books.open_orders > 0 {
-        found.push(format!("{} orders still rest at the exchange", books.open_orders));
-    }
-    found
 }

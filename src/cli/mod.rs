@@ -6,6 +6,7 @@ mod exchange;
 mod run;
 mod session;
 mod sim;
+mod status;
 
 use crate::sim::weeks;
 use clap::{Parser, Subcommand};

@@ -1,11 +1,14 @@
 //! `keel run`: the vaults of a configuration on a real venue.
 
+use super::status::Status;
 use super::{Failure, session};
-use crate::config::Config;
-use crate::ops::news::News;
-use crate::ops::report::Report;
+use crate::config::{BasisVault, Config, OptionVaultConfig, VaultConfig, VaultKind};
+use crate::ops::news::VaultNews;
+use crate::ops::report::{AuctionReport, Report};
+use crate::risk::checks::row_names;
+use crate::risk::limits::Mandate;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Options of `keel run`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +40,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let terms = session::Terms {
         state_dir: &state_dir,
         seconds: args.seconds,
-        watch: &mut |news, elapsed| status.show(news, elapsed),
+        watch: &mut |news, elapsed| {
+            status.show(news, elapsed);
+            ControlFlow::Continue(())
+        },
     };
     let outcome = session::run(&config, terms)?;
     status.end();
@@ -49,28 +55,65 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 pub(super) fn print_reports(config: &Config, outcome: &session::Outcome, json: bool, findings: &[String]) -> usize {
     let mut violations = 0;
     for (vault, news) in config.vaults.iter().zip(outcome.news.vaults()) {
-        // Other vaults have no such report; the session refuses them before it starts.
-        let Some(basis) = vault.basis() else { continue };
-        let report = Report {
-            vault: &vault.name,
-            instruments: [&vault.base_instrument, &basis.perp_instrument],
-            target_leverage: basis.params.target_leverage,
-            news,
-            ends: &outcome.ends,
-            findings,
+        let (broken, object, page) = match &vault.kind {
+            VaultKind::Basis(basis) => {
+                let report = basis_report(vault, basis, news, outcome, findings);
+                (report.violations(), report.json(), report.text())
+            }
+            VaultKind::Options(options) => {
+                let report = auction_report(vault, options, news, outcome, findings);
+                (report.violations(), report.json(), report.text())
+            }
         };
-        violations += report.violations().len();
+        violations += broken.len();
         if json {
-            println!("{}", report.json());
+            println!("{object}");
         } else {
-            println!("{}", report.text());
+            println!("{page}");
         }
     }
     if let Some(trouble) = &outcome.troubles.last {
         let troubles = &outcome.troubles;
-        eprintln!("keel: {} ratio and {} rate reads failed, the last: {trouble}", troubles.ratio, troubles.rate);
+        let (ratio, rate, listings) = (troubles.ratio, troubles.rate, troubles.listings);
+        eprintln!("keel: {ratio} ratio, {rate} rate and {listings} listing reads failed, the last: {trouble}");
     }
     violations
+}
+
+fn basis_report<'r>(
+    vault: &'r VaultConfig,
+    basis: &'r BasisVault,
+    news: &'r VaultNews,
+    outcome: &'r session::Outcome,
+    findings: &'r [String],
+) -> Report<'r> {
+    Report {
+        vault: &vault.name,
+        instruments: [&vault.base_instrument, &basis.perp_instrument],
+        target_leverage: basis.params.target_leverage,
+        news,
+        ends: &outcome.ends,
+        findings,
+    }
+}
+
+fn auction_report<'r>(
+    vault: &'r VaultConfig,
+    options: &'r OptionVaultConfig,
+    news: &'r VaultNews,
+    outcome: &'r session::Outcome,
+    findings: &'r [String],
+) -> AuctionReport<'r> {
+    AuctionReport {
+        vault: &vault.name,
+        product: options.params.product,
+        assets: [&vault.base_currency, &options.option_currency],
+        checks: row_names(&Mandate::Options(options.limits)),
+        options: &outcome.options,
+        news,
+        ends: &outcome.ends,
+        findings,
+    }
 }
 
 /// The verdict on a finished run.
@@ -80,59 +123,9 @@ pub(super) fn finish(outcome: &session::Outcome, violations: usize) -> Result<()
     }
     if !outcome.flat {
         return Err(Failure::Unsafe(
-            "not every order was seen to be gone within 5 s: look at the venue before starting again".to_owned(),
+            "not every order and RFQ was seen to be gone within 5 s: look at the venue before starting again"
+                .to_owned(),
         ));
     }
     Ok(())
-}
-
-/// The one-line status, renewed in place on a terminal, a line every five seconds elsewhere.
-pub(super) struct Status {
-    names: Vec<String>,
-    terminal: bool,
-    shown: Duration,
-}
-
-impl Status {
-    pub(super) fn new(config: &Config) -> Status {
-        let names = config.vaults.iter().map(|vault| vault.name.clone()).collect();
-        Status { names, terminal: std::io::IsTerminal::is_terminal(&std::io::stderr()), shown: Duration::ZERO }
-    }
-
-    /// Shows the newest look at each vault.
-    pub(super) fn show(&mut self, news: &News, elapsed: Duration) {
-        let due = if self.terminal { Duration::from_millis(200) } else { Duration::from_secs(5) };
-        if elapsed < self.shown + due {
-            return;
-        }
-        self.shown = elapsed;
-        let vaults = self.names.iter().zip(news.vaults()).filter_map(|(name, vault)| {
-            let last = vault.last?;
-            Some(format!(
-                "{name} {:?} lev {:.3} Δ {:.4} perp {:.2} carry {:+.1} % fills {} hedges {} live {} TVL {:.3}",
-                last.mode,
-                last.leverage.to_f64(),
-                last.delta.to_f64(),
-                last.perp.to_f64(),
-                last.carry.to_f64() * 100.0,
-                vault.stats.fills,
-                vault.stats.hedges,
-                last.live,
-                last.tvl.to_f64(),
-            ))
-        });
-        let line = format!("{:>5.0} s  {}", elapsed.as_secs_f64(), vaults.collect::<Vec<_>>().join("  |  "));
-        if self.terminal {
-            eprint!("\r\x1b[2K{line}");
-        } else {
-            eprintln!("{line}");
-        }
-    }
-
-    /// Leaves the status line.
-    pub(super) fn end(&self) {
-        if self.terminal {
-            eprintln!();
-        }
-    }
 }

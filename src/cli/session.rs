@@ -1,6 +1,7 @@
 //! One run of the engine, from a checked configuration to the end of its last order.
 
 use super::Failure;
+use crate::actors::risk::Sample;
 use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
@@ -13,15 +14,17 @@ use crate::io::host;
 use crate::io::key::LocalKey;
 use crate::io::store::{Layout as PageLayout, PageStore};
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
+use crate::market::instrument::Instrument;
 use crate::msg::{Command, Mode};
 use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
-use crate::ops::control::{self, Ask, AskTroubles, Clerk, Troubles};
+use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Troubles};
 use crate::ops::engine::{Ends, Engine};
 use crate::ops::news::News;
 use crate::ops::rest::Rest;
 use crate::topology::{Layout, assemble};
 use actix::Addr;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,8 +43,8 @@ pub struct Terms<'a> {
     pub state_dir: &'a Path,
     /// Ends the run after this long; none runs until a signal.
     pub seconds: Option<u64>,
-    /// Shows the run while it lasts.
-    pub watch: &'a mut dyn FnMut(&News, Duration),
+    /// Shows the run while it lasts, and may end it.
+    pub watch: &'a mut dyn FnMut(&News, Duration) -> ControlFlow<()>,
 }
 
 /// What a run leaves behind.
@@ -52,8 +55,10 @@ pub struct Outcome {
     pub ends: Ends,
     /// What the readers could not read.
     pub troubles: Troubles,
-    /// True if every order was gone at the end.
+    /// True if every order and every RFQ was gone at the end.
     pub flat: bool,
+    /// The options held at the end, by place.
+    pub options: Vec<Instrument>,
 }
 
 /// Signals that end a run.
@@ -175,9 +180,9 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let (cores, ends) = assemble(blueprint.build(outside), &layout(config));
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
-    let clerk = control::start(control::Plan {
+    let Desks { clerk, listings } = control::start(control::Plan {
         ends,
-        perps: config.vaults.iter().map(|vault| vault.book.perp).collect(),
+        books: config.vaults.iter().map(|vault| vault.book).collect(),
         ratios,
         ratio_every: config.chain.as_ref().map_or(Duration::ZERO, |chain| Duration::from_nanos(chain.poll_interval_ns)),
         roster: blueprint.has_options().then(|| blueprint.roster()),
@@ -191,7 +196,13 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let ends = engine.stop();
     let news = ask(&clerk).await?;
     let troubles = clerk.send(AskTroubles).await.map_err(lost)?;
-    Ok(Outcome { news, ends, troubles, flat })
+    let held = news.vaults().iter().filter_map(|vault| vault.last);
+    let held = held.flat_map(|last| last.held).flatten().map(|held| held.instrument).collect();
+    let options = match listings {
+        Some(listings) => listings.send(AskInstruments(held)).await.map_err(lost)?,
+        None => Vec::new(),
+    };
+    Ok(Outcome { news, ends, troubles, flat, options })
 }
 
 fn lost(why: actix::MailboxError) -> Failure {
@@ -213,15 +224,15 @@ async fn watch(
     while !stop.load(Ordering::Relaxed) && engine.is_alive() {
         tokio::time::sleep(LOOK).await;
         let elapsed = Duration::from_nanos(clock.now().since(started));
-        (terms.watch)(&ask(clerk).await?, elapsed);
-        if terms.seconds.is_some_and(|seconds| elapsed >= Duration::from_secs(seconds)) {
+        let goes_on = (terms.watch)(&ask(clerk).await?, elapsed);
+        if goes_on.is_break() || terms.seconds.is_some_and(|seconds| elapsed >= Duration::from_secs(seconds)) {
             break;
         }
     }
     Ok(())
 }
 
-/// Stops quoting, and waits until every order is gone. True if that was seen.
+/// Stops quoting, and waits until every order and every RFQ is gone. True if that was seen.
 async fn wind_up(
     engine: &Engine,
     clerk: &Addr<Clerk>,
@@ -238,7 +249,8 @@ async fn wind_up(
         waited += LOOK;
         let news = ask(clerk).await?;
         let done = news.vaults().iter().all(|vault| {
-            vault.last.is_none_or(|last| last.live == 0 && matches!(last.mode, Mode::Drain | Mode::Halted))
+            let gone = |last: Sample| last.live == 0 && last.asked_at.is_none();
+            vault.last.is_none_or(|last| gone(last) && matches!(last.mode, Mode::Drain | Mode::Halted))
         });
         if done {
             return Ok(true);

@@ -48,7 +48,7 @@ mod stats;
 mod tests;
 pub mod world;
 
-pub use options::{OptionMark, Svi};
+pub use options::{OptionMark, Svi, expiries_due};
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};
 pub use refusal::Refusal;
 pub use rfq::{HouseLeg, HouseRfq};

@@ -4,6 +4,7 @@
 //! `ListingReader` its options and their signed feeds, and each tells the pipeline on its own. A reader that dies is restarted by its supervisor; what it last said grows stale, and the
 //! pipeline's guards do the rest.
 
+use crate::account::ledger::Book;
 use crate::actors::risk::Notice;
 use crate::base::ids::InstrumentId;
 use crate::base::num::Ratio;
@@ -11,9 +12,10 @@ use crate::base::queue::{Post, Receiver};
 use crate::chain::ratio::RatioSource;
 use crate::engine::ports::Clock;
 use crate::io::clock::LiveClock;
+use crate::market::instrument::Instrument;
 use crate::msg::{Command, Fill, RatioRound};
 use crate::ops::lister::{Lister, Question};
-use crate::ops::news::News;
+use crate::ops::news::{News, Traded};
 use crate::ops::rest::{Rest, RestError};
 use crate::ops::roster::Roster;
 use crate::topology::ControlEnds;
@@ -72,22 +74,23 @@ impl Message for Failed {
 pub struct Clerk {
     notices: Receiver<Notice>,
     news: News,
-    perps: Vec<Option<InstrumentId>>,
+    books: Vec<Book>,
     troubles: Troubles,
 }
 
 impl Clerk {
-    /// `perps` names each vault's perp, to tell fills apart.
-    pub fn new(notices: Receiver<Notice>, perps: Vec<Option<InstrumentId>>) -> Clerk {
-        let news = News::new(perps.len());
-        Clerk { notices, news, perps, troubles: Troubles::default() }
+    /// `books` names each vault's instruments, to tell fills apart.
+    pub fn new(notices: Receiver<Notice>, books: Vec<Book>) -> Clerk {
+        let news = News::new(books.len());
+        Clerk { notices, news, books, troubles: Troubles::default() }
     }
 
     fn collect(&mut self) {
         while let Some(notice) = self.notices.receive() {
-            let perps = &self.perps;
-            let is_perp = |vault: usize, fill: &Fill| perps.get(vault) == Some(&Some(fill.instrument));
-            self.news.take(is_perp, notice);
+            let books = &self.books;
+            let traded =
+                |vault: usize, fill: &Fill| books.get(vault).map_or(Traded::Base, |book| Traded::of(book, fill));
+            self.news.take(traded, notice);
         }
     }
 }
@@ -341,12 +344,30 @@ impl Actor for ListingReader {
 
 impl Supervised for ListingReader {}
 
+/// Asks which options stand in these places; places without one are left out.
+#[derive(Clone, Debug)]
+pub struct AskInstruments(pub Vec<InstrumentId>);
+
+impl Message for AskInstruments {
+    type Result = Vec<Instrument>;
+}
+
+impl Handler<AskInstruments> for ListingReader {
+    type Result = MessageResult<AskInstruments>;
+
+    fn handle(&mut self, ask: AskInstruments, _: &mut Self::Context) -> Self::Result {
+        let named =
+            |id: &InstrumentId| self.lister.instrument(*id).map(|instrument| Instrument { id: *id, ..*instrument });
+        MessageResult(ask.0.iter().filter_map(named).collect())
+    }
+}
+
 /// What the control plane is made of.
 pub struct Plan {
     /// Lanes.
     pub ends: ControlEnds,
-    /// Each vault's perp, where it has one.
-    pub perps: Vec<Option<InstrumentId>>,
+    /// Each vault's assets.
+    pub books: Vec<Book>,
     /// Aggregators to poll, each with how far it looks back, if it does.
     pub ratios: Vec<(RatioSource, Option<u64>)>,
     /// How often.
@@ -361,20 +382,29 @@ pub struct Plan {
     pub clock: LiveClock,
 }
 
-/// Starts the actors on the present arbiter and returns the clerk's address.
-pub fn start(plan: Plan) -> Addr<Clerk> {
+/// Whom to ask.
+#[derive(Clone, Debug)]
+pub struct Desks {
+    /// Keeper of the news.
+    pub clerk: Addr<Clerk>,
+    /// Reader of listings, if options are traded.
+    pub listings: Option<Addr<ListingReader>>,
+}
+
+/// Starts the actors on the present arbiter.
+pub fn start(plan: Plan) -> Desks {
     let ControlEnds { commands, ratios, feeds, bulletin, notices } = plan.ends;
-    let clerk = Clerk::new(notices, plan.perps).start();
+    let clerk = Clerk::new(notices, plan.books).start();
     for source in plan.ratios {
         let (clerk, clock, every, rounds) = (clerk.clone(), plan.clock.clone(), plan.ratio_every, ratios.clone());
         Supervisor::start(move |_| RatioReader::new(source, every, clock, rounds, clerk));
     }
-    if let Some(roster) = plan.roster {
+    let listings = plan.roster.map(|roster| {
         let lister = Lister::new(roster, bulletin, feeds, plan.currencies);
         let (rest, clock, clerk) = (plan.rest.clone(), plan.clock.clone(), clerk.clone());
-        Supervisor::start(move |_| ListingReader::new(lister, rest, clock, clerk));
-    }
+        Supervisor::start(move |_| ListingReader::new(lister, rest, clock, clerk))
+    });
     let (rest, clock, reader_clerk) = (plan.rest, plan.clock, clerk.clone());
     Supervisor::start(move |_| RateReader::new(rest, clock, commands, reader_clerk));
-    clerk
+    Desks { clerk, listings }
 }

@@ -1,5 +1,6 @@
 //! Around the pipeline: start-up, threads, supervision, news and reports.
 
+pub mod auction_news;
 pub mod blueprint;
 pub mod bootstrap;
 pub mod control;

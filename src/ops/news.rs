@@ -1,9 +1,11 @@
 //! What happened, as a fold over risk's notices: the newest look at each vault, its history, and what went wrong.
 
+use crate::account::ledger::Book;
 use crate::actors::risk::{Alarm, Notice, Sample, Stats};
 use crate::base::num::Ratio;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Fill, Mode};
+use crate::ops::auction_news::AuctionNews;
 
 /// Spacing of the kept history.
 const HISTORY_NS: u64 = SEC;
@@ -23,6 +25,29 @@ pub struct Hedged {
     pub max: Ratio,
 }
 
+/// What a fill traded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traded {
+    /// The base.
+    Base,
+    /// The perp.
+    Perp,
+    /// An option.
+    Option,
+}
+
+impl Traded {
+    /// By the instruments of a vault: whatever is neither base nor perp of a vault with options is one of them.
+    pub fn of(book: &Book, fill: &Fill) -> Traded {
+        match fill.instrument {
+            instrument if instrument == book.base => Traded::Base,
+            instrument if Some(instrument) == book.perp => Traded::Perp,
+            _ if book.options.is_some() => Traded::Option,
+            _ => Traded::Base,
+        }
+    }
+}
+
 /// Fills of one side of one instrument, for averages.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FillTotals {
@@ -30,6 +55,8 @@ pub struct FillTotals {
     pub base: u64,
     /// Fills on the perp.
     pub perp: u64,
+    /// Fills on options, each leg for itself.
+    pub options: u64,
     /// Fills as maker.
     pub maker: u64,
 }
@@ -55,6 +82,8 @@ pub struct VaultNews {
     pub alarms: Vec<(Nanos, Alarm)>,
     /// Mode changes.
     pub modes: Vec<(Nanos, Mode)>,
+    /// The week of an option vault.
+    pub auction: AuctionNews,
 }
 
 /// What is known of all vaults.
@@ -79,8 +108,8 @@ impl News {
         &self.vaults
     }
 
-    /// Takes one notice.
-    pub fn take(&mut self, perp_of: impl Fn(usize, &Fill) -> bool, notice: Notice) {
+    /// Takes one notice; `traded` tells what a vault's fill was in.
+    pub fn take(&mut self, traded: impl Fn(usize, &Fill) -> Traded, notice: Notice) {
         let vault = match notice {
             Notice::Filled { vault, .. }
             | Notice::Hedged { vault, .. }
@@ -96,7 +125,14 @@ impl News {
             Notice::Sample { sample, stats, .. } => news.look(sample, stats),
             Notice::Filled { fill, .. } => {
                 news.fills.maker += u64::from(fill.maker);
-                if perp_of(vault, &fill) { news.fills.perp += 1 } else { news.fills.base += 1 }
+                match traded(vault, &fill) {
+                    Traded::Base => news.fills.base += 1,
+                    Traded::Perp => news.fills.perp += 1,
+                    Traded::Option => {
+                        news.fills.options += 1;
+                        news.auction.trade(&fill);
+                    }
+                }
             }
             Notice::Hedged { delta, .. } => {
                 let seen = news.hedged.unwrap_or(Hedged { count: 0, min: delta, max: delta });
@@ -105,7 +141,9 @@ impl News {
             }
             Notice::Mode { mode, .. } => news.modes.push((now, mode)),
             Notice::Alarm { alarm, .. } if news.alarms.len() < ALARMS_MAX => news.alarms.push((now, alarm)),
-            Notice::Alarm { .. } | Notice::Phase { .. } | Notice::Demand { .. } => {}
+            Notice::Alarm { .. } => {}
+            Notice::Phase { at, milestone, .. } => news.auction.enter(at, milestone),
+            Notice::Demand { at, demand, .. } => news.auction.demand(at, demand),
         }
     }
 }

@@ -1,12 +1,17 @@
 //! The report of a run, once for people and once for programs.
 
-use crate::actors::risk::{Alarm, Sample};
+mod auction;
+mod measured;
+
+pub use auction::{AuctionReport, strikes};
+
+use crate::actors::risk::Sample;
 use crate::base::num::{Cash, Ratio};
-use crate::engine::latency::Percentiles;
 use crate::ops::engine::Ends;
 use crate::ops::news::VaultNews;
-use crate::risk::checks::CHECKS;
-use serde_json::{Map, Value, json};
+use crate::risk::checks::{CHECK_COUNT, CHECKS};
+use measured::Reaction;
+use serde_json::{Value, json};
 use std::fmt::Write;
 
 /// Furthest delta may be from one right after a hedge.
@@ -62,24 +67,13 @@ impl Report<'_> {
     /// Broken invariants, in words; empty on a clean run.
     pub fn violations(&self) -> Vec<String> {
         let mut found: Vec<String> = self.findings.to_vec();
-        for (_, alarm) in &self.news.alarms {
-            if let Alarm::Invariant { row } = alarm {
-                let name = Alarm::INVARIANTS.get(usize::from(*row)).unwrap_or(&"unnamed");
-                found.push(format!("invariant broken: {name}"));
-            }
-        }
         if let Some(hedged) = self.news.hedged {
             let off = (hedged.min - Ratio::ONE).abs().max((hedged.max - Ratio::ONE).abs());
             if off > HEDGED_DELTA_TOLERANCE {
                 found.push(format!("delta was {off} away from 1 right after a hedge, at most 0.01 is allowed"));
             }
         }
-        if self.news.stats.mismatched > 0 {
-            found.push(format!("the ledger differed from the venue {} times (M8)", self.news.stats.mismatched));
-        }
-        if self.ends.died > 0 {
-            found.push(format!("{} pipeline threads died", self.ends.died));
-        }
+        found.extend(measured::broken(self.news, self.ends));
         found
     }
 
@@ -133,40 +127,10 @@ impl Report<'_> {
             },
             "history": history,
         });
-        self.add_safety(&mut report, &last);
-        self.add_measurements(&mut report);
-        report
-    }
-
-    fn add_safety(&self, report: &mut Value, last: &Sample) {
-        let stats = &self.news.stats;
-        let refused: Map<String, Value> =
-            CHECKS.iter().zip(stats.refused).map(|(check, count)| (check.name.to_owned(), json!(count))).collect();
-        report["refused"] = refused.into();
-        report["venue_refused"] = json!(stats.venue_refused);
-        report["venue_last_code"] = json!(stats.venue_code);
-        report["rate_limited"] = json!(stats.rate_limited);
-        report["unknown"] = json!(stats.unknown);
-        report["reconciled"] = json!(stats.reconciled);
-        report["mismatched"] = json!(stats.mismatched);
-        report["rate_budget"] = json!({ "used_pct": last.budget_pct, "peak_pct": stats.budget_peak_pct });
+        measured::add_safety(&mut report, &rows(), stats, &last);
         report["violations"] = json!(self.violations());
-    }
-
-    fn add_measurements(&self, report: &mut Value) {
-        if let Some(gateway) = &self.ends.gateway {
-            report["latency_ns"] = spans(gateway.latency.market());
-            report["latency_fill_to_hedge_ns"] = spans(gateway.latency.private());
-            report["latency_cancel_ns"] = percentiles(&gateway.latency.cancels());
-        }
-        if let Some(market) = &self.ends.market_data {
-            report["frames"] = json!({
-                "venue": market.counts.venue_frames,
-                "external": market.counts.external_frames,
-                "malformed": market.counts.malformed,
-                "conflated": market.conflated,
-            });
-        }
+        measured::add_measurements(&mut report, self.ends, Reaction::Hedge);
+        report
     }
 
     /// A page for people.
@@ -220,9 +184,9 @@ impl Report<'_> {
             last.carry.to_f64() * 100.0
         )?;
         self.write_pnl(out, &first, &last)?;
-        self.write_safety(out, &last)?;
+        measured::write_safety(out, &rows(), stats, &last, &self.violations())?;
         self.write_history(out, first.at.0)?;
-        self.write_latency(out)
+        measured::write_latency(out, self.ends, Reaction::Hedge)
     }
 
     fn write_pnl(&self, out: &mut String, first: &Sample, last: &Sample) -> std::fmt::Result {
@@ -249,40 +213,6 @@ impl Report<'_> {
         )
     }
 
-    fn write_safety(&self, out: &mut String, last: &Sample) -> std::fmt::Result {
-        let stats = &self.news.stats;
-        let refused: Vec<String> = CHECKS
-            .iter()
-            .zip(stats.refused)
-            .filter(|(_, count)| *count > 0)
-            .map(|(check, count)| format!("{} {count}", check.name))
-            .collect();
-        let refused = if refused.is_empty() { "none".to_owned() } else { refused.join(", ") };
-        writeln!(out)?;
-        writeln!(out, "  wishes refused by check    {refused}")?;
-        writeln!(
-            out,
-            "  venue                      {} refused (last code {}), {} rate-limited, {} of unknown fate",
-            stats.venue_refused, stats.venue_code, stats.rate_limited, stats.unknown
-        )?;
-        writeln!(
-            out,
-            "  reconciliation             {} snapshots agreed, {} differed",
-            stats.reconciled, stats.mismatched
-        )?;
-        writeln!(
-            out,
-            "  message budget             {} % in use at last, {} % at most",
-            last.budget_pct, stats.budget_peak_pct
-        )?;
-        let violations = self.violations();
-        if violations.is_empty() {
-            return writeln!(out, "  invariants                 all held");
-        }
-        writeln!(out, "  INVARIANTS BROKEN")?;
-        violations.iter().try_for_each(|violation| writeln!(out, "    {violation}"))
-    }
-
     fn write_history(&self, out: &mut String, start: u64) -> std::fmt::Result {
         const ROWS: usize = 12;
         let history = &self.news.history;
@@ -304,38 +234,17 @@ impl Report<'_> {
         }
         Ok(())
     }
+}
 
-    fn write_latency(&self, out: &mut String) -> std::fmt::Result {
-        let Some(gateway) = &self.ends.gateway else { return Ok(()) };
-        writeln!(out)?;
-        writeln!(out, "  latency in µs                      count      p50      p99    p99.9      max")?;
-        write_spans(out, "market frame → order frame", &gateway.latency.market())?;
-        write_spans(out, "fill frame → hedge frame", &gateway.latency.private())?;
-        write_row(out, "market frame → cancel frame", &gateway.latency.cancels())
-    }
+/// Names of the checks a wish of a basis vault passes.
+fn rows() -> [&'static str; CHECK_COUNT] {
+    CHECKS.each_ref().map(|check| check.name)
 }
 
 fn guards(sample: &Sample) -> String {
     let names = crate::msg::Guards::NAMES.iter().enumerate();
     let set: Vec<&str> = names.filter(|(bit, _)| sample.guards.0 & (1 << bit) != 0).map(|(_, name)| *name).collect();
     if set.is_empty() { "-".to_owned() } else { set.join(",") }
-}
-
-fn write_spans(out: &mut String, title: &str, spans: &[(&'static str, Percentiles)]) -> std::fmt::Result {
-    let Some((_, total)) = spans.last() else { return Ok(()) };
-    write_row(out, title, total)?;
-    if total.count == 0 {
-        return Ok(());
-    }
-    for (name, span) in &spans[..spans.len() - 1] {
-        write_row(out, &format!("  {name}"), span)?;
-    }
-    Ok(())
-}
-
-fn write_row(out: &mut String, name: &str, p: &Percentiles) -> std::fmt::Result {
-    let us = |ns: u64| format!("{:>8.1}", ns as f64 / 1_000.0);
-    writeln!(out, "    {name:<30}{:>8} {} {} {} {}", p.count, us(p.p50), us(p.p99), us(p.p999), us(p.max))
 }
 
 fn number(ratio: Ratio) -> Value {
@@ -353,12 +262,4 @@ fn look(sample: &Sample, start: u64) -> Value {
         "value": sample.value.to_string(),
         "live": sample.live,
     })
-}
-
-fn percentiles(p: &Percentiles) -> Value {
-    json!({ "count": p.count, "p50": p.p50, "p99": p.p99, "p999": p.p999, "max": p.max })
-}
-
-fn spans(spans: Vec<(&'static str, Percentiles)>) -> Value {
-    spans.iter().map(|(name, p)| ((*name).to_owned(), percentiles(p))).collect::<Map<_, _>>().into()
 }

@@ -138,6 +138,8 @@ pub struct Sample {
     pub guards: Guards,
     /// Live orders.
     pub live: u8,
+    /// When the RFQ under way was opened, if there is one.
+    pub asked_at: Option<Nanos>,
     /// Message window in use, percent.
     pub budget_pct: u32,
     /// Fees paid so far.

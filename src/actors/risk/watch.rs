@@ -153,6 +153,7 @@ impl Desk {
             mark: self.base.mark,
             guards: self.base.guards.with(self.perp.guards),
             live: self.ledger.orders().count() as u8,
+            asked_at: self.conversation.talk().rfq.map(|rfq| rfq.opened_at),
             budget_pct,
             fees: flows.fees,
             interest: flows.interest,

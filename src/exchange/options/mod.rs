@@ -12,6 +12,7 @@ pub mod svi;
 #[cfg(test)]
 pub use feeds::digest as feed_digest;
 pub use feeds::{FeedKey, latest_signed_feeds};
+pub use listing::expiries_due;
 pub use marks::OptionMark;
 pub use position::OptionPosition;
 pub use settlement::{METHODS, Settlement, SettlementRow};
