@@ -62,7 +62,8 @@ impl OptionLine {
         self.ticker.is_some()
     }
 
-    /// What the inputs amount to at `at`; names of the message are the caller's to fill in.
+    /// What the inputs amount to at `at`; names of the message are the caller's to fill in. A far strike's mark may be
+    /// zero: that is worth nothing, not stale.
     pub fn value(&self, at: Nanos) -> Value {
         let Some((ticker, heard)) = self.ticker else {
             return Value { guards: Guards::TICKER_STALE, priced_at: at, ..Value::default() };
@@ -70,8 +71,8 @@ impl OptionLine {
         let good_until = heard.plus(TICKER_AGE_NS_MAX);
         let option = self.option_value(at, &ticker);
         let fair = option.and_then(|option| self.fair(at, &option));
-        let usable = at <= good_until && ticker.mark.is_positive() && fair.is_some();
         let deviates = match (option, ticker.option) {
+            _ if fair.is_none() || ticker.mark.is_negative() => true,
             (Some(ours), Some(theirs)) => {
                 (ours.delta - theirs.delta).abs() > DELTA_GAP_MAX || self.mark_deviates(at, &ticker, &ours)
             }
@@ -86,7 +87,7 @@ impl OptionLine {
             band_low: ticker.band_low,
             band_high: ticker.band_high,
             option,
-            guards: Guards::NONE.when(!usable, Guards::TICKER_STALE).when(deviates, Guards::MODEL_DEVIATES),
+            guards: Guards::NONE.when(at > good_until, Guards::TICKER_STALE).when(deviates, Guards::MODEL_DEVIATES),
             priced_at: at,
             good_until,
             ..Value::default()

@@ -128,6 +128,10 @@ fn start_auction(look: &Look<'_>, state: &mut State, expiry_s: u64) -> Option<Ac
     if !chain.is_complete(expiry_s) {
         return state.worry(Concern::ChainStale);
     }
+    if let Some(act) = option_auction::worry_marks(state, &chain, expiry_s) {
+        state.select_at = look.at;
+        return Some(act);
+    }
     let Some(pick) = chain.select(&params.selection, expiry_s) else { return state.worry(Concern::NoCandidate) };
     let mut milestone = Milestone {
         phase: Phase::OptionAuction,

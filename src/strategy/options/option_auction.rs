@@ -6,7 +6,7 @@ use crate::msg::{Act, Concern, Milestone};
 use crate::strategy::options::params::{AuctionTerms, Selection};
 use crate::strategy::options::position::{Stance, pick_held};
 use crate::strategy::options::resting::{Withdrawal, clear, withdraw};
-use crate::strategy::options::selector::{Pick, fits, mark_ratio};
+use crate::strategy::options::selector::{Chain, Pick, fits, mark_ratio};
 use crate::strategy::options::state::State;
 use crate::strategy::options::{Look, limit_auction, rfq_auction};
 
@@ -93,6 +93,9 @@ fn hold_pick(look: &Look<'_>, state: &mut State, locked: bool) -> Result<Pick, O
         state.select_at = look.at.plus(SELECT_NS);
         return Err(state.worry(Concern::ChainStale).or_else(|| clear(look, state)));
     }
+    if let Some(act) = worry_marks(state, &chain, expiry_s) {
+        return Err(Some(act));
+    }
     let Some(chosen) = chain.select(&look.params.selection, expiry_s) else {
         state.select_at = look.at.plus(SELECT_NS);
         return Err(state.worry(Concern::NoCandidate).or_else(|| clear(look, state)));
@@ -113,6 +116,11 @@ fn hold_pick(look: &Look<'_>, state: &mut State, locked: bool) -> Result<Pick, O
         return Err(state.news.take().map(Act::Tell));
     }
     Ok(chosen)
+}
+
+/// Says once that marks of the chain do not follow from the signed feeds; those strikes are no candidates.
+pub(super) fn worry_marks(state: &mut State, chain: &Chain<'_>, expiry_s: u64) -> Option<Act> {
+    if chain.has_deviation(expiry_s) { state.worry(Concern::MarksDeviate) } else { None }
 }
 
 /// The instruments held already; the choice stands if it is of them.

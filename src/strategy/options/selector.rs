@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use crate::base::ids::{InstrumentId, Right, Side};
 use crate::base::num::{Price, Ratio, Rounding};
 use crate::base::time::Nanos;
-use crate::msg::{LEGS, OptionValue, Product, Value};
+use crate::msg::{Guards, LEGS, OptionValue, Product, Value};
 use crate::strategy::options::ChainLine;
 use crate::strategy::options::params::{Selection, Week};
 
@@ -86,12 +86,18 @@ impl<'a> Chain<'a> {
         self.listed().map(|(_, expiry, _)| expiry).filter(|expiry| *expiry > min && *expiry < max).max()
     }
 
-    /// True if every listed option of the expiry has a fresh value nothing speaks against; a mark may be zero.
+    /// True if every listed option of the expiry was heard and its ticker is fresh; its mark may be zero. A strike that
+    /// deviates from the model is no candidate, but the others are judged with all of the chain in sight.
     pub fn is_complete(&self, expiry_s: u64) -> bool {
         self.listed().filter(|(_, expiry, _)| *expiry == expiry_s).all(|(line, ..)| {
-            line.value
-                .is_some_and(|value| value.guards.is_clear() && self.at <= value.good_until && value.option.is_some())
+            line.value.is_some_and(|value| !value.guards.has(Guards::TICKER_STALE) && self.at <= value.good_until)
         })
+    }
+
+    /// True if a listed option of the expiry does not follow from the venue's signed feeds.
+    pub fn has_deviation(&self, expiry_s: u64) -> bool {
+        let mut values = self.listed().filter(|(_, expiry, _)| *expiry == expiry_s).filter_map(|(line, ..)| line.value);
+        values.any(|value| value.guards.has(Guards::MODEL_DEVIATES))
     }
 
     fn candidates(&self, expiry_s: u64) -> impl Iterator<Item = Candidate<'a>> + Clone + use<'a> {

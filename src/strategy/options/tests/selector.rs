@@ -42,7 +42,7 @@ fn the_latest_expiry_strictly_inside_the_window_is_taken() {
 }
 
 #[test]
-fn a_chain_is_complete_only_if_every_value_is_fresh_and_unguarded() {
+fn a_chain_is_complete_only_if_every_value_is_fresh() {
     let mut scene = Scene::new(Product::CoveredCall, 3000);
     assert!(chain(&scene).is_complete(EXPIRY_S));
     let last = scene.chain.len() - 1;
@@ -51,16 +51,29 @@ fn a_chain_is_complete_only_if_every_value_is_fresh_and_unguarded() {
     for (name, broken) in [
         ("unheard", None),
         ("old", Some(Value { good_until: Nanos(scene.at.0 - 1), ..value })),
-        ("guarded", Some(Value { guards: crate::msg::Guards::MODEL_DEVIATES, ..value })),
-        ("without a model", Some(Value { option: None, ..value })),
+        ("stale", Some(Value { guards: crate::msg::Guards::TICKER_STALE, ..value })),
     ] {
         scene.chain[last].value = broken;
         assert!(!chain(&scene).is_complete(EXPIRY_S), "{name}");
     }
     scene.chain[last].value = Some(Value { good_until: scene.at, mark: Price::ZERO, ..value });
     assert!(chain(&scene).is_complete(EXPIRY_S), "a worthless option is an option");
+    let deviating = Value { guards: crate::msg::Guards::MODEL_DEVIATES, option: None, ..value };
+    assert!(!chain(&scene).has_deviation(EXPIRY_S));
+    scene.chain[last].value = Some(deviating);
+    assert!(chain(&scene).is_complete(EXPIRY_S), "one strike nobody can price does not hide the others");
+    assert!(chain(&scene).has_deviation(EXPIRY_S) && !chain(&scene).has_deviation(EXPIRY_S - 1));
     scene.chain[last].value = None;
     assert!(chain(&scene).is_complete(EXPIRY_S - 1), "another expiry is another chain");
+}
+
+#[test]
+fn a_strike_that_deviates_from_the_model_is_never_chosen() {
+    let mut scene = Scene::new(Product::CoveredCall, 3000);
+    let best = pick(&scene).expect("a choice").legs().next().copied().expect("a leg");
+    let line = scene.chain.iter_mut().find(|line| line.instrument.id == best.instrument).expect("listed");
+    line.value.as_mut().expect("priced").guards = crate::msg::Guards::MODEL_DEVIATES;
+    assert!(pick(&scene).is_none_or(|pick| pick.legs().all(|leg| leg.instrument != best.instrument)));
 }
 
 fn set_delta(scene: &mut Scene, strike: i64, delta: &str) {
