@@ -205,3 +205,27 @@ fn a_stale_clock_is_refused_before_anything_is_signed() {
         }
     }
 }
+
+#[test]
+fn an_option_auction_trades_at_any_hour_and_both_books_agree() {
+    let folder = Folder::new("auction");
+    let output = keel(&folder.0, &["demo", "--vault", "safe-harvest", "--seconds", "30", "--json"]);
+    let (said, words) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{said}{words}");
+    let report: serde_json::Value = serde_json::from_str(&said).expect("one JSON object");
+    let number = |name: &str| report[name].as_f64().unwrap_or_else(|| panic!("{name} in {report}"));
+    // What the exchange's own books say otherwise is a violation.
+    assert_eq!(report["violations"], serde_json::json!([]), "{report}");
+    let (units, premium, fees) = (number("units"), number("premium"), number("fees"));
+    assert!(units > 0.0 && units % 5.0 == 0.0 && premium > 0.0 && fees > 0.0, "{report}");
+    assert!(number("average_price") > 0.4 * number("average_mark"), "{report}");
+    let cash: f64 = report["cash"].as_str().and_then(|cash| cash.parse().ok()).expect("cash");
+    assert!((cash - (premium - fees)).abs() < 0.01, "{report}");
+    let mut held: Vec<f64> =
+        report["held"].as_object().expect("legs").values().filter_map(|leg| leg.as_f64()).collect();
+    held.sort_by(f64::total_cmp);
+    assert_eq!(held, [-units, units], "{report}");
+    assert_eq!((&report["mismatched"], &report["unknown"]), (&0.into(), &0.into()), "{report}");
+    assert!(report["refused"]["covered"] == 0 && report["rfq"]["executions"].as_u64() > Some(0), "{report}");
+    assert!(!said.contains("leverage") && !said.contains("hedge"), "{report}");
+}

@@ -122,6 +122,20 @@ fn what_is_left_is_spent_in_the_next_lot_and_then_it_is_over() {
 }
 
 #[test]
+fn a_look_between_the_legs_of_an_execution_does_not_count_as_spent() {
+    let mut scene = asked();
+    scene.hold(3400, "0.1");
+    scene.account.cash = cash("-16.5");
+    scene.pass(1);
+    scene.look();
+    scene.hold(3600, "-0.1");
+    scene.account.cash = cash("-9.5");
+    scene.pass(1);
+    scene.look();
+    assert_eq!(scene.state.spending.left(&scene.state.milestone), cash("24.2"), "33.70 less 9.50");
+}
+
+#[test]
 fn money_that_comes_in_meanwhile_is_not_spent() {
     let mut scene = asked();
     scene.account.cash += cash("1000");
