@@ -1,8 +1,8 @@
 //! The house's own hands: unsigned accounts that trade at once and bear no margin, for whoever moves the market.
 
 use super::account::{Subaccount, Wallet};
-use super::order::{Order, Status};
-use super::{Exchange, HouseFill, OrderId, Outbox, PositionReport, Refusal, SubaccountReport, TimeInForce};
+use super::order::{Order, Status, TradeRow};
+use super::{Exchange, HouseFill, OrderId, Outbox, PositionReport, Refusal, SubaccountReport, TimeInForce, TradeReport};
 use crate::base::ids::Side;
 use crate::base::time::Nanos;
 use alloy_primitives::{Address, keccak256};
@@ -235,6 +235,24 @@ impl Exchange {
             maintenance_margin: margin.maintenance(),
             open_orders: sub.open.len(),
         })
+    }
+
+    /// The fills of one subaccount that are remembered, oldest first.
+    pub fn trades_of(&self, id: u64) -> Vec<TradeReport> {
+        let rows = self.subs.get(&id).into_iter().flat_map(|sub| &sub.trades);
+        let report = |row: &TradeRow| TradeReport {
+            at_ms: row.at_ms,
+            instrument: row.instrument_name.to_string(),
+            label: row.label.clone(),
+            buy: row.side == Side::Buy,
+            price: row.price,
+            amount: row.amount,
+            fee: row.fee,
+            quote: row.rfq.map(|(_, quote)| quote),
+        };
+        let mut trades: Vec<TradeReport> = rows.map(report).collect();
+        trades.sort_by_key(|trade| trade.at_ms);
+        trades
     }
 
     /// Feeds a fill of an mmp order to its protection and cancels what it protects when it trips.

@@ -92,6 +92,27 @@ pub struct HouseFill {
     pub resting: Decimal,
 }
 
+/// One fill as the exchange booked it, for checking another ledger against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TradeReport {
+    /// When, unix milliseconds.
+    pub at_ms: u64,
+    /// Instrument.
+    pub instrument: String,
+    /// Whatever the account called the order or execution.
+    pub label: String,
+    /// True for a purchase.
+    pub buy: bool,
+    /// Price.
+    pub price: Decimal,
+    /// Amount.
+    pub amount: Decimal,
+    /// Fee charged.
+    pub fee: Decimal,
+    /// The quote executed, if it was one.
+    pub quote: Option<Uuid>,
+}
+
 /// A perp or option position as the exchange accounts for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PositionReport {

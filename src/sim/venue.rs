@@ -40,6 +40,26 @@ pub enum Pace {
     },
 }
 
+/// What becomes of a request at which the run stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// The venue receives it; its answer is under way.
+    Delivered,
+    /// It never left.
+    Lost,
+}
+
+/// One text on the private connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// When it was sent.
+    pub at: Nanos,
+    /// By the engine; else by the venue.
+    pub by_engine: bool,
+    /// The text.
+    pub text: String,
+}
+
 /// One simulated venue with the engine attached to it.
 pub struct SimVenue {
     /// The exchange.
@@ -59,6 +79,9 @@ pub struct SimVenue {
     looks: u64,
     opened: u64,
     sent: Keccak256,
+    tape: Option<Vec<Said>>,
+    trap: Option<(String, Fate)>,
+    stopped: bool,
 }
 
 /// Places of the wires.
@@ -94,6 +117,9 @@ impl SimVenue {
             looks: 0,
             opened: 2,
             sent: Keccak256::new(),
+            tape: None,
+            trap: None,
+            stopped: false,
         }
     }
 
@@ -176,10 +202,50 @@ impl SimVenue {
         self.cut_private();
     }
 
+    /// Ends both of the engine's connections at the venue too, as the host of a dead process would: what was under way
+    /// to the engine is lost, and a run stopped at a request goes on.
+    pub fn hang_up(&mut self) {
+        self.cut_all();
+        for conn in self.connections.iter_mut().filter_map(Option::take) {
+            self.exchange.disconnect(conn, self.now, &mut self.outbox);
+        }
+        (self.trap, self.stopped) = (None, false);
+    }
+
+    /// Stops the run at the engine's next private request that names `method`; nothing the engine says after it leaves.
+    /// The run goes on after [`SimVenue::hang_up`].
+    pub fn stop_at(&mut self, method: &str, fate: Fate) {
+        self.trap = Some((format!("\"{method}\""), fate));
+    }
+
+    /// True if the run has stopped at a request.
+    pub fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// From now on every text of the private connection is remembered.
+    pub fn keep_tape(&mut self) {
+        self.tape.get_or_insert_default();
+    }
+
+    /// What was said on the private connection since the tape runs.
+    pub fn tape(&self) -> &[Said] {
+        self.tape.as_deref().unwrap_or_default()
+    }
+
+    fn note(&mut self, by_engine: bool, text: &[u8]) {
+        if let Some(tape) = &mut self.tape {
+            tape.push(Said { at: self.now, by_engine, text: String::from_utf8_lossy(text).into_owned() });
+        }
+    }
+
     /// Runs the venue alone until `end`, without an engine.
-    pub fn run_alone(&mut self, end: Nanos) {
+    pub fn run_alone(&mut self, end: Nanos, pace: Pace) {
         while self.now < end {
-            self.now = self.next_moment(end, STEP_NS.saturating_mul(1_000));
+            self.now = match pace {
+                Pace::Busy { .. } => self.next_moment(end, SEC),
+                Pace::Quiet { step_ns } => Nanos((self.now.0 / step_ns.max(SEC) + 1) * step_ns.max(SEC)).min(end),
+            };
             self.clock.advance_to(self.now);
             if self.world_due <= self.now {
                 self.turn_world();
@@ -202,7 +268,7 @@ impl SimVenue {
     /// Runs until `end` at a pace. A leap that reaches `end` waits there for texts under way, which takes some virtual
     /// milliseconds more.
     pub fn run_until(&mut self, end: Nanos, pace: Pace, turns: &mut [Box<dyn Turn>], control: &mut ControlEnds) {
-        while self.now < end {
+        while self.now < end && !self.stopped {
             match pace {
                 Pace::Busy { stretch_ns } => self.look(end, stretch_ns.max(1), turns, control),
                 Pace::Quiet { step_ns } => self.leap(end, step_ns.max(SEC), turns, control),
@@ -254,7 +320,7 @@ impl SimVenue {
     fn settle(&mut self, end: Nanos, turns: &mut [Box<dyn Turn>], control: &mut ControlEnds) {
         for _ in 0..SETTLING_LOOKS {
             let waiting = self.wires.iter().any(|wire| wire.next_due().is_some() || !wire.is_up());
-            if !waiting || self.now >= end {
+            if !waiting || self.now >= end || self.stopped {
                 return;
             }
             self.look(end, STEP_NS, turns, control);
@@ -345,11 +411,15 @@ impl SimVenue {
     /// Texts of the exchange to the engine.
     fn deliver(&mut self) {
         let due = self.now.plus(LATENCY_NS);
-        for out in self.outbox.drain(..) {
+        let mut outbox = std::mem::take(&mut self.outbox);
+        for out in outbox.drain(..) {
             match out {
                 Out::Text { conn, text } => {
                     let slot = self.connections.iter().position(|known| *known == Some(conn));
                     if let Some(slot) = slot {
+                        if slot == 1 {
+                            self.note(false, text.as_bytes());
+                        }
                         self.wires[[PUBLIC, PRIVATE][slot]].deliver(due, text.as_bytes());
                     }
                 }
@@ -361,15 +431,36 @@ impl SimVenue {
                 Out::Http { .. } => {}
             }
         }
+        self.outbox = outbox;
+    }
+
+    /// True for a text of the engine that the venue receives.
+    fn leaves(&mut self, place: usize, text: &[u8]) -> bool {
+        if self.stopped {
+            return false;
+        }
+        if place != PRIVATE {
+            return true;
+        }
+        let trapped = self.trap.as_ref().is_some_and(|(method, _)| memchr::memmem::find(text, method.as_bytes()).is_some());
+        let fate = if trapped { self.trap.take().map(|(_, fate)| fate) } else { None };
+        self.stopped = fate.is_some();
+        if fate == Some(Fate::Lost) {
+            return false;
+        }
+        self.note(true, text);
+        true
     }
 
     /// Texts of the engine to the exchange. They travel at once; the answer takes the way back.
     fn collect(&mut self) {
         for (slot, place) in [(0, PUBLIC), (1, PRIVATE)] {
             while let Some(text) = self.wires[place].take() {
-                self.sent.update(&text);
-                if let Some(conn) = self.connections[slot] {
-                    self.exchange.on_text(conn, self.now, &text, &mut self.outbox);
+                if self.leaves(place, &text) {
+                    self.sent.update(&text);
+                    if let Some(conn) = self.connections[slot] {
+                        self.exchange.on_text(conn, self.now, &text, &mut self.outbox);
+                    }
                 }
                 self.wires[place].give_back(text);
             }

@@ -324,9 +324,28 @@ impl Recorder {
         debug_assert!(fill.side == Side::Buy || sign.is_sign_negative());
     }
 
+    /// Fills that a dead engine could not tell of are known to the venue: units, lots and premium are taken from there.
+    fn heal_week(&self, rig: &Rig, week: &mut Week) {
+        let begun = self.record.auctions.iter().rev().find(|auction| auction.phase == Phase::OptionAuction.name());
+        let begun_ms = begun.map_or(0, |auction| auction.started_ms);
+        let trades = rig.venue.exchange.trades_of(rig.subaccount());
+        let legs: Vec<_> = trades
+            .iter()
+            .filter(|trade| trade.at_ms >= begun_ms && (trade.instrument.ends_with("-C") || trade.instrument.ends_with("-P")))
+            .collect();
+        let legs_per_unit = if self.checks.is_spread() { 2u32 } else { 1 };
+        week.units = legs.iter().map(|trade| trade.amount).sum::<Decimal>() / Decimal::from(legs_per_unit);
+        week.lots = legs.len() as u32 / legs_per_unit;
+        let received = |buy: bool| if buy { Decimal::NEGATIVE_ONE } else { Decimal::ONE };
+        week.premium = legs.iter().map(|trade| received(trade.buy) * trade.price * trade.amount).sum();
+    }
+
     /// The options are gone: what they paid must be what they were worth.
     fn settle_week(&mut self, rig: &Rig, at: Nanos, milestone: &Milestone, books: &Books) {
         let Some(mut week) = self.week.take() else { return };
+        if rig.deaths() > 0 {
+            self.heal_week(rig, &mut week);
+        }
         week.settlement = rig.venue.exchange.settlement_price(self.currency, milestone.expiry_s).unwrap_or_default();
         week.payoff = self.checks.payoff(&week).round_dp(6);
         let expected = self.books.cash + week.premium + week.payoff + (books.interest - self.books.interest)

@@ -40,6 +40,7 @@ pub struct Rig {
     store: MemoryStore,
     plan: Option<OptionPlan>,
     engine: Option<Engine>,
+    deaths: u32,
 }
 
 impl Rig {
@@ -62,7 +63,7 @@ impl Rig {
             .map(|(place, name)| instrument(&mut venue, InstrumentId(place), name))
             .collect::<Result<Vec<_>, _>>()?;
         let store = MemoryStore::default();
-        let mut rig = Rig { venue, account, config, instruments, store, plan: None, engine: None };
+        let mut rig = Rig { venue, account, config, instruments, store, plan: None, engine: None, deaths: 0 };
         rig.start()?;
         Ok(rig)
     }
@@ -125,7 +126,23 @@ impl Rig {
     /// Kills the engine where it stands: nothing of it survives but its journal. The venue goes on without it.
     pub fn kill(&mut self) {
         self.engine = None;
-        self.venue.cut_all();
+        self.deaths += 1;
+        self.venue.hang_up();
+    }
+
+    /// Loses the journal: the next engine starts with an empty one.
+    pub fn lose_journal(&mut self) {
+        self.store = MemoryStore::default();
+    }
+
+    /// What the journal holds, oldest first.
+    pub fn journal(&self) -> Vec<[u8; 64]> {
+        self.store.records()
+    }
+
+    /// How often an engine was killed.
+    pub fn deaths(&self) -> u32 {
+        self.deaths
     }
 
     /// True while an engine runs.
@@ -136,7 +153,7 @@ impl Rig {
     /// Runs until `end` at a pace, and hands over what risk has said meanwhile.
     pub fn run(&mut self, end: Nanos, pace: Pace, hear: &mut dyn FnMut(&Notice)) {
         let Some(engine) = &mut self.engine else {
-            self.venue.run_alone(end.max(self.venue.now().plus(DEAD_NS)));
+            self.venue.run_alone(end.max(self.venue.now().plus(DEAD_NS)), pace);
             return;
         };
         ask(&mut self.venue, &mut engine.lister);
