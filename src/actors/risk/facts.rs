@@ -6,7 +6,7 @@ use super::{Out, Risk, Wallet};
 use crate::account::ledger::{Effect, Reconciled};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
 use crate::base::num::Rounding;
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::msg::{
     Answer, Asset, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent, Urgent,
     Verdict,
@@ -14,6 +14,8 @@ use crate::msg::{
 
 /// Codes that say the order is over already (Derive 11003–11006).
 const OVER: std::ops::RangeInclusive<i32> = 11_003..=11_006;
+/// A start that meets something unknown for longer than this says so: listings are read within seconds.
+const STRANGE_NS_MAX: u64 = 10 * SEC;
 
 impl Risk {
     pub(super) fn on_report(&mut self, at: Nanos, message: &ReportMsg, out: &mut Out) {
@@ -83,7 +85,7 @@ impl Desk {
     ) -> bool {
         if self.is_strange(&message.body, subject, wallet) {
             self.ledger.mistrust();
-            self.drain(Alarm::Foreign, out);
+            self.on_strange(at, out);
             return true;
         }
         match &message.body {
@@ -104,7 +106,7 @@ impl Desk {
                 self.on_snapshot(at, part, wallet, out)
             }
             Report::Stranger { subaccount } if *subaccount == self.ledger.book().subaccount => {
-                self.drain(Alarm::Foreign, out);
+                self.on_strange(at, out);
                 true
             }
             Report::Unreadable => {
@@ -140,6 +142,20 @@ impl Desk {
             _ => return false,
         };
         book.options.is_some() && !self.may_hold(wallet, instrument)
+    }
+
+    /// An order, fill or position in an instrument we do not know. While an option vault starts, it may be an option
+    /// whose listing has not been read yet, or one expired and not settled: nothing goes live before it is known or gone.
+    fn on_strange(&mut self, at: Nanos, out: &mut Out) {
+        if self.mode != Mode::Starting || self.ledger.book().options.is_none() {
+            return self.drain(Alarm::Foreign, out);
+        }
+        self.foreign_seen = true;
+        let since = *self.strange_since.get_or_insert(at);
+        if since < Nanos::MAX && at.since(since) > STRANGE_NS_MAX {
+            self.strange_since = Some(Nanos::MAX); // said once
+            self.alarm(Alarm::Foreign, out);
+        }
     }
 
     fn on_fill(&mut self, at: Nanos, fill: &Fill, wallet: &mut Wallet, out: &mut Out) -> bool {
@@ -343,6 +359,7 @@ impl Desk {
         if !self.ledger.is_uncertain() {
             self.unknown_since = Nanos::ZERO;
             if self.mode == Mode::Starting && !self.foreign_seen {
+                self.strange_since = None;
                 self.note_value();
                 self.set_mode(Mode::Live, out);
             }

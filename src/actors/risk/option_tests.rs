@@ -2,11 +2,11 @@
 
 use super::*;
 use crate::base::ids::{Side, Uuid};
-use crate::base::num::Amount;
+use crate::base::num::{Amount, Cash};
 use crate::base::time::{MS, SEC};
 use crate::msg::{
-    Concern, Life, Mode, Phase, Product, Purpose, QuoteRow, Report, Request, RfqStatus, Tale, TimeInForce, Verdict,
-    Wish,
+    Concern, CurrencyId, Life, Mode, Phase, Product, Purpose, QuoteRow, Report, Request, RfqStatus, Snapshot, Tale,
+    TimeInForce, Verdict, Wish,
 };
 use option_stage::*;
 
@@ -198,4 +198,41 @@ fn a_position_that_is_no_option_of_ours_drains() {
     stage.tick(SEC);
     stage.snapshot("0", &[(InstrumentId(40), "1")], &[]);
     assert_eq!(stage.risk.desks[0].mode, Mode::Drain);
+}
+
+#[test]
+fn a_start_waits_for_the_listing_of_what_is_held() {
+    let mut stage = Stage::new(Product::CoveredCall, "0");
+    stage.hear(In::Command(Command::Drain { vault: VAULT }));
+    stage.hear(In::Command(Command::Resume { vault: VAULT }));
+    // A call not listed yet is a stranger to the decoder: its row is left out, and said to be strange.
+    let strange = |stage: &mut Stage| {
+        stage.tick(SEC);
+        let asked_at = stage.at;
+        stage.tick(MS);
+        let begin = Snapshot::Begin {
+            subaccount: SUB,
+            initial_margin: Cash::ZERO,
+            maintenance_margin: Cash::ZERO,
+            value: Cash::ZERO,
+            liquidation: false,
+        };
+        let base = Snapshot::Collateral { currency: CurrencyId(1), amount: Cash::whole(100) };
+        let mut said = stage.report(Report::Snapshot(begin));
+        said.add(stage.report(Report::Snapshot(base)));
+        said.add(stage.report(Report::Stranger { subaccount: SUB }));
+        said.add(stage.report(Report::Snapshot(Snapshot::End { asked_at })));
+        said
+    };
+    let alarms = |said: &Said| said.alarms().iter().filter(|alarm| **alarm == Alarm::Foreign).count();
+    let quiet: usize = (0..5).map(|_| alarms(&strange(&mut stage))).sum();
+    assert_eq!((quiet, stage.risk.desks[0].mode), (0, Mode::Starting), "it may be listed any moment");
+    let loud: usize = (0..20).map(|_| alarms(&strange(&mut stage))).sum();
+    assert_eq!((loud, stage.risk.desks[0].mode), (1, Mode::Starting), "said once, and nothing is traded");
+    for _ in 0..3 {
+        stage.tick(SEC);
+        stage.snapshot("0", &[(NEAR, "-5")], &[]);
+    }
+    let desk = &stage.risk.desks[0];
+    assert_eq!((desk.mode, desk.ledger.options().short()), (Mode::Live, amount("5")));
 }
