@@ -75,8 +75,9 @@ impl Exchange {
     /// Sends one notification to all listeners of a channel.
     pub(super) fn publish(&self, channel: &str, data: Value, out: &mut Outbox) {
         let Some(topic) = self.topics.get(channel) else { return };
-        let frame = json!({ "method": "subscription", "params": { "channel": channel, "data": data } });
-        let text = frame.to_string();
+        // Written out rather than put together: `json!` would copy the data once more.
+        let channel = Value::from(channel);
+        let text = format!(r#"{{"method":"subscription","params":{{"channel":{channel},"data":{data}}}}}"#);
         out.extend(topic.conns.iter().map(|conn| Out::Text { conn: *conn, text: text.clone() }));
     }
 }

@@ -158,13 +158,14 @@ impl Exchange {
         let ((bid, bid_amount), (ask, ask_amount)) = (best(Side::Buy), best(Side::Sell));
         let (low, high) = self.band(ix);
         let perp = self.instruments[ix].kind == Kind::Perp;
-        json!({
+        let mut row = json!({
             "t": at.ms(), "a": decimal(ask), "A": decimal(ask_amount), "b": decimal(bid), "B": decimal(bid_amount),
             "f": perp.then(|| super::money::text(market.perp.rate)), "I": decimal(self.index_of(ix)),
             "M": decimal(self.mark_of(ix)), "minp": decimal(low), "maxp": decimal(high),
-            "option_pricing": self.option_pricing_json(ix),
-            "stats": market.stats.json(at, market.open_interest),
-        })
+        });
+        row["option_pricing"] = self.option_pricing_json(ix);
+        row["stats"] = market.stats.json(at, market.open_interest);
+        row
     }
 
     /// A book snapshot.

@@ -251,9 +251,10 @@ impl Exchange {
         let crossed = |every_ms: u64| at.ms() / every_ms > slot.saturating_sub(1) / every_ms;
         for (name, topic) in &self.topics {
             let data = match &topic.channel {
-                Channel::Ticker { instrument, every_ms } if crossed(*every_ms) => serde_json::json!({
-                    "timestamp": at.ms(), "instrument_ticker": self.ticker_json(*instrument, at),
-                }),
+                Channel::Ticker { instrument, every_ms } if crossed(*every_ms) => super::public::object([
+                    ("timestamp", at.ms().into()),
+                    ("instrument_ticker", self.ticker_json(*instrument, at)),
+                ]),
                 Channel::Spot(currency) if crossed(FEED_MS) => self.spot_json(*currency, at),
                 Channel::MarginWatch if crossed(FEED_MS) => match self.margin_watch(at) {
                     rows if rows.is_empty() => continue,

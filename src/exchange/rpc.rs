@@ -281,11 +281,11 @@ impl Exchange {
 
     /// Sends a reply to wherever its request came from.
     pub(super) fn reply(&self, reply: &ReplyTo, result: Result<Value, Refusal>, out: &mut Outbox) {
-        let body = match result {
-            Ok(value) => json!({ "id": reply.id, "result": value }),
-            Err(refusal) => json!({ "id": reply.id, "error": refusal.json() }),
+        // Written out rather than put together: `json!` would copy the whole result once more.
+        let text = match result {
+            Ok(value) => format!(r#"{{"id":{},"result":{value}}}"#, reply.id),
+            Err(refusal) => format!(r#"{{"error":{},"id":{}}}"#, refusal.json(), reply.id),
         };
-        let text = body.to_string();
         match reply.to {
             Destination::Socket(conn) => out.push(Out::Text { conn, text }),
             Destination::Http(ticket) => out.push(Out::Http { ticket, status: 200, body: text }),

@@ -9,7 +9,7 @@
 use super::svi::to_decimal;
 use crate::base::time::Nanos;
 use crate::exchange::money::{e18_signed, json as decimal};
-use crate::exchange::public::now;
+use crate::exchange::public::{now, object};
 use crate::exchange::rpc::{Answer, Call};
 use crate::exchange::{Exchange, Refusal};
 use alloy::sol_types::SolValue;
@@ -155,8 +155,13 @@ pub fn latest_signed_feeds(exchange: &mut Exchange, call: &Call) -> Result<Answe
             }
         }
     }
-    now(json!({
-        "spot_data": spot, "perp_data": perp, "funding_data": funding, "fwd_data": fwd, "rate_data": rate,
-        "vol_data": vol,
-    }))
+    let sections = [
+        ("spot_data", spot),
+        ("perp_data", perp),
+        ("funding_data", funding),
+        ("fwd_data", fwd),
+        ("rate_data", rate),
+        ("vol_data", vol),
+    ];
+    now(object(sections.map(|(name, rows)| (name, Value::Object(rows)))))
 }

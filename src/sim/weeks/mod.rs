@@ -10,7 +10,7 @@ pub use rig::Rig;
 use crate::actors::risk::Notice;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::exchange::world::WorldSettings;
-use crate::exchange::world::weeks::Shape;
+use crate::exchange::world::weeks::{OptionMarket, Shape};
 use crate::msg::Phase;
 use crate::sim::record::{Record, Stage};
 use crate::sim::venue::Pace;
@@ -24,11 +24,17 @@ const WEEK_S: u64 = 7 * 86_400;
 /// The run begins this long before the first expiry.
 const LEAD_S: u64 = 3_600;
 /// Around the moments at which a phase may turn, time passes in small steps for this long.
-const TURN_S: u64 = 90;
+const TURN_S: u64 = 30;
 /// Longest stretch between two looks while somebody trades.
 const BUSY_NS: u64 = 250 * MS;
+/// Milliseconds between two turns of the market while somebody trades.
+const MARKET_STEP_MS: u64 = 250;
 /// Length of a leap while nobody does.
-const QUIET_NS: u64 = 60 * SEC;
+const QUIET_NS: u64 = 300 * SEC;
+/// And while prices are averaged for a settlement.
+const AVERAGED_NS: u64 = 60 * SEC;
+/// How long before an expiry prices are averaged.
+const AVERAGED_S: u64 = 1_800;
 
 /// Which vault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +156,9 @@ impl Terms {
 /// # Errors
 /// The run could not begin; in words. What goes wrong later is in the record.
 pub fn run(terms: &Terms, watch: &mut dyn FnMut(&Stage)) -> Result<Record, String> {
-    let mut run = Run::begin(terms, WorldSettings::weeks(terms.seed, terms.market))?;
+    let market = OptionMarket { step_ms: MARKET_STEP_MS, ..OptionMarket::of(terms.market) };
+    let world = WorldSettings { options: Some(market), ..WorldSettings::weeks(terms.seed, terms.market) };
+    let mut run = Run::begin(terms, world)?;
     while run.goes_on() {
         run.stride(watch);
     }
@@ -225,5 +233,10 @@ fn next_stretch(now: Nanos, phase: Phase, week: &Week) -> (Nanos, Pace) {
         return busy;
     }
     let next_s = turns.filter(|turn_s| *turn_s > now_s).min().unwrap_or(now_s + WEEK_S);
-    (Nanos((next_s - TURN_S) * SEC).max(now.plus(SEC)), Pace::Quiet { step_ns: QUIET_NS })
+    let stop = Nanos((next_s - TURN_S) * SEC).max(now.plus(SEC));
+    let averaged_at = Nanos((FIRST_EXPIRY_S + (weeks + 1) * WEEK_S - AVERAGED_S - TURN_S) * SEC);
+    if now < averaged_at {
+        return (stop.min(averaged_at), Pace::Quiet { step_ns: QUIET_NS });
+    }
+    (stop, Pace::Quiet { step_ns: AVERAGED_NS })
 }

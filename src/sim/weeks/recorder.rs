@@ -18,6 +18,8 @@ use rust_decimal::Decimal;
 const PRICE_NS: u64 = 600 * SEC;
 /// Spacing of recorded values.
 const VALUE_NS: u64 = 3_600 * SEC;
+/// How long after the collateral auction was due a week without an auction is written down.
+const IDLE_S: u64 = 3_000;
 
 /// A house number as an exact decimal.
 pub(super) fn decimal(raw: i128, digits: u32) -> Decimal {
@@ -84,6 +86,8 @@ pub(crate) struct Recorder {
     currency: &'static str,
     prices_due: Nanos,
     values_due: Nanos,
+    spot_delay_s: u64,
+    weeks: u32,
 }
 
 impl Recorder {
@@ -111,6 +115,8 @@ impl Recorder {
             currency: scene.currency,
             prices_due: Nanos::ZERO,
             values_due: Nanos::ZERO,
+            spot_delay_s: rig.plan().params.week.spot_delay_s,
+            weeks: terms.weeks,
         }
     }
 
@@ -142,6 +148,7 @@ impl Recorder {
     pub(crate) fn look(&mut self, rig: &mut Rig) {
         let now = rig.venue.now();
         self.checks.note_rfqs(rig);
+        self.note_idle_week(rig, now);
         if now >= self.prices_due {
             self.prices_due = now.plus(PRICE_NS);
             self.record.prices.push(PricePoint { at_s: now.secs(), price: rig.venue.spot(self.currency) });
@@ -223,6 +230,10 @@ impl Recorder {
             self.books = books.clone();
             self.premium_at_mark = Decimal::ZERO;
         }
+        // An auction that sold nothing may be tried again in the same week.
+        if self.record.weeks.last().is_some_and(|last| last.week == number && last.units.is_zero()) {
+            self.record.weeks.pop();
+        }
         let mut week = self.week.take().filter(|week| again && week.expiry_s == milestone.expiry_s).unwrap_or_default();
         week.week = number;
         week.expiry_s = milestone.expiry_s;
@@ -237,6 +248,21 @@ impl Recorder {
             books.base
         };
         self.week = Some(week);
+    }
+
+    /// A week in which no auction began has its row too, once its collateral auction would be over.
+    fn note_idle_week(&mut self, rig: &Rig, now: Nanos) {
+        let number = self.record.weeks.last().map_or(1, |week| week.week + 1);
+        let expiry_s = FIRST_EXPIRY_S + u64::from(number) * WEEK_S;
+        let over_s = expiry_s + self.spot_delay_s + IDLE_S;
+        if self.week.is_some() || number > self.weeks || now.secs() < over_s {
+            return;
+        }
+        let books = Books::of(&rig.venue.report(rig.subaccount()).unwrap_or_default(), self.collateral);
+        let settlement = rig.venue.exchange.settlement_price(self.currency, expiry_s).unwrap_or_default();
+        self.books = books.clone();
+        self.week = Some(Week { week: number, expiry_s, settlement, ..Week::default() });
+        self.end_week(rig, now, &books);
     }
 
     fn on_demand(&mut self, at: Nanos, demand: &Demand) {
@@ -382,6 +408,12 @@ impl Recorder {
 
     /// The finished record.
     pub(crate) fn finish(mut self, rig: &Rig) -> Record {
+        if let Some(week) = &self.week {
+            let what = format!("week {} did not come to its end: {}", week.week, self.phase.name());
+            self.violation(rig.venue.now(), what);
+            let books = Books::of(&rig.venue.report(rig.subaccount()).unwrap_or_default(), self.collateral);
+            self.end_week(rig, rig.venue.now(), &books);
+        }
         self.record.end_s = rig.venue.now().secs();
         let mut bytes = rig.venue.sent_digest().to_vec();
         // A record is plain data: writing it cannot fail.
