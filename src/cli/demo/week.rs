@@ -28,19 +28,22 @@ pub(super) fn begin_at(vault: &mut OptionVaultConfig, start: Nanos) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Vault;
     use super::*;
     use crate::base::ids::{InstrumentId, Name, Right};
     use crate::base::num::{Amount, Cash, Price, Ratio};
     use crate::config::{Config, Online};
-    use crate::exchange::expiries_due;
+    use crate::exchange::world::WorldSettings;
+    use crate::exchange::{Settings, expiries_due};
     use crate::market::instrument::{Instrument, Kind, OptionTerms};
-    use crate::msg::Product;
-    use crate::sim::weeks::Vault;
+    use crate::msg::{OptionValue, Product, Value};
+    use crate::sim::venue::SimVenue;
     use crate::strategy::options::ChainLine;
     use crate::strategy::options::selector::Chain;
 
-    fn call(place: u16, expiry_s: u64) -> ChainLine {
-        let strike = Price::whole(3_000);
+    const MONDAY_S: u64 = 1_795_996_800; // 2026-11-30 00:00 UTC
+
+    fn option(place: u16, expiry_s: u64, strike: Price, right: Right) -> ChainLine {
         let instrument = Instrument {
             id: InstrumentId(place),
             name: Name::new("ETH-C").expect("short"),
@@ -56,7 +59,7 @@ mod tests {
             taker_fee: Ratio::ZERO,
             base_fee: Cash::ZERO,
             mark_fee_cap: Ratio::ZERO,
-            option: Some(OptionTerms { expiry_s, strike, right: Right::Call }),
+            option: Some(OptionTerms { expiry_s, strike, right }),
             active: true,
         };
         ChainLine { instrument, value: None }
@@ -64,19 +67,73 @@ mod tests {
 
     /// What the vault's rule chooses at a moment from what the exchange lists then.
     fn chosen(vault: &OptionVaultConfig, at: Nanos) -> Option<u64> {
-        let lines: Vec<ChainLine> =
-            (0u16..).zip(expiries_due(at.secs())).map(|(place, expiry_s)| call(place, expiry_s)).collect();
+        let call = |(place, expiry_s)| option(place, expiry_s, Price::whole(3_000), Right::Call);
+        let lines: Vec<ChainLine> = (0u16..).zip(expiries_due(at.secs())).map(call).collect();
         Chain { lines: &lines, product: Product::CoveredCall, at }.expiry(&vault.params.week)
+    }
+
+    /// The demo's own configuration, its addresses made up.
+    fn configured(vault: Vault) -> OptionVaultConfig {
+        let values = [
+            ("@WS@", "ws://127.0.0.1:9/v3/ws"),
+            ("@REST@", "http://127.0.0.1:9/v3"),
+            ("@RPC@", "http://127.0.0.1:9"),
+            ("@OWNER@", "0x1111111111111111111111111111111111111111"),
+            ("@SUBACCOUNT@", "7"),
+            ("@KEY@", "session.key"),
+        ];
+        let template = vault.stage().config.to_owned();
+        let text = values.iter().fold(template, |text, (name, value)| text.replace(name, value));
+        let config = Config::parse(&text, "demo.toml", &Online::here()).expect("sound");
+        config.vaults[0].options().expect("an option vault").clone()
+    }
+
+    /// An expiry as the exchange marks it at a moment.
+    fn chain(venue: &SimVenue, vault: &OptionVaultConfig, expiry_s: u64) -> Vec<ChainLine> {
+        let ratio = |number: f64| Ratio::from_raw((number * 1e9) as i64);
+        let right = vault.params.product.right();
+        let listed = venue.exchange.listed_options(&vault.option_currency, expiry_s);
+        let line = |(place, (strike, call, put)): (u16, (rust_decimal::Decimal, String, String))| {
+            let strike = Price::observed(strike.to_string().as_bytes()).expect("a strike");
+            let mark = venue.exchange.option_mark(if right == Right::Call { &call } else { &put })?;
+            let price =
+                |number: rust_decimal::Decimal| Price::observed(number.to_string().as_bytes()).expect("a price");
+            let model = OptionValue {
+                mark_iv: ratio(mark.vol),
+                forward: price(mark.forward),
+                discount: Ratio::ONE,
+                delta: ratio(mark.delta),
+            };
+            let value =
+                Value { mark: price(mark.price), option: Some(model), good_until: Nanos::MAX, ..Value::default() };
+            Some(ChainLine { value: Some(value), ..option(place, expiry_s, strike, right) })
+        };
+        (0u16..).zip(listed).filter_map(line).collect()
+    }
+
+    #[test]
+    fn at_every_quarter_day_each_vault_finds_options_that_fit() {
+        for at_s in (0..28).map(|quarter| MONDAY_S + quarter * 21_600 + 3_600) {
+            let start = Nanos(at_s * SEC);
+            let mut venue = SimVenue::open(Settings::default(), WorldSettings::option_demo(7), start);
+            venue.run_alone(start.plus(3 * SEC));
+            for vault in [Vault::Harvest, Vault::SafeHarvest, Vault::Maxi, Vault::Bull] {
+                let mut config = configured(vault);
+                begin_at(&mut config, start);
+                let expiry_s = chosen(&config, start).expect("an expiry");
+                let lines = chain(&venue, &config, expiry_s);
+                let chain = Chain { lines: &lines, product: config.params.product, at: start };
+                let picked = chain.select(&config.params.selection, expiry_s);
+                assert!(picked.is_some(), "{vault:?} at {at_s}: none of {} options fits", lines.len());
+            }
+        }
     }
 
     #[test]
     fn at_every_hour_of_a_week_the_crowds_weekly_is_due_and_stays_so() {
-        let scene = Vault::Harvest.scene();
-        let config = Config::parse(scene.config, scene.file, &Online::here()).expect("sound");
-        let vault = config.vaults[0].options().expect("an option vault");
-        let monday_s = 1_795_996_800; // 2026-11-30 00:00 UTC
+        let vault = configured(Vault::Harvest);
         let offsets = [0, 1, 59, 60, 61, 1_800, 3_539, 3_541, 3_595, 3_599];
-        for at_s in (0..168).flat_map(|hour| offsets.map(|offset| monday_s + hour * 3_600 + offset)) {
+        for at_s in (0..168).flat_map(|hour| offsets.map(|offset| MONDAY_S + hour * 3_600 + offset)) {
             let mut vault = vault.clone();
             let start = Nanos(at_s * SEC);
             begin_at(&mut vault, start);
