@@ -73,7 +73,10 @@ impl Life {
     /// Milestones on record so far.
     fn milestones(&self) -> usize {
         let records = self.run.rig.journal();
-        records.iter().filter(|record| OrderRecord::read(*record).is_none() && LegRecord::read(*record).is_none()).count()
+        records
+            .iter()
+            .filter(|record| OrderRecord::read(*record).is_none() && LegRecord::read(*record).is_none())
+            .count()
     }
 
     fn kill(&mut self) {
@@ -145,7 +148,10 @@ impl Life {
     fn holds(&self) {
         let tape = self.run.rig.venue.tape();
         let names = names_sent(tape);
-        assert!(names.windows(2).all(|pair| pair[0] < pair[1]), "names of orders and executions do not rise: {names:?}");
+        assert!(
+            names.windows(2).all(|pair| pair[0] < pair[1]),
+            "names of orders and executions do not rise: {names:?}"
+        );
         let trades = self.option_trades();
         let mut executed = BTreeSet::new();
         for trade in trades.iter().filter(|trade| trade.quote.is_some()) {
@@ -340,8 +346,7 @@ fn dies_with_an_execution_unsent(life: &mut Life, began: &Milestone) {
     life.run.rig.venue.stop_at("private/execute_quote", Fate::Lost);
     life.until("an execution", |run| run.rig.venue.is_stopped());
     let trades = life.option_trades().len();
-    let legs: Vec<LegRecord> =
-        life.run.rig.journal().iter().filter_map(|record| LegRecord::read(record)).collect();
+    let legs: Vec<LegRecord> = life.run.rig.journal().iter().filter_map(|record| LegRecord::read(record)).collect();
     let unsent = legs.last().expect("on record before it may leave").nonce.0;
     assert!(!names_sent(life.run.rig.venue.tape()).contains(&unsent));
     assert_eq!(life.restart(2), *began);

@@ -442,7 +442,8 @@ impl SimVenue {
         if place != PRIVATE {
             return true;
         }
-        let trapped = self.trap.as_ref().is_some_and(|(method, _)| memchr::memmem::find(text, method.as_bytes()).is_some());
+        let trapped =
+            self.trap.as_ref().is_some_and(|(method, _)| memchr::memmem::find(text, method.as_bytes()).is_some());
         let fate = if trapped { self.trap.take().map(|(_, fate)| fate) } else { None };
         self.stopped = fate.is_some();
         if fate == Some(Fate::Lost) {

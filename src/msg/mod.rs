@@ -1,0 +1,39 @@
+//! Every message between actors, field by field. All are `Copy`, none holds a string.
+//!
+//! Permissions are not here: an `Order` must be earned from `risk`, a `Signed` from `derive`.
+
+mod account;
+mod command;
+mod market;
+mod report;
+mod trace;
+mod value;
+mod wish;
+
+pub use account::{Account, Held, Life, Mode, Offer, OpenRfq, Talk, Working};
+pub use command::{Command, Urgent};
+pub use market::{
+    Book, CurrencyId, External, Feed, Level, Market, MarketMsg, OptionFeeds, OptionPricing, PastRatio, RatioRound,
+    SpotIndex, Ticker, TradePrint,
+};
+pub use report::{
+    Answer, Asset, Balance, BalanceKind, Budget, Fill, OrderRow, OrderStatus, QuoteRow, Report, ReportMsg, Request,
+    RfqRow, RfqStatus, Session, Snapshot, Unsent, Verdict,
+};
+pub use trace::{Cause, STAGES, Stage, Trace};
+pub use value::{Accrual, Guards, OptionValue, Value};
+pub use wish::{
+    Act, Concern, Deal, Demand, Intent, Leg, Milestone, Phase, PricedLeg, Product, Purpose, RfqWish, Tale, TimeInForce,
+    Wish, package_cost,
+};
+
+/// Book levels kept per side.
+pub const DEPTH: usize = 10;
+/// Live orders one vault can have at once.
+pub const SLOTS: usize = 4;
+/// Legs of a package: every package of ours is a spread.
+pub const LEGS: usize = 2;
+/// Option positions one vault can hold at once.
+pub const HELD: usize = 8;
+/// Open quotes remembered per RFQ.
+pub const OFFERS: usize = 8;
