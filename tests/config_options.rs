@@ -117,7 +117,7 @@ fn harvest_gets_the_missions_numbers() {
     assert_eq!((limits.life_s_min, limits.life_s_max), (6 * DAY_S, 8 * DAY_S));
     assert_eq!(
         (limits.cash_min, limits.strike_diff, limits.tvl_share_max),
-        (Cash::whole(-1), Price::ZERO, Ratio::ZERO)
+        (Cash::whole(-100), Price::ZERO, Ratio::ZERO)
     );
 }
 

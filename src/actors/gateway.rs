@@ -9,7 +9,7 @@ mod talks;
 use crate::actors::signer::Sealed;
 use crate::base::ids::{Epoch, Nonce, SubaccountId, VaultId};
 use crate::base::time::{MS, Nanos};
-use crate::derive::decode::{Decoder, Foreign, Heard, Reply};
+use crate::derive::decode::{Decoder, Foreign, Heard, Reply, ReplyBody};
 use crate::derive::desk::{Desk, MemberTerms};
 use crate::derive::dialect::Address;
 use crate::derive::encode::order::{OrderRequests, OrderWire, Replaced};
@@ -247,7 +247,8 @@ impl Gateway {
         let wire = OrderWire {
             terms: signed.terms(),
             tif: order.tif(),
-            mmp: order.purpose() == Purpose::Quote,
+            // Whatever rests is cancelled by the venue when we are gone (Derive §4.5); a hedge never rests.
+            mmp: matches!(order.purpose(), Purpose::Quote | Purpose::Write | Purpose::Convert),
             reduce_only: order.reduce_only(),
             reject_after_ms: order.reject_ms(),
             signature: signed.signature(),
@@ -350,7 +351,12 @@ fn on_reply(at: Nanos, trace: Trace, reply: &Reply, (session, talks): (&mut Sess
                 session.come_up(out);
             }
         }
-        _ => session.on_reply(at, reply, out),
+        _ => {
+            if let ReplyBody::Account { budget, .. } = reply.body {
+                talks.set_rate(budget.other_tps);
+            }
+            session.on_reply(at, reply, out);
+        }
     }
 }
 

@@ -151,8 +151,9 @@ async fn ratio_sources(config: &Config) -> Result<Vec<(RatioSource, Option<u64>)
         let source =
             RatioSource::new(chain.rpc_url.as_str(), feed.aggregator, feed.decimals, place).map_err(refused)?;
         source.verify().await.map_err(refused)?;
+        // One reading serves all who spend its yield: a longer look-back would count for one what the other has spent.
         let spenders = config.vaults.iter().filter_map(config::VaultConfig::options);
-        let lookback = spenders.filter(|vault| vault.ratio_feed == Some(*feed)).map(|vault| vault.lookback_ns).max();
+        let lookback = spenders.filter(|vault| vault.ratio_feed == Some(*feed)).map(|vault| vault.lookback_ns).min();
         sources.push((source, lookback));
     }
     Ok(sources)

@@ -65,11 +65,29 @@ fn check_pair(own: &Draft, other: &Draft, notes: &RefCell<Notes>) {
     if let (Some(basis), Some(other_basis)) = (own.basis(), other.basis()) {
         check_values((own, basis), (other, other_basis), notes);
     }
+    check_collateral(own, other, notes);
     let (Some(feed), Some(other_feed)) = (own.feed(), other.feed()) else { return };
     let same_feed = feed.aggregator.value.is_some() && feed.aggregator.value == other_feed.aggregator.value;
     if same_feed && feed.decimals.value != other_feed.decimals.value && other_feed.decimals.value.is_some() {
         let what = format!("the same feed has other decimals in line {}", other_feed.decimals.line);
         feed.decimals.refuse(what, "one number of decimals per feed", notes);
+    }
+}
+
+/// A collateral has one value, and our own orders must not meet in its book (M9): a basis vault quotes there all day by
+/// its own fair value, an option vault converts there at the venue's mark.
+fn check_collateral(own: &Draft, other: &Draft, notes: &RefCell<Notes>) {
+    let known = own.base_instrument.value.is_some() && own.kind.is_some() && other.kind.is_some();
+    if !known || own.base_instrument.value != other.base_instrument.value {
+        return;
+    }
+    let mixed = own.basis().is_some() != other.basis().is_some();
+    let feeds = own.feed().and_then(|feed| feed.aggregator.value).zip(other.feed().and_then(|f| f.aggregator.value));
+    let differ = own.basis().is_none() && !mixed && feeds.is_some_and(|(one, two)| one != two);
+    if mixed || differ {
+        let what = format!("{} values it differently", other.section);
+        let allowed = format!("another collateral than {} in line {}", other.section, other.line);
+        own.base_instrument.refuse(what, allowed, notes);
     }
 }
 

@@ -109,14 +109,19 @@ impl OptionLine {
         black76::price(right, option.forward, strike, option.mark_iv, seconds, option.discount, Rounding::HalfUp)
     }
 
-    /// True if recent signed feeds give another mark than the ticker, beyond what their distance in time explains.
+    /// True if the ticker's own volatility and forward give another mark than it says, or recent signed feeds do beyond
+    /// what their distance in time explains.
     fn mark_deviates(&self, at: Nanos, ticker: &Ticker, option: &OptionValue) -> bool {
+        let curved = option.forward.scale(Ratio::from_bps(2), Rounding::Ceil);
+        let near = ticker.mark.scale(MARK_GAP_MAX, Rounding::Ceil) + curved;
+        // Feeds may be missing; the ticker's own volatility and forward are not.
+        if self.fair(at, option).is_none_or(|fair| (fair - ticker.mark).abs() > near) {
+            return true;
+        }
         let Some(feeds) = self.feeds.filter(|feeds| at.since(feeds.read_at) <= FEEDS_AGE_NS_MAX) else { return false };
         let Some(mark) = mark_from_feeds(&self.terms, &feeds, option.discount) else { return true };
         let moved = option.forward.scale(FORWARD_GAP_MAX, Rounding::Ceil).scale(option.delta.abs(), Rounding::Ceil);
-        let curved = option.forward.scale(Ratio::from_bps(2), Rounding::Ceil);
-        let allowed = ticker.mark.scale(MARK_GAP_MAX, Rounding::Ceil) + moved + curved;
-        (mark - ticker.mark).abs() > allowed
+        (mark - ticker.mark).abs() > near + moved
     }
 }
 
@@ -213,6 +218,11 @@ mod tests {
         let mut line = OptionLine::new(terms());
         line.on_ticker(at, &off);
         assert!(line.value(at).guards.has(Guards::MODEL_DEVIATES), "delta");
+        for (mark, guarded) in [("2.8", false), ("3.9", false), ("4.1", true), ("0.3", true)] {
+            let mut line = OptionLine::new(terms());
+            line.on_ticker(at, &Ticker { mark: price(mark), ..ticker(at) });
+            assert_eq!(line.value(at).guards.has(Guards::MODEL_DEVIATES), guarded, "{mark} without feeds");
+        }
     }
 
     #[test]

@@ -271,8 +271,9 @@ impl Blueprint {
                 PlanKind::Options(plan) => [Some((book.base, ModelOf::Collateral(plan.collateral))), None],
             };
             for (instrument, model) in own.into_iter().flatten() {
-                if !models.iter().any(|(known, _)| *known == instrument) {
-                    models.push((instrument, model));
+                match models.iter_mut().find(|(known, _)| *known == instrument) {
+                    Some((_, known)) => *known = shared(*known, model),
+                    None => models.push((instrument, model)),
                 }
             }
         }
@@ -336,6 +337,18 @@ impl Blueprint {
             instruments: self.capacity(),
             external_feeds: self.external_symbols.len().max(self.ratio_feeds),
         }
+    }
+}
+
+/// One model that serves two vaults: of collaterals, with the yield that either spends and the stricter age. Fair values
+/// are proved to be the same when the configuration is read.
+fn shared(one: ModelOf, two: ModelOf) -> ModelOf {
+    match (one, two) {
+        (ModelOf::Collateral(one), ModelOf::Collateral(two)) => ModelOf::Collateral(CollateralModel {
+            ratio_feed: one.ratio_feed.or(two.ratio_feed),
+            ticker_age_ns_max: one.ticker_age_ns_max.min(two.ticker_age_ns_max),
+        }),
+        (one, _) => one,
     }
 }
 

@@ -46,13 +46,22 @@ struct Talk {
 pub(super) struct Talks {
     talks: [Option<Talk>; TALKS],
     poll_ns: u64,
+    /// Least time between two polls, whosesoever: executions and withdrawals share their budget (Derive §4.2).
+    gap_ns: u64,
+    polled_at: Nanos,
     seq: u64,
     buffer: Box<[u8; REQUEST_BYTES]>,
 }
 
 impl Talks {
     pub(super) fn new(poll_ns: u64) -> Talks {
-        Talks { talks: [None; TALKS], poll_ns, seq: 0, buffer: Box::new([0; REQUEST_BYTES]) }
+        let buffer = Box::new([0; REQUEST_BYTES]);
+        Talks { talks: [None; TALKS], poll_ns, gap_ns: 0, polled_at: Nanos::ZERO, seq: 0, buffer }
+    }
+
+    /// Polls use no more than two fifths of the requests per second that the venue allows.
+    pub(super) fn set_rate(&mut self, tps: u32) {
+        self.gap_ns = 5 * SEC / (2 * u64::from(tps.max(1)));
     }
 
     fn find(&mut self, is: impl Fn(&Talk) -> bool) -> Option<&mut Option<Talk>> {
@@ -206,7 +215,8 @@ impl Talks {
 
     /// Polls what is open, repeats what is unanswered and ends what is over.
     pub(super) fn on_tick(&mut self, at: Nanos, (counts, out): (&mut Counts, &mut Out)) {
-        let Talks { talks, poll_ns, seq, buffer } = self;
+        self.poll(at, (counts, out));
+        let Talks { talks, buffer, .. } = self;
         for place in talks {
             let Some(talk) = place else { continue };
             let Some(row) = talk.row else {
@@ -225,14 +235,24 @@ impl Talks {
                 talk.leaving = Some(at);
                 push(rfq::cancel_rfq(&mut buffer[..], talk.name, talk.subaccount, row.rfq_id), out);
             }
-            let wait_ns = if talk.poll.is_some() { (*poll_ns).max(AGAIN_NS) } else { *poll_ns };
-            if at.since(talk.polled_at) >= wait_ns {
-                *seq += 1;
-                (talk.poll, talk.polled_at) = (Some((*seq, at)), at);
-                counts.polls += 1;
-                push(rfq::poll_quotes(&mut buffer[..], *seq, talk.subaccount, row.rfq_id), out);
-            }
         }
+    }
+
+    /// Polls the RFQ that has waited longest, if it is due and the budget allows.
+    fn poll(&mut self, at: Nanos, (counts, out): (&mut Counts, &mut Out)) {
+        let Talks { talks, poll_ns, gap_ns, polled_at, seq, buffer } = self;
+        let due = |talk: &&mut Talk| {
+            let wait_ns = if talk.poll.is_some() { (*poll_ns).max(AGAIN_NS) } else { *poll_ns };
+            let live = talk.row.is_some_and(|row| at <= row.valid_until.plus(OVER_NS));
+            live && at.since(talk.polled_at) >= wait_ns
+        };
+        let longest = talks.iter_mut().flatten().filter(due).min_by_key(|talk| talk.polled_at);
+        let Some(talk) = longest.filter(|_| at.since(*polled_at) >= *gap_ns) else { return };
+        let Some(row) = talk.row else { return };
+        *seq += 1;
+        (talk.poll, talk.polled_at, *polled_at) = (Some((*seq, at)), at, at);
+        counts.polls += 1;
+        push(rfq::poll_quotes(&mut buffer[..], *seq, talk.subaccount, row.rfq_id), out);
     }
 }
 

@@ -198,6 +198,20 @@ fn an_rfq_is_asked_by_name_and_polled_while_open() {
 }
 
 #[test]
+fn polls_leave_most_of_the_budget_to_executions() {
+    let mut stand = Stand::new();
+    stand.come_up();
+    stand.text(
+        r#"{"id":"w3","result":{"cancel_on_disconnect":true,"websocket_matching_tps":5,"websocket_non_matching_tps":1,"websocket_perp_tps":1,"websocket_option_tps":1,"wallet":"0x1"}}"#,
+    );
+    stand.open();
+    for _ in 0..100 {
+        stand.tick(SEC / 10);
+    }
+    assert_eq!(stand.gateway.counts().polls, 4, "two in five seconds of the five that are allowed");
+}
+
+#[test]
 fn quotes_for_something_else_are_ignored_and_counted() {
     let mut stand = Stand::new();
     stand.come_up();

@@ -207,7 +207,10 @@ impl Desk {
                     self.stay(old);
                 }
             }
-            Request::Execute => self.ledger.release(nonce),
+            Request::Execute => {
+                self.conversation.untake();
+                self.ledger.release(nonce);
+            }
             Request::Cancel => {}
         }
         true

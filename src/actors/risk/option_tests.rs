@@ -72,7 +72,22 @@ fn a_refused_execution_names_the_maker_and_frees_the_legs() {
     let talk = said.talk.expect("changed");
     assert_eq!((talk.refusals, talk.last_refusal), (1, Some((11_104, 1))));
     assert_eq!(said.account.expect("changed").working, [None; 4]);
-    assert!(stage.deal("5").execution().is_some(), "the next may follow");
+    assert!(stage.deal("5").execution().is_none(), "that quote is not offered any more");
+    stage.quote(1, "5", "10");
+    assert!(stage.deal("5").execution().is_some(), "unless the venue still lists it");
+}
+
+#[test]
+fn a_quote_is_not_taken_again_although_its_fills_come_before_the_answer() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    let nonce = stage.execute("5");
+    for (trade, priced) in (1..).zip(stage.priced("5", "10")) {
+        stage.fill(trade, nonce, priced);
+    }
+    assert_eq!(stage.risk.desks[0].ledger.orders().count(), 0);
+    stage.quote(1, "5", "10"); // a poll that had left before
+    assert!(stage.talk().offers.iter().flatten().next().is_none());
+    assert!(stage.deal("5").execution().is_none());
 }
 
 #[test]

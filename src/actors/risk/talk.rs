@@ -42,6 +42,8 @@ pub(super) struct Conversation {
     talk: Talk,
     heard_at: [Nanos; OFFERS],
     unasked_at: Nanos,
+    /// The quote whose execution is under way or done: it is not offered again.
+    taken: Option<Uuid>,
     pub executing: Option<Executing>,
 }
 
@@ -51,6 +53,7 @@ impl Conversation {
             talk: Talk { vault, ..Talk::default() },
             heard_at: [Nanos::ZERO; OFFERS],
             unasked_at: Nanos::ZERO,
+            taken: None,
             executing: None,
         }
     }
@@ -85,8 +88,22 @@ impl Conversation {
         due.then_some(rfq_id)
     }
 
+    /// A quote is being executed: nothing more can be had of it, unless the execution never happens.
+    pub(super) fn take(&mut self, quote_id: Uuid) {
+        self.taken = Some(quote_id);
+        if let Some(place) = self.place_of(quote_id) {
+            self.talk.offers[place] = None;
+        }
+    }
+
+    /// The execution under way will not happen.
+    pub(super) fn untake(&mut self) {
+        self.taken = None;
+    }
+
     /// The RFQ under way and its quotes are gone.
     pub(super) fn clear(&mut self) {
+        self.taken = None;
         self.talk.rfq = None;
         self.talk.offers = [None; OFFERS];
     }
@@ -129,7 +146,10 @@ impl Conversation {
     pub(super) fn on_quote(&mut self, at: Nanos, row: &QuoteRow, offset_ns: i64) -> bool {
         let Some(rfq) = self.talk.rfq.filter(|rfq| rfq.rfq_id == Some(row.rfq_id)) else { return false };
         let place = self.place_of(row.quote_id);
-        let usable = row.direction == Side::Sell && row.status == RfqStatus::Open && is_share(&rfq.wish, &row.legs);
+        let usable = self.taken != Some(row.quote_id)
+            && row.direction == Side::Sell
+            && row.status == RfqStatus::Open
+            && is_share(&rfq.wish, &row.legs);
         if !usable {
             return place.is_some_and(|place| self.talk.offers[place].take().is_some());
         }
@@ -161,6 +181,7 @@ impl Conversation {
 
     /// The venue refused an execution.
     pub(super) fn on_execution_refused(&mut self, code: i32, maker: u64) {
+        self.untake();
         self.talk.refusals = self.talk.refusals.wrapping_add(1);
         self.talk.last_refusal = Some((code, maker));
     }

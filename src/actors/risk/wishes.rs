@@ -133,7 +133,7 @@ impl Wallet {
                 out.orders.push(Granted::Order(order));
             }
             (Allowed::Execution(execution, legs), _) => {
-                desk.execute(&execution, legs);
+                desk.execute(&execution, legs, out);
                 out.orders.push(Granted::Execution(execution));
             }
             (Allowed::Ask, Wanted::Ask(wish)) => desk.ask(at, nonce, wish, out),
@@ -152,10 +152,12 @@ impl Desk {
     }
 
     /// Books the reservations of a granted execution.
-    fn execute(&mut self, execution: &Execution, legs: [LiveOrder; LEGS]) {
+    fn execute(&mut self, execution: &Execution, legs: [LiveOrder; LEGS], out: &mut Out) {
         self.stats.executions += 1;
         let Deal { rfq_id, quote_id, .. } = *execution.deal();
         let maker = self.conversation.maker_of(quote_id);
+        self.conversation.take(quote_id);
+        self.publish_talk(out);
         self.conversation.executing = Some(Executing { nonce: execution.nonce(), rfq_id, maker });
         legs.into_iter().for_each(|leg| self.ledger.reserve(leg));
     }

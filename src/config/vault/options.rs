@@ -43,6 +43,9 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
     let auction = auction::Fields::read(section.child("auction"), &seeds, &limits);
     let collateral = collateral::Fields::read(section.child("collateral"), &seeds);
     week.check(&limits, &collateral, notes);
+    if let Some(lookback) = &lookback {
+        week.check_lookback(lookback, notes);
+    }
     selection.check(&limits, notes);
     auction.check(&week, &limits, notes);
     collateral.check(&limits, notes);

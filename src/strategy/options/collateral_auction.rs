@@ -49,7 +49,15 @@ pub(super) fn is_payable_debt(look: &Look<'_>) -> bool {
     let instrument = look.view.base_instrument;
     cash < -look.params.collateral.dust
         && look.base_is_fresh()
-        && sellable(look, look.view.base.mark) >= instrument.min_amount
+        // At the price the auction would begin with, or it would end as soon as it began.
+        && sellable(look, limit(look, Side::Sell, 0)) >= instrument.min_amount
+}
+
+/// True if the venue's smallest sale would raise more than what is owed: no auction can pay it.
+pub(super) fn is_too_small_to_pay(look: &Look<'_>) -> bool {
+    let instrument = look.view.base_instrument;
+    look.base_is_fresh()
+        && convertible(look.view.account.cash, limit(look, Side::Sell, 0), instrument) < instrument.min_amount
 }
 
 /// What a sale at a price may be: what the debt needs and what there is.

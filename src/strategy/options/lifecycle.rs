@@ -122,7 +122,13 @@ fn start_auction(look: &Look<'_>, state: &mut State, expiry_s: u64) -> Option<Ac
         return None;
     }
     if account.cash < -params.collateral.dust {
-        return state.worry(Concern::DebtLeft);
+        let tolerable = collateral_auction::is_too_small_to_pay(look);
+        let worry = state.worry(Concern::DebtLeft);
+        // The rest of a debt waits for the next one; whether options are traded with it is the mandate's to say.
+        if !tolerable || worry.is_some() {
+            state.select_at = if tolerable { look.at } else { state.select_at };
+            return worry;
+        }
     }
     let chain = look.chain();
     if !chain.is_complete(expiry_s) {

@@ -67,8 +67,10 @@ fn flat(look: &Look<'_>, memory: &Milestone) -> Milestone {
     let week = &look.params.week;
     let terms = &look.params.collateral;
     let settled_s = memory.expiry_s.saturating_add(week.spot_delay_s).saturating_add(terms.auction_s_max);
-    if memory.phase == Phase::AwaitSettlement && look.at.secs() < settled_s {
-        return *memory;
+    let auctioned = matches!(memory.phase, Phase::AwaitSettlement | Phase::OptionAuction) && memory.expiry_s > 0;
+    let expired = memory.phase == Phase::AwaitSettlement || look.at.secs() >= memory.expiry_s;
+    if auctioned && expired && look.at.secs() < settled_s {
+        return Milestone { phase: Phase::AwaitSettlement, ..*memory };
     }
     let debt = look.view.account.cash < -terms.dust;
     if memory.phase == Phase::SpotAuction {

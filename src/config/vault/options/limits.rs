@@ -93,11 +93,11 @@ fn spread(s: &Section<'_>, seeds: &Seeds, strike_diff: Option<Price>) -> Kind {
     }
 }
 
-/// Cash from which options are traded: Harvest owes no more than dust, sellers a little, BULL what its spreads cost.
+/// Cash from which options are traded: sellers owe no more than what the collateral auction's steps leave, BULL what its
+/// spreads cost.
 fn cash_default(product: Product) -> Cash {
     match product {
-        Product::CoveredCall => Cash::whole(-1),
-        Product::ShortCallSpread | Product::ShortPutSpread => Cash::whole(-100),
+        Product::CoveredCall | Product::ShortCallSpread | Product::ShortPutSpread => Cash::whole(-100),
         Product::LongCallSpread => Cash::whole(-100_000),
     }
 }

@@ -80,6 +80,16 @@ impl Fields {
         }
     }
 
+    /// Yield is spent once: two auctions in a row must not both count the same days.
+    pub(super) fn check_lookback(&self, lookback: &Field<Span>, notes: &RefCell<Notes>) {
+        let (Some(days), Some(Span(span))) = (self.expiry_days.value, lookback.value) else { return };
+        let most = days.unsigned_abs() * DAY_NS;
+        if span > most {
+            let what = format!("auctions follow each other after {days} days: the same yield would be spent twice");
+            lookback.refuse(what, format!("at most {}", Span(most)), notes);
+        }
+    }
+
     fn check_end(&self, life: u64, auction: u64, limits: &limits::Fields, notes: &RefCell<Notes>) {
         let least = limits.life_min.value.map_or(0, |Span(least)| least);
         if auction >= life {

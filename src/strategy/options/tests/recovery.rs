@@ -106,6 +106,7 @@ fn without_options_cash_and_memory_tell() {
         at("settled, too early", EXPIRY_S + 60, "-5000", waited, AwaitSettlement, Some(START_S + 7200)),
         at("settled, in time", EXPIRY_S + 6299, "5000", waited, AwaitSettlement, Some(START_S + 7200)),
         at("settled, long ago", EXPIRY_S + 6300, "5000", waited, CollateralOnly, None),
+        at("down until settled", EXPIRY_S + 60, "5000", Some((OptionAuction, START_S)), AwaitSettlement, Some(START_S)),
         at("settled long ago with a debt", EXPIRY_S + 6300, "-5000", waited, SpotAuction, None),
         at("buying", EXPIRY_S + 3700, "5000", Some((SpotAuction, EXPIRY_S + 3600)), SpotAuction, Some(EXPIRY_S + 3600)),
         at("bought too long", EXPIRY_S + 6300, "5000", Some((SpotAuction, EXPIRY_S + 3600)), CollateralOnly, None),
