@@ -52,6 +52,14 @@ pub(super) fn is_payable_debt(look: &Look<'_>) -> bool {
         && sellable(look, look.view.base.mark) >= instrument.min_amount
 }
 
+/// True if a debt is left that must be paid first, or cannot be told from one. What is smaller than the least sale
+/// waits for the next premium; the mandate's floor for cash still binds.
+pub(super) fn is_debt_left(look: &Look<'_>) -> bool {
+    let (cash, instrument) = (look.view.account.cash, look.view.base_instrument);
+    cash < -look.params.collateral.dust
+        && !(look.base_is_fresh() && convertible(cash, look.view.base.mark, instrument) < instrument.min_amount)
+}
+
 /// What a sale at a price may be: what the debt needs and what there is.
 fn sellable(look: &Look<'_>, price: Price) -> Amount {
     let instrument = look.view.base_instrument;

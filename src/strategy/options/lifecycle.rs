@@ -121,7 +121,7 @@ fn start_auction(look: &Look<'_>, state: &mut State, expiry_s: u64) -> Option<Ac
     if !account.base.is_positive() {
         return None;
     }
-    if account.cash < -params.collateral.dust {
+    if collateral_auction::is_debt_left(look) {
         return state.worry(Concern::DebtLeft);
     }
     let chain = look.chain();

@@ -74,9 +74,12 @@ fn guards_of_the_start() {
             Some(Concern::NoCandidate),
         ),
         (
-            "a debt too small to sell for",
+            "a debt that nobody can price",
             Product::CoveredCall,
-            |s| s.account.cash = cash("-20"),
+            |s| {
+                s.account.cash = cash("-20");
+                s.base.good_until = Nanos::ZERO;
+            },
             Some(Concern::DebtLeft),
         ),
         ("no yield known", Product::LongCallSpread, |_| {}, Some(Concern::NoBudget)),
@@ -101,6 +104,14 @@ fn guards_of_the_start() {
         assert_eq!(scene.wish(), None, "{name}: said once");
         assert_eq!(scene.phase(), Phase::CollateralOnly, "{name}");
     }
+}
+
+#[test]
+fn a_debt_too_small_to_sell_for_does_not_lock_the_vault_out() {
+    let mut scene = Scene::new(Product::CoveredCall, 3000);
+    scene.account.cash = cash("-20");
+    scene.enter();
+    assert_eq!(scene.enter().phase, Phase::OptionAuction);
 }
 
 #[test]
