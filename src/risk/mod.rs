@@ -2,6 +2,7 @@
 
 pub mod checks;
 pub mod limits;
+pub mod mandate;
 pub mod nonces;
 pub mod option_case;
 pub mod option_checks;
