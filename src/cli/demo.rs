@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The auction begins this long after the engine starts: listings, tickers and makers need a moment.
-const AUCTION_LEAD_NS: u64 = 5 * SEC;
+const AUCTION_LEAD_NS: u64 = 7 * SEC;
 /// How long an auction that is over stays in view.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 

@@ -37,7 +37,7 @@ mod tests {
     use crate::exchange::{Settings, expiries_due};
     use crate::market::instrument::{Instrument, Kind, OptionTerms};
     use crate::msg::{OptionValue, Product, Value};
-    use crate::sim::venue::SimVenue;
+    use crate::sim::venue::{Pace, SimVenue};
     use crate::strategy::options::ChainLine;
     use crate::strategy::options::selector::Chain;
 
@@ -116,7 +116,7 @@ mod tests {
         for at_s in (0..28).map(|quarter| MONDAY_S + quarter * 21_600 + 3_600) {
             let start = Nanos(at_s * SEC);
             let mut venue = SimVenue::open(Settings::default(), WorldSettings::option_demo(7), start);
-            venue.run_alone(start.plus(3 * SEC));
+            venue.run_alone(start.plus(3 * SEC), Pace::Busy { stretch_ns: SEC / 4 });
             for vault in [Vault::Harvest, Vault::SafeHarvest, Vault::Maxi, Vault::Bull] {
                 let mut config = configured(vault);
                 begin_at(&mut config, start);
