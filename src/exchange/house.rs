@@ -2,7 +2,9 @@
 
 use super::account::{Subaccount, Wallet};
 use super::order::{Order, Status, TradeRow};
-use super::{Exchange, HouseFill, OrderId, Outbox, PositionReport, Refusal, SubaccountReport, TimeInForce, TradeReport};
+use super::{
+    Exchange, HouseFill, OrderId, Outbox, PositionReport, Refusal, SubaccountReport, TimeInForce, TradeReport,
+};
 use crate::base::ids::Side;
 use crate::base::time::Nanos;
 use alloy_primitives::{Address, keccak256};

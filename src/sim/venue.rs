@@ -205,7 +205,7 @@ impl SimVenue {
     /// Ends both of the engine's connections at the venue too, as the host of a dead process would: what was under way
     /// to the engine is lost, and a run stopped at a request goes on.
     pub fn hang_up(&mut self) {
-        self.cut_all();
+        self.wires.iter().for_each(Wire::cut);
         for conn in self.connections.iter_mut().filter_map(Option::take) {
             self.exchange.disconnect(conn, self.now, &mut self.outbox);
         }
@@ -243,7 +243,8 @@ impl SimVenue {
     pub fn run_alone(&mut self, end: Nanos, pace: Pace) {
         while self.now < end {
             self.now = match pace {
-                Pace::Busy { .. } => self.next_moment(end, SEC),
+                // Nobody reads the wires: what waits there must not hold time up.
+                Pace::Busy { .. } => self.next_deadline().min(self.now.plus(SEC)).min(end).max(self.now.plus(1)),
                 Pace::Quiet { step_ns } => Nanos((self.now.0 / step_ns.max(SEC) + 1) * step_ns.max(SEC)).min(end),
             };
             self.clock.advance_to(self.now);
@@ -338,10 +339,14 @@ impl SimVenue {
         self.deliver();
     }
 
+    /// When something is due at the venue or in its world.
+    fn next_deadline(&self) -> Nanos {
+        self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due)
+    }
+
     fn next_moment(&self, end: Nanos, stretch_ns: u64) -> Nanos {
         let wires = self.wires.iter().filter_map(Wire::next_due).min().unwrap_or(Nanos::MAX);
-        let venue = self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due);
-        let soonest = wires.min(venue).min(self.now.plus(stretch_ns)).min(end);
+        let soonest = wires.min(self.next_deadline()).min(self.now.plus(stretch_ns)).min(end);
         soonest.max(self.now.plus(1))
     }
 
@@ -442,7 +447,8 @@ impl SimVenue {
         if place != PRIVATE {
             return true;
         }
-        let trapped = self.trap.as_ref().is_some_and(|(method, _)| memchr::memmem::find(text, method.as_bytes()).is_some());
+        let trapped =
+            self.trap.as_ref().is_some_and(|(method, _)| memchr::memmem::find(text, method.as_bytes()).is_some());
         let fate = if trapped { self.trap.take().map(|(_, fate)| fate) } else { None };
         self.stopped = fate.is_some();
         if fate == Some(Fate::Lost) {

@@ -331,7 +331,9 @@ impl Recorder {
         let trades = rig.venue.exchange.trades_of(rig.subaccount());
         let legs: Vec<_> = trades
             .iter()
-            .filter(|trade| trade.at_ms >= begun_ms && (trade.instrument.ends_with("-C") || trade.instrument.ends_with("-P")))
+            .filter(|trade| {
+                trade.at_ms >= begun_ms && (trade.instrument.ends_with("-C") || trade.instrument.ends_with("-P"))
+            })
             .collect();
         let legs_per_unit = if self.checks.is_spread() { 2u32 } else { 1 };
         week.units = legs.iter().map(|trade| trade.amount).sum::<Decimal>() / Decimal::from(legs_per_unit);
