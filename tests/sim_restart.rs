@@ -431,3 +431,33 @@ fn a_buyer_without_a_journal_waits() {
 fn sign(buy: bool) -> Decimal {
     if buy { Decimal::ONE } else { Decimal::NEGATIVE_ONE }
 }
+
+/// Texts are lost, doubled and late, and the session is cut, for a whole auction: once that ends, nothing was sold twice
+/// and the week goes on.
+fn heals(vault: Vault, seed: u64) {
+    let mut life = Life::begin(vault, seed);
+    life.reach(Phase::OptionAuction);
+    life.run.rig.venue.mistreat(Some(seed));
+    for second in 0..240u64 {
+        if (second * 7 + seed).is_multiple_of(41) {
+            life.run.rig.venue.cut_private();
+        }
+        life.stride();
+        life.holds();
+    }
+    life.run.rig.venue.mistreat(None);
+    life.reach(Phase::AwaitSettlement);
+    life.holds();
+    assert_eq!((life.open_orders(), life.open_rfqs()), (0, 0));
+    assert_eq!(life.run.record().violations, Vec::<String>::new(), "{} {seed}", vault.name());
+}
+
+#[test]
+fn a_call_heals_what_is_lost_doubled_or_late() {
+    (1..3).for_each(|seed| heals(Vault::Harvest, seed));
+}
+
+#[test]
+fn a_spread_heals_what_is_lost_doubled_or_late() {
+    heals(Vault::SafeHarvest, 7);
+}

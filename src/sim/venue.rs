@@ -5,6 +5,7 @@ use crate::base::num::Ratio;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::actor::Turn;
 use crate::exchange::server::World;
+use crate::exchange::world::draws::Draws;
 use crate::exchange::world::path::Coin;
 use crate::exchange::world::{MarketWorld, WorldSettings};
 use crate::exchange::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SubaccountReport};
@@ -82,6 +83,7 @@ pub struct SimVenue {
     tape: Option<Vec<Said>>,
     trap: Option<(String, Fate)>,
     stopped: bool,
+    faults: Option<Draws>,
 }
 
 /// Places of the wires.
@@ -120,6 +122,7 @@ impl SimVenue {
             tape: None,
             trap: None,
             stopped: false,
+            faults: None,
         }
     }
 
@@ -221,6 +224,24 @@ impl SimVenue {
     /// True if the run has stopped at a request.
     pub fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// From now on, texts of the venue on the private connection are now and then lost, doubled or late, as a seed has
+    /// it; `None` ends that.
+    pub fn mistreat(&mut self, seed: Option<u64>) {
+        self.faults = seed.map(|seed| Draws::new(seed, 77));
+    }
+
+    /// When the copies of a private text arrive: none, one or two moments.
+    fn fates(&mut self, due: Nanos) -> [Option<Nanos>; 2] {
+        let Some(draws) = &mut self.faults else { return [Some(due), None] };
+        let late = due.plus((draws.between(0.0, 0.3) * SEC as f64) as u64);
+        match draws.between(0.0, 100.0) {
+            ..4.0 => [None, None],
+            ..8.0 => [Some(due), Some(late)],
+            ..16.0 => [Some(late), None],
+            _ => [Some(due), None],
+        }
     }
 
     /// From now on every text of the private connection is remembered.
@@ -425,7 +446,9 @@ impl SimVenue {
                         if slot == 1 {
                             self.note(false, text.as_bytes());
                         }
-                        self.wires[[PUBLIC, PRIVATE][slot]].deliver(due, text.as_bytes());
+                        let fates = if slot == 1 { self.fates(due) } else { [Some(due), None] };
+                        let wire = &self.wires[[PUBLIC, PRIVATE][slot]];
+                        fates.into_iter().flatten().for_each(|due| wire.deliver(due, text.as_bytes()));
                     }
                 }
                 Out::Close { conn } => {
