@@ -34,8 +34,9 @@ fn price(text: Decimal) -> Price {
 
 impl Life {
     fn begin(vault: Vault, seed: u64) -> Life {
-        let terms = Terms { vault, weeks: 1, seed, market: Shape::Flat };
-        let mut run = Run::begin(&terms, WorldSettings::weeks(seed, Shape::Flat)).expect("a vault of ours");
+        let market = if vault == Vault::SafeHarvest { Shape::Wild } else { Shape::Flat };
+        let terms = Terms { vault, weeks: 1, seed, market };
+        let mut run = Run::begin(&terms, WorldSettings::weeks(seed, market)).expect("a vault of ours");
         run.rig.venue.keep_tape();
         Life { run }
     }
@@ -162,20 +163,27 @@ impl Life {
     }
 }
 
-fn parsed(said: &Said) -> serde_json::Value {
-    serde_json::from_str(&said.text).expect("both sides speak JSON")
+/// The engine's requests of some methods that the venue has received.
+fn sent<'a>(tape: &'a [Said], methods: &'a [&str]) -> impl Iterator<Item = &'a Said> {
+    let named = |said: &&Said| methods.iter().any(|method| said.text.contains(&format!("\"{method}\"")));
+    tape.iter().filter(|said| said.by_engine).filter(named)
 }
 
 /// Names of orders, replacements and executions the venue has received, in the order of their arrival.
 fn names_sent(tape: &[Said]) -> Vec<u64> {
-    let named = tape.iter().filter(|said| said.by_engine).map(parsed).filter(|text| {
-        matches!(text["method"].as_str(), Some("private/order" | "private/replace" | "private/execute_quote"))
-    });
-    named.map(|text| text["params"]["nonce"].as_u64().expect("a name")).collect()
+    let named = sent(tape, &["private/order", "private/replace", "private/execute_quote"]);
+    named.map(name).collect()
+}
+
+fn name(said: &Said) -> u64 {
+    let text: serde_json::Value = serde_json::from_str(&said.text).expect("the engine speaks JSON");
+    let nonce = &text["params"]["nonce"];
+    let name = nonce.as_u64().or_else(|| nonce.as_str().and_then(|digits| digits.parse().ok()));
+    name.unwrap_or_else(|| panic!("no name: {}", said.text))
 }
 
 fn requests(tape: &[Said], method: &str) -> usize {
-    tape.iter().filter(|said| said.by_engine && parsed(said)["method"] == method).count()
+    sent(tape, &[method]).count()
 }
 
 /// The first limit demanded after a moment, with the mark it was worked out from, and when.
@@ -337,8 +345,9 @@ fn dies_with_an_execution_taken(life: &mut Life, began: &Milestone) {
     life.run.rig.venue.stop_at("private/execute_quote", Fate::Delivered);
     life.until("an execution", |run| run.rig.venue.is_stopped());
     assert_eq!(life.option_trades().len(), before + 2, "both legs are booked");
+    let died = life.now();
     assert_eq!(life.restart(2), *began);
-    lot_price_follows_its_request(life);
+    lot_price_follows_its_request(life, died);
 }
 
 /// Journaled, signed, and never sent.
@@ -355,7 +364,7 @@ fn dies_with_an_execution_unsent(life: &mut Life, began: &Milestone) {
 }
 
 /// The limit of a lot is worked out from the opening of its own request.
-fn lot_price_follows_its_request(life: &mut Life) {
+fn lot_price_follows_its_request(life: &mut Life, died: Nanos) {
     let back = life.now();
     life.until("a demand", |run| {
         let demands = run.record().auctions.last().map_or(&[][..], |auction| &auction.demands);
@@ -363,7 +372,7 @@ fn lot_price_follows_its_request(life: &mut Life) {
     });
     let (at, limit, mark) = first_demand(life, back).expect("just seen");
     let opened_at = life.run.rig.venue.exchange.house_rfqs()[0].created_at;
-    assert!(opened_at >= back);
+    assert!(opened_at > died, "the dead engine's request is still open");
     let AuctionTerms::Rfq(terms) = life.run.rig.plan().params.auction else { panic!("a spread") };
     let due = -unit_limit(&terms, -price(mark), at.since(opened_at)).to_f64();
     assert!(close(limit.to_f64().expect("finite"), due, 0.005), "{limit} was asked, {due} was due");
@@ -421,4 +430,34 @@ fn a_buyer_without_a_journal_waits() {
 
 fn sign(buy: bool) -> Decimal {
     if buy { Decimal::ONE } else { Decimal::NEGATIVE_ONE }
+}
+
+/// Texts are lost, doubled and late, and the session is cut, for a whole auction: once that ends, nothing was sold twice
+/// and the week goes on.
+fn heals(vault: Vault, seed: u64) {
+    let mut life = Life::begin(vault, seed);
+    life.reach(Phase::OptionAuction);
+    life.run.rig.venue.mistreat(Some(seed));
+    for second in 0..240u64 {
+        if (second * 7 + seed).is_multiple_of(41) {
+            life.run.rig.venue.cut_private();
+        }
+        life.stride();
+        life.holds();
+    }
+    life.run.rig.venue.mistreat(None);
+    life.reach(Phase::AwaitSettlement);
+    life.holds();
+    assert_eq!((life.open_orders(), life.open_rfqs()), (0, 0));
+    assert_eq!(life.run.record().violations, Vec::<String>::new(), "{} {seed}", vault.name());
+}
+
+#[test]
+fn a_call_heals_what_is_lost_doubled_or_late() {
+    (1..3).for_each(|seed| heals(Vault::Harvest, seed));
+}
+
+#[test]
+fn a_spread_heals_what_is_lost_doubled_or_late() {
+    heals(Vault::SafeHarvest, 7);
 }

@@ -5,6 +5,7 @@ use crate::base::num::Ratio;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::actor::Turn;
 use crate::exchange::server::World;
+use crate::exchange::world::draws::Draws;
 use crate::exchange::world::path::Coin;
 use crate::exchange::world::{MarketWorld, WorldSettings};
 use crate::exchange::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SubaccountReport};
@@ -82,6 +83,7 @@ pub struct SimVenue {
     tape: Option<Vec<Said>>,
     trap: Option<(String, Fate)>,
     stopped: bool,
+    faults: Option<Draws>,
 }
 
 /// Places of the wires.
@@ -120,6 +122,7 @@ impl SimVenue {
             tape: None,
             trap: None,
             stopped: false,
+            faults: None,
         }
     }
 
@@ -205,7 +208,7 @@ impl SimVenue {
     /// Ends both of the engine's connections at the venue too, as the host of a dead process would: what was under way
     /// to the engine is lost, and a run stopped at a request goes on.
     pub fn hang_up(&mut self) {
-        self.cut_all();
+        self.wires.iter().for_each(Wire::cut);
         for conn in self.connections.iter_mut().filter_map(Option::take) {
             self.exchange.disconnect(conn, self.now, &mut self.outbox);
         }
@@ -221,6 +224,24 @@ impl SimVenue {
     /// True if the run has stopped at a request.
     pub fn is_stopped(&self) -> bool {
         self.stopped
+    }
+
+    /// From now on, texts of the venue on the private connection are now and then lost, doubled or late, as a seed has
+    /// it; `None` ends that.
+    pub fn mistreat(&mut self, seed: Option<u64>) {
+        self.faults = seed.map(|seed| Draws::new(seed, 77));
+    }
+
+    /// When the copies of a private text arrive: none, one or two moments.
+    fn fates(&mut self, due: Nanos) -> [Option<Nanos>; 2] {
+        let Some(draws) = &mut self.faults else { return [Some(due), None] };
+        let late = due.plus((draws.between(0.0, 0.3) * SEC as f64) as u64);
+        match draws.between(0.0, 100.0) {
+            ..4.0 => [None, None],
+            ..8.0 => [Some(due), Some(late)],
+            ..16.0 => [Some(late), None],
+            _ => [Some(due), None],
+        }
     }
 
     /// From now on every text of the private connection is remembered.
@@ -243,7 +264,8 @@ impl SimVenue {
     pub fn run_alone(&mut self, end: Nanos, pace: Pace) {
         while self.now < end {
             self.now = match pace {
-                Pace::Busy { .. } => self.next_moment(end, SEC),
+                // Nobody reads the wires: what waits there must not hold time up.
+                Pace::Busy { .. } => self.next_deadline().min(self.now.plus(SEC)).min(end).max(self.now.plus(1)),
                 Pace::Quiet { step_ns } => Nanos((self.now.0 / step_ns.max(SEC) + 1) * step_ns.max(SEC)).min(end),
             };
             self.clock.advance_to(self.now);
@@ -338,10 +360,14 @@ impl SimVenue {
         self.deliver();
     }
 
+    /// When something is due at the venue or in its world.
+    fn next_deadline(&self) -> Nanos {
+        self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due)
+    }
+
     fn next_moment(&self, end: Nanos, stretch_ns: u64) -> Nanos {
         let wires = self.wires.iter().filter_map(Wire::next_due).min().unwrap_or(Nanos::MAX);
-        let venue = self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due);
-        let soonest = wires.min(venue).min(self.now.plus(stretch_ns)).min(end);
+        let soonest = wires.min(self.next_deadline()).min(self.now.plus(stretch_ns)).min(end);
         soonest.max(self.now.plus(1))
     }
 
@@ -420,7 +446,9 @@ impl SimVenue {
                         if slot == 1 {
                             self.note(false, text.as_bytes());
                         }
-                        self.wires[[PUBLIC, PRIVATE][slot]].deliver(due, text.as_bytes());
+                        let fates = if slot == 1 { self.fates(due) } else { [Some(due), None] };
+                        let wire = &self.wires[[PUBLIC, PRIVATE][slot]];
+                        fates.into_iter().flatten().for_each(|due| wire.deliver(due, text.as_bytes()));
                     }
                 }
                 Out::Close { conn } => {

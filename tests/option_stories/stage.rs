@@ -589,9 +589,6 @@ impl Play {
         let verdict = Verdict::Accepted;
         let answer = Answer { nonce, request: Request::Execute, verdict, code: 0, order: None, cancelled: None };
         self.answer(answer, said);
-        for leg in deal.legs {
-            self.book_fill(nonce, leg, said);
-        }
         let row = RfqRow {
             subaccount: SUB,
             name: Nonce(0),
@@ -602,6 +599,9 @@ impl Play {
             filled: Ratio::ONE,
         };
         self.report(Report::Rfq(row), said);
+        for leg in deal.legs {
+            self.book_fill(nonce, leg, said);
+        }
         Ok(())
     }
 
