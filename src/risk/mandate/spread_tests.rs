@@ -96,7 +96,10 @@ fn bull_spread() -> Case {
 
 type Break = fn(&mut Case);
 
-fn run(table: &[(&str, fn() -> Case, Break, Result<(), Revert>)]) {
+/// Name, case to start from, what is changed in it, verdict.
+type Row = (&'static str, fn() -> Case, Break, Result<(), Revert>);
+
+fn run(table: &[Row]) {
     for (name, make, spoil, expected) in table {
         let mut case = make();
         spoil(&mut case);
