@@ -88,8 +88,8 @@ pub struct Rfq {
 pub struct Assets {
     /// Wrapped deposit asset.
     pub base: Address,
-    /// Option asset of the market.
-    pub option: Address,
+    /// Option or perp asset beside it.
+    pub derivative: Address,
     /// Decimals of the deposited token.
     pub token_decimals: u8,
 }
@@ -149,7 +149,7 @@ mod tests {
     #[test]
     fn token_amounts_scale_to_18_decimals() {
         let convert = |decimals, amount: u64| {
-            let assets = Assets { base: Address::ZERO, option: Address::ZERO, token_decimals: decimals };
+            let assets = Assets { base: Address::ZERO, derivative: Address::ZERO, token_decimals: decimals };
             assets.to_18_decimals(U256::from(amount))
         };
         assert_eq!(convert(18, 7), Ok(U256::from(7)));
@@ -157,7 +157,7 @@ mod tests {
         assert_eq!(convert(20, 799), Ok(U256::from(7)));
         assert_eq!(convert(0, 1), Ok(U256::from(10_u64.pow(18))));
         assert_eq!(convert(255, 1), Err(Revert::ArithmeticOverflow));
-        let all = Assets { base: Address::ZERO, option: Address::ZERO, token_decimals: 17 };
+        let all = Assets { base: Address::ZERO, derivative: Address::ZERO, token_decimals: 17 };
         assert_eq!(all.to_18_decimals(U256::MAX), Err(Revert::ArithmeticOverflow));
     }
 

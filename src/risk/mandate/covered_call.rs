@@ -72,7 +72,7 @@ impl CoveredCall {
         if trade.asset == self.assets.base {
             return self.collateral.check_trade(trade, state, feeds);
         }
-        if trade.asset != self.assets.option {
+        if trade.asset != self.assets.derivative {
             return Err(Revert::CctInvalidAsset);
         }
         if trade.is_bid {

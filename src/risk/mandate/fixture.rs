@@ -64,7 +64,7 @@ impl Feeds for Quotes {
 }
 
 pub fn assets() -> Assets {
-    Assets { base: BASE, option: OPTION, token_decimals: 18 }
+    Assets { base: BASE, derivative: OPTION, token_decimals: 18 }
 }
 
 pub fn life() -> SignatureLife {

@@ -4,6 +4,7 @@
 //! the contracts; where a contract reverts, the function returns the [`Revert`](revert::Revert) of the same name.
 
 pub mod action;
+pub mod basis;
 pub mod black76;
 pub mod collateral;
 pub mod covered_call;

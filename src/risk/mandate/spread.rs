@@ -137,7 +137,7 @@ impl Spread {
         let forward = feeds.forward(terms.expiry_s)?;
         let one = marked(first, &terms, now_s, vol, forward)?;
         let other = marked(second, &self.terms(second, now_s)?, now_s, vol, forward)?;
-        if first.asset != second.asset || first.asset != self.assets.option || one.expiry_s != other.expiry_s {
+        if first.asset != second.asset || first.asset != self.assets.derivative || one.expiry_s != other.expiry_s {
             return Err(Revert::PptInvalidMakerTradeDetails);
         }
         Ok(if one.strike > other.strike { (other, one) } else { (one, other) })
