@@ -171,6 +171,8 @@ pub struct Run {
     pub rig: Rig,
     recorder: Recorder,
     end: Nanos,
+    /// Deaths of the engine after which it has found its phase again.
+    settled_deaths: u32,
 }
 
 impl Run {
@@ -181,7 +183,7 @@ impl Run {
     pub fn begin(terms: &Terms, world: WorldSettings) -> Result<Run, String> {
         let rig = Rig::open(terms, world, terms.start())?;
         let end = terms.end(&rig.plan().params.week);
-        Ok(Run { recorder: Recorder::new(terms, &rig), rig, end })
+        Ok(Run { recorder: Recorder::new(terms, &rig), rig, end, settled_deaths: 0 })
     }
 
     /// True until the last week is over.
@@ -201,9 +203,14 @@ impl Run {
 
     /// One stretch of time, at the pace of the vault's phase.
     pub fn stride(&mut self, watch: &mut dyn FnMut(&Stage)) {
-        let (stop, pace) = next_stretch(self.rig.venue.now(), self.recorder.phase(), &self.rig.plan().params.week);
+        // An engine that has just been started finds its place in small steps, whatever the dead one was waiting for.
+        let phase = if self.settled_deaths == self.rig.deaths() { self.recorder.phase() } else { Phase::Boot };
+        let (stop, pace) = next_stretch(self.rig.venue.now(), phase, &self.rig.plan().params.week);
         let mut heard: Vec<Notice> = Vec::new();
         self.rig.run(stop.min(self.end), pace, &mut |notice| heard.push(*notice));
+        if heard.iter().any(|notice| matches!(notice, Notice::Phase { .. })) {
+            self.settled_deaths = self.rig.deaths();
+        }
         for notice in &heard {
             self.recorder.hear(&self.rig, notice, watch);
         }
