@@ -1,16 +1,14 @@
 //! The embedded exchange, its crowd and the engine in one thread on virtual time, joined by the same bytes as over
 //! sockets. The same seed gives the same run, message by message.
 
-use crate::base::num::Ratio;
+mod feeds;
+
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::actor::Turn;
 use crate::exchange::server::World;
 use crate::exchange::world::draws::Draws;
-use crate::exchange::world::path::Coin;
 use crate::exchange::world::{MarketWorld, WorldSettings};
 use crate::exchange::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SubaccountReport};
-use crate::msg::{Command, PastRatio, RatioRound};
-use crate::ops::control::read_borrow_rate;
 use crate::sim::ports::{SimClock, Wire};
 use crate::topology::ControlEnds;
 use alloy_primitives::Keccak256;
@@ -389,51 +387,6 @@ impl SimVenue {
         }
     }
 
-    fn publish_external(&mut self) {
-        let prices = self.world.prices();
-        if prices.step == self.external_step {
-            return;
-        }
-        self.external_step = prices.step;
-        for coin in Coin::ALL {
-            self.update_id += 1;
-            let bid = prices.external[coin.index()].round_dp(2);
-            let ask = bid + Decimal::new(1, 2);
-            let symbol = ["ETHUSDC", "BTCUSDC"][coin.index()];
-            let text = format!(
-                r#"{{"u":{},"s":"{symbol}","b":"{bid}","B":"5.00000000","a":"{ask}","A":"5.00000000"}}"#,
-                self.update_id
-            );
-            self.wires[EXTERNAL].deliver(self.now.plus(LATENCY_NS), text.as_bytes());
-        }
-    }
-
-    /// What the control plane would read: the borrow rate and the ratio feeds.
-    fn publish_ratios(&mut self, control: &mut ControlEnds) {
-        if self.now < self.ratios_due {
-            return;
-        }
-        self.ratios_due = self.now.plus(RATIO_NS);
-        let currency = self.call("public/get_currency", &serde_json::json!({ "currency": "USDC" }));
-        let result = currency.and_then(|body| serde_json::from_str::<serde_json::Value>(&body).ok());
-        if let Some(apr) = result.and_then(|body| read_borrow_rate(&body["result"].to_string()).ok()) {
-            let _ = control.commands.send(Command::BorrowRate { apr, read_at: self.now });
-        }
-        let prices = self.world.prices();
-        for (feed, source) in (0u8..).zip(&self.ratio_feeds) {
-            let Some(ratio) = prices.ratio.get(usize::from(*source)).and_then(observed) else { continue };
-            let past = self.look_back_ns.and_then(|by_ns| self.past_ratio(*source, by_ns));
-            // A full lane only delays the round by a second.
-            let _ = control.ratios.send(RatioRound { feed, ratio, updated_at: self.now, read_at: self.now, past });
-        }
-    }
-
-    fn past_ratio(&self, source: u8, by_ns: u64) -> Option<PastRatio> {
-        let at = Nanos(self.now.0.saturating_sub(by_ns));
-        let ratio = observed(&self.world.ratio_at(source, at))?;
-        Some(PastRatio { ratio, updated_at: at, at })
-    }
-
     /// Texts of the exchange to the engine.
     fn deliver(&mut self) {
         let due = self.now.plus(LATENCY_NS);
@@ -498,8 +451,4 @@ impl SimVenue {
             self.wires[EXTERNAL].give_back(text);
         }
     }
-}
-
-fn observed(ratio: &Decimal) -> Option<Ratio> {
-    Ratio::observed(ratio.to_string().as_bytes()).ok()
 }

@@ -190,7 +190,7 @@ impl Recorder {
         let books = Books::of(&report, self.collateral);
         let again = self.phase == milestone.phase;
         match milestone.phase {
-            Phase::OptionAuction => self.begin_week(rig, milestone, &books, again),
+            Phase::OptionAuction => self.begin_week(rig, milestone, &books),
             Phase::SpotAuction if !again => self.settle_week(rig, at, milestone, &books),
             Phase::CollateralOnly if !again => self.end_week(rig, at, &books),
             _ => {}
@@ -224,9 +224,11 @@ impl Recorder {
         }
     }
 
-    fn begin_week(&mut self, rig: &Rig, milestone: &Milestone, books: &Books, again: bool) {
+    fn begin_week(&mut self, rig: &Rig, milestone: &Milestone, books: &Books) {
         let number = (milestone.expiry_s.saturating_sub(FIRST_EXPIRY_S) / WEEK_S) as u32;
-        if !again {
+        // A restart, or another choice of strikes, goes on with the week it finds.
+        let begun = self.week.take().filter(|week| week.expiry_s == milestone.expiry_s);
+        if begun.is_none() {
             self.books = books.clone();
             self.premium_at_mark = Decimal::ZERO;
         }
@@ -234,7 +236,7 @@ impl Recorder {
         if self.record.weeks.last().is_some_and(|last| last.week == number && last.units.is_zero()) {
             self.record.weeks.pop();
         }
-        let mut week = self.week.take().filter(|week| again && week.expiry_s == milestone.expiry_s).unwrap_or_default();
+        let mut week = begun.unwrap_or_default();
         week.week = number;
         week.expiry_s = milestone.expiry_s;
         week.strikes = milestone.strikes.iter().filter(|strike| strike.is_positive()).map(|s| price(*s)).collect();
