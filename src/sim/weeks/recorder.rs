@@ -10,6 +10,7 @@ use crate::base::time::{Nanos, SEC};
 use crate::exchange::SubaccountReport;
 use crate::market::instrument::{Instrument, Kind};
 use crate::msg::{Demand, Fill, Milestone, Mode, Phase};
+use crate::risk::option_checks::OPTION_CHECKS;
 use crate::sim::record::{Auction, Concern, DemandPoint, FillPoint, PricePoint, Record, Stage, ValuePoint, Week};
 use alloy_primitives::keccak256;
 use rust_decimal::Decimal;
@@ -140,7 +141,8 @@ impl Recorder {
             Notice::Mode { mode: Mode::Halted, .. } => {
                 self.violation(rig.venue.now(), "the vault halted".to_owned());
             }
-            Notice::Mode { .. } | Notice::Hedged { .. } | Notice::Sample { .. } => {}
+            Notice::Sample { stats, .. } => self.note_refused(&stats.refused),
+            Notice::Mode { .. } | Notice::Hedged { .. } => {}
         }
     }
 
@@ -165,6 +167,11 @@ impl Recorder {
                 self.violation(now, wrong);
             }
         }
+    }
+
+    fn note_refused(&mut self, counts: &[u64]) {
+        let rows = OPTION_CHECKS.iter().zip(counts).filter(|(_, count)| **count > 0);
+        self.record.refused = rows.map(|(check, count)| (check.name, *count)).collect();
     }
 
     fn violation(&mut self, at: Nanos, what: String) {

@@ -104,9 +104,17 @@ pub struct State {
 }
 
 impl State {
-    /// Takes up what happened since the last look: refusals of wishes, and of executions by the venue.
-    pub(super) fn notice(&mut self, view: &OptionView<'_>, refusal_pause_ns: u64, maker_pause_ns: u64, at: Nanos) {
-        if view.account.intent_refused != self.refused_seen {
+    /// Takes up what happened since the last look: refusals of wishes, and of executions by the venue. True if a wish
+    /// was refused.
+    pub(super) fn notice(
+        &mut self,
+        view: &OptionView<'_>,
+        refusal_pause_ns: u64,
+        maker_pause_ns: u64,
+        at: Nanos,
+    ) -> bool {
+        let wish_refused = view.account.intent_refused != self.refused_seen;
+        if wish_refused {
             self.refused_seen = view.account.intent_refused;
             self.quiet_until = at.plus(refusal_pause_ns);
             if let Some(maker) = self.lot.dealt_with.take() {
@@ -123,6 +131,7 @@ impl State {
             }
         }
         self.refusals_seen = Some(refusals);
+        wish_refused
     }
 
     /// True after a refusal, for a while.

@@ -317,6 +317,7 @@ fn options_that_turn_up_late_wait_for_their_expiry() {
 fn a_refusal_pauses_wishes_but_not_cancels() {
     let mut scene = Scene::auctioning(Product::CoveredCall, 3000);
     scene.account.intent_refused = 7;
+    assert_eq!(scene.wish(), concern(Concern::Refused), "said once");
     assert_eq!(scene.wish(), None);
     scene.pass(1);
     let act = scene.wish();
