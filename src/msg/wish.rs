@@ -257,7 +257,7 @@ pub enum Concern {
     MarksDeviate,
     /// No accrued yield is known that would buy anything.
     NoBudget,
-    /// A check before the signer refused what the auction wanted; the counters by check say which.
+    /// Checks before the signer keep refusing what the auction wants; the counters by check say which.
     Refused,
 }
 

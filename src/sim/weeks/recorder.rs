@@ -196,6 +196,9 @@ impl Recorder {
         let report = rig.venue.report(rig.subaccount()).unwrap_or_default();
         let books = Books::of(&report, self.collateral);
         let again = self.phase == milestone.phase;
+        if milestone.phase == Phase::SpotAuction {
+            self.checks.begin_spot(milestone);
+        }
         match milestone.phase {
             Phase::OptionAuction => self.begin_week(rig, milestone, &books),
             Phase::SpotAuction if !again => self.settle_week(rig, at, milestone, &books),
