@@ -147,7 +147,8 @@ impl Checks {
         let away = Price::from_raw((fill.price - fill.mark).raw() * fill.side.sign()).to_f64() / fill.mark.to_f64();
         let spread = terms.init_spread.to_f64() + terms.spread_per_s.to_f64() * elapsed_s;
         let most = spread.min(terms.max_spread.to_f64()) + 0.002;
-        let words = || format!("collateral was traded {:.1} bp beyond its mark after {elapsed_s:.0} s", away * 10_000.0);
+        let words =
+            || format!("collateral was traded {:.1} bp beyond its mark after {elapsed_s:.0} s", away * 10_000.0);
         (away > most).then(words)
     }
 
