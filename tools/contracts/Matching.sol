@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+pragma solidity 0.8.27;
+
+import {Action, TradeData, IActionHash, IContractSignature} from "./Action.sol";
+
+/// Verifies signed actions as the exchange's settlement does, consumes their nonces, and records what was filled.
+/// It moves no assets: Keel's tests ask it only whether a signature would have settled.
+contract Matching is IActionHash {
+    bytes32 private constant DOMAIN_TYPEHASH =
+        keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
+    bytes32 public constant ACTION_TYPEHASH = keccak256(
+        "Action(uint256 subaccountId,uint256 nonce,address module,bytes data,uint256 expiry,address owner,address signer)"
+    );
+    bytes4 private constant ERC1271_MAGIC = 0x1626ba7e;
+    uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
+
+    error OV_ActionExpired();
+    error OV_InvalidActionOwner();
+    error OV_InvalidSignature();
+    error OV_SignerNotOwnerOrSessionKeyExpired();
+    error OV_NeedDeregister();
+    error M_OnlyTradeExecutor();
+    error M_OnlyAllowedModule();
+    error M_ArrayLengthMismatch();
+    error M_MismatchedModule();
+    error BM_NonceAlreadyUsed();
+    error TM_InvalidNonce();
+    error TM_FillLimitCrossed();
+    error OnlyAdmin();
+
+    event Settled(bytes32 indexed digest, uint256 amount);
+    event SessionKeyRegistered(address owner, address sessionKey, uint256 expiry);
+
+    address public admin;
+    /// Orders are signed for this module; every other allowed module's nonces are used once.
+    address public tradeModule;
+    mapping(address => bool) public tradeExecutors;
+    mapping(address => bool) public allowedModules;
+    mapping(uint256 => address) public subAccountToOwner;
+    mapping(address => mapping(address => uint256)) public sessionKeys;
+    mapping(address => mapping(uint256 => bool)) public usedNonces;
+    mapping(address => mapping(uint256 => bytes32)) public seenNonces;
+    mapping(address => mapping(uint256 => uint256)) public filled;
+
+    modifier onlyAdmin() {
+        if (msg.sender != admin) revert OnlyAdmin();
+        _;
+    }
+
+    /// A function rather than a constructor, so that the code can be put at a fixed address.
+    function initialize(address administrator, address orders) external {
+        if (admin != address(0)) revert OnlyAdmin();
+        admin = administrator;
+        tradeModule = orders;
+        allowedModules[orders] = true;
+    }
+
+    function setTradeExecutor(address executor, bool allowed) external onlyAdmin {
+        tradeExecutors[executor] = allowed;
+    }
+
+    function setAllowedModule(address module, bool allowed) external onlyAdmin {
+        allowedModules[module] = allowed;
+    }
+
+    function setSubAccountOwner(uint256 subaccountId, address owner) external onlyAdmin {
+        subAccountToOwner[subaccountId] = owner;
+    }
+
+    function registerSessionKey(address sessionKey, uint256 expiry) external {
+        if (expiry <= sessionKeys[sessionKey][msg.sender]) revert OV_NeedDeregister();
+        sessionKeys[sessionKey][msg.sender] = expiry;
+        emit SessionKeyRegistered(msg.sender, sessionKey, expiry);
+    }
+
+    function domainSeparator() public view returns (bytes32) {
+        return keccak256(
+            abi.encode(DOMAIN_TYPEHASH, keccak256("Matching"), keccak256("1.0"), block.chainid, address(this))
+        );
+    }
+
+    function getActionHash(Action memory action) public pure returns (bytes32) {
+        return keccak256(
+            abi.encode(
+                ACTION_TYPEHASH,
+                action.subaccountId,
+                action.nonce,
+                action.module,
+                keccak256(action.data),
+                action.expiry,
+                action.owner,
+                action.signer
+            )
+        );
+    }
+
+    /// Settles all or nothing. `fills` is `abi.encode(uint256[])`: the amount filled of each action, 18 decimals.
+    function verifyAndMatch(Action[] memory actions, bytes[] memory signatures, bytes memory fills) external {
+        if (!tradeExecutors[msg.sender]) revert M_OnlyTradeExecutor();
+        uint256[] memory amounts = abi.decode(fills, (uint256[]));
+        if (signatures.length != actions.length || amounts.length != actions.length) revert M_ArrayLengthMismatch();
+        for (uint256 i = 0; i < actions.length; i++) {
+            if (!allowedModules[actions[i].module]) revert M_OnlyAllowedModule();
+            if (actions[i].module != actions[0].module) revert M_MismatchedModule();
+            bytes32 digest = _verify(actions[i], signatures[i]);
+            _consume(actions[i], amounts[i]);
+            emit Settled(digest, amounts[i]);
+        }
+    }
+
+    function _verify(Action memory action, bytes memory signature) private view returns (bytes32 digest) {
+        if (block.timestamp > action.expiry) revert OV_ActionExpired();
+        address owner = subAccountToOwner[action.subaccountId];
+        if (owner != address(0) && owner != action.owner) revert OV_InvalidActionOwner();
+        if (action.signer != action.owner && sessionKeys[action.signer][action.owner] < block.timestamp) {
+            revert OV_SignerNotOwnerOrSessionKeyExpired();
+        }
+        digest = keccak256(abi.encodePacked(hex"1901", domainSeparator(), getActionHash(action)));
+        if (!_signed(action.signer, digest, signature)) revert OV_InvalidSignature();
+    }
+
+    function _signed(address signer, bytes32 digest, bytes memory signature) private view returns (bool) {
+        if (signer.code.length > 0) {
+            (bool done, bytes memory answer) =
+                signer.staticcall(abi.encodeCall(IContractSignature.isValidSignature, (digest, signature)));
+            return done && answer.length >= 32 && abi.decode(answer, (bytes32)) == bytes32(ERC1271_MAGIC);
+        }
+        if (signature.length != 65) return false;
+        bytes32 r;
+        bytes32 s;
+        uint8 v;
+        assembly {
+            r := mload(add(signature, 0x20))
+            s := mload(add(signature, 0x40))
+            v := byte(0, mload(add(signature, 0x60)))
+        }
+        address recovered = ecrecover(digest, v, r, s);
+        return uint256(s) <= HALF_ORDER && recovered != address(0) && recovered == signer;
+    }
+
+    function _consume(Action memory action, uint256 amount) private {
+        if (action.module != tradeModule) {
+            if (usedNonces[action.owner][action.nonce]) revert BM_NonceAlreadyUsed();
+            usedNonces[action.owner][action.nonce] = true;
+            return;
+        }
+        bytes32 data = keccak256(action.data);
+        bytes32 seen = seenNonces[action.owner][action.nonce];
+        if (seen != bytes32(0) && seen != data) revert TM_InvalidNonce();
+        seenNonces[action.owner][action.nonce] = data;
+        uint256 total = filled[action.owner][action.nonce] + amount;
+        if (total > uint256(abi.decode(action.data, (TradeData)).desiredAmount)) revert TM_FillLimitCrossed();
+        filled[action.owner][action.nonce] = total;
+    }
+}
