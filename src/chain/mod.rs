@@ -1,5 +1,10 @@
 //! What is read from Ethereum, and the vaults of v2 that sign by contract; off the pipeline.
 
 pub mod abi;
+pub mod call;
+pub mod lane;
+pub mod node;
+pub mod presign;
 pub mod ratio;
 pub mod refusal;
+pub mod signer;

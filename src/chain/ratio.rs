@@ -6,7 +6,7 @@ use crate::msg::{PastRatio, RatioRound};
 use alloy::network::TransactionBuilder;
 use alloy::primitives::aliases::U80;
 use alloy::primitives::{Address, I256, U256};
-use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::TransactionRequest;
 use alloy::sol;
 use alloy::sol_types::SolCall;
@@ -72,10 +72,7 @@ pub struct RatioSource {
 impl RatioSource {
     /// Reads feed number `feed` from `aggregator` through the node at `rpc_url`.
     pub fn new(rpc_url: &str, aggregator: [u8; 20], decimals: u8, feed: u8) -> Result<RatioSource, RatioError> {
-        // The provider's HTTP client asks for a TLS provider of the process; who comes second finds it done.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let url = rpc_url.parse().map_err(|why| RatioError::Url(format!("{rpc_url}: {why}")))?;
-        let provider = ProviderBuilder::new().connect_http(url).erased();
+        let provider = super::node::over_http(rpc_url).map_err(RatioError::Url)?;
         Ok(RatioSource { provider, aggregator: Address::from(aggregator), decimals, feed })
     }
 

@@ -1,0 +1,217 @@
+//! An Ethereum node, asked over HTTP: what a vault's signer needs of it and nothing else.
+
+use super::lane::{Fees, Head, Inclusion, SendFault};
+use super::refusal::Refusal;
+use crate::engine::ports::Key;
+use alloy::consensus::{SignableTransaction, TxEip1559};
+use alloy::eips::BlockNumberOrTag;
+use alloy::eips::eip2718::Encodable2718;
+use alloy::network::TransactionBuilder;
+use alloy::primitives::{Address, B256, Bytes, Signature, TxKind, U256};
+use alloy::providers::{DynProvider, Provider, ProviderBuilder};
+use alloy::rpc::types::TransactionRequest;
+use alloy::sol_types::SolCall;
+use alloy::transports::{RpcError, TransportErrorKind};
+use std::fmt;
+
+/// What came of a call that wanted an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallError {
+    /// The contract reverted.
+    Reverted(Refusal),
+    /// The node did not answer, or not in the form promised.
+    Node(String),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CallError::Reverted(refusal) => write!(f, "reverted: {refusal}"),
+            CallError::Node(why) => write!(f, "node: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+/// A transaction, signed.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// Its hash.
+    pub hash: B256,
+    /// Its wire form.
+    pub raw: Bytes,
+}
+
+/// A client of the node at `rpc_url`; nothing is sent yet. The error names the address.
+pub fn over_http(rpc_url: &str) -> Result<DynProvider, String> {
+    // The provider's HTTP client asks for a TLS provider of the process; who comes second finds it done.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let url = rpc_url.parse().map_err(|why| format!("{rpc_url}: {why}"))?;
+    Ok(ProviderBuilder::new().connect_http(url).erased())
+}
+
+/// One node and the chain behind it.
+#[derive(Clone)]
+pub struct Node {
+    provider: DynProvider,
+    chain_id: u64,
+}
+
+impl Node {
+    /// Connects, and refuses a node of another chain than `chain_id`.
+    pub async fn connect(rpc_url: &str, chain_id: u64) -> Result<Node, CallError> {
+        let provider = over_http(rpc_url).map_err(CallError::Node)?;
+        let found = provider.get_chain_id().await.map_err(node)?;
+        if found != chain_id {
+            return Err(CallError::Node(format!("{rpc_url} serves chain {found}, configured is {chain_id}")));
+        }
+        Ok(Node { provider, chain_id })
+    }
+
+    /// The newest block.
+    pub async fn head(&self) -> Result<(Head, B256), CallError> {
+        let block = self.provider.get_block_by_number(BlockNumberOrTag::Latest).await.map_err(node)?;
+        let header = block.ok_or_else(|| CallError::Node("no latest block".to_owned()))?.header;
+        let base_fee_wei = u128::from(header.base_fee_per_gas.unwrap_or_default());
+        Ok((Head { number: header.number, time_s: header.timestamp, base_fee_wei }, header.hash))
+    }
+
+    /// A view call at the newest block.
+    pub async fn view<C: SolCall>(&self, to: Address, call: C) -> Result<C::Return, CallError> {
+        self.ask(to, call, BlockNumberOrTag::Latest).await
+    }
+
+    /// A view call at the block of this height.
+    pub async fn view_at<C: SolCall>(&self, to: Address, call: C, block: u64) -> Result<C::Return, CallError> {
+        self.ask(to, call, BlockNumberOrTag::Number(block)).await
+    }
+
+    async fn ask<C: SolCall>(&self, to: Address, call: C, block: BlockNumberOrTag) -> Result<C::Return, CallError> {
+        let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
+        let bytes = self.provider.call(request).block(block.into()).await.map_err(reverted)?;
+        C::abi_decode_returns(&bytes).map_err(|why| CallError::Node(format!("{}: {why}", C::SIGNATURE)))
+    }
+
+    /// Executes calldata without a transaction, as `from`, with the gas a transaction would have.
+    pub async fn shadow(&self, from: Address, to: Address, data: Bytes, gas: u64) -> Result<(), CallError> {
+        let request = TransactionRequest::default().with_from(from).with_to(to).with_input(data).with_gas_limit(gas);
+        self.provider.call(request).await.map(|_| ()).map_err(reverted)
+    }
+
+    /// Transactions of `account` in blocks, and with those waiting.
+    pub async fn counts(&self, account: Address) -> Result<(u64, u64), CallError> {
+        let mined = self.provider.get_transaction_count(account).await.map_err(node)?;
+        let pending = self.provider.get_transaction_count(account).pending().await.map_err(node)?;
+        Ok((mined, pending))
+    }
+
+    /// Balance of `account`, wei.
+    pub async fn balance(&self, account: Address) -> Result<U256, CallError> {
+        self.provider.get_balance(account).await.map_err(node)
+    }
+
+    /// The first of these transactions that is in a block.
+    pub async fn receipt(&self, hashes: &[B256]) -> Result<Option<(B256, Inclusion)>, CallError> {
+        for hash in hashes {
+            let Some(receipt) = self.provider.get_transaction_receipt(*hash).await.map_err(node)? else { continue };
+            if let (Some(block), Some(block_hash)) = (receipt.block_number, receipt.block_hash) {
+                return Ok(Some((*hash, Inclusion { block, block_hash, succeeded: receipt.status() })));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Signs a transaction of type 2 for this chain.
+    pub fn seal(&self, key: &mut dyn Key, draft: &Draft) -> Result<Sealed, CallError> {
+        let transaction = TxEip1559 {
+            chain_id: self.chain_id,
+            nonce: draft.nonce,
+            gas_limit: draft.gas_limit,
+            max_fee_per_gas: draft.fees.max_wei,
+            max_priority_fee_per_gas: draft.fees.tip_wei,
+            to: TxKind::Call(draft.to),
+            input: draft.data.clone(),
+            ..TxEip1559::default()
+        };
+        let signature = key.sign(&transaction.signature_hash().0);
+        let signature = Signature::from_raw_array(&signature).map_err(|why| CallError::Node(format!("key: {why}")))?;
+        let signed = transaction.into_signed(signature);
+        Ok(Sealed { hash: *signed.hash(), raw: signed.encoded_2718().into() })
+    }
+
+    /// Offers a transaction.
+    pub async fn offer(&self, sealed: &Sealed) -> Option<SendFault> {
+        let outcome = self.provider.send_raw_transaction(&sealed.raw).await;
+        outcome.err().map(|why| send_fault(&why.to_string()))
+    }
+}
+
+/// A transaction before it is signed.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Nonce of the account.
+    pub nonce: u64,
+    /// Receiver.
+    pub to: Address,
+    /// Calldata.
+    pub data: Bytes,
+    /// Gas it may use.
+    pub gas_limit: u64,
+    /// Price of gas.
+    pub fees: Fees,
+}
+
+fn node(why: RpcError<TransportErrorKind>) -> CallError {
+    CallError::Node(why.to_string())
+}
+
+/// A failed call is a revert when the node hands out revert data or says so.
+fn reverted(why: RpcError<TransportErrorKind>) -> CallError {
+    let Some(payload) = why.as_error_resp() else { return node(why) };
+    match payload.as_revert_data() {
+        Some(data) => CallError::Reverted(Refusal::decode(&data)),
+        None if payload.message.contains("revert") => CallError::Reverted(Refusal::Bare),
+        None => node(why),
+    }
+}
+
+/// Nodes differ in their words; these are geth's, reth's and anvil's.
+fn send_fault(text: &str) -> SendFault {
+    let lower = text.to_lowercase();
+    let says = |part: &str| lower.contains(part);
+    if says("already known") || says("already imported") {
+        SendFault::Known
+    } else if says("nonce too low") || says("nonce is too low") {
+        SendFault::NonceLow
+    } else if says("underpriced") || says("less than block base fee") {
+        SendFault::Underpriced
+    } else if says("insufficient funds") {
+        SendFault::Funds
+    } else {
+        SendFault::Other(text.chars().take(200).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read_from_the_words_nodes_use() {
+        let table = [
+            ("error code -32000: already known", SendFault::Known),
+            ("error code -32003: transaction already imported", SendFault::Known),
+            ("nonce too low: next nonce 7, tx nonce 6", SendFault::NonceLow),
+            ("Nonce is too low", SendFault::NonceLow),
+            ("replacement transaction underpriced", SendFault::Underpriced),
+            ("max fee per gas less than block base fee: address 0x1", SendFault::Underpriced),
+            ("insufficient funds for gas * price + value", SendFault::Funds),
+            ("Insufficient funds for gas * price + value", SendFault::Funds),
+            ("connection refused", SendFault::Other("connection refused".to_owned())),
+        ];
+        for (text, fault) in table {
+            assert_eq!(send_fault(text), fault, "{text}");
+        }
+    }
+}

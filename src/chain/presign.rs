@@ -1,0 +1,470 @@
+//! Signing by contract before trading (mode B): the life of a vault's one signature, as a fold.
+//!
+//! A vault's contract answers for one action hash at a time, and every new signature kills the one before at once. So no
+//! signature is asked for or revoked while a fill, deposit or withdrawal signed earlier is unsettled; none while an order
+//! still stands on the last one; and after a restart the live one is adopted or revoked before anything else.
+
+pub mod words;
+
+use super::abi::VaultSigner;
+use super::lane::{Call, Fate, Head, Inclusion, Lane, Limits, Seen, Step, TxId};
+use super::refusal::Refusal;
+use alloy::primitives::{Address, B256, Bytes};
+use alloy::sol_types::SolCall;
+use words::{Action, Alarm, Event, Facts, Halt, Held, Request, Shadow, Terms, Ticket, Why, Word};
+
+#[derive(Clone, Debug)]
+enum Stage {
+    /// Until the journal, the lane and the contract have spoken.
+    Recovering,
+    /// No signature of ours is live.
+    Clear,
+    /// The shadow call is out.
+    Checking(Request),
+    /// The transaction is out.
+    Signing(Signing),
+    /// The transaction reverted; the shadow call is to say why.
+    Explaining(Request),
+    /// The contract answers for it.
+    Live(Live),
+    /// The revocation is out, or waits for settlement while no transaction is named.
+    Revoking {
+        digest: B256,
+        tx: Option<TxId>,
+    },
+    Halted,
+}
+
+/// A wish whose transaction is on its way, for the first time or again after a reorg.
+#[derive(Clone, Debug)]
+struct Signing {
+    request: Request,
+    tx: TxId,
+    withdrawn: bool,
+    released_at: Option<u64>,
+}
+
+/// A signature that is in a block.
+#[derive(Clone, Debug)]
+struct Live {
+    held: Held,
+    tx: Option<(TxId, Request)>,
+    /// Height from which the contract must answer for it.
+    since: u64,
+    told: Told,
+    released_at: Option<u64>,
+    revoke: bool,
+}
+
+/// What the engine believes of a signature in a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Signed,
+    Suspended,
+}
+
+impl Live {
+    /// A signature no order stands on.
+    fn released(held: Held, block: u64) -> Live {
+        Live { held, tx: None, since: block, told: Told::Signed, released_at: Some(block), revoke: false }
+    }
+}
+
+/// One vault's signature and the account that asks for it.
+#[derive(Debug)]
+pub struct Presign {
+    terms: Terms,
+    lane: Lane,
+    stage: Stage,
+    /// A released signature which the wish in hand will replace.
+    spent: Option<Held>,
+    /// Still marked as signed on chain, but past its expiry.
+    expired: Option<B256>,
+    recovered: Option<Option<Held>>,
+    unsettled: Option<u32>,
+    facts: Option<Facts>,
+    block: u64,
+    next_tx: u64,
+}
+
+impl Presign {
+    /// For the key `own` on the vault of `terms`.
+    pub fn new(own: Address, terms: Terms, limits: Limits) -> Presign {
+        Presign {
+            terms,
+            lane: Lane::new(own, limits),
+            stage: Stage::Recovering,
+            spent: None,
+            expired: None,
+            recovered: None,
+            unsettled: None,
+            facts: None,
+            block: 0,
+            next_tx: 0,
+        }
+    }
+
+    /// The digest the contract answers for, and until when, Unix seconds; none while there is doubt.
+    pub fn live(&self) -> Option<(B256, u64)> {
+        match &self.stage {
+            Stage::Live(Live { held, told: Told::Signed, .. }) => Some((held.digest, held.expiry_s)),
+            _ => None,
+        }
+    }
+
+    /// Folds one event.
+    pub fn on(&mut self, event: Event, out: &mut Vec<Action>) {
+        match event {
+            Event::Sign(request) => self.on_sign(request, out),
+            Event::Release(ticket) => self.on_release(ticket),
+            Event::Revoke(ticket) => self.on_revoke(ticket, out),
+            Event::Unsettled(count) => self.on_unsettled(count, out),
+            Event::Recovered(held) => {
+                self.recovered.get_or_insert(held);
+            }
+            Event::Shadow(ticket, shadow) => self.on_shadow(ticket, shadow, out),
+            Event::Facts(facts) => self.on_facts(facts, out),
+            Event::Node(seen) => self.on_node(&seen, out),
+        }
+        self.advance(out);
+    }
+
+    fn on_sign(&mut self, request: Request, out: &mut Vec<Action>) {
+        if let Some(why) = self.obstacle(&request) {
+            out.push(Action::Say(Word::Refused(request.ticket, why)));
+            return;
+        }
+        if let Stage::Live(live) = &self.stage {
+            self.spent = Some(live.held);
+        }
+        out.push(Action::AskShadow(request.ticket, request.calldata.clone()));
+        self.stage = Stage::Checking(request);
+    }
+
+    /// What stands against a signature now.
+    fn obstacle(&self, request: &Request) -> Option<Why> {
+        match &self.stage {
+            Stage::Halted => return Some(Why::Halted),
+            Stage::Recovering => return Some(Why::Recovering),
+            Stage::Clear | Stage::Live(Live { released_at: Some(_), revoke: false, .. }) => {}
+            _ => return Some(Why::Busy),
+        }
+        if self.unsettled != Some(0) {
+            return Some(Why::Unsettled(self.unsettled));
+        }
+        if !self.lane.quiet() {
+            return Some(Why::Busy);
+        }
+        let Some(facts) = self.facts else { return Some(Why::Busy) };
+        if !facts.listed {
+            return Some(Why::NotListed);
+        }
+        if facts.disabled {
+            return Some(Why::Disabled);
+        }
+        if facts.blocked {
+            return Some(Why::Blocked);
+        }
+        self.late(request.expiry_s).then_some(Why::Late)
+    }
+
+    fn late(&self, expiry_s: u64) -> bool {
+        self.head().is_none_or(|head| expiry_s < head.time_s.saturating_add(self.terms.life_s_min))
+    }
+
+    fn head(&self) -> Option<Head> {
+        self.lane.head()
+    }
+
+    fn on_release(&mut self, ticket: Ticket) {
+        let block = self.block;
+        match &mut self.stage {
+            Stage::Live(live) if live.held.ticket == ticket => {
+                live.released_at.get_or_insert(block);
+            }
+            Stage::Signing(signing) if signing.request.ticket == ticket => {
+                signing.released_at.get_or_insert(block);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_revoke(&mut self, ticket: Ticket, out: &mut Vec<Action>) {
+        match &mut self.stage {
+            Stage::Checking(request) if request.ticket == ticket => self.fall_back(ticket, Why::Withdrawn, out),
+            Stage::Signing(signing) if signing.request.ticket == ticket && !signing.withdrawn => {
+                signing.withdrawn = true;
+                self.abandon(ticket, Why::Withdrawn, out);
+            }
+            Stage::Live(live) if live.held.ticket == ticket => live.revoke = true,
+            _ => {}
+        }
+    }
+
+    fn on_unsettled(&mut self, count: u32, out: &mut Vec<Action>) {
+        self.unsettled = Some(count);
+        if count == 0 {
+            return;
+        }
+        match &mut self.stage {
+            Stage::Checking(request) => {
+                let ticket = request.ticket;
+                self.fall_back(ticket, Why::Unsettled(Some(count)), out);
+            }
+            Stage::Signing(signing) if !signing.withdrawn => {
+                signing.withdrawn = true;
+                let ticket = signing.request.ticket;
+                out.push(Action::Say(Word::Alarm(Alarm::LateUnsettled(count))));
+                self.abandon(ticket, Why::Unsettled(Some(count)), out);
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives a wish up before anything was sent: what was live before still is.
+    fn fall_back(&mut self, ticket: Ticket, why: Why, out: &mut Vec<Action>) {
+        out.push(Action::Say(Word::Refused(ticket, why)));
+        self.stage = self.before();
+    }
+
+    /// Gives a wish up whose transaction is out.
+    fn abandon(&mut self, ticket: Ticket, why: Why, out: &mut Vec<Action>) {
+        out.push(Action::Say(Word::Refused(ticket, why)));
+        if let Stage::Signing(signing) = &self.stage {
+            let mut steps = Vec::new();
+            self.lane.abandon(signing.tx, &mut steps);
+            out.extend(steps.into_iter().map(Action::Lane));
+        }
+    }
+
+    fn on_shadow(&mut self, ticket: Ticket, shadow: Shadow, out: &mut Vec<Action>) {
+        match &self.stage {
+            Stage::Checking(request) if request.ticket == ticket => match shadow {
+                Shadow::Passed if self.late(request.expiry_s) => self.fall_back(ticket, Why::Late, out),
+                Shadow::Passed => {
+                    let request = request.clone();
+                    let data = request.calldata.clone();
+                    if let Some(tx) = self.submit(data, self.terms.sign_gas, out) {
+                        self.stage = Stage::Signing(Signing { request, tx, withdrawn: false, released_at: None });
+                    }
+                }
+                Shadow::Reverted(refusal) => self.fall_back(ticket, Why::Reverted(refusal), out),
+                Shadow::Unreachable(why) => self.fall_back(ticket, Why::Unreachable(why), out),
+            },
+            Stage::Explaining(request) if request.ticket == ticket => {
+                let why = match shadow {
+                    // The state has moved on, or the gas ran out.
+                    Shadow::Passed => Why::Reverted(Refusal::Bare),
+                    Shadow::Reverted(refusal) => Why::Reverted(refusal),
+                    Shadow::Unreachable(why) => Why::Unreachable(why),
+                };
+                self.fall_back(ticket, why, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn submit(&mut self, data: Bytes, gas_limit: u64, out: &mut Vec<Action>) -> Option<TxId> {
+        self.next_tx += 1;
+        let id = TxId(self.next_tx);
+        let mut steps = Vec::new();
+        let taken = self.lane.submit(id, Call { to: self.terms.vault, data, gas_limit }, &mut steps);
+        out.extend(steps.into_iter().map(Action::Lane));
+        taken.then_some(id)
+    }
+
+    fn on_node(&mut self, seen: &Seen, out: &mut Vec<Action>) {
+        let mut steps = Vec::new();
+        self.lane.on(seen, &mut steps);
+        for step in steps {
+            match step {
+                Step::Fate(tx, fate) => self.on_fate(tx, fate, out),
+                Step::Alarm(alarm) => out.push(Action::Say(Word::Alarm(Alarm::Lane(alarm)))),
+                other => out.push(Action::Lane(other)),
+            }
+        }
+        if let Seen::Head(head) = seen {
+            self.block = head.number;
+            self.on_time(*head, out);
+            out.push(Action::AskFacts);
+        }
+    }
+
+    fn on_time(&mut self, head: Head, out: &mut Vec<Action>) {
+        let late = |expiry_s: u64, terms: &Terms| expiry_s < head.time_s.saturating_add(terms.life_s_min);
+        match &mut self.stage {
+            Stage::Live(live) if head.time_s > live.held.expiry_s => {
+                out.push(Action::Say(Word::Expired(live.held.ticket)));
+                self.expired = Some(live.held.digest);
+                self.stage = Stage::Clear;
+            }
+            Stage::Live(live) if live.released_at.is_some_and(|at| head.number >= at + self.terms.idle_blocks_max) => {
+                live.revoke = true;
+            }
+            Stage::Signing(signing) if !signing.withdrawn && late(signing.request.expiry_s, &self.terms) => {
+                signing.withdrawn = true;
+                let ticket = signing.request.ticket;
+                self.abandon(ticket, Why::Late, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_fate(&mut self, id: TxId, fate: Fate, out: &mut Vec<Action>) {
+        if fate == Fate::Displaced {
+            self.halt(Halt::KeyUsedElsewhere, out);
+            return;
+        }
+        match (&self.stage, fate) {
+            (Stage::Signing(signing), Fate::Mined(seen)) if signing.tx == id => self.signing_mined(seen, out),
+            (Stage::Signing(signing), Fate::Emptied) if signing.tx == id => self.stage = self.before(),
+            (Stage::Live(live), Fate::Vanished) => {
+                if let Some((tx, request)) = live.tx.clone().filter(|(tx, _)| *tx == id) {
+                    if live.told == Told::Signed {
+                        out.push(Action::Say(Word::Suspended(live.held.ticket)));
+                    }
+                    let (withdrawn, released_at) = (live.revoke, live.released_at);
+                    self.stage = Stage::Signing(Signing { request, tx, withdrawn, released_at });
+                }
+            }
+            (Stage::Revoking { tx: Some(tx), .. }, Fate::Mined(seen)) if *tx == id && !seen.succeeded => {
+                self.halt(Halt::RevocationReverted, out);
+            }
+            (Stage::Revoking { digest, tx: Some(tx) }, Fate::Mined(_)) if *tx == id => {
+                out.push(Action::Say(Word::Revoked(*digest)));
+                self.stage = Stage::Clear;
+            }
+            _ => {}
+        }
+        // What the contract said before belongs to another history.
+        self.facts = None;
+        out.push(Action::AskFacts);
+    }
+
+    /// The transaction of a wish is in a block: what it did is held against the contract next, why it reverted is asked.
+    fn signing_mined(&mut self, seen: Inclusion, out: &mut Vec<Action>) {
+        let Stage::Signing(signing) = &self.stage else { return };
+        let Signing { request, tx, withdrawn, released_at } = signing.clone();
+        self.stage = match (seen.succeeded, withdrawn) {
+            (true, _) => {
+                self.spent = None;
+                let held = Held { ticket: request.ticket, digest: request.digest, expiry_s: request.expiry_s };
+                let (since, tx) = (seen.block, Some((tx, request)));
+                // One that nobody wants any more is revoked at once.
+                Stage::Live(Live { held, tx, since, told: Told::Nothing, released_at, revoke: withdrawn })
+            }
+            (false, true) => self.before(),
+            (false, false) => {
+                out.push(Action::AskShadow(request.ticket, request.calldata.clone()));
+                Stage::Explaining(request)
+            }
+        };
+    }
+
+    /// What a wish that came to nothing leaves behind.
+    fn before(&mut self) -> Stage {
+        match self.spent.take() {
+            Some(held) => Stage::Live(Live::released(held, self.block)),
+            None => Stage::Clear,
+        }
+    }
+
+    fn halt(&mut self, why: Halt, out: &mut Vec<Action>) {
+        if !matches!(self.stage, Stage::Halted) {
+            out.push(Action::Say(Word::Halted(why)));
+        }
+        self.stage = Stage::Halted;
+    }
+
+    fn on_facts(&mut self, facts: Facts, out: &mut Vec<Action>) {
+        let before = self.facts.replace(facts);
+        let alarms = [
+            (before.is_none_or(|old| old.disabled != facts.disabled) && (before.is_some() || facts.disabled))
+                .then_some(Alarm::Disabled(facts.disabled)),
+            (before.is_none_or(|old| old.blocked != facts.blocked) && (before.is_some() || facts.blocked))
+                .then_some(Alarm::Blocked(facts.blocked)),
+            (before.is_none_or(|old| old.listed != facts.listed) && (before.is_some() || !facts.listed))
+                .then_some(Alarm::Listed(facts.listed)),
+        ];
+        out.extend(alarms.into_iter().flatten().map(|alarm| Action::Say(Word::Alarm(alarm))));
+        if self.lane.quiet() {
+            self.weigh(facts, out);
+        }
+    }
+
+    /// Holds a signature in a block against what the contract says of it.
+    fn weigh(&mut self, facts: Facts, out: &mut Vec<Action>) {
+        let Stage::Live(live) = &mut self.stage else { return };
+        if facts.block < live.since {
+            return;
+        }
+        let ticket = live.held.ticket;
+        let ours = facts.live && facts.last_seen == live.held.digest;
+        let stopped = match (facts.disabled, facts.blocked) {
+            (true, _) => Some(Why::Disabled),
+            (_, true) => Some(Why::Blocked),
+            _ => None,
+        };
+        match (live.told, ours, stopped) {
+            (Told::Nothing, false, _) => {
+                out.push(Action::Say(Word::Refused(ticket, Why::OtherHash(facts.last_seen))));
+                self.stage = Stage::Clear;
+            }
+            (_, false, _) => {
+                out.push(Action::Say(Word::Lost(ticket)));
+                self.stage = Stage::Clear;
+            }
+            (Told::Nothing, true, Some(why)) => {
+                out.push(Action::Say(Word::Refused(ticket, why)));
+                live.revoke = true;
+            }
+            (Told::Signed, true, Some(_)) => {
+                out.push(Action::Say(Word::Suspended(ticket)));
+                live.told = Told::Suspended;
+            }
+            (Told::Nothing | Told::Suspended, true, None) if !live.revoke => {
+                let (digest, block) = (live.held.digest, live.since);
+                out.push(Action::Say(Word::Signed { ticket, digest, block }));
+                live.told = Told::Signed;
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes the steps that wait for more than one event.
+    fn advance(&mut self, out: &mut Vec<Action>) {
+        let Some(facts) = self.facts else { return };
+        match &self.stage {
+            Stage::Recovering => self.recover(facts, out),
+            Stage::Clear if facts.live && self.lane.quiet() && self.expired != Some(facts.last_seen) => {
+                out.push(Action::Say(Word::Alarm(Alarm::Foreign(facts.last_seen))));
+                self.stage = Stage::Revoking { digest: facts.last_seen, tx: None };
+            }
+            Stage::Live(Live { held, revoke: true, .. }) => {
+                self.stage = Stage::Revoking { digest: held.digest, tx: None }
+            }
+            _ => {}
+        }
+        if let Stage::Revoking { digest, tx: None } = self.stage
+            && self.unsettled == Some(0)
+        {
+            let data = VaultSigner::revokeSignatureCall { hash: digest }.abi_encode().into();
+            let tx = self.submit(data, self.terms.revoke_gas, out);
+            self.stage = Stage::Revoking { digest, tx };
+        }
+    }
+
+    fn recover(&mut self, facts: Facts, out: &mut Vec<Action>) {
+        let (Some(known), true) = (self.recovered, self.lane.quiet()) else { return };
+        let adopted = known.filter(|held| facts.live && held.digest == facts.last_seen && !self.late(held.expiry_s));
+        self.stage = match adopted {
+            Some(held) => {
+                out.push(Action::Say(Word::Adopted(held.ticket)));
+                Stage::Live(Live { released_at: None, ..Live::released(held, facts.block) })
+            }
+            None if facts.live => Stage::Revoking { digest: facts.last_seen, tx: None },
+            None => Stage::Clear,
+        };
+    }
+}

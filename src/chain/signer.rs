@@ -1,0 +1,131 @@
+//! The vault's contract signer on a live chain: turns what the life of a signature wants into calls, and their answers
+//! into events.
+
+use super::abi::VaultSigner;
+use super::lane::{Call, EMPTY_GAS, Fees, Limits, Seen, Step};
+use super::node::{CallError, Draft, Node};
+use super::presign::Presign;
+use super::presign::words::{Action, Event, Facts, Shadow, Terms, Ticket, Word};
+use crate::engine::ports::Key;
+use alloy::primitives::{Address, B256, Bytes};
+use std::collections::VecDeque;
+
+/// Steps taken for one event or head before the rest must wait for the next: no answer of a node can keep us busy.
+const STEPS_MAX: usize = 64;
+
+/// One vault's signer, its account and its node.
+pub struct ContractSigner<K> {
+    node: Node,
+    key: K,
+    own: Address,
+    terms: Terms,
+    presign: Presign,
+    head_hash: Option<B256>,
+    due: VecDeque<Action>,
+    words: Vec<Word>,
+}
+
+impl<K: Key> ContractSigner<K> {
+    /// Signs on the vault of `terms` with `key`'s account through `node`.
+    pub fn new(node: Node, key: K, terms: Terms, limits: Limits) -> ContractSigner<K> {
+        let own = Address::from(key.address());
+        let presign = Presign::new(own, terms, limits);
+        ContractSigner { node, key, own, terms, presign, head_hash: None, due: VecDeque::new(), words: Vec::new() }
+    }
+
+    /// The digest the vault signs for now, and until when, Unix seconds.
+    pub fn live(&self) -> Option<(B256, u64)> {
+        self.presign.live()
+    }
+
+    /// Tells an event and does what follows from it. Returns what the engine must know.
+    pub async fn tell(&mut self, event: Event) -> Vec<Word> {
+        self.fold(event);
+        self.work().await;
+        std::mem::take(&mut self.words)
+    }
+
+    /// Looks for a new head and does what follows from it. Call every 100 ms or so.
+    pub async fn poll(&mut self) -> Result<Vec<Word>, CallError> {
+        let (head, hash) = self.node.head().await?;
+        if self.head_hash != Some(hash) {
+            self.head_hash = Some(hash);
+            self.fold(Event::Node(Seen::Head(head)));
+        }
+        self.work().await;
+        Ok(std::mem::take(&mut self.words))
+    }
+
+    fn fold(&mut self, event: Event) {
+        let mut actions = Vec::new();
+        self.presign.on(event, &mut actions);
+        self.due.extend(actions);
+    }
+
+    async fn work(&mut self) {
+        for _ in 0..STEPS_MAX {
+            let Some(action) = self.due.pop_front() else { return };
+            match action {
+                Action::Say(word) => self.words.push(word),
+                Action::AskFacts => self.ask_facts().await,
+                Action::AskShadow(ticket, data) => self.ask_shadow(ticket, data).await,
+                Action::Lane(step) => self.lane(step).await,
+            }
+        }
+    }
+
+    /// A node that does not answer leaves doubt, and doubt signs nothing: the next head asks again.
+    async fn ask_facts(&mut self) {
+        // One reading is enough for all who asked.
+        self.due.retain(|action| *action != Action::AskFacts);
+        if let Ok(facts) = self.facts().await {
+            self.fold(Event::Facts(facts));
+        }
+    }
+
+    async fn facts(&self) -> Result<Facts, CallError> {
+        let vault = self.terms.vault;
+        let block = self.node.head().await?.0.number;
+        let last_seen = self.node.view_at(vault, VaultSigner::lastSeenHashCall {}, block).await?;
+        Ok(Facts {
+            last_seen,
+            live: self.node.view_at(vault, VaultSigner::signedDataCall { hash: last_seen }, block).await?,
+            listed: self.node.view_at(vault, VaultSigner::isSignerCall { key: self.own }, block).await?,
+            disabled: self.node.view_at(vault, VaultSigner::signaturesDisabledCall {}, block).await?,
+            blocked: self.node.view_at(vault, VaultSigner::isBlockedCall {}, block).await?,
+            block,
+        })
+    }
+
+    async fn ask_shadow(&mut self, ticket: Ticket, data: Bytes) {
+        let shadow = match self.node.shadow(self.own, self.terms.vault, data, self.terms.sign_gas).await {
+            Ok(()) => Shadow::Passed,
+            Err(CallError::Reverted(refusal)) => Shadow::Reverted(refusal),
+            Err(CallError::Node(why)) => Shadow::Unreachable(why),
+        };
+        self.fold(Event::Shadow(ticket, shadow));
+    }
+
+    async fn lane(&mut self, step: Step) {
+        let seen = match step {
+            Step::Send { nonce, call, fees } => self.send(nonce, call, fees).await,
+            Step::AskReceipt { nonce, hashes } => {
+                self.node.receipt(&hashes).await.map(|found| Seen::Receipt { nonce, found })
+            }
+            Step::AskCounts => self.node.counts(self.own).await.map(|(mined, pending)| Seen::Counts { mined, pending }),
+            Step::AskBalance => self.node.balance(self.own).await.map(Seen::Balance),
+            Step::Fate(..) | Step::Alarm(_) => return,
+        };
+        if let Ok(seen) = seen {
+            self.fold(Event::Node(seen));
+        }
+    }
+
+    async fn send(&mut self, nonce: u64, call: Option<Call>, fees: Fees) -> Result<Seen, CallError> {
+        let call = call.unwrap_or(Call { to: self.own, data: Bytes::new(), gas_limit: EMPTY_GAS });
+        let draft = Draft { nonce, to: call.to, data: call.data, gas_limit: call.gas_limit, fees };
+        let sealed = self.node.seal(&mut self.key, &draft)?;
+        let fault = self.node.offer(&sealed).await;
+        Ok(Seen::Sent { nonce, hash: sealed.hash, fault })
+    }
+}

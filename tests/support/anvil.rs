@@ -1,0 +1,213 @@
+//! A local Ethereum node of one's own, with the exchange's verifier at its real address and a vault that signs.
+
+use alloy::primitives::{Address, B256, Bytes, I256, U256, address};
+use alloy::providers::{DynProvider, Provider};
+use alloy::rpc::types::TransactionReceipt;
+use alloy::sol;
+use alloy::sol_types::{SolCall, SolValue};
+use keel::chain::node::over_http;
+use keel::derive::dialect::V2_MAINNET;
+use serde_json::{Value, json};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+sol! {
+    struct Contracts { address deposit; address withdrawal; address trade; address option; }
+    struct Holdings { uint256 base; uint256 numShort; int256 cash; uint256 undeposited; uint256 spot; int256 optionFloor; }
+    struct Base { address subAccounts; address auction; address wrappedDepositAsset; address cash; address depositAsset; address manager; address matching; }
+    struct OptionParams { uint256 minSignatureExpiry; uint256 maxSignatureExpiry; uint256 optionVolSlippageFactor; uint256 optionMaxDelta; int256 optionMaxNegCash; uint256 optionMinTimeToExpiry; uint256 optionMaxTimeToExpiry; }
+    struct SpotParams { uint256 feeFactor; int256 spotTransactionLeniency; uint256 worstSpotSellPrice; uint256 worstSpotBuyPrice; }
+
+    /// What the owners of the two contracts may set.
+    interface Owner {
+        function initialize(address administrator, address orders) external;
+        function setTradeExecutor(address executor, bool allowed) external;
+        function setSubAccountOwner(uint256 subaccount, address owner) external;
+        function setSigner(address key, bool allowed) external;
+        function setSignaturesDisabled(bool disabled) external;
+        function setBlocked(bool blocked) external;
+        function setParams(OptionParams options, SpotParams spot) external;
+        function setHoldings(Holdings told) external;
+    }
+}
+
+/// The verifier's address on the chain itself, so that digests are those of the live exchange.
+pub const MATCHING: Address = Address::new(V2_MAINNET.verifying_contract);
+/// First account of the node, which pays for the setting up.
+pub const ADMIN: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
+pub const OPTION: Address = address!("4BB4C3CDc7562f08e9910A0C7D8bB7e108861eB4");
+pub const BASE: Address = address!("F30EE744fCfd135A135E6a4e327e01d0f697e6Ec");
+pub const SUBACCOUNT: u64 = 7777;
+const TRADE: Address = Address::new(V2_MAINNET.modules.trade);
+const WITHDRAWAL: Address = Address::new(V2_MAINNET.modules.withdrawal);
+const DAY_S: u64 = 86_400;
+
+/// A node on a free port of the loopback interface, killed when dropped.
+pub struct Anvil {
+    child: Child,
+    pub url: String,
+    pub provider: DynProvider,
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn binary() -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("below the build folder");
+    target.join("evm/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil")
+}
+
+impl Anvil {
+    /// Starts a node; none, and a word about it, where it is not installed.
+    pub fn start() -> Option<Anvil> {
+        let binary = binary();
+        if !binary.exists() {
+            eprintln!("SKIPPED: no {}; tools/evm/install puts it there", binary.display());
+            return None;
+        }
+        let chain = V2_MAINNET.chain_id.to_string();
+        let arguments = ["--host", "127.0.0.1", "--port", "0", "--chain-id", &chain, "--accounts", "1"];
+        let mut child = Command::new(&binary)
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("anvil starts");
+        let stdout = child.stdout.take().expect("piped");
+        let mut lines = BufReader::new(stdout).lines();
+        let place = lines
+            .by_ref()
+            .map_while(Result::ok)
+            .find_map(|line| line.strip_prefix("Listening on ").map(|place| place.trim().to_owned()));
+        let url = format!("http://{}", place.expect("anvil says where it listens"));
+        // What it goes on to say is drained, or it would block on a full pipe.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
+        let provider = over_http(&url).expect("a URL");
+        Some(Anvil { child, url, provider })
+    }
+
+    /// One of the node's own methods.
+    pub async fn rpc(&self, method: &'static str, arguments: Value) -> Value {
+        let answer: Result<Value, _> = self.provider.raw_request(method.into(), arguments).await;
+        answer.unwrap_or_else(|why| panic!("{method}: {why}"))
+    }
+
+    /// One block, with whatever waits and can pay for it.
+    pub async fn mine(&self) {
+        self.rpc("evm_mine", json!([])).await;
+    }
+
+    /// A transaction of the owner, in a block on return.
+    pub async fn tell<C: SolCall>(&self, to: Address, call: C) {
+        let hash = self.offer(to, call).await;
+        assert!(self.receipt(hash).await.status(), "{} reverted", C::SIGNATURE);
+    }
+
+    /// A transaction of the owner, waiting for a block, where it comes first: it offers more than anyone.
+    pub async fn offer<C: SolCall>(&self, to: Address, call: C) -> B256 {
+        let data = Bytes::from(call.abi_encode());
+        let tip = U256::from(50_000_000_000_u64);
+        let request = json!([{"from": ADMIN, "to": to, "data": data, "gas": "0x4c4b40",
+            "maxFeePerGas": U256::from(500_000_000_000_u64), "maxPriorityFeePerGas": tip}]);
+        let hash = self.rpc("eth_sendTransaction", request).await;
+        serde_json::from_value(hash).expect("a hash")
+    }
+
+    /// The receipt of a transaction whose block is being made.
+    async fn receipt(&self, hash: B256) -> TransactionReceipt {
+        for _ in 0..1_000 {
+            if let Some(receipt) = self.provider.get_transaction_receipt(hash).await.expect("an answer") {
+                return receipt;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("{hash} is in no block");
+    }
+
+    /// Deploys the verifier and a vault of which `key` is a signer; returns the vault.
+    pub async fn set_up(&self, key: Address) -> Address {
+        let matching = artifact("Matching");
+        self.rpc("anvil_setCode", json!([MATCHING, matching["deployed_bytecode"]])).await;
+        self.rpc("anvil_setBalance", json!([key, U256::from(10_u64.pow(18))])).await;
+        self.tell(MATCHING, Owner::initializeCall { administrator: ADMIN, orders: TRADE }).await;
+        self.tell(MATCHING, Owner::setTradeExecutorCall { executor: ADMIN, allowed: true }).await;
+        let vault = self.deploy_vault().await;
+        let subaccount = U256::from(SUBACCOUNT);
+        self.tell(MATCHING, Owner::setSubAccountOwnerCall { subaccount, owner: vault }).await;
+        self.tell(vault, Owner::setSignerCall { key, allowed: true }).await;
+        self.tell(vault, Owner::setParamsCall { options: option_params(), spot: spot_params() }).await;
+        self.tell(vault, Owner::setHoldingsCall { told: holdings(10) }).await;
+        vault
+    }
+
+    async fn deploy_vault(&self) -> Address {
+        let base = Base {
+            subAccounts: Address::repeat_byte(1),
+            auction: Address::repeat_byte(2),
+            wrappedDepositAsset: BASE,
+            cash: Address::repeat_byte(3),
+            depositAsset: Address::repeat_byte(4),
+            manager: Address::repeat_byte(5),
+            matching: MATCHING,
+        };
+        let modules =
+            Contracts { deposit: Address::repeat_byte(6), withdrawal: WITHDRAWAL, trade: TRADE, option: OPTION };
+        let code: Bytes = artifact("MandateSigner")["bytecode"].as_str().expect("code").parse().expect("hexadecimal");
+        let data = [code.as_ref(), &(U256::from(SUBACCOUNT), base, modules).abi_encode_params()].concat();
+        let request = json!([{"from": ADMIN, "data": Bytes::from(data), "gas": "0x4c4b40"}]);
+        let hash = self.rpc("eth_sendTransaction", request).await;
+        let hash: B256 = serde_json::from_value(hash).expect("a hash");
+        let receipt = self.receipt(hash).await;
+        assert!(receipt.status(), "the vault is deployed");
+        receipt.contract_address.expect("a contract")
+    }
+}
+
+fn artifact(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tools/contracts/artifacts/{name}.json"));
+    serde_json::from_slice(&fs::read(path).expect("committed")).expect("JSON")
+}
+
+fn e18(units: u64) -> U256 {
+    U256::from(units) * U256::from(10_u64.pow(18))
+}
+
+/// So much collateral, no debt, nothing sold yet; an option must bring more than 2.
+pub fn holdings(base: u64) -> Holdings {
+    Holdings {
+        base: e18(base),
+        numShort: U256::ZERO,
+        cash: I256::ZERO,
+        undeposited: U256::ZERO,
+        spot: e18(3_000),
+        optionFloor: I256::from_raw(e18(2)),
+    }
+}
+
+fn option_params() -> OptionParams {
+    OptionParams {
+        minSignatureExpiry: U256::from(60),
+        maxSignatureExpiry: U256::from(900),
+        optionVolSlippageFactor: e18(1),
+        optionMaxDelta: e18(1) / U256::from(5),
+        optionMaxNegCash: I256::ZERO,
+        optionMinTimeToExpiry: U256::from(6 * DAY_S),
+        optionMaxTimeToExpiry: U256::from(8 * DAY_S),
+    }
+}
+
+fn spot_params() -> SpotParams {
+    SpotParams {
+        feeFactor: e18(1) / U256::from(100),
+        spotTransactionLeniency: I256::from_raw(e18(1)),
+        worstSpotSellPrice: e18(985) / U256::from(1_000),
+        worstSpotBuyPrice: e18(1_015) / U256::from(1_000),
+    }
+}
