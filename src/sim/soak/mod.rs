@@ -23,8 +23,8 @@ const STEP_NS: u64 = 100 * MS;
 const STRETCH_NS: u64 = 5 * MS;
 /// The engine settles in before faults begin.
 const CALM_S: u64 = 8;
-/// How long faults go on.
-const STORM_S: u64 = 60;
+/// How long faults go on over market making, and over an auction: some lots long.
+const STORM_S: [u64; 2] = [60, 240];
 /// Time in which the vault must be whole again.
 const HEAL_S: u64 = 45;
 /// A dead engine stays away between these, seconds.
@@ -88,8 +88,15 @@ impl Subject {
 
     fn world(self, seed: u64) -> WorldSettings {
         match self {
-            Subject::Basis => WorldSettings::demo(seed, CALM_S + STORM_S + HEAL_S),
+            Subject::Basis => WorldSettings::demo(seed, CALM_S + STORM_S[0] + HEAL_S),
             Subject::Auction(_) => WorldSettings::option_demo(seed),
+        }
+    }
+
+    const fn storm_s(self) -> u64 {
+        match self {
+            Subject::Basis => STORM_S[0],
+            Subject::Auction(_) => STORM_S[1],
         }
     }
 
@@ -159,11 +166,12 @@ impl Storm {
     fn pass(mut self) -> Result<Outcome, String> {
         self.go(CALM_S)?;
         self.rig.venue.mistreat(Some(Faults::swarm(self.seed)));
-        self.go(STORM_S)?;
+        self.go(self.subject.storm_s())?;
         let fired = self.rig.venue.mistreat(None).map(|faults| faults.fired()).unwrap_or_default();
-        if !self.rig.is_alive() || self.trapped_until.take().is_some() {
-            self.rig.kill();
-            self.rig.start()?;
+        let trapped = self.trapped_until.take().is_some();
+        // An operator who has looked starts a drained vault again.
+        if trapped || self.watch.is_drained() {
+            self.kill()?;
         }
         self.go(HEAL_S)?;
         self.watch.healed(&self.rig);

@@ -10,6 +10,7 @@ use crate::exchange::SubaccountReport;
 use crate::msg::Mode;
 use crate::sim::rig::Rig;
 use crate::sim::venue::Said;
+use crate::sim::venue::faults::Fault;
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -28,8 +29,8 @@ pub const INVARIANTS: [(&str, &str); 11] = [
     ("delta-one", "the hedge is whole again (M3)"),
 ];
 
-/// Prices silent for this long: the engine's own patience, and a round trip or two.
-const DEAF_NS: u64 = 4 * SEC;
+/// Prices silent for this long: the engine's own patience with a perp or with options, and a round trip or two.
+const DEAF_NS: [u64; 2] = [4 * SEC, 7 * SEC];
 /// Refusals that are our own fault: wrong amount, own order crossed, fee signed too low, nonce out of its window,
 /// parameters the venue cannot read, signatures it cannot verify.
 const OUR_FAULT: [i64; 6] = [11_007, 11_012, 11_018, 11_023, -32_602, 14_014];
@@ -48,6 +49,10 @@ pub(super) struct Watch {
     /// The engine at work has been since.
     alive_since: Nanos,
     last: Option<(Sample, Stats)>,
+    /// Texts of the venue have vanished on a connection that stayed up.
+    texts_lost: bool,
+    /// The vault waits for an operator, with reason.
+    drained: bool,
     violations: Vec<String>,
 }
 
@@ -62,6 +67,8 @@ impl Watch {
             deaf_since: None,
             alive_since: Nanos::ZERO,
             last: None,
+            texts_lost: false,
+            drained: false,
             violations: Vec::new(),
         }
     }
@@ -71,6 +78,7 @@ impl Watch {
         self.alive_since = rig.venue.now();
         self.deaf_since = None;
         self.last = None;
+        self.drained = false;
         // What the dead one still said is judged like everything else.
         self.hear_wire(rig);
     }
@@ -78,11 +86,19 @@ impl Watch {
     /// Checks everything that must hold at any moment.
     pub(super) fn look(&mut self, rig: &mut Rig, heard: &[Notice]) {
         let at = rig.venue.now();
-        heard.iter().for_each(|notice| self.hear(at, notice));
+        let lost = [Fault::ReplyLost, Fault::PrivateSilent];
+        self.texts_lost |=
+            rig.venue.faults().is_some_and(|faults| lost.iter().any(|f| faults.fired()[*f as usize] > 0));
+        heard.iter().for_each(|notice| self.hear(at, notice, self.texts_lost));
         self.hear_wire(rig);
         let Some(books) = rig.venue.report(rig.subaccount()) else { return };
         self.positions(at, &books);
         self.rests_deaf(rig, &books);
+    }
+
+    /// True if the vault waits for an operator, with reason.
+    pub(super) fn is_drained(&self) -> bool {
+        self.drained
     }
 
     fn broken(&mut self, at: Nanos, invariant: usize, seen: &str) {
@@ -92,7 +108,7 @@ impl Watch {
         }
     }
 
-    fn hear(&mut self, at: Nanos, notice: &Notice) {
+    fn hear(&mut self, at: Nanos, notice: &Notice, texts_lost: bool) {
         match notice {
             Notice::Sample { sample, stats, .. } => {
                 if stats.violations > 0 {
@@ -101,6 +117,8 @@ impl Watch {
                 self.last = Some((*sample, *stats));
             }
             Notice::Alarm { alarm: Alarm::Concern(_), .. } => {}
+            // Texts that vanish on a connection that stays up leave differences nothing explains: an operator looks.
+            Notice::Alarm { alarm: Alarm::Mismatch, .. } if texts_lost => self.drained = true,
             Notice::Alarm { alarm, .. } => self.broken(at, 7, &format!("{alarm:?}")),
             Notice::Mode { mode: Mode::Halted, .. } => self.broken(at, 7, "halted"),
             _ => {}
@@ -178,17 +196,18 @@ impl Watch {
     /// Judged only while cancels can get through: an engine at work, a private connection that has not just suffered.
     fn rests_deaf(&mut self, rig: &mut Rig, books: &SubaccountReport) {
         let at = rig.venue.now();
+        let deaf_ns = DEAF_NS[usize::from(self.subject != Subject::Basis)];
         let Some(faults) = rig.venue.faults() else {
             self.deaf_since = None;
             return;
         };
-        let able = at.since(faults.private_hurt_at()) > DEAF_NS && at.since(self.alive_since) > DEAF_NS;
+        let able = at.since(faults.private_hurt_at()) > deaf_ns && at.since(self.alive_since) > deaf_ns;
         if !faults.is_deaf(at) || !rig.is_alive() {
             self.deaf_since = None;
             return;
         }
         let since = *self.deaf_since.get_or_insert(at);
-        if able && at.since(since) > DEAF_NS && books.open_orders > 0 && rig.venue.private_up_since() < since {
+        if able && at.since(since) > deaf_ns && books.open_orders > 0 && rig.venue.private_up_since() < since {
             self.broken(at, 6, &format!("{} orders after {} ms", books.open_orders, at.since(since) / 1_000_000));
         }
     }
