@@ -437,6 +437,7 @@ impl Ledger {
             intent_refused: 0,
             quote_budget: 0,
             proved_at: self.proved_at,
+            milestone: Default::default(),
             held: self.options.all(),
             working,
         }

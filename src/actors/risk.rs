@@ -4,6 +4,7 @@ mod desk;
 mod facts;
 mod notice;
 mod packages;
+mod purse;
 mod table;
 mod tales;
 mod talk;

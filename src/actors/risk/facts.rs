@@ -40,7 +40,9 @@ impl Risk {
         let subject = self.snapshot_of;
         let wallet = &mut self.wallet;
         for desk in &mut self.desks {
-            if desk.on_fact(at, message, subject, wallet, out) {
+            let changed = desk.on_fact(at, message, subject, wallet, out);
+            desk.settle_pledge(out);
+            if changed {
                 desk.publish(at, message.trace, wallet, live, out);
             }
         }
@@ -89,7 +91,7 @@ impl Desk {
             return true;
         }
         match &message.body {
-            Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why),
+            Report::Unsent { nonce, request, why } => self.on_unsent((*nonce, *request, *why), out),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
                 let hedge = self.hedge_approved_at(row.nonce);
@@ -165,6 +167,7 @@ impl Desk {
             return false;
         }
         self.note_fill(at, fill);
+        self.note_paid(fill);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
             self.alarm(Alarm::Invariant { row: 0 }, out);
@@ -196,7 +199,7 @@ impl Desk {
         out.notices.push(Notice::Hedged { vault: self.vault(), nonce, at, delta });
     }
 
-    fn on_unsent(&mut self, nonce: Nonce, request: Request, why: Unsent) -> bool {
+    fn on_unsent(&mut self, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
         let Some(order) = self.ledger.order(nonce) else { return false };
         match request {
             // It never left and never will: the reservation goes, and what it replaced rests on.
@@ -210,6 +213,7 @@ impl Desk {
             Request::Execute => {
                 self.conversation.untake();
                 self.ledger.release(nonce);
+                self.redeem(nonce, out);
             }
             Request::Cancel => {}
         }

@@ -5,7 +5,6 @@ use crate::base::num::Price;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Act, Concern, Demand, Milestone, Phase, Tale};
 use crate::strategy::options::OptionView;
-use crate::strategy::options::budget::Spending;
 use crate::strategy::options::selector::Pick;
 
 /// Makers paused at once; the one whose pause ends first gives way.
@@ -99,8 +98,6 @@ pub struct State {
     pub(super) pick: Option<Pick>,
     /// Its present RFQ.
     pub(super) lot: Lot,
-    /// What it has spent.
-    pub(super) spending: Spending,
 }
 
 impl State {

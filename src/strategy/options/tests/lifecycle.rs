@@ -325,3 +325,35 @@ fn a_refusal_pauses_wishes_but_not_cancels() {
     scene.pass(7200);
     assert_eq!(scene.wish(), cancel(1));
 }
+
+#[test]
+fn a_phase_is_said_until_it_is_on_record_and_nothing_is_done_before() {
+    let mut scene = Scene::new(Product::CoveredCall, 3000);
+    scene.is_deaf = true;
+    let said = scene.enter();
+    assert_eq!(said.phase, Phase::CollateralOnly);
+    for _ in 0..3 {
+        scene.pass(1);
+        assert_eq!(scene.look(), Some(Act::Tell(Tale::Phase(said))), "the start of the auction has to wait");
+    }
+    scene.account.milestone = said;
+    let said = scene.enter();
+    assert_eq!(said.phase, Phase::OptionAuction);
+    scene.account.milestone = Milestone { spent: Cash::ONE, ..said };
+    assert!(matches!(scene.wish(), Some(Act::Place(_))), "what was spent makes it no other phase");
+}
+
+#[test]
+fn a_halt_is_said_until_risk_has_halted() {
+    let mut scene = Scene::new(Product::CoveredCall, 3000);
+    scene.hold(3500, "40");
+    scene.wish();
+    scene.pass(5);
+    assert_eq!(scene.enter().phase, Phase::Halt);
+    scene.is_deaf = true;
+    for _ in 0..3 {
+        assert_eq!(scene.look(), Some(Act::Tell(Tale::Halt(Concern::Shape))));
+    }
+    scene.account.mode = Mode::Halted;
+    assert_eq!(scene.look(), None);
+}
