@@ -3,6 +3,7 @@
 //! Fills move it, once per trade id. The venue's absolute balances and snapshots check it; they overwrite it only while
 //! the truth is uncertain (at start, after a lost session, after an order of unknown fate).
 
+mod adoption;
 mod snapshot;
 
 pub use snapshot::Reconciled;
@@ -15,6 +16,7 @@ use crate::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, Vaul
 use crate::base::num::{Amount, Cash, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, Fill, OrderRow, SLOTS};
+use adoption::{Adoption, Shown};
 use snapshot::Draft;
 
 /// How long the venue's balances and ours may differ before it counts: a fill and its balance travel apart.
@@ -65,6 +67,8 @@ pub enum Effect {
     None,
     /// Something changed.
     Changed,
+    /// A fill that balances taken over from the venue have shown before it was told, or may have: they stay.
+    Late,
     /// An order or fill that is not ours.
     Foreign {
         /// Its nonce, zero if unreadable.
@@ -102,6 +106,8 @@ pub struct Ledger {
     buried: Recent<Nonce, 256>,
     settlements_seen: Recent<(Cash, Cash), 64>,
     draft: Draft,
+    adoption: Option<Adoption>,
+    venue_offset_ns: i64,
     reported: Option<Reported>,
     proved_at: Nanos,
     last_fact_at: Nanos,
@@ -121,6 +127,8 @@ impl Ledger {
             buried: Recent::default(),
             settlements_seen: Recent::default(),
             draft: Draft::default(),
+            adoption: None,
+            venue_offset_ns: 0,
             reported: None,
             proved_at: Nanos::ZERO,
             last_fact_at: Nanos::ZERO,
@@ -236,6 +244,11 @@ impl Ledger {
         }
     }
 
+    /// Venue clock minus ours: fills bear the venue's time, snapshots ours.
+    pub fn sync(&mut self, venue_offset_ns: i64) {
+        self.venue_offset_ns = venue_offset_ns;
+    }
+
     /// A fact may be missing: nothing is certain until the next snapshot.
     pub fn mistrust(&mut self) {
         self.uncertain = true;
@@ -293,6 +306,13 @@ impl Ledger {
             return Effect::None;
         }
         self.last_fact_at = at;
+        let shown = match self.adoption {
+            Some(adoption) => adoption.shows(fill.venue_at.shifted(-self.venue_offset_ns)),
+            None => Shown::No,
+        };
+        if shown != Shown::No {
+            return self.on_late_fill(fill, shown);
+        }
         let signed = if fill.side == Side::Buy { fill.amount } else { -fill.amount };
         if !self.book_fill(fill, signed) {
             // Another instrument's, or a number no account can hold: only a snapshot can say what is true.
@@ -324,16 +344,13 @@ impl Ledger {
     /// no account can hold.
     fn book_fill(&mut self, fill: &Fill, signed: Amount) -> bool {
         let (mut after, mut options) = (self.holdings, self.options);
-        let mut flows = self.flows;
         let paid = fill.price.times(signed) + fill.fee;
         if fill.instrument == self.book.base {
             after.book_spot(signed, fill.price, fill.fee);
-            flows.converted -= paid;
         } else if Some(fill.instrument) == self.book.perp {
             after.book_perp(signed, fill.price, fill.fee);
         } else if self.book.options.is_some() {
             after.cash -= paid;
-            flows.premium -= paid;
             if !options.add(fill.instrument, signed) {
                 return false;
             }
@@ -341,9 +358,19 @@ impl Ledger {
         let moved = after != self.holdings || options != self.options;
         let booked = moved && after.is_plausible();
         if booked {
-            (self.holdings, self.options, self.flows) = (after, options, flows);
+            (self.holdings, self.options) = (after, options);
+            self.note_flow(fill, paid);
         }
         booked
+    }
+
+    /// Notes for what a fill paid.
+    fn note_flow(&mut self, fill: &Fill, paid: Cash) {
+        if fill.instrument == self.book.base {
+            self.flows.converted -= paid;
+        } else if Some(fill.instrument) != self.book.perp {
+            self.flows.premium -= paid;
+        }
     }
 
     /// A balance change. Trades were booked from their fills; everything else moves the ledger here.

@@ -68,7 +68,7 @@ fn fill(trade: u128, instrument: InstrumentId, side: Side, quantity: &str, price
         fee: cash("0.5"),
         maker: false,
         mark: Price::whole(price),
-        venue_at: Nanos(0),
+        venue_at: Nanos(3_600 * SEC),
     }
 }
 

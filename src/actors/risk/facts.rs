@@ -31,6 +31,7 @@ impl Risk {
             Report::VenueTime { offset_ns, .. } => {
                 self.wallet.venue_offset_ns = Some(offset_ns);
                 self.wallet.nonces.sync(offset_ns);
+                self.desks.iter_mut().for_each(|desk| desk.ledger.sync(offset_ns));
                 return;
             }
             Report::Snapshot(Snapshot::Begin { subaccount, .. }) => self.snapshot_of = Some(subaccount),
@@ -167,7 +168,7 @@ impl Desk {
             return false;
         }
         self.note_fill(at, fill);
-        self.note_paid(fill);
+        self.note_paid(fill, effect);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
             self.alarm(Alarm::Invariant { row: 0 }, out);
@@ -300,7 +301,7 @@ impl Desk {
     fn on_effect(&mut self, at: Nanos, effect: Effect, wallet: &mut Wallet, out: &mut Out) -> bool {
         match effect {
             Effect::None => false,
-            Effect::Changed => true,
+            Effect::Changed | Effect::Late => true,
             Effect::Foreign { nonce, instrument } => {
                 self.evict(at, nonce, instrument, wallet, out);
                 true

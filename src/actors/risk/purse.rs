@@ -3,6 +3,7 @@
 
 use super::Out;
 use super::desk::Desk;
+use crate::account::ledger::Effect;
 use crate::base::ids::{Nonce, Side};
 use crate::base::num::{Amount, Cash};
 use crate::msg::{Fill, Milestone, Phase, package_cost};
@@ -75,8 +76,8 @@ impl Desk {
         }
     }
 
-    /// A fill that moved the position; one of no execution under way is spent all the same.
-    pub(super) fn note_paid(&mut self, fill: &Fill) {
+    /// A fill; one of no execution under way is spent all the same, unless what it bought was counted when it was seen.
+    pub(super) fn note_paid(&mut self, fill: &Fill, effect: Effect) {
         if !self.buys() || fill.instrument == self.ledger.book().base {
             return;
         }
@@ -85,6 +86,7 @@ impl Desk {
                 pledge.paid += price_of(fill);
                 pledge.open -= fill.amount;
             }
+            None if effect == Effect::Late => {}
             None => self.milestone.spent += price_of(fill),
         }
     }
