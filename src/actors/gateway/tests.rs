@@ -156,6 +156,15 @@ fn a_session_is_up_only_after_old_rfqs_are_withdrawn() {
     assert_eq!(stand.text(&cleared), [Report::Session(State::Up)]);
     assert!(stand.text(&cleared).is_empty(), "once");
 
+    for code in [11101, 11104] {
+        let mut none = Stand::new();
+        let texts = none.log_in();
+        let (subscribe, clear) = (id_of(&texts, "subscribe"), id_of(&texts, "private/cancel_batch_rfqs"));
+        none.text(&format!(r#"{{"id":"{subscribe}","result":{{"status":{{"42.orders":"ok"}}}}}}"#));
+        let nothing = format!(r#"{{"id":"{clear}","error":{{"code":{code},"message":"nothing to cancel"}}}}"#);
+        assert_eq!(none.text(&nothing), [Report::Session(State::Up)], "{code}: there was nothing to withdraw");
+    }
+
     let mut refused = Stand::new();
     let clear = id_of(&refused.log_in(), "private/cancel_batch_rfqs");
     let no = format!(r#"{{"id":"{clear}","error":{{"code":11111,"message":"RFQ disabled"}}}}"#);
