@@ -135,7 +135,7 @@ fn start_auction(look: &Look<'_>, state: &mut State, expiry_s: u64) -> Option<Ac
     }
     let chain = look.chain();
     if !chain.is_complete(expiry_s) {
-        return state.worry(Concern::ChainStale);
+        return state.worry_chain(look.at);
     }
     if let Some(act) = option_auction::worry_marks(state, &chain, expiry_s) {
         state.select_at = look.at;

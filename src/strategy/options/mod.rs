@@ -114,6 +114,7 @@ impl OptionVault {
         if view.account.mode != Mode::Live || view.account.proved_at == Nanos::ZERO {
             return resting::clear(&look, state);
         }
+        state.be_certain(at);
         lifecycle::step(&look, state)
     }
 

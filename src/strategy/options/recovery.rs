@@ -66,6 +66,19 @@ fn holding(look: &Look<'_>, memory: &Milestone, expiry_s: u64) -> Milestone {
     await_settlement(look, memory, expiry_s)
 }
 
+/// A credit of which no journal tells: the last settlement's while its collateral auction may run, with the clock that
+/// auction would have; else nobody's to trade.
+fn unremembered_credit(look: &Look<'_>) -> Milestone {
+    let week = &look.params.week;
+    let expiry_s = week.last_settlement_s(look.at.secs());
+    let start_s = expiry_s.saturating_add(week.spot_delay_s);
+    if look.at.secs() >= start_s.saturating_add(look.params.collateral.auction_s_max) {
+        return now(look, Phase::CollateralOnly);
+    }
+    let started_at = Nanos(start_s.saturating_mul(SEC)).min(look.at);
+    Milestone { started_at, expiry_s, ..now(look, Phase::SpotAuction) }
+}
+
 /// No options. What was sold and not yet settled is never sold twice: a remembered wait goes on until its end.
 fn flat(look: &Look<'_>, memory: &Milestone) -> Milestone {
     let week = &look.params.week;
@@ -88,6 +101,9 @@ fn flat(look: &Look<'_>, memory: &Milestone) -> Milestone {
     }
     if memory.phase == Phase::OptionAuction && runs(look, memory.started_at, memory.expiry_s) {
         return reckoned(look, memory);
+    }
+    if memory.phase == Phase::Boot && look.view.account.cash > terms.dust {
+        return unremembered_credit(look);
     }
     now(look, Phase::CollateralOnly)
 }

@@ -90,6 +90,7 @@ fn guards_of_the_start() {
         let mut scene = Scene::new(product, 3000);
         spoil(&mut scene);
         scene.boot_into(Phase::CollateralOnly);
+        scene.pass(5);
         assert_eq!(scene.wish(), worry.and_then(concern), "{name}");
         scene.pass(2);
         assert_eq!(scene.wish(), None, "{name}: said once");
@@ -356,4 +357,31 @@ fn a_halt_is_said_until_risk_has_halted() {
     }
     scene.account.mode = Mode::Halted;
     assert_eq!(scene.look(), None);
+}
+
+/// A start in the middle of an auction, or before one, has no tickers yet: that is no concern for a while.
+#[test]
+fn a_stale_chain_is_no_concern_until_tickers_had_time_to_arrive() {
+    for memory in [None, Some(Phase::OptionAuction)] {
+        let mut scene = Scene::auctioning(Product::CoveredCall, 3000);
+        scene.remembered = memory.and_then(|_| OptionVault::milestone(&scene.state));
+        scene.state = State::default();
+        let values: Vec<Option<Value>> = scene.chain.iter_mut().map(|line| line.value.take()).collect();
+        scene.pass(600);
+        scene.enter();
+        for _ in 0..4 {
+            scene.pass(1);
+            assert_eq!(scene.wish(), None, "{memory:?}: within 5 s");
+        }
+        let mut blind = scene.state;
+        scene.pass(1);
+        assert_eq!(scene.wish(), concern(Concern::ChainStale), "{memory:?}");
+        // Had they come in time, it would go on.
+        std::mem::swap(&mut scene.state, &mut blind);
+        for (line, value) in scene.chain.iter_mut().zip(values) {
+            line.value = value;
+        }
+        let act = scene.wish();
+        assert!(matches!(act, Some(Act::Place(_) | Act::Tell(Tale::Phase(_)))), "{memory:?}: {act:?}");
+    }
 }
