@@ -206,7 +206,7 @@ impl Actor for Risk {
 #[cfg(test)]
 mod cover_tests;
 #[cfg(test)]
-mod option_stage;
+pub(crate) mod option_stage;
 #[cfg(test)]
 mod option_tests;
 #[cfg(test)]

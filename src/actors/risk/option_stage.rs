@@ -12,13 +12,13 @@ use crate::msg::{
 };
 use crate::risk::limits::{Mandate, OptionLimits};
 
-pub(super) const SUB: SubaccountId = SubaccountId(7);
-pub(super) const VAULT: VaultId = VaultId(0);
+pub(crate) const SUB: SubaccountId = SubaccountId(7);
+pub(crate) const VAULT: VaultId = VaultId(0);
 pub(super) const BASE: InstrumentId = InstrumentId(0);
-pub(super) const NEAR: InstrumentId = InstrumentId(1);
-pub(super) const FAR: InstrumentId = InstrumentId(2);
-pub(super) const START: Nanos = Nanos(1_000_000 * SEC);
-pub(super) const RFQ: Uuid = Uuid(70);
+pub(crate) const NEAR: InstrumentId = InstrumentId(1);
+pub(crate) const FAR: InstrumentId = InstrumentId(2);
+pub(super) const START: Nanos = Nanos(1_800_000_000 * SEC);
+pub(crate) const RFQ: Uuid = Uuid(70);
 pub(super) const WEEK_S: u64 = 604_800;
 
 pub(super) fn amount(text: &str) -> Amount {
@@ -66,7 +66,7 @@ pub(super) fn limits(product: Product) -> OptionLimits {
     }
 }
 
-pub(super) fn instrument(id: InstrumentId, kind: Kind, strike: Option<i64>) -> Instrument {
+pub(crate) fn instrument(id: InstrumentId, kind: Kind, strike: Option<i64>) -> Instrument {
     let terms =
         |strike| OptionTerms { expiry_s: START.secs() + WEEK_S / 2, strike: Price::whole(strike), right: Right::Call };
     Instrument {
@@ -91,7 +91,7 @@ pub(super) fn instrument(id: InstrumentId, kind: Kind, strike: Option<i64>) -> I
 
 /// What one step said.
 #[derive(Default)]
-pub(super) struct Said {
+pub(crate) struct Said {
     pub orders: Vec<Granted>,
     pub urgent: Vec<Urgent>,
     pub account: Option<Account>,
@@ -135,7 +135,7 @@ impl Said {
     }
 }
 
-pub(super) struct Stage {
+pub(crate) struct Stage {
     pub risk: Risk,
     pub at: Nanos,
     pub seq: u32,
