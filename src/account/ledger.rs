@@ -4,6 +4,7 @@
 //! the truth is uncertain (at start, after a lost session, after an order of unknown fate).
 
 mod adoption;
+mod fills;
 mod snapshot;
 
 pub use snapshot::Reconciled;
@@ -15,8 +16,8 @@ use crate::account::recent::Recent;
 use crate::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Rounding};
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, Fill, OrderRow, SLOTS};
-use adoption::{Adoption, Shown};
+use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, OrderRow, SLOTS};
+use adoption::Adoption;
 use snapshot::Draft;
 
 /// How long the venue's balances and ours may differ before it counts: a fill and its balance travel apart.
@@ -298,79 +299,6 @@ impl Ledger {
         order.on_status(row.status, row.filled);
         self.bury_if_over(row.nonce);
         Effect::Changed
-    }
-
-    /// A fill. A trade id counts once; a fill of an order we do not know still moves the position.
-    pub fn on_fill(&mut self, at: Nanos, fill: &Fill) -> Effect {
-        if fill.subaccount != self.book.subaccount || !self.trades_seen.insert(fill.trade_id) {
-            return Effect::None;
-        }
-        self.last_fact_at = at;
-        let shown = match self.adoption {
-            Some(adoption) => adoption.shows(fill.venue_at.shifted(-self.venue_offset_ns)),
-            None => Shown::No,
-        };
-        if shown != Shown::No {
-            return self.on_late_fill(fill, shown);
-        }
-        let signed = if fill.side == Side::Buy { fill.amount } else { -fill.amount };
-        if !self.book_fill(fill, signed) {
-            // Another instrument's, or a number no account can hold: only a snapshot can say what is true.
-            self.uncertain = true;
-            return Effect::Alarm;
-        }
-        self.flows.fees += fill.fee;
-        let buried = self.buried.contains(fill.nonce);
-        match self.leg_mut(fill.nonce, fill.instrument) {
-            Some(order) => {
-                order.booked += fill.amount;
-                order.confirm();
-                self.bury_if_over(fill.nonce);
-                Effect::Changed
-            }
-            // Its order was declared dead too early; the balances must be proved again.
-            None if buried => {
-                self.uncertain = true;
-                Effect::Changed
-            }
-            None => {
-                self.uncertain = true;
-                Effect::Foreign { nonce: fill.nonce, instrument: fill.instrument }
-            }
-        }
-    }
-
-    /// Moves position and cash at once. False, and nothing moved, for an instrument the vault does not hold or a number
-    /// no account can hold.
-    fn book_fill(&mut self, fill: &Fill, signed: Amount) -> bool {
-        let (mut after, mut options) = (self.holdings, self.options);
-        let paid = fill.price.times(signed) + fill.fee;
-        if fill.instrument == self.book.base {
-            after.book_spot(signed, fill.price, fill.fee);
-        } else if Some(fill.instrument) == self.book.perp {
-            after.book_perp(signed, fill.price, fill.fee);
-        } else if self.book.options.is_some() {
-            after.cash -= paid;
-            if !options.add(fill.instrument, signed) {
-                return false;
-            }
-        }
-        let moved = after != self.holdings || options != self.options;
-        let booked = moved && after.is_plausible();
-        if booked {
-            (self.holdings, self.options) = (after, options);
-            self.note_flow(fill, paid);
-        }
-        booked
-    }
-
-    /// Notes for what a fill paid.
-    fn note_flow(&mut self, fill: &Fill, paid: Cash) {
-        if fill.instrument == self.book.base {
-            self.flows.converted -= paid;
-        } else if Some(fill.instrument) != self.book.perp {
-            self.flows.premium -= paid;
-        }
     }
 
     /// A balance change. Trades were booked from their fills; everything else moves the ledger here.

@@ -1,9 +1,7 @@
 //! Fills told after balances were taken over from the venue: which of them those balances have shown already.
 
-use super::{Effect, Ledger};
-use crate::base::ids::{Nonce, Side};
+use crate::base::ids::Nonce;
 use crate::base::time::{MS, Nanos};
-use crate::msg::Fill;
 
 /// How far the venue's time of a fill may be off, beside half a round trip: clocks, and milliseconds cut off.
 const CLOCK_NS: u64 = 250 * MS;
@@ -41,31 +39,6 @@ impl Adoption {
             Shown::Yes
         } else {
             Shown::Unclear
-        }
-    }
-}
-
-impl Ledger {
-    /// A fill that adopted balances show, or may show: it moves none of them, and where that is unclear the next
-    /// snapshot tells. An order listed with them has its fills from there.
-    pub(super) fn on_late_fill(&mut self, fill: &Fill, shown: Shown) -> Effect {
-        let value = fill.price.times(fill.amount);
-        self.note_flow(fill, fill.fee + if fill.side == Side::Buy { value } else { -value });
-        self.flows.fees += fill.fee;
-        self.uncertain |= shown == Shown::Unclear;
-        let listed = fill.nonce.0 > 0 && self.adoption.is_some_and(|adoption| adoption.listed.contains(&fill.nonce));
-        if listed {
-            return Effect::Late;
-        }
-        let history = shown == Shown::Yes || self.buried.contains(fill.nonce);
-        match self.leg_mut(fill.nonce, fill.instrument) {
-            Some(order) => {
-                order.booked += fill.amount;
-                self.bury_if_over(fill.nonce);
-                Effect::Late
-            }
-            None if history => Effect::Late,
-            None => Effect::Foreign { nonce: fill.nonce, instrument: fill.instrument },
         }
     }
 }

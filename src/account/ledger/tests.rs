@@ -303,6 +303,16 @@ fn a_fill_that_adopted_balances_show_is_not_booked_again() {
 }
 
 #[test]
+fn an_order_approved_after_balances_were_adopted_is_news_to_them() {
+    for (approved_at, want) in [(Nanos(1 + MS), Effect::Changed), (Nanos(MS), Effect::Late)] {
+        let mut ledger = opened("10", 0);
+        ledger.reserve(LiveOrder { approved_at, ..order(1, Side::Buy, "1", None) });
+        let soon = Fill { venue_at: Nanos(2 * MS), ..fill(9, 1, "0.4") };
+        assert_eq!(ledger.on_fill(Nanos(3 * MS), &soon), want, "approved at {approved_at:?}");
+    }
+}
+
+#[test]
 fn an_order_filled_before_balances_were_adopted_ends_with_its_late_fill() {
     let mut ledger = opened("10", 0);
     ledger.reserve(order(1, Side::Buy, "1", None));
