@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::num::Price;
 use crate::base::time::MS;
-use crate::msg::{Life, Purpose, Snapshot, TimeInForce, Wish};
+use crate::msg::{Fill, Life, Purpose, Snapshot, TimeInForce, Wish};
 
 const SOLD: InstrumentId = InstrumentId(5);
 const BOUGHT: InstrumentId = InstrumentId(6);

@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::num::Price;
 use crate::base::time::MS;
-use crate::msg::{Life, OrderStatus, Purpose, Snapshot, TimeInForce, Wish};
+use crate::msg::{Fill, Life, OrderStatus, Purpose, Snapshot, TimeInForce, Wish};
 
 const PERP: InstrumentId = InstrumentId(1);
 const BOOK: Book = Book {
