@@ -70,7 +70,7 @@ struct Play {
 fn plan_of(name: &str, instruments: Vec<Instrument>) -> Result<(OptionPlan, Book), Failure> {
     let vault = Vault::ALL.into_iter().find(|vault| vault.name() == name).ok_or("unknown vault")?;
     let scene = vault.scene();
-    let config = Config::parse(scene.config, scene.file, &Online::here())?;
+    let config = Config::parse(&scene.config, scene.file, &Online::here())?;
     let blueprint = Blueprint::of(&config, instruments, Nanos::MAX, &Replay::default());
     let vault = blueprint.vaults[0];
     let PlanKind::Options(plan) = vault.kind else { return Err("not an option vault".into()) };
