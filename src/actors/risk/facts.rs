@@ -31,6 +31,7 @@ impl Risk {
             Report::VenueTime { offset_ns, .. } => {
                 self.wallet.venue_offset_ns = Some(offset_ns);
                 self.wallet.nonces.sync(offset_ns);
+                self.desks.iter_mut().for_each(|desk| desk.ledger.sync(offset_ns));
                 return;
             }
             Report::Snapshot(Snapshot::Begin { subaccount, .. }) => self.snapshot_of = Some(subaccount),
@@ -40,7 +41,9 @@ impl Risk {
         let subject = self.snapshot_of;
         let wallet = &mut self.wallet;
         for desk in &mut self.desks {
-            if desk.on_fact(at, message, subject, wallet, out) {
+            let changed = desk.on_fact(at, message, subject, wallet, out);
+            desk.settle_pledge(out);
+            if changed {
                 desk.publish(at, message.trace, wallet, live, out);
             }
         }
@@ -89,7 +92,7 @@ impl Desk {
             return true;
         }
         match &message.body {
-            Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why),
+            Report::Unsent { nonce, request, why } => self.on_unsent((*nonce, *request, *why), out),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
                 let hedge = self.hedge_approved_at(row.nonce);
@@ -165,6 +168,7 @@ impl Desk {
             return false;
         }
         self.note_fill(at, fill);
+        self.note_paid(fill, effect);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
             self.alarm(Alarm::Invariant { row: 0 }, out);
@@ -196,7 +200,7 @@ impl Desk {
         out.notices.push(Notice::Hedged { vault: self.vault(), nonce, at, delta });
     }
 
-    fn on_unsent(&mut self, nonce: Nonce, request: Request, why: Unsent) -> bool {
+    fn on_unsent(&mut self, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
         let Some(order) = self.ledger.order(nonce) else { return false };
         match request {
             // It never left and never will: the reservation goes, and what it replaced rests on.
@@ -210,6 +214,7 @@ impl Desk {
             Request::Execute => {
                 self.conversation.untake();
                 self.ledger.release(nonce);
+                self.redeem(nonce, out);
             }
             Request::Cancel => {}
         }
@@ -296,7 +301,7 @@ impl Desk {
     fn on_effect(&mut self, at: Nanos, effect: Effect, wallet: &mut Wallet, out: &mut Out) -> bool {
         match effect {
             Effect::None => false,
-            Effect::Changed => true,
+            Effect::Changed | Effect::Late => true,
             Effect::Foreign { nonce, instrument } => {
                 self.evict(at, nonce, instrument, wallet, out);
                 true

@@ -1,7 +1,6 @@
 //! What must hold in every week, worked out anew from the venue's marks and books rather than believed from the engine.
 
 use super::recorder::price;
-use super::rig::Rig;
 use crate::base::ids::{Right, Side};
 use crate::base::num::Price;
 use crate::base::time::{Nanos, SEC};
@@ -11,6 +10,7 @@ use crate::market::instrument::Instrument;
 use crate::msg::{Fill, Milestone, Phase, Product};
 use crate::ops::blueprint::OptionPlan;
 use crate::sim::record::Week;
+use crate::sim::rig::Rig;
 use crate::strategy::options::params::{AuctionTerms, IvDecay};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};

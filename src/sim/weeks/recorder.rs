@@ -1,7 +1,6 @@
 //! Writes down what a simulated vault went through: what risk says, beside the venue's own books.
 
 use super::checks::Checks;
-use super::rig::Rig;
 use super::{FIRST_EXPIRY_S, Terms, WEEK_S};
 use crate::actors::risk::{Alarm, Notice};
 use crate::base::ids::{Nonce, Side};
@@ -12,6 +11,7 @@ use crate::market::instrument::{Instrument, Kind};
 use crate::msg::{Demand, Fill, Milestone, Mode, Phase};
 use crate::risk::option_checks::OPTION_CHECKS;
 use crate::sim::record::{Auction, Concern, DemandPoint, FillPoint, PricePoint, Record, Stage, ValuePoint, Week};
+use crate::sim::rig::Rig;
 use alloy_primitives::keccak256;
 use rust_decimal::Decimal;
 
