@@ -28,7 +28,9 @@ pub use explain::{Explained, table};
 pub use host::Online;
 pub use problem::{ConfigErrors, Problem};
 use read::{Notes, Section};
-pub use shape::{BasisVault, OptionVaultConfig, RatioFeed, Strategy, VaultConfig, VaultKind};
+pub use shape::{
+    BasisVault, CoveredCallTerms, OptionVaultConfig, RatioFeed, Strategy, V2Contract, VaultConfig, VaultKind,
+};
 pub use text::Url;
 
 /// A whole, checked configuration.

@@ -7,7 +7,7 @@ mod anvil;
 use alloy::primitives::{Address, B256, Bytes, FixedBytes, U256};
 use alloy::providers::Provider;
 use alloy::sol_types::{SolCall, SolValue};
-use anvil::{ADMIN, Anvil, MATCHING, OPTION, Owner, SUBACCOUNT, holdings};
+use anvil::{ADMIN, Anvil, MATCHING, OPTION, Owner, holdings};
 use keel::base::ids::{Nonce, SubaccountId};
 use keel::base::num::Price;
 use keel::chain::abi::{Matching, VaultSigner};
@@ -26,6 +26,7 @@ use serde_json::json;
 use std::time::Duration;
 
 const SECRET: [u8; 32] = [0x51; 32];
+const SUBACCOUNT: u64 = 7777;
 const WEEK_S: u64 = 7 * 86_400;
 const E18: u128 = 1_000_000_000_000_000_000;
 /// Polls, two milliseconds apart, within which anything a test waits for must happen.
@@ -60,7 +61,7 @@ impl World {
     async fn start() -> Option<World> {
         let anvil = Anvil::start()?;
         let own = Address::from(key().address());
-        let vault = anvil.set_up(own).await;
+        let vault = anvil.set_up(own, SUBACCOUNT).await;
         let node = Node::connect(&anvil.url, V2_MAINNET.chain_id).await.expect("the node answers");
         let signer = World::signer(&node, vault);
         let now_s = node.head().await.expect("a head").0.time_s;
@@ -118,6 +119,11 @@ impl World {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         panic!("not said; instead {heard:?}");
+    }
+
+    /// One block, with whatever waits and can pay for it.
+    async fn mine(&self) {
+        self.anvil.rpc("evm_mine", json!([])).await;
     }
 
     /// Asks for a signature and waits for it.
@@ -208,7 +214,7 @@ async fn an_expired_signature_is_refused_and_said_to_be() {
     let order = world.order(1, 4);
     world.sign(&order).await;
     world.anvil.rpc("evm_increaseTime", json!([601])).await;
-    world.anvil.mine().await;
+    world.mine().await;
     assert_eq!(world.settles(&order, 1).await, reverted("OV_ActionExpired"));
     assert_eq!(world.until(|_| true).await, Word::Expired(Ticket(1)));
     assert_eq!(world.signer.live(), None);
@@ -279,7 +285,7 @@ async fn a_transaction_that_reverts_in_its_block_is_explained_by_name() {
     let order = world.order(1, 4);
     assert_eq!(world.signer.tell(Event::Sign(order.request())).await, [], "the shadow call passed");
     world.anvil.offer(world.vault, Owner::setHoldingsCall { told: holdings(3) }).await;
-    world.anvil.mine().await;
+    world.mine().await;
     let word = world.until(|_| true).await;
     let Word::Refused(Ticket(1), Why::Reverted(refusal)) = word else { panic!("{word:?}") };
     assert_eq!(refusal.to_string(), "CCT_SellingTooManyCalls");
@@ -296,7 +302,7 @@ async fn a_wish_withdrawn_in_a_slow_block_is_emptied() {
     assert_eq!(world.signer.live(), None);
     let words = world.signer.tell(Event::Revoke(Ticket(1))).await;
     assert_eq!(words, [Word::Refused(Ticket(1), Why::Withdrawn)]);
-    world.anvil.mine().await;
+    world.mine().await;
     world.signer.poll().await.expect("the node answers");
     assert_eq!(world.node.counts(Address::from(key().address())).await, Ok((1, 1)));
     assert_eq!(world.valid(order.request().digest).await, Ok(false), "the empty transfer took its nonce");
@@ -315,7 +321,7 @@ async fn blocks_too_dear_go_by_until_the_fee_is_raised() {
     loop {
         // Twenty times what was offered.
         world.anvil.rpc("anvil_setNextBlockBaseFeePerGas", json!([U256::from(60_000_000_000_u64)])).await;
-        world.anvil.mine().await;
+        world.mine().await;
         blocks += 1;
         let words = world.signer.poll().await.expect("the node answers");
         if let [Word::Signed { ticket: Ticket(1), .. }] = words[..] {
@@ -336,11 +342,11 @@ async fn a_dropped_transaction_is_sent_again() {
     let order = world.order(1, 4);
     assert_eq!(world.signer.tell(Event::Sign(order.request())).await, []);
     world.anvil.rpc("anvil_dropAllTransactions", json!([])).await;
-    world.anvil.mine().await;
+    world.mine().await;
     assert_eq!(world.node.counts(Address::from(key().address())).await, Ok((0, 0)), "it is gone");
     assert_eq!(world.signer.poll().await, Ok(vec![]));
     assert_eq!(world.node.counts(Address::from(key().address())).await, Ok((0, 1)), "it is back");
-    world.anvil.mine().await;
+    world.mine().await;
     world.until(|word| matches!(word, Word::Signed { ticket: Ticket(1), .. })).await;
     assert_eq!(world.settles(&order, 4).await, Ok(()));
 }
@@ -355,7 +361,7 @@ async fn a_reorg_takes_the_signature_and_it_is_sent_again() {
     assert_eq!(world.valid(order.request().digest).await, Ok(false), "another history");
     assert_eq!(world.until(|_| true).await, Word::Suspended(Ticket(1)));
     assert_eq!(world.signer.live(), None);
-    world.anvil.mine().await;
+    world.mine().await;
     world.until(|word| matches!(word, Word::Signed { ticket: Ticket(1), .. })).await;
     assert_eq!(world.settles(&order, 4).await, Ok(()));
 }
@@ -372,7 +378,7 @@ async fn a_gap_before_a_waiting_revocation_is_filled() {
     let own = Address::from(key().address());
     assert_eq!(world.node.counts(own).await, Ok((0, 0)), "neither is there");
     for _ in 0..4 {
-        world.anvil.mine().await;
+        world.mine().await;
         for word in world.signer.poll().await.expect("the node answers") {
             assert_eq!(word, Word::Revoked(order.request().digest));
         }

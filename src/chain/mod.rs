@@ -4,6 +4,7 @@ pub mod abi;
 pub mod call;
 pub mod lane;
 pub mod node;
+pub mod preflight;
 pub mod presign;
 pub mod ratio;
 pub mod refusal;

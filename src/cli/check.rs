@@ -1,8 +1,12 @@
 //! `keel check`: is this configuration sound, what does every value mean, and does the venue agree?
 
 use super::{Failure, session};
+use crate::chain::node::{CallError, Node};
+use crate::chain::preflight::{self, Preflight};
 use crate::config::{Config, table};
+use crate::engine::ports::Key;
 use crate::io::clock::LiveClock;
+use crate::io::key::LocalKey;
 use std::path::PathBuf;
 
 /// Options of `keel check`.
@@ -11,7 +15,7 @@ pub struct Args {
     /// Configuration file (TOML).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Also ask the venue: clock, instruments, session key, subaccounts and signing domain.
+    /// Also ask the venue: clock, instruments, session key, subaccounts and signing domain; and a vault's contract.
     #[arg(long)]
     live: bool,
 }
@@ -41,8 +45,30 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             );
         }
         println!("  signing      the venue rebuilds the hashes we sign");
+        contracts(&config, &key)?;
     }
     println!("{}: sound", args.config.display());
+    Ok(())
+}
+
+/// Holds every contract that signs for a vault against its section, and refuses any difference.
+fn contracts(config: &Config, key: &LocalKey) -> Result<(), Failure> {
+    for vault in &config.vaults {
+        let Some(contract) = vault.options().and_then(|options| options.v2.as_ref()) else { continue };
+        println!("on {}, the contract of {}", contract.dialect.name, vault.name);
+        let lines = actix::System::new().block_on(async {
+            let node = Node::connect(contract.rpc_url.as_str(), contract.dialect.chain_id).await?;
+            let (subaccount, key) = (vault.book.subaccount, key.address().into());
+            Ok(Preflight { node: &node, contract, subaccount, key }.lines().await)
+        });
+        let lines = lines.map_err(|why: CallError| Failure::Refused(format!("{}: {why}", vault.name)))?;
+        println!("{}", preflight::table(&lines));
+        let faults = lines.iter().filter(|line| !line.sound).count();
+        if faults > 0 {
+            let what = format!("{faults} of {} lines of its contract differ from [vault.v2]", lines.len());
+            return Err(Failure::Refused(format!("{}: {what}", vault.name)));
+        }
+    }
     Ok(())
 }
 

@@ -196,7 +196,12 @@ fn option_vault(draft: OptionDraft, fleet: &mut Fleet) -> Option<OptionVaultConf
         Some(feed) => Some(ratio_feed(feed, fleet)?.0),
         None => None,
     };
+    let v2 = match &draft.contract {
+        Some(contract) => Some(contract.build()?),
+        None => None,
+    };
     Some(OptionVaultConfig {
+        v2,
         option_currency: draft.option_currency.value?,
         params: draft.params?,
         limits: draft.limits?,

@@ -25,7 +25,7 @@ impl fmt::Display for Network {
     }
 }
 
-fn url_rule<'r>(secure: &str, plain: &str, absent: Absent<Url>) -> Rule<'r, Url> {
+pub(super) fn url_rule<'r>(secure: &str, plain: &str, absent: Absent<Url>) -> Rule<'r, Url> {
     let allowed = format!("{secure}://host[:port]/path, or {plain}:// for this machine");
     Rule { unit: "", allowed, absent, show: Url::to_string }
 }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::text::Url;
 use crate::account::ledger::Book;
-use crate::derive::dialect::Address;
+use crate::base::num::{Cash, Ratio};
+use crate::derive::dialect::{Address, Dialect};
 use crate::market::fair::Model;
 use crate::msg::Product;
 use crate::risk::limits::{Limits, OptionLimits};
@@ -146,4 +148,50 @@ pub struct OptionVaultConfig {
     pub lookback_ns: u64,
     /// Oldest usable venue ticker, of options and of the collateral.
     pub ticker_age_ns_max: u64,
+    /// The contract that signs for it on v2; given for Harvest only.
+    pub v2: Option<V2Contract>,
+}
+
+/// A contract that signs for a vault on v2, as it must be found on chain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct V2Contract {
+    /// Network it is on.
+    pub dialect: &'static Dialect,
+    /// JSON-RPC endpoint of that network; it may hold an access key and is never shown whole.
+    pub rpc_url: Url,
+    /// The contract, owner of the subaccount.
+    pub address: Address,
+    /// Wrapped collateral.
+    pub wrapped_asset: Address,
+    /// Least the session key must hold, ETH.
+    pub gas_balance_min: Cash,
+    /// What it signs for.
+    pub terms: CoveredCallTerms,
+}
+
+/// Parameters of a covered-call vault's contract (`CCTSAParams` and `CollateralManagementParams`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoveredCallTerms {
+    /// Shortest life of a signature, seconds.
+    pub signature_s_min: u64,
+    /// Longest life of a signature, seconds.
+    pub signature_s_max: u64,
+    /// Factor on volatility before pricing.
+    pub vol_factor: Ratio,
+    /// Highest delta sold, at that volatility.
+    pub delta_max: Ratio,
+    /// Cash below which nothing is sold or withdrawn.
+    pub cash_min: Cash,
+    /// Shortest life of an option, seconds.
+    pub life_s_min: u64,
+    /// Longest life of an option, seconds.
+    pub life_s_max: u64,
+    /// Highest fee as a share of the collateral's price.
+    pub fee_max: Ratio,
+    /// How far a swap may overshoot the cash balance.
+    pub leniency: Ratio,
+    /// Lowest selling price over spot.
+    pub worst_sell: Ratio,
+    /// Highest buying price over spot.
+    pub worst_buy: Ratio,
 }

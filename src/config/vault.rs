@@ -2,6 +2,7 @@
 
 mod basis;
 mod bounds;
+mod contract;
 mod fair;
 mod limits;
 mod margin;
@@ -16,6 +17,7 @@ use crate::msg::Product;
 use crate::risk::limits::Limits;
 use crate::strategy::basis::Params;
 use margin::Margin;
+
 pub(super) use options::OptionDraft;
 pub(super) use ratio::Feed;
 
@@ -116,7 +118,13 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
     }
     let kind = strategy.value.map(|strategy| match strategy.product() {
         None => KindDraft::Basis(basis_vault(&section, poll)),
-        Some(product) => KindDraft::Options(option_vault(&section, product, currency)),
+        Some(product) => {
+            let options = option_vault(&section, product, currency);
+            // Of the option vaults' contracts only this one's parameters can be compared yet.
+            let sells_calls = product == Product::CoveredCall;
+            let contract = sells_calls.then(|| contract::read(section.child("v2"))).flatten();
+            KindDraft::Options(OptionDraft { contract, ..options })
+        }
     });
     // Without a strategy nobody knows which of the other names belong here.
     if kind.is_some() {

@@ -25,6 +25,7 @@ sol! {
     interface Owner {
         function initialize(address administrator, address orders) external;
         function setTradeExecutor(address executor, bool allowed) external;
+        function setAllowedModule(address module, bool allowed) external;
         function setSubAccountOwner(uint256 subaccount, address owner) external;
         function setSigner(address key, bool allowed) external;
         function setSignaturesDisabled(bool disabled) external;
@@ -40,9 +41,9 @@ pub const MATCHING: Address = Address::new(V2_MAINNET.verifying_contract);
 pub const ADMIN: Address = address!("f39Fd6e51aad88F6F4ce6aB8827279cffFb92266");
 pub const OPTION: Address = address!("4BB4C3CDc7562f08e9910A0C7D8bB7e108861eB4");
 pub const BASE: Address = address!("F30EE744fCfd135A135E6a4e327e01d0f697e6Ec");
-pub const SUBACCOUNT: u64 = 7777;
 const TRADE: Address = Address::new(V2_MAINNET.modules.trade);
 const WITHDRAWAL: Address = Address::new(V2_MAINNET.modules.withdrawal);
+const DEPOSIT: Address = address!("9B3FE5E5a3bcEa5df4E08c41Ce89C4e3Ff01Ace3");
 const DAY_S: u64 = 86_400;
 
 /// A node on a free port of the loopback interface, killed when dropped.
@@ -99,11 +100,6 @@ impl Anvil {
         answer.unwrap_or_else(|why| panic!("{method}: {why}"))
     }
 
-    /// One block, with whatever waits and can pay for it.
-    pub async fn mine(&self) {
-        self.rpc("evm_mine", json!([])).await;
-    }
-
     /// A transaction of the owner, in a block on return.
     pub async fn tell<C: SolCall>(&self, to: Address, call: C) {
         let hash = self.offer(to, call).await;
@@ -131,23 +127,26 @@ impl Anvil {
         panic!("{hash} is in no block");
     }
 
-    /// Deploys the verifier and a vault of which `key` is a signer; returns the vault.
-    pub async fn set_up(&self, key: Address) -> Address {
+    /// Deploys the verifier and a vault of this subaccount of which `key` is a signer; returns the vault.
+    pub async fn set_up(&self, key: Address, subaccount: u64) -> Address {
+        let subaccount = U256::from(subaccount);
         let matching = artifact("Matching");
         self.rpc("anvil_setCode", json!([MATCHING, matching["deployed_bytecode"]])).await;
         self.rpc("anvil_setBalance", json!([key, U256::from(10_u64.pow(18))])).await;
         self.tell(MATCHING, Owner::initializeCall { administrator: ADMIN, orders: TRADE }).await;
         self.tell(MATCHING, Owner::setTradeExecutorCall { executor: ADMIN, allowed: true }).await;
-        let vault = self.deploy_vault().await;
-        let subaccount = U256::from(SUBACCOUNT);
+        let vault = self.deploy_vault(subaccount).await;
         self.tell(MATCHING, Owner::setSubAccountOwnerCall { subaccount, owner: vault }).await;
+        for module in [TRADE, WITHDRAWAL, DEPOSIT] {
+            self.tell(MATCHING, Owner::setAllowedModuleCall { module, allowed: true }).await;
+        }
         self.tell(vault, Owner::setSignerCall { key, allowed: true }).await;
         self.tell(vault, Owner::setParamsCall { options: option_params(), spot: spot_params() }).await;
         self.tell(vault, Owner::setHoldingsCall { told: holdings(10) }).await;
         vault
     }
 
-    async fn deploy_vault(&self) -> Address {
+    async fn deploy_vault(&self, subaccount: U256) -> Address {
         let base = Base {
             subAccounts: Address::repeat_byte(1),
             auction: Address::repeat_byte(2),
@@ -157,10 +156,9 @@ impl Anvil {
             manager: Address::repeat_byte(5),
             matching: MATCHING,
         };
-        let modules =
-            Contracts { deposit: Address::repeat_byte(6), withdrawal: WITHDRAWAL, trade: TRADE, option: OPTION };
+        let modules = Contracts { deposit: DEPOSIT, withdrawal: WITHDRAWAL, trade: TRADE, option: OPTION };
         let code: Bytes = artifact("MandateSigner")["bytecode"].as_str().expect("code").parse().expect("hexadecimal");
-        let data = [code.as_ref(), &(U256::from(SUBACCOUNT), base, modules).abi_encode_params()].concat();
+        let data = [code.as_ref(), &(subaccount, base, modules).abi_encode_params()].concat();
         let request = json!([{"from": ADMIN, "data": Bytes::from(data), "gas": "0x4c4b40"}]);
         let hash = self.rpc("eth_sendTransaction", request).await;
         let hash: B256 = serde_json::from_value(hash).expect("a hash");

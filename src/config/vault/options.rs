@@ -12,6 +12,7 @@ mod week;
 use std::cell::RefCell;
 
 use super::bounds::check_refresh;
+use super::contract::ContractDraft;
 use super::ratio::{self, Feed};
 use crate::base::num::Ratio;
 use crate::config::read::{Bps, Field, Notes, Section, Span};
@@ -29,6 +30,8 @@ pub(in crate::config) struct OptionDraft {
     pub(in crate::config) limits: Option<OptionLimits>,
     pub(in crate::config) lookback_ns: Option<u64>,
     pub(in crate::config) ticker_age_ns_max: Option<u64>,
+    /// Of a vault that a contract signs for.
+    pub(in crate::config) contract: Option<ContractDraft>,
 }
 
 /// Reads what is below the vault's table; `base` is its collateral.
@@ -69,6 +72,7 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
         limits: limits.build(product),
         lookback_ns: lookback.map_or(Some(0), |lookback| lookback.value.map(|Span(ns)| ns)),
         ticker_age_ns_max: selection.ticker_age.value.map(|Span(ns)| ns),
+        contract: None,
     }
 }
 
