@@ -12,7 +12,7 @@ use keel::base::ids::{Nonce, SubaccountId};
 use keel::base::num::Price;
 use keel::chain::abi::{Matching, VaultSigner};
 use keel::chain::call::{self, Form};
-use keel::chain::lane::Limits;
+use keel::chain::lane::{Alarm as LaneAlarm, Limits, SendFault};
 use keel::chain::node::{CallError, Node};
 use keel::chain::presign::words::{Alarm, Event, Held, Request, Terms, Ticket, Why, Word};
 use keel::chain::signer::ContractSigner;
@@ -403,6 +403,47 @@ async fn a_live_signature_is_adopted_or_revoked_after_a_restart() {
     assert_eq!(world.wake(None).await, []);
     assert_eq!(world.until(|_| true).await, Word::Revoked(request.digest));
     assert_eq!(world.settles(&order, 4).await, reverted("OV_InvalidSignature"));
+}
+
+#[tokio::test]
+async fn a_transaction_left_waiting_by_the_process_before_is_awaited_then_revoked() {
+    let Some(mut world) = World::start().await else { return };
+    world.anvil.rpc("evm_setAutomine", json!([false])).await;
+    let order = world.order(1, 4);
+    assert_eq!(world.signer.tell(Event::Sign(order.request())).await, []);
+
+    world.signer = World::signer(&world.node, world.vault);
+    let words = world.wake(None).await;
+    assert_eq!(words, [Word::Alarm(Alarm::Lane(LaneAlarm::Leftover { count: 1 }))]);
+    let refused = world.signer.tell(Event::Sign(world.order(2, 1).request())).await;
+    assert_eq!(refused, [Word::Refused(Ticket(2), Why::Recovering)]);
+    world.mine().await;
+    assert_eq!(world.valid(order.request().digest).await, Ok(true), "it took effect all the same");
+    world.anvil.rpc("evm_setAutomine", json!([true])).await;
+    // The head that shows it used up, and the next.
+    world.signer.poll().await.expect("the node answers");
+    world.mine().await;
+    assert_eq!(world.until(|_| true).await, Word::Revoked(order.request().digest));
+    assert_eq!(world.valid(order.request().digest).await, Ok(false));
+}
+
+#[tokio::test]
+async fn an_empty_purse_is_an_alarm_and_signs_once_it_is_filled() {
+    let Some(mut world) = World::start().await else { return };
+    let own = Address::from(key().address());
+    world.anvil.rpc("anvil_setBalance", json!([own, "0x1"])).await;
+    let order = world.order(1, 4);
+    let words = world.signer.tell(Event::Sign(order.request())).await;
+    let broke = Word::Alarm(Alarm::Lane(LaneAlarm::NotTaken { nonce: 0, fault: SendFault::Funds }));
+    assert_eq!(words, [broke]);
+    world.anvil.rpc("anvil_setBalance", json!([own, U256::from(10_u64.pow(18))])).await;
+    world.mine().await;
+    world.until(|word| matches!(word, Word::Signed { ticket: Ticket(1), .. })).await;
+    assert_eq!(world.settles(&order, 4).await, Ok(()));
+
+    world.signer = World::signer(&world.node, world.vault);
+    world.anvil.rpc("anvil_setBalance", json!([own, "0x1"])).await;
+    assert!(world.wake(None).await.contains(&Word::Alarm(Alarm::Lane(LaneAlarm::BalanceLow(U256::from(1))))));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use alloy::rpc::types::TransactionRequest;
 use alloy::sol_types::SolCall;
 use alloy::transports::{RpcError, TransportErrorKind};
 use std::fmt;
+use std::time::Duration;
 
 /// What came of a call that wanted an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +44,20 @@ pub struct Sealed {
     pub raw: Bytes,
 }
 
+/// Longest wait for an answer; a node that is slower has not answered.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
 /// A client of the node at `rpc_url`; nothing is sent yet. The error names the address.
 pub fn over_http(rpc_url: &str) -> Result<DynProvider, String> {
+    over_http_within(rpc_url, ANSWER_MAX)
+}
+
+fn over_http_within(rpc_url: &str, answer_max: Duration) -> Result<DynProvider, String> {
     // The provider's HTTP client asks for a TLS provider of the process; who comes second finds it done.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let url = rpc_url.parse().map_err(|why| format!("{rpc_url}: {why}"))?;
-    Ok(ProviderBuilder::new().connect_http(url).erased())
+    let client = reqwest::Client::builder().timeout(answer_max).build().map_err(|why| why.to_string())?;
+    Ok(ProviderBuilder::new().connect_reqwest(client, url).erased())
 }
 
 /// One node and the chain behind it.
@@ -196,6 +205,15 @@ fn send_fault(text: &str) -> SendFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_node_that_never_answers_is_given_up() {
+        // It accepts, and that is all.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback is free");
+        let url = format!("http://{}", silent.local_addr().expect("bound"));
+        let provider = over_http_within(&url, Duration::from_millis(20)).expect("a URL");
+        assert!(provider.get_chain_id().await.is_err());
+    }
 
     #[test]
     fn faults_are_read_from_the_words_nodes_use() {
