@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!  public ws ─▶ market_data ─facts─▶ pricing ─values─▶ auction ─intents─▶ risk ─orders─▶ signer ─sealed─▶ gateway ─▶ private ws
+//!                    ▲ └──marks───────────────┼─────────────────────────┼─────────────▶│ ───refusals──▶ risk
 //!                    ▲                  └──values────────────────────────▶│ ▲               urgent ─────────▲ │
 //!             control plane: ratios     control plane: commands ─────────▶│ └───────────── reports ───────────┘
 //!                                       auction ◀──── accounts, talks ────┘──notices──▶ control plane
@@ -54,13 +55,15 @@ const fn spec(name: &'static str, from: &'static str, to: &'static str, depth: u
 
 /// Every lane. Depths: prices conflate, so a burst of one frame per instrument is enough; a venue frame can carry two
 /// thousand facts; at most four orders per vault can be under way.
-pub const LANES: [LaneSpec; 15] = [
+pub const LANES: [LaneSpec; 17] = [
     spec("facts", "market_data", "pricing", 1_024, Overflow::Conflate),
     spec("values", "pricing", "auction", 256, Overflow::Conflate),
     spec("values", "pricing", "risk", 256, Overflow::Conflate),
     spec("intents", "auction", "risk", 64, Overflow::Drop),
     spec("orders", "risk", "signer", 64, Overflow::Never),
+    spec("marks", "market_data", "signer", 1_024, Overflow::Conflate),
     spec("sealed", "signer", "gateway", 64, Overflow::Never),
+    spec("refusals", "signer", "risk", 64, Overflow::Hold),
     spec("urgent", "risk", "gateway", 256, Overflow::Hold),
     spec("reports", "gateway", "risk", 4_096, Overflow::Hold),
     spec("accounts", "risk", "auction", 64, Overflow::Conflate),
@@ -198,7 +201,9 @@ where
     let (risk_values, risk_values_in) = wire_newest("values", "risk", parts.instruments);
     let (intents, intents_in) = wire("intents", "risk");
     let (orders, orders_in) = wire("orders", "signer");
+    let (marks, marks_in) = wire_newest("marks", "signer", parts.instruments);
     let (sealed, sealed_in) = wire("sealed", "gateway");
+    let (refusals, refusals_in) = wire("refusals", "risk");
     let (urgent, urgent_in) = wire("urgent", "gateway");
     let (reports, reports_in) = wire("reports", "risk");
     let (accounts, accounts_in) = wire_newest("accounts", "auction", crate::actors::auction::INTENTS_MAX);
@@ -218,7 +223,7 @@ where
             clock.clone(),
             (venue, external),
             cells::MarketDataIn { ratios: ratios_in, feeds: feeds_in, listings: to_market_data },
-            (facts, parts.instruments, parts.external_feeds),
+            cells::MarketDataOut { facts, marks, instruments: parts.instruments, feeds: parts.external_feeds },
         )),
         Box::new(cells::PricingCell::new(parts.pricing, clock.clone(), (facts_in, to_pricing), (values, risk_values))),
         Box::new(cells::AuctionCell::new(
@@ -233,13 +238,19 @@ where
             cells::RiskIn {
                 commands: commands_in,
                 reports: reports_in,
+                refusals: refusals_in,
                 values: risk_values_in,
                 intents: intents_in,
                 listings: to_risk,
             },
             cells::RiskOut { orders, urgent, accounts, talks, notices },
         )),
-        Box::new(cells::SignerCell::new(parts.signer, clock.clone(), (orders_in, to_signer), sealed)),
+        Box::new(cells::SignerCell::new(
+            parts.signer,
+            clock.clone(),
+            cells::SignerIn { orders: orders_in, marks: marks_in, listings: to_signer },
+            cells::SignerOut { sealed, refusals },
+        )),
         Box::new(cells::GatewayCell::new(
             gateway,
             clock,

@@ -9,6 +9,7 @@ use keel::actors::risk::Notice;
 use keel::base::num::{Amount, Ratio};
 use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::ports::{Event, Transport};
+use keel::engine::switch::Switch;
 use keel::exchange::Settings;
 use keel::exchange::world::WorldSettings;
 use keel::msg::Mode;
@@ -93,8 +94,13 @@ fn heals(seed: u64) {
         Lossy::new(external, 2, seed, &calm),
         Lossy::new(private, 3, seed, &faulty),
     ];
-    let outside =
-        Outside { wires: wires.into(), clock: venue.clock(), key: key_of(&account), store: MemoryStore::default() };
+    let outside = Outside {
+        wires: wires.into(),
+        clock: venue.clock(),
+        key: key_of(&account),
+        store: MemoryStore::default(),
+        switch: Switch::local(),
+    };
     let (cores, mut control) = assemble(blueprint.build(outside), &Layout::single(None));
     let mut turns = cores.into_iter().flat_map(|core| core.turns).collect::<Vec<_>>();
 

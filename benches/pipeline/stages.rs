@@ -270,8 +270,10 @@ fn sign(c: &mut Criterion, blueprint: &Blueprint, mut key: LocalKey) {
     group.bench_function("key", |b| b.iter(|| key.sign(black_box(&digest))));
     let folder = std::env::temp_dir().join(format!("keel-bench-sign-{}", std::process::id()));
     let store = PageStore::open(&folder, Pages::default(), &mut |_, _| ()).expect("a journal").0;
-    let pairs = [(blueprint.vaults[0].book.subaccount, &blueprint.instruments[0])];
-    let mut sealer = Sealer::new(blueprint.dialect, blueprint.wallet, pairs, key, store, Nonce(0));
+    let mut sealer = blueprint.sealer(key, store);
+    for (instrument, price) in [(0, BASE_MARK), (1, PERP_MARK)] {
+        sealer.mark(&Mark { instrument: InstrumentId(instrument), price, at: AT });
+    }
     let mut nonce = AT.0;
     group.bench_function("seal", |b| {
         b.iter_custom(|iters| {
@@ -279,7 +281,7 @@ fn sign(c: &mut Criterion, blueprint: &Blueprint, mut key: LocalKey) {
             nonce += iters;
             let started = Instant::now();
             for order in &orders {
-                assert!(black_box(sealer.seal(AT, order)).is_ok());
+                assert!(black_box(sealer.seal_deed(AT, &OrderDeed::of(order))).is_ok());
             }
             started.elapsed()
         });

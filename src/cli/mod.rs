@@ -1,6 +1,7 @@
 //! The verbs, one file each, and what they share.
 
 mod check;
+mod ctl;
 mod demo;
 mod exchange;
 mod run;
@@ -32,6 +33,8 @@ enum Verb {
     Run(run::Args),
     /// Check a configuration and explain every value.
     Check(check::Args),
+    /// Tell a running engine something.
+    Ctl(ctl::Args),
 }
 
 /// Why a verb ended without success; the number is the process's exit code.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Verb::Sim(args) => sim::run(&args, weeks::run),
         Verb::Run(args) => run::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Ctl(args) => ctl::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

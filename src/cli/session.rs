@@ -9,10 +9,12 @@ use crate::config::{self, Config};
 use crate::engine::core::Idle;
 use crate::engine::journal::Replay;
 use crate::engine::ports::Clock;
+use crate::engine::switch::Switch;
 use crate::io::clock::LiveClock;
 use crate::io::host;
-use crate::io::key::LocalKey;
+use crate::io::key::{KeySource, LocalKey, Passphrase};
 use crate::io::store::{Layout as PageLayout, PageStore};
+use crate::io::switch;
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
 use crate::market::instrument::Instrument;
 use crate::msg::{Command, Mode};
@@ -90,9 +92,18 @@ fn rest_of(config: &Config) -> Result<Rest, Failure> {
     Rest::new(&config.venue.environment.rest).map_err(|why| Failure::Refused(why.to_string()))
 }
 
+/// Where the session key comes from.
+fn key_source(config: &Config) -> KeySource {
+    let passphrase = config.wallet.passphrase.as_ref().map(|passphrase| match passphrase {
+        config::Passphrase::File(path) => Passphrase::File(path.clone()),
+        config::Passphrase::Descriptor(number) => Passphrase::Descriptor(*number),
+    });
+    KeySource { file: config.wallet.session_key_file.clone(), passphrase }
+}
+
 /// Loads the session key.
 pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
-    LocalKey::from_file(&config.wallet.session_key_file).map_err(|why| Failure::Refused(why.to_string()))
+    key_source(config).load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
 /// Opens the journal and folds what is in it.
@@ -172,11 +183,12 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let mut clock = LiveClock::new();
     let mut key = load_key(config)?;
     let (store, replay) = open_journal(terms.state_dir)?;
+    let switch = switch::create(terms.state_dir).map_err(Failure::Refused)?;
     let proved = prove(config, &mut key, &mut clock).await?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
-    let outside = Outside { wires, clock: clock.clone(), key, store };
+    let outside = Outside { wires, clock: clock.clone(), key, store, switch: switch.clone() };
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
     let (cores, ends) = assemble(blueprint.build(outside), &layout(config));
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
@@ -192,7 +204,8 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         clock: clock.clone(),
     });
     let started = clock.now();
-    watch(&engine, &clerk, terms, stop, (started, &mut clock)).await?;
+    let stops = Stops { signal: stop, switch: &switch, commands: &commands };
+    watch(&engine, &clerk, terms, stops, (started, &mut clock)).await?;
     let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
     let ends = engine.stop();
     let news = ask(&clerk).await?;
@@ -214,16 +227,31 @@ async fn ask(clerk: &Addr<Clerk>) -> Result<News, Failure> {
     clerk.send(Ask).await.map_err(lost)
 }
 
+/// What an operator can do to a run.
+struct Stops<'a> {
+    /// Ends it.
+    signal: &'a AtomicBool,
+    /// Has stopped the signer; the rest of the engine must hear of it.
+    switch: &'a Switch,
+    /// How it hears.
+    commands: &'a Post<Command>,
+}
+
 /// Shows the run until time, a signal or a dead thread ends it.
 async fn watch(
     engine: &Engine,
     clerk: &Addr<Clerk>,
     terms: Terms<'_>,
-    stop: &AtomicBool,
+    stops: Stops<'_>,
     (started, clock): (Nanos, &mut LiveClock),
 ) -> Result<(), Failure> {
-    while !stop.load(Ordering::Relaxed) && engine.is_alive() {
+    let mut told = false;
+    while !stops.signal.load(Ordering::Relaxed) && engine.is_alive() {
         tokio::time::sleep(LOOK).await;
+        // Told until heard: the signer has stopped already, what rests at the venue has not.
+        if !told && stops.switch.is_thrown() {
+            told = stops.commands.send(Command::Kill).is_ok();
+        }
         let elapsed = Duration::from_nanos(clock.now().since(started));
         let goes_on = (terms.watch)(&ask(clerk).await?, elapsed);
         if goes_on.is_break() || terms.seconds.is_some_and(|seconds| elapsed >= Duration::from_secs(seconds)) {

@@ -5,8 +5,8 @@
 mod edges;
 mod inner;
 
-pub use edges::{GatewayCell, GatewayEnd, GatewayIn, MarketDataCell, MarketDataEnd, MarketDataIn};
-pub use inner::{AuctionCell, AuctionIn, PricingCell, RiskCell, RiskIn, RiskOut, SignerCell};
+pub use edges::{GatewayCell, GatewayEnd, GatewayIn, MarketDataCell, MarketDataEnd, MarketDataIn, MarketDataOut};
+pub use inner::{AuctionCell, AuctionIn, PricingCell, RiskCell, RiskIn, RiskOut, SignerCell, SignerIn, SignerOut};
 
 use crate::base::ids::InstrumentId;
 use crate::base::time::{MS, Nanos};

@@ -8,8 +8,8 @@ use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
 use crate::base::num::Rounding;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{
-    Answer, Asset, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent, Urgent,
-    Verdict,
+    Answer, Asset, Breach, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent,
+    Urgent, Verdict,
 };
 
 /// Codes that say the order is over already (Derive 11003–11006).
@@ -33,6 +33,7 @@ impl Risk {
                 self.wallet.nonces.sync(offset_ns);
                 return;
             }
+            Report::SignerDown { why } => return self.on_signer_down(at, why, out),
             Report::Snapshot(Snapshot::Begin { subaccount, .. }) => self.snapshot_of = Some(subaccount),
             _ => {}
         }
@@ -73,6 +74,19 @@ impl Risk {
     }
 }
 
+impl Risk {
+    /// Without a signer nothing can be quoted or hedged: everything is cancelled, and a person must look.
+    fn on_signer_down(&mut self, at: Nanos, why: Breach, out: &mut Out) {
+        let live = self.live_orders();
+        for desk in &mut self.desks {
+            desk.halt(Alarm::SignerDown { why }, out);
+            desk.cancel_all(at, &mut self.wallet, out);
+            desk.unask(at, &mut self.wallet, out);
+            desk.publish(at, Trace::default(), &mut self.wallet, live, out);
+        }
+    }
+}
+
 impl Desk {
     /// One fact; true if the account changed.
     fn on_fact(
@@ -89,7 +103,7 @@ impl Desk {
             return true;
         }
         match &message.body {
-            Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why),
+            Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why, out),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
                 let hedge = self.hedge_approved_at(row.nonce);
@@ -119,6 +133,7 @@ impl Desk {
             }
             Report::Snapshot(_)
             | Report::Session(_)
+            | Report::SignerDown { .. }
             | Report::Budget(_)
             | Report::VenueTime { .. }
             | Report::Stranger { .. } => false,
@@ -196,7 +211,7 @@ impl Desk {
         out.notices.push(Notice::Hedged { vault: self.vault(), nonce, at, delta });
     }
 
-    fn on_unsent(&mut self, nonce: Nonce, request: Request, why: Unsent) -> bool {
+    fn on_unsent(&mut self, nonce: Nonce, request: Request, why: Unsent, out: &mut Out) -> bool {
         let Some(order) = self.ledger.order(nonce) else { return false };
         match request {
             // It never left and never will: the reservation goes, and what it replaced rests on.
@@ -212,6 +227,11 @@ impl Desk {
                 self.ledger.release(nonce);
             }
             Request::Cancel => {}
+        }
+        if let Unsent::Withheld(why) = why {
+            // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
+            self.stats.withheld += 1;
+            self.drain(Alarm::Withheld { why }, out);
         }
         true
     }
