@@ -56,6 +56,22 @@ pub struct Config {
     currencies: Vec<String>,
     explained: Vec<Explained>,
     warnings: Vec<String>,
+    source: Source,
+}
+
+/// What a configuration was read from. It may hold an access key, so it is never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Name of the file.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source(…)")
+    }
 }
 
 /// Where orders go.
@@ -237,6 +253,11 @@ impl Config {
         &self.warnings
     }
 
+    /// What it was read from.
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
     /// External symbols; [`Model::external`] is a place in this list.
     pub fn external_symbols(&self) -> &[String] {
         &self.external_symbols
@@ -323,7 +344,8 @@ fn parse(text: &str, file: &str, online: &Online) -> Outcome {
     };
     let Notes { errors, rows, warnings, .. } = notes.into_inner();
     let (config, key_line, state_line) = built;
-    let config = config.map(|config| Config { explained: rows, warnings, ..config });
+    let source = Source { file: file.to_owned(), text: text.to_owned() };
+    let config = config.map(|config| Config { explained: rows, warnings, source, ..config });
     Outcome { built: (config, key_line, state_line), errors }
 }
 
@@ -357,6 +379,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
             currencies: fleet.currencies,
             explained: Vec::new(),
             warnings: Vec::new(),
+            source: Source::default(),
         })
     };
     (config(), key_line, state_line)

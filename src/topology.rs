@@ -11,12 +11,14 @@
 
 mod cells;
 
+use crate::actors::signer::Sealed;
 use crate::base::ids::InstrumentId;
 use crate::base::queue::{Conflating, Post, Postbox, Receiver, Sender, lane, post};
 use crate::engine::actor::Turn;
-use crate::engine::ports::{Clock, Key, Store, Transport};
+use crate::engine::ports::{Clock, Key, Store, Transport, Wall};
 use crate::market::instrument::Listing;
-use crate::msg::{Command, OptionFeeds, RatioRound};
+use crate::msg::{Command, Mark, OptionFeeds, RatioRound, ReportMsg};
+use crate::risk::order::Granted;
 pub use cells::{GatewayEnd, MarketDataEnd};
 
 /// What happens to a message whose lane is full.
@@ -91,6 +93,13 @@ impl Layout {
         Layout { cores: [core; 6] }
     }
 
+    /// The same with the signer's turn beside risk's: what signs is another process, and the way there costs no thread.
+    pub const fn apart(self) -> Layout {
+        let mut cores = self.cores;
+        cores[4] = cores[3];
+        Layout { cores }
+    }
+
     /// What suits a host with `online` cores: one core is left to the control plane and the kernel; with six more each
     /// actor has its own, else all share the last core.
     pub fn auto(online: usize) -> Layout {
@@ -100,6 +109,14 @@ impl Layout {
             _ => Layout { cores: std::array::from_fn(|place| Some(online - 6 + place)) },
         }
     }
+}
+
+/// Who signs.
+pub enum Signing<K, S> {
+    /// The actor, with the key in this process.
+    Here(crate::actors::signer::Signer<K, S>),
+    /// A process of its own.
+    Apart(Box<dyn Wall + Send>),
 }
 
 /// The folds, and the outside they are given.
@@ -112,8 +129,8 @@ pub struct Parts<T, C, K, S> {
     pub auction: crate::actors::auction::Auction,
     /// Risk.
     pub risk: crate::actors::risk::Risk,
-    /// Signer.
-    pub signer: crate::actors::signer::Signer<K, S>,
+    /// Signer, or the way to the one behind the wall.
+    pub signer: Signing<K, S>,
     /// Gateway, with its private connection.
     pub gateway: (crate::actors::gateway::Gateway, T),
     /// Source of moments; each actor gets its own copy.
@@ -245,12 +262,7 @@ where
             },
             cells::RiskOut { orders, urgent, accounts, talks, notices },
         )),
-        Box::new(cells::SignerCell::new(
-            parts.signer,
-            clock.clone(),
-            cells::SignerIn { orders: orders_in, marks: marks_in, listings: to_signer },
-            cells::SignerOut { sealed, refusals },
-        )),
+        signer_cell(parts.signer, clock.clone(), (orders_in, marks_in, to_signer), (sealed, refusals)),
         Box::new(cells::GatewayCell::new(
             gateway,
             clock,
@@ -260,6 +272,25 @@ where
         )),
     ];
     (group(turns, layout), ControlEnds { commands, ratios, feeds, bulletin, notices: notices_in })
+}
+
+/// The signer's cell, whichever side of the wall the key is on.
+fn signer_cell<C, K, S>(
+    signing: Signing<K, S>,
+    clock: C,
+    (orders, marks, listings): (Receiver<Granted>, Receiver<Mark>, Postbox<Listing>),
+    (sealed, refusals): (Sender<Sealed>, Sender<ReportMsg>),
+) -> Box<dyn Turn>
+where
+    C: Clock + Send + 'static,
+    K: Key + Send + 'static,
+    S: Store + Send + 'static,
+{
+    let (inbox, outbox) = (cells::SignerIn { orders, marks, listings }, cells::SignerOut { sealed, refusals });
+    match signing {
+        Signing::Here(signer) => Box::new(cells::SignerCell::new(signer, clock, inbox, outbox)),
+        Signing::Apart(wall) => Box::new(cells::WallCell::new(clock, inbox, outbox, wall)),
+    }
 }
 
 /// Puts actors of one core into one thread, keeping pipeline order.

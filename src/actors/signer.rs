@@ -1,9 +1,12 @@
 //! Seals what risk has granted, as far as its own envelope allows, and proves the session key for logins. It signs
 //! nothing else.
 
+pub mod link;
+
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::queue::Batch;
 use crate::base::time::{Nanos, SEC};
+use crate::derive::dialect::Address;
 use crate::derive::seal::{LoginProof, OrderDeed, PackageDeed, PackageSeal, Sealer, Signed, SignedExecution};
 use crate::engine::actor::Actor;
 use crate::engine::ports::{Key, Store};
@@ -121,6 +124,11 @@ impl<K: Key, S: Store> Guarded<K, S> {
     /// Over a sealing desk.
     pub fn new(sealer: Sealer<K, S>, brake: Brake) -> Guarded<K, S> {
         Guarded { sealer, brake }
+    }
+
+    /// Address that signs.
+    pub fn signer(&self) -> Address {
+        self.sealer.signer()
     }
 
     /// The signature of an order, or why there is none.

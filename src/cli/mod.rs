@@ -6,6 +6,7 @@ mod demo;
 mod exchange;
 mod run;
 mod session;
+pub mod signer;
 mod sim;
 mod status;
 
@@ -35,6 +36,9 @@ enum Verb {
     Check(check::Args),
     /// Tell a running engine something.
     Ctl(ctl::Args),
+    /// The signer's process, which the engine starts itself.
+    #[command(hide = true)]
+    Signer(signer::Args),
 }
 
 /// Why a verb ended without success; the number is the process's exit code.
@@ -73,6 +77,7 @@ pub fn main() -> ExitCode {
         Verb::Run(args) => run::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Ctl(args) => ctl::run(&args),
+        Verb::Signer(args) => signer::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

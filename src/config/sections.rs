@@ -195,7 +195,7 @@ pub(super) fn chain(section: Section<'_>, needed: bool) -> (Option<Option<Chain>
 pub(super) fn signer(section: Section<'_>) -> Option<Signer> {
     let words = [("process", Isolation::Process), ("thread", Isolation::Thread)];
     let spec = ("isolation", "process: the key lives in a locked-down process of its own; thread: in the engine's");
-    let isolation = section.choice(spec, &words, Some(Isolation::Thread));
+    let isolation = section.choice(spec, &words, Some(Isolation::Process));
     let spec = ("refusals_max", "refusals of its own envelope at which the signer halts until a restart");
     let refusals = section.integer(spec, "", 1..=100, Some(5));
     section.finish();

@@ -49,6 +49,8 @@ const FILES: &[libc::c_long] = &[
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
     libc::SYS_lseek,
     libc::SYS_ftruncate,
     libc::SYS_fallocate,
@@ -80,8 +82,15 @@ const FILES: &[libc::c_long] = &[
 
 /// The older names of the same calls.
 #[cfg(target_arch = "x86_64")]
-const OLDER: &[libc::c_long] =
-    &[libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_mkdir, libc::SYS_unlink, libc::SYS_rename];
+const OLDER: &[libc::c_long] = &[
+    libc::SYS_open,
+    libc::SYS_access,
+    libc::SYS_stat,
+    libc::SYS_lstat,
+    libc::SYS_mkdir,
+    libc::SYS_unlink,
+    libc::SYS_rename,
+];
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[libc::c_long] = &[];
 

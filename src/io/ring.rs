@@ -18,10 +18,11 @@ use crate::engine::ports::{ANSWER_BYTES, ASK_BYTES};
 const ASKS: usize = 1024;
 /// Answers that can wait: more than orders can be under way.
 const ANSWERS: usize = 256;
-/// Where the words of a ring stand, each in a cache line of its own: written, read, asleep.
+/// Where the words of a ring stand, each in a cache line of its own: written, read, asleep, closed.
 const WRITTEN_AT: usize = 0;
 const READ_AT: usize = 64;
 const ASLEEP_AT: usize = 128;
+const CLOSED_AT: usize = 192;
 const HEAD_BYTES: usize = 256;
 const ANSWERS_AT: usize = HEAD_BYTES + ASKS * ASK_BYTES;
 const TOTAL_BYTES: usize = ANSWERS_AT + HEAD_BYTES + ANSWERS * ANSWER_BYTES;
@@ -121,6 +122,17 @@ impl<const N: usize> Writer<N> {
         }
         self.written += 1;
         self.shared.word64(self.base + WRITTEN_AT).store(self.written, Ordering::Release);
+        self.wake();
+        Ok(true)
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn close(&mut self) {
+        self.shared.word32(self.base + CLOSED_AT).store(1, Ordering::Release);
+        self.wake();
+    }
+
+    fn wake(&self) {
         fence(Ordering::SeqCst);
         let asleep = self.shared.word32(self.base + ASLEEP_AT);
         if asleep.load(Ordering::Relaxed) != 0 {
@@ -128,7 +140,6 @@ impl<const N: usize> Writer<N> {
             // SAFETY: the word is mapped; waking touches nothing else.
             unsafe { libc::syscall(libc::SYS_futex, asleep.as_ptr(), libc::FUTEX_WAKE, 1) };
         }
-        Ok(true)
     }
 }
 
@@ -155,6 +166,11 @@ impl<const N: usize> Reader<N> {
         self.read += 1;
         self.shared.word64(self.base + READ_AT).store(self.read, Ordering::Release);
         Ok(Some(message))
+    }
+
+    /// True once the other side has said that nothing more will be sent.
+    pub fn is_closed(&self) -> bool {
+        self.shared.word32(self.base + CLOSED_AT).load(Ordering::Acquire) != 0
     }
 
     /// Sleeps until something is sent, or this long, or a moment less: the caller looks again either way.

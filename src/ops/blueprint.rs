@@ -28,7 +28,7 @@ use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::strategy::basis::{Basis, Params};
 use crate::strategy::options::OptionVault;
 use crate::strategy::options::params::{AuctionTerms, OptionParams};
-use crate::topology::Parts;
+use crate::topology::{Parts, Signing};
 
 /// Options that can be listed at once: a week of expiries for two currencies and both rights.
 const OPTION_PLACES: usize = 768;
@@ -345,7 +345,7 @@ impl Blueprint {
         Sealer::new(charter, self.pairs(), key, store).with_options(self.option_members())
     }
 
-    /// Makes the actors.
+    /// Makes the actors, the key among them.
     pub fn build<T, C, K, S>(&self, outside: Outside<T, C, K, S>) -> Parts<T, C, K, S>
     where
         T: Transport,
@@ -353,27 +353,43 @@ impl Blueprint {
         K: Key,
         S: Store,
     {
-        let Outside { wires: Wires { public, external, private }, clock, key, store, switch } = outside;
+        let Outside { wires, clock, key, store, switch } = outside;
+        let desk = self.desk(key, store, switch);
+        let address = desk.signer();
+        self.parts(wires, clock, (Signing::Here(Signer::new(desk)), address))
+    }
+
+    /// The sealing desk behind its brake, wherever the key is.
+    pub fn desk<K: Key, S: Store>(&self, key: K, store: S, switch: Switch) -> Guarded<K, S> {
+        Guarded::new(self.sealer(key, store), Brake::new(switch, self.refusals_max))
+    }
+
+    /// Makes the actors around whoever signs with this address.
+    pub fn parts<T: Transport, C: Clock, K: Key, S: Store>(
+        &self,
+        wires: Wires<T>,
+        clock: C,
+        (signer, address): (Signing<K, S>, Address),
+    ) -> Parts<T, C, K, S> {
+        let Wires { public, external, private } = wires;
         let seats = self.vaults.iter().map(|plan| self.seat(plan)).collect();
         let mandate = |kind: &PlanKind| match kind {
             PlanKind::Basis(plan) => Mandate::Basis(plan.limits),
             PlanKind::Options(plan) => Mandate::Options(plan.limits),
         };
         let plans = self.vaults.iter().map(|plan| Plan { book: plan.book, mandate: mandate(&plan.kind) }).collect();
-        let sealer = self.sealer(key, store);
         let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
-        let gateway =
-            Gateway::new(terms, sealer.signer(), self.pairs(), self.members(), Decoder::new(self.vocabulary()))
-                .with_options(self.option_members(), self.quote_poll_ns());
+        let gateway = Gateway::new(terms, address, self.pairs(), self.members(), Decoder::new(self.vocabulary()))
+            .with_options(self.option_members(), self.quote_poll_ns());
         let currencies = self.currencies.iter().map(|name| Name::new(name).unwrap_or_default()).collect();
         Parts {
             market_data: (market_data, public, external),
             pricing: Pricing::new(self.models(), self.capacity(), currencies),
             auction: Auction::new(seats),
             risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at),
-            signer: Signer::new(Guarded::new(sealer, Brake::new(switch, self.refusals_max))),
+            signer,
             gateway: (gateway, private),
             clock,
             instruments: self.capacity(),

@@ -7,6 +7,7 @@ use std::os::fd::FromRawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{KeyError, LocalKey, keystore, read_up_to};
@@ -16,7 +17,7 @@ use crate::engine::ports::Key;
 const PASSPHRASE_MAX: usize = 1024;
 
 /// Where a passphrase comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Passphrase {
     /// A file that only its owner can reach.
     File(PathBuf),
