@@ -2,11 +2,11 @@
 //!
 //! ```text
 //!  public ws ─▶ market_data ─facts─▶ pricing ─values─▶ auction ─intents─▶ risk ─orders─▶ signer ─sealed─▶ gateway ─▶ private ws
-//!                    ▲ └──marks───────────────┼─────────────────────────┼─────────────▶│ ───refusals──▶ risk
 //!                    ▲                  └──values────────────────────────▶│ ▲               urgent ─────────▲ │
 //!             control plane: ratios     control plane: commands ─────────▶│ └───────────── reports ───────────┘
 //!                                       auction ◀──── accounts, talks ────┘──notices──▶ control plane
 //!             control plane: listings ─▶ every actor, the last of the pipeline first
+//!             market_data ─marks─▶ signer ─refusals─▶ risk
 //! ```
 
 mod cells;

@@ -313,7 +313,7 @@ async fn watch(
     stops: Stops<'_>,
     (started, clock): (Nanos, &mut LiveClock),
 ) -> Result<(), Failure> {
-    let mut told = false;
+    let (mut told, mut alarmed) = (false, false);
     while !stops.signal.load(Ordering::Relaxed) && engine.is_alive() {
         tokio::time::sleep(LOOK).await;
         // Told until heard: the signer has stopped already, what rests at the venue has not.
@@ -321,7 +321,13 @@ async fn watch(
             told = stops.commands.send(Command::Kill).is_ok();
         }
         let elapsed = Duration::from_nanos(clock.now().since(started));
-        let goes_on = (terms.watch)(&ask(clerk).await?, elapsed);
+        let news = ask(clerk).await?;
+        if let Some(why) = news.signer_down().filter(|_| !std::mem::replace(&mut alarmed, true)) {
+            eprintln!(
+                "keel: alarm: nothing is signed any more ({why:?}); every vault is halted, every order cancelled"
+            );
+        }
+        let goes_on = (terms.watch)(&news, elapsed);
         if goes_on.is_break() || terms.seconds.is_some_and(|seconds| elapsed >= Duration::from_secs(seconds)) {
             break;
         }

@@ -113,7 +113,7 @@ pub fn key_of(account: &AccountSeed) -> LocalKey {
 }
 
 /// What the venue lists about an instrument.
-fn listing(exchange: &mut Exchange, at: Nanos, id: InstrumentId, name: &str) -> Instrument {
+pub fn listing(exchange: &mut Exchange, at: Nanos, id: InstrumentId, name: &str) -> Instrument {
     let mut outbox = Outbox::new();
     let ticket = HttpTicket(u64::MAX);
     let ask = serde_json::json!({ "instrument_name": name }).to_string();

@@ -98,6 +98,8 @@ pub struct Envelope {
     signer: Address,
     fences: Vec<Fence>,
     goods: Box<[Option<Goods>]>,
+    /// The asset of each currency's options, as first listed: a running signer takes no other for it.
+    option_assets: Vec<(Name, Address)>,
 }
 
 impl Envelope {
@@ -117,17 +119,33 @@ impl Envelope {
             signer,
             fences: terms.into_iter().map(fence).collect(),
             goods: vec![None; INSTRUMENTS_MAX].into(),
+            option_assets: Vec::new(),
         }
     }
 
     /// From now on this place holds this instrument, or nothing if the instrument contradicts itself. A mark stays only
     /// with the instrument it belongs to.
     pub fn list(&mut self, instrument: &Instrument) {
+        let known = instrument.kind != Kind::Option || self.knows_asset(instrument);
         let Some(place) = self.goods.get_mut(usize::from(instrument.id.0)) else { return };
         match place {
             Some(goods) if goods.is_same(instrument) => {}
-            _ => *place = Some(Goods::of(instrument)).filter(Goods::is_sound),
+            _ => *place = Some(Goods::of(instrument)).filter(|goods| known && goods.is_sound()),
         }
+    }
+
+    /// True if an option is of the asset that its currency's options have always been of, or of the first of a currency
+    /// that a vault trades.
+    fn knows_asset(&mut self, instrument: &Instrument) -> bool {
+        let Instrument { base_currency: currency, asset, .. } = *instrument;
+        if let Some((_, first)) = self.option_assets.iter().find(|(known, _)| *known == currency) {
+            return *first == asset;
+        }
+        let traded = self.fences.iter().any(|fence| fence.terms.options.is_some_and(|(own, ..)| own == currency));
+        if traded {
+            self.option_assets.push((currency, asset));
+        }
+        traded
     }
 
     /// Takes a change of the instrument table.

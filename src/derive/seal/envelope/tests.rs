@@ -46,7 +46,7 @@ fn goods(id: u16, kind: Kind, currency: &str, option: Option<(i64, Right)>) -> I
         name: name(currency),
         kind,
         base_currency: name(currency),
-        asset: [id as u8; 20],
+        asset: if kind == Kind::Option { [99; 20] } else { [id as u8; 20] },
         sub_id: option.map_or(u128::from(id), |(strike, right)| {
             option_sub_id(right == Right::Call, Price::whole(strike), EXPIRY).expect("a plain strike")
         }),
@@ -268,6 +268,13 @@ fn a_mark_belongs_to_its_instrument_and_never_goes_back() {
     cheap.option = cheap.option.map(|option| OptionTerms { strike: Price::ONE, ..option });
     envelope.list(&cheap);
     assert_eq!(call.judge(&mut envelope), Err(Breach::Instrument), "a strike that the sub-id contradicts");
+    envelope.list(&table()[2]);
+    assert_eq!(call.judge(&mut envelope), Err(Breach::Mark), "known again, without a mark");
+    let mut foreign = table()[3];
+    foreign.asset = [98; 20];
+    envelope.list(&foreign);
+    let far = draft(CALLS, 3, Side::Sell, "20", "1");
+    assert_eq!(far.judge(&mut envelope), Err(Breach::Instrument), "an asset that ETH options never had");
 }
 
 fn package(
