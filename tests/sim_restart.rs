@@ -11,6 +11,7 @@ use keel::exchange::world::WorldSettings;
 use keel::exchange::world::weeks::Shape;
 use keel::msg::{Milestone, OptionValue, Phase, Value};
 use keel::sim::record::Record;
+use keel::sim::venue::faults::Faults;
 use keel::sim::venue::{Fate, Said};
 use keel::sim::weeks::{Run, Terms, Vault};
 use keel::strategy::options::limit_auction;
@@ -438,7 +439,7 @@ fn sign(buy: bool) -> Decimal {
 fn heals(vault: Vault, seed: u64) {
     let mut life = Life::begin(vault, seed);
     life.reach(Phase::OptionAuction);
-    life.run.rig.venue.mistreat(Some(seed));
+    life.run.rig.venue.mistreat(Some(Faults::of_replies(seed)));
     for second in 0..240u64 {
         if (second * 7 + seed).is_multiple_of(41) {
             life.run.rig.venue.cut_private();

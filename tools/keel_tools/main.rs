@@ -4,6 +4,7 @@
 mod basis_vault;
 mod latency;
 mod signer;
+mod soak;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum Verb {
     /// The signer's process of `signer`, which starts it itself.
     #[command(hide = true)]
     SignerProcess(signer::ProcessArgs),
+    /// Vaults under storms of faults, a seed each, every invariant checked after every step.
+    Soak(soak::Args),
     /// The measured side of `latency`, which starts it itself.
     #[command(hide = true)]
     Subject(latency::SubjectArgs),
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Verb::Latency(args) => latency::run(&args),
         Verb::Signer(args) => signer::run(&args),
         Verb::SignerProcess(args) => keel::ops::wall::child::run(args.memory),
+        Verb::Soak(args) => soak::run(&args),
         Verb::Subject(args) => latency::subject(&args),
     };
     match outcome {
