@@ -267,3 +267,6 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,6 +31,7 @@ impl Risk {
             Report::VenueTime { offset_ns, .. } => {
                 self.wallet.venue_offset_ns = Some(offset_ns);
                 self.wallet.nonces.sync(offset_ns);
+                self.desks.iter_mut().for_each(|desk| desk.ledger.sync(offset_ns));
                 return;
             }
             Report::SignerDown { why } => return self.on_signer_down(at, why, out),
@@ -41,7 +42,9 @@ impl Risk {
         let subject = self.snapshot_of;
         let wallet = &mut self.wallet;
         for desk in &mut self.desks {
-            if desk.on_fact(at, message, subject, wallet, out) {
+            let changed = desk.on_fact(at, message, subject, wallet, out);
+            desk.settle_pledge(out);
+            if changed {
                 desk.publish(at, message.trace, wallet, live, out);
             }
         }
@@ -103,7 +106,7 @@ impl Desk {
             return true;
         }
         match &message.body {
-            Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why, out),
+            Report::Unsent { nonce, request, why } => self.on_unsent((*nonce, *request, *why), out),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
                 let hedge = self.hedge_approved_at(row.nonce);
@@ -180,6 +183,7 @@ impl Desk {
             return false;
         }
         self.note_fill(at, fill);
+        self.note_paid(fill, effect);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
             self.alarm(Alarm::Invariant { row: 0 }, out);
@@ -211,7 +215,7 @@ impl Desk {
         out.notices.push(Notice::Hedged { vault: self.vault(), nonce, at, delta });
     }
 
-    fn on_unsent(&mut self, nonce: Nonce, request: Request, why: Unsent, out: &mut Out) -> bool {
+    fn on_unsent(&mut self, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
         let Some(order) = self.ledger.order(nonce) else { return false };
         match request {
             // It never left and never will: the reservation goes, and what it replaced rests on.
@@ -225,6 +229,7 @@ impl Desk {
             Request::Execute => {
                 self.conversation.untake();
                 self.ledger.release(nonce);
+                self.redeem(nonce, out);
             }
             Request::Cancel => {}
         }
@@ -316,7 +321,7 @@ impl Desk {
     fn on_effect(&mut self, at: Nanos, effect: Effect, wallet: &mut Wallet, out: &mut Out) -> bool {
         match effect {
             Effect::None => false,
-            Effect::Changed => true,
+            Effect::Changed | Effect::Late => true,
             Effect::Foreign { nonce, instrument } => {
                 self.evict(at, nonce, instrument, wallet, out);
                 true

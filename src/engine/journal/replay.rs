@@ -16,6 +16,13 @@ pub struct Replay {
     unread: u64,
 }
 
+/// More spent on the same units is pledged: an execution whose end was not written down.
+fn told_apart(last: &Milestone, next: Milestone) -> Milestone {
+    let pledged = next.spent - last.spent;
+    let same = next.is_same(last) && next.units == last.units;
+    if same && pledged.is_positive() { Milestone { spent: last.spent, pledged, ..next } } else { next }
+}
+
 impl Replay {
     /// Takes one record, oldest first.
     pub fn visit(&mut self, record: &[u8]) {
@@ -33,7 +40,7 @@ impl Replay {
             self.on_leg(leg);
         } else if let Some(MilestoneRecord { subaccount, milestone }) = MilestoneRecord::read(record) {
             match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
-                Some((_, last)) => *last = milestone,
+                Some((_, last)) => *last = told_apart(last, milestone),
                 None => self.milestones.push((subaccount, milestone)),
             }
         } else {
@@ -157,5 +164,32 @@ mod tests {
         assert_eq!((*subaccount, spent.count.sum(Nanos(1))), (SubaccountId(7), 3));
         assert_eq!((sum(&mut spent.hour), sum(&mut spent.day)), (Cash::whole(141), Cash::whole(141)));
         assert_eq!(sum(&mut spent.bought), Cash::whole(140));
+    }
+
+    #[test]
+    fn an_execution_without_an_end_stays_pledged() {
+        let at = |spent, pledged, units| Milestone {
+            phase: Phase::OptionAuction,
+            started_at: Nanos(1),
+            budget: Cash::whole(100),
+            spent: Cash::whole(spent),
+            pledged: Cash::whole(pledged),
+            units: Amount::whole(units),
+            ..Milestone::default()
+        };
+        let told = |records: &[Milestone]| {
+            let mut replay = Replay::default();
+            for milestone in records {
+                replay.visit(&MilestoneRecord { subaccount: SubaccountId(7), milestone: *milestone }.write());
+            }
+            replay.milestone(SubaccountId(7)).expect("told")
+        };
+        let begun = at(0, 0, 0);
+        assert_eq!(told(&[begun, at(0, 40, 0)]), at(0, 40, 0), "under way");
+        assert_eq!(told(&[begun, at(0, 40, 0), at(39, 0, 5)]), at(39, 0, 5), "done");
+        assert_eq!(told(&[begun, at(0, 40, 0), begun]), begun, "refused");
+        assert_eq!(told(&[begun, at(0, 40, 0), at(39, 0, 5), at(39, 30, 5)]), at(39, 30, 5), "the next");
+        let later = Milestone { started_at: Nanos(2), ..at(70, 0, 0) };
+        assert_eq!(told(&[begun, later]), later, "another auction");
     }
 }
