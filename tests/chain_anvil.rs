@@ -15,7 +15,7 @@ use keel::chain::call::{self, Form};
 use keel::chain::lane::{Alarm as LaneAlarm, Limits, SendFault};
 use keel::chain::node::{CallError, Node};
 use keel::chain::presign::words::{Alarm, Event, Held, Request, Terms, Ticket, Why, Word};
-use keel::chain::signer::ContractSigner;
+use keel::chain::signer::{ContractSigner, Pace};
 use keel::derive::action::Envelope;
 use keel::derive::action::trade::option_sub_id;
 use keel::derive::action::words::Words;
@@ -23,7 +23,7 @@ use keel::derive::dialect::V2_MAINNET;
 use keel::engine::ports::Key;
 use keel::io::key::LocalKey;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const SECRET: [u8; 32] = [0x51; 32];
 const SUBACCOUNT: u64 = 7777;
@@ -444,6 +444,41 @@ async fn an_empty_purse_is_an_alarm_and_signs_once_it_is_filled() {
     world.signer = World::signer(&world.node, world.vault);
     world.anvil.rpc("anvil_setBalance", json!([own, "0x1"])).await;
     assert!(world.wake(None).await.contains(&Word::Alarm(Alarm::Lane(LaneAlarm::BalanceLow(U256::from(1))))));
+}
+
+#[tokio::test]
+async fn an_engine_is_served_over_queues_while_blocks_come_by_the_clock() {
+    let Some(world) = World::start().await else { return };
+    world.anvil.rpc("evm_setIntervalMining", json!([1])).await;
+    let order = world.order(1, 4);
+    let digest = order.request().digest;
+    let World { anvil, node, vault, .. } = world;
+    let (events, inbox) = tokio::sync::mpsc::channel(8);
+    let (outbox, mut words) = tokio::sync::mpsc::channel(8);
+    let pace = Pace { look: Duration::from_millis(100), silent_max: Duration::from_millis(300) };
+    let served = tokio::spawn(World::signer(&node, vault).serve(inbox, outbox, pace));
+    let wishes = [Event::Recovered(None), Event::Unsettled(0), Event::Sign(order.request())];
+    for event in wishes {
+        events.send(event).await.expect("served");
+    }
+    // The chain was not looked at yet: a wish before that is refused, not kept.
+    assert_eq!(words.recv().await, Some(Word::Refused(Ticket(1), Why::Recovering)));
+    let asked = Instant::now();
+    let signed = loop {
+        events.send(Event::Sign(order.request())).await.expect("served");
+        match words.recv().await.expect("served") {
+            Word::Refused(_, Why::Recovering) => tokio::time::sleep(Duration::from_millis(20)).await,
+            other => break other,
+        }
+    };
+    assert!(matches!(signed, Word::Signed { ticket: Ticket(1), .. }), "{signed:?}");
+    println!("signed after {} ms with a block a second", asked.elapsed().as_millis());
+    events.send(Event::Revoke(Ticket(1))).await.expect("served");
+    assert_eq!(words.recv().await, Some(Word::Revoked(digest)));
+    drop(anvil);
+    assert_eq!(words.recv().await, Some(Word::Alarm(Alarm::NodeSilent)));
+    drop(events);
+    served.await.expect("it ends when the engine hangs up");
 }
 
 #[tokio::test]

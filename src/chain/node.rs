@@ -47,7 +47,16 @@ pub struct Sealed {
 /// Longest wait for an answer; a node that is slower has not answered.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// A client of the node at `rpc_url`; nothing is sent yet. The error names the address.
+/// A text about the node at `rpc_url` without the path and query, where providers put their access keys.
+pub fn veiled(rpc_url: &str, text: &str) -> String {
+    let rest = rpc_url.split_once("://").map_or(rpc_url, |(_, rest)| rest);
+    match rest.find('/').map(|at| &rest[at..]).filter(|path| path.len() > 1) {
+        Some(path) => text.replace(path, "/…"),
+        None => text.to_owned(),
+    }
+}
+
+/// A client of the node at `rpc_url`; nothing is sent yet.
 pub fn over_http(rpc_url: &str) -> Result<DynProvider, String> {
     over_http_within(rpc_url, ANSWER_MAX)
 }
@@ -55,7 +64,7 @@ pub fn over_http(rpc_url: &str) -> Result<DynProvider, String> {
 fn over_http_within(rpc_url: &str, answer_max: Duration) -> Result<DynProvider, String> {
     // The provider's HTTP client asks for a TLS provider of the process; who comes second finds it done.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let url = rpc_url.parse().map_err(|why| format!("{rpc_url}: {why}"))?;
+    let url = rpc_url.parse().map_err(|why| veiled(rpc_url, &format!("{rpc_url}: {why}")))?;
     let client = reqwest::Client::builder().timeout(answer_max).build().map_err(|why| why.to_string())?;
     Ok(ProviderBuilder::new().connect_reqwest(client, url).erased())
 }
@@ -64,6 +73,7 @@ fn over_http_within(rpc_url: &str, answer_max: Duration) -> Result<DynProvider, 
 #[derive(Clone)]
 pub struct Node {
     provider: DynProvider,
+    rpc_url: String,
     chain_id: u64,
 }
 
@@ -71,16 +81,19 @@ impl Node {
     /// Connects, and refuses a node of another chain than `chain_id`.
     pub async fn connect(rpc_url: &str, chain_id: u64) -> Result<Node, CallError> {
         let provider = over_http(rpc_url).map_err(CallError::Node)?;
-        let found = provider.get_chain_id().await.map_err(node)?;
+        let node = Node { provider, rpc_url: rpc_url.to_owned(), chain_id };
+        let found = node.provider.get_chain_id().await.map_err(|why| node.silent(&why))?;
         if found != chain_id {
-            return Err(CallError::Node(format!("{rpc_url} serves chain {found}, configured is {chain_id}")));
+            let what = format!("{rpc_url} serves chain {found}, configured is {chain_id}");
+            return Err(CallError::Node(veiled(rpc_url, &what)));
         }
-        Ok(Node { provider, chain_id })
+        Ok(node)
     }
 
     /// The newest block.
     pub async fn head(&self) -> Result<(Head, B256), CallError> {
-        let block = self.provider.get_block_by_number(BlockNumberOrTag::Latest).await.map_err(node)?;
+        let block =
+            self.provider.get_block_by_number(BlockNumberOrTag::Latest).await.map_err(|why| self.silent(&why))?;
         let header = block.ok_or_else(|| CallError::Node("no latest block".to_owned()))?.header;
         let base_fee_wei = u128::from(header.base_fee_per_gas.unwrap_or_default());
         Ok((Head { number: header.number, time_s: header.timestamp, base_fee_wei }, header.hash))
@@ -98,32 +111,35 @@ impl Node {
 
     async fn ask<C: SolCall>(&self, to: Address, call: C, block: BlockNumberOrTag) -> Result<C::Return, CallError> {
         let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
-        let bytes = self.provider.call(request).block(block.into()).await.map_err(reverted)?;
+        let bytes = self.provider.call(request).block(block.into()).await.map_err(|why| self.reverted(&why))?;
         C::abi_decode_returns(&bytes).map_err(|why| CallError::Node(format!("{}: {why}", C::SIGNATURE)))
     }
 
     /// Executes calldata without a transaction, as `from`, with the gas a transaction would have.
     pub async fn shadow(&self, from: Address, to: Address, data: Bytes, gas: u64) -> Result<(), CallError> {
         let request = TransactionRequest::default().with_from(from).with_to(to).with_input(data).with_gas_limit(gas);
-        self.provider.call(request).await.map(|_| ()).map_err(reverted)
+        self.provider.call(request).await.map(|_| ()).map_err(|why| self.reverted(&why))
     }
 
     /// Transactions of `account` in blocks, and with those waiting.
     pub async fn counts(&self, account: Address) -> Result<(u64, u64), CallError> {
-        let mined = self.provider.get_transaction_count(account).await.map_err(node)?;
-        let pending = self.provider.get_transaction_count(account).pending().await.map_err(node)?;
+        let mined = self.provider.get_transaction_count(account).await.map_err(|why| self.silent(&why))?;
+        let pending = self.provider.get_transaction_count(account).pending().await.map_err(|why| self.silent(&why))?;
         Ok((mined, pending))
     }
 
     /// Balance of `account`, wei.
     pub async fn balance(&self, account: Address) -> Result<U256, CallError> {
-        self.provider.get_balance(account).await.map_err(node)
+        self.provider.get_balance(account).await.map_err(|why| self.silent(&why))
     }
 
     /// The first of these transactions that is in a block.
     pub async fn receipt(&self, hashes: &[B256]) -> Result<Option<(B256, Inclusion)>, CallError> {
         for hash in hashes {
-            let Some(receipt) = self.provider.get_transaction_receipt(*hash).await.map_err(node)? else { continue };
+            let Some(receipt) = self.provider.get_transaction_receipt(*hash).await.map_err(|why| self.silent(&why))?
+            else {
+                continue;
+            };
             if let (Some(block), Some(block_hash)) = (receipt.block_number, receipt.block_hash) {
                 return Ok(Some((*hash, Inclusion { block, block_hash, succeeded: receipt.status() })));
             }
@@ -152,7 +168,21 @@ impl Node {
     /// Offers a transaction.
     pub async fn offer(&self, sealed: &Sealed) -> Option<SendFault> {
         let outcome = self.provider.send_raw_transaction(&sealed.raw).await;
-        outcome.err().map(|why| send_fault(&why.to_string()))
+        outcome.err().map(|why| send_fault(&veiled(&self.rpc_url, &why.to_string())))
+    }
+
+    fn silent(&self, why: &RpcError<TransportErrorKind>) -> CallError {
+        CallError::Node(veiled(&self.rpc_url, &why.to_string()))
+    }
+
+    /// A failed call is a revert when the node hands out revert data or says so.
+    fn reverted(&self, why: &RpcError<TransportErrorKind>) -> CallError {
+        let Some(payload) = why.as_error_resp() else { return self.silent(why) };
+        match payload.as_revert_data() {
+            Some(data) => CallError::Reverted(Refusal::decode(&data)),
+            None if payload.message.contains("revert") => CallError::Reverted(Refusal::Bare),
+            None => self.silent(why),
+        }
     }
 }
 
@@ -169,20 +199,6 @@ pub struct Draft {
     pub gas_limit: u64,
     /// Price of gas.
     pub fees: Fees,
-}
-
-fn node(why: RpcError<TransportErrorKind>) -> CallError {
-    CallError::Node(why.to_string())
-}
-
-/// A failed call is a revert when the node hands out revert data or says so.
-fn reverted(why: RpcError<TransportErrorKind>) -> CallError {
-    let Some(payload) = why.as_error_resp() else { return node(why) };
-    match payload.as_revert_data() {
-        Some(data) => CallError::Reverted(Refusal::decode(&data)),
-        None if payload.message.contains("revert") => CallError::Reverted(Refusal::Bare),
-        None => node(why),
-    }
 }
 
 /// Nodes differ in their words; these are geth's, reth's and anvil's.
@@ -213,6 +229,17 @@ mod tests {
         let url = format!("http://{}", silent.local_addr().expect("bound"));
         let provider = over_http_within(&url, Duration::from_millis(20)).expect("a URL");
         assert!(provider.get_chain_id().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn no_error_repeats_an_access_key() {
+        // The discard port of this machine: nothing listens, nothing leaves.
+        for url in ["http://127.0.0.1:9/v2/open-sesame", "http://127.0.0.1:9/?key=open-sesame", "nonsense/open-sesame"]
+        {
+            let why = Node::connect(url, 1).await.err().map(|why| why.to_string()).unwrap_or_default();
+            assert!(why.contains("/…") && !why.contains("sesame"), "{why}");
+        }
+        assert_eq!(veiled("http://127.0.0.1:9", "http://127.0.0.1:9/ is down"), "http://127.0.0.1:9/ is down");
     }
 
     #[test]

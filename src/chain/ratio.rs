@@ -1,5 +1,6 @@
 //! The ratio of a wrapped token to what it wraps, from a Chainlink aggregator (`latestRoundData`).
 
+use super::node::{over_http, veiled};
 use crate::base::num::{Ratio, div_round};
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{PastRatio, RatioRound};
@@ -64,6 +65,7 @@ impl std::error::Error for RatioError {}
 #[derive(Clone)]
 pub struct RatioSource {
     provider: DynProvider,
+    rpc_url: String,
     aggregator: Address,
     decimals: u8,
     feed: u8,
@@ -72,8 +74,8 @@ pub struct RatioSource {
 impl RatioSource {
     /// Reads feed number `feed` from `aggregator` through the node at `rpc_url`.
     pub fn new(rpc_url: &str, aggregator: [u8; 20], decimals: u8, feed: u8) -> Result<RatioSource, RatioError> {
-        let provider = super::node::over_http(rpc_url).map_err(RatioError::Url)?;
-        Ok(RatioSource { provider, aggregator: Address::from(aggregator), decimals, feed })
+        let provider = over_http(rpc_url).map_err(RatioError::Url)?;
+        Ok(RatioSource { provider, rpc_url: rpc_url.to_owned(), aggregator: Address::from(aggregator), decimals, feed })
     }
 
     /// Proves that the aggregator counts as configured. Call once before trusting [`RatioSource::read`].
@@ -136,7 +138,8 @@ impl RatioSource {
 
     async fn call<C: SolCall>(&self, call: C) -> Result<C::Return, RatioError> {
         let request = TransactionRequest::default().with_to(self.aggregator).with_input(call.abi_encode());
-        let bytes = self.provider.call(request).await.map_err(|why| RatioError::Node(why.to_string()))?;
+        let outcome = self.provider.call(request).await;
+        let bytes = outcome.map_err(|why| RatioError::Node(veiled(&self.rpc_url, &why.to_string())))?;
         C::abi_decode_returns(&bytes).map_err(|why| RatioError::Abi(why.to_string()))
     }
 }

@@ -5,13 +5,25 @@ use super::abi::VaultSigner;
 use super::lane::{Call, EMPTY_GAS, Fees, Limits, Seen, Step};
 use super::node::{CallError, Draft, Node};
 use super::presign::Presign;
-use super::presign::words::{Action, Event, Facts, Shadow, Terms, Ticket, Word};
+use super::presign::words::{Action, Alarm, Event, Facts, Shadow, Terms, Ticket, Word};
 use crate::engine::ports::Key;
 use alloy::primitives::{Address, B256, Bytes};
 use std::collections::VecDeque;
+use std::time::Duration;
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::time::{Instant, MissedTickBehavior};
 
 /// Steps taken for one event or head before the rest must wait for the next: no answer of a node can keep us busy.
 const STEPS_MAX: usize = 64;
+
+/// How often the chain is looked at, and how long it may be silent.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Time between two looks.
+    pub look: Duration,
+    /// Silence of the node after which to raise the alarm.
+    pub silent_max: Duration,
+}
 
 /// One vault's signer, its account and its node.
 pub struct ContractSigner<K> {
@@ -23,6 +35,24 @@ pub struct ContractSigner<K> {
     head_hash: Option<B256>,
     due: VecDeque<Action>,
     words: Vec<Word>,
+}
+
+/// A node's silence, told once.
+#[derive(Default)]
+struct Silence {
+    since: Option<Instant>,
+    told: bool,
+}
+
+impl Silence {
+    fn goes_on(&mut self, max: Duration) -> Vec<Word> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        if self.told || since.elapsed() < max {
+            return Vec::new();
+        }
+        self.told = true;
+        vec![Word::Alarm(Alarm::NodeSilent)]
+    }
 }
 
 impl<K: Key> ContractSigner<K> {
@@ -56,6 +86,35 @@ impl<K: Key> ContractSigner<K> {
         Ok(std::mem::take(&mut self.words))
     }
 
+    /// Serves an engine until it hangs up: its events as they come, the chain as often as `pace` says. Both queues are
+    /// bounded by who made them; nothing is dropped, and a full one waits.
+    pub async fn serve(mut self, mut events: Receiver<Event>, words: Sender<Word>, pace: Pace) {
+        let mut looks = tokio::time::interval(pace.look);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut silence = Silence::default();
+        loop {
+            let said = tokio::select! {
+                biased;
+                event = events.recv() => match event {
+                    Some(event) => self.tell(event).await,
+                    None => return,
+                },
+                _ = looks.tick() => match self.poll().await {
+                    Ok(said) => {
+                        silence = Silence::default();
+                        said
+                    }
+                    Err(_) => silence.goes_on(pace.silent_max),
+                },
+            };
+            for word in said {
+                if words.send(word).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+
     fn fold(&mut self, event: Event) {
         let mut actions = Vec::new();
         self.presign.on(event, &mut actions);
@@ -78,23 +137,9 @@ impl<K: Key> ContractSigner<K> {
     async fn ask_facts(&mut self) {
         // One reading is enough for all who asked.
         self.due.retain(|action| *action != Action::AskFacts);
-        if let Ok(facts) = self.facts().await {
+        if let Ok(facts) = facts(&self.node, self.terms.vault, self.own).await {
             self.fold(Event::Facts(facts));
         }
-    }
-
-    async fn facts(&self) -> Result<Facts, CallError> {
-        let vault = self.terms.vault;
-        let block = self.node.head().await?.0.number;
-        let last_seen = self.node.view_at(vault, VaultSigner::lastSeenHashCall {}, block).await?;
-        Ok(Facts {
-            last_seen,
-            live: self.node.view_at(vault, VaultSigner::signedDataCall { hash: last_seen }, block).await?,
-            listed: self.node.view_at(vault, VaultSigner::isSignerCall { key: self.own }, block).await?,
-            disabled: self.node.view_at(vault, VaultSigner::signaturesDisabledCall {}, block).await?,
-            blocked: self.node.view_at(vault, VaultSigner::isBlockedCall {}, block).await?,
-            block,
-        })
     }
 
     async fn ask_shadow(&mut self, ticket: Ticket, data: Bytes) {
@@ -128,4 +173,18 @@ impl<K: Key> ContractSigner<K> {
         let fault = self.node.offer(&sealed).await;
         Ok(Seen::Sent { nonce, hash: sealed.hash, fault })
     }
+}
+
+/// The vault's contract at the newest block.
+async fn facts(node: &Node, vault: Address, own: Address) -> Result<Facts, CallError> {
+    let block = node.head().await?.0.number;
+    let last_seen = node.view_at(vault, VaultSigner::lastSeenHashCall {}, block).await?;
+    Ok(Facts {
+        last_seen,
+        live: node.view_at(vault, VaultSigner::signedDataCall { hash: last_seen }, block).await?,
+        listed: node.view_at(vault, VaultSigner::isSignerCall { key: own }, block).await?,
+        disabled: node.view_at(vault, VaultSigner::signaturesDisabledCall {}, block).await?,
+        blocked: node.view_at(vault, VaultSigner::isBlockedCall {}, block).await?,
+        block,
+    })
 }

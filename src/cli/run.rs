@@ -3,6 +3,7 @@
 use super::status::Status;
 use super::{Failure, session};
 use crate::config::{BasisVault, Config, OptionVaultConfig, VaultConfig, VaultKind};
+use crate::msg::Breach;
 use crate::ops::news::VaultNews;
 use crate::ops::report::{AuctionReport, Report};
 use crate::risk::checks::row_names;
@@ -126,6 +127,14 @@ impl<'r> Told<'r> {
 pub(super) fn finish(outcome: &session::Outcome, violations: usize) -> Result<(), Failure> {
     if violations > 0 {
         return Err(Failure::Broken(format!("{violations} invariants broke, see the report")));
+    }
+    if let Some(why) = outcome.news.signer_down() {
+        let cause = match why {
+            Breach::Stopped => "an operator stopped the signer".to_owned(),
+            Breach::Lost => "the signer's process died".to_owned(),
+            why => format!("the signer stopped itself ({why:?})"),
+        };
+        return Err(Failure::Unsafe(format!("{cause}: nothing was hedged after it, look at the positions")));
     }
     if !outcome.flat {
         return Err(Failure::Unsafe(

@@ -6,6 +6,7 @@ use super::text::Url;
 use crate::account::ledger::Book;
 use crate::base::num::{Cash, Ratio};
 use crate::derive::dialect::{Address, Dialect};
+use crate::derive::seal::envelope::FenceLimits;
 use crate::market::fair::Model;
 use crate::msg::Product;
 use crate::risk::limits::{Limits, OptionLimits};
@@ -85,6 +86,8 @@ pub struct VaultConfig {
     pub base_currency: String,
     /// What its strategy needs.
     pub kind: VaultKind,
+    /// What the signer's own envelope allows it.
+    pub fence: FenceLimits,
 }
 
 /// What a vault's strategy needs.

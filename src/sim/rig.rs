@@ -9,6 +9,7 @@ use crate::derive::dialect::LOCAL;
 use crate::derive::instrument::listings;
 use crate::engine::actor::Turn;
 use crate::engine::journal::Replay;
+use crate::engine::switch::Switch;
 use crate::exchange::world::WorldSettings;
 use crate::exchange::{AccountSeed, Settings, developer_accounts};
 use crate::io::key::LocalKey;
@@ -132,6 +133,7 @@ impl Rig {
             clock: self.venue.clock(),
             key: key_of(&self.account)?,
             store: self.store.clone(),
+            switch: Switch::local(),
         };
         let roster = blueprint.roster();
         let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));

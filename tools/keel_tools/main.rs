@@ -3,6 +3,7 @@
 #[path = "../../tests/support/basis_vault.rs"]
 mod basis_vault;
 mod latency;
+mod signer;
 mod soak;
 
 use clap::{Parser, Subcommand};
@@ -23,6 +24,11 @@ struct Cli {
 enum Verb {
     /// Book frame in to replace frame out, over loopback sockets at fixed arrival times.
     Latency(latency::Args),
+    /// An order to the signer and its signature back, with the key in this process and in one of its own.
+    Signer(signer::Args),
+    /// The signer's process of `signer`, which starts it itself.
+    #[command(hide = true)]
+    SignerProcess(signer::ProcessArgs),
     /// Vaults under storms of faults, a seed each, every invariant checked after every step.
     Soak(soak::Args),
     /// The measured side of `latency`, which starts it itself.
@@ -33,6 +39,8 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Latency(args) => latency::run(&args),
+        Verb::Signer(args) => signer::run(&args),
+        Verb::SignerProcess(args) => keel::ops::wall::child::run(args.memory),
         Verb::Soak(args) => soak::run(&args),
         Verb::Subject(args) => latency::subject(&args),
     };

@@ -2,32 +2,14 @@
 
 use super::tests::Stand;
 use super::*;
-use crate::actors::risk::option_stage::{FAR, NEAR, SUB, Stage as RiskStage, VAULT, instrument};
-use crate::base::ids::Right;
+use crate::actors::risk::option_stage::{NEAR, SUB, Stage as RiskStage, VAULT, instrument};
+use crate::base::num::Price;
 use crate::base::time::SEC;
-use crate::derive::dialect::Dialect;
-use crate::derive::seal::{Sealer, SignedExecution};
-use crate::engine::ports::{DownReason, Key, Store};
+use crate::derive::seal::{PackageSeal, SignedExecution};
+use crate::engine::ports::DownReason;
 use crate::market::instrument::Kind;
 use crate::msg::{Product, RfqStatus};
 use crate::risk::order::Granted;
-
-/// A key whose signatures nobody checks here, and a journal nobody reads.
-struct Blank;
-
-impl Key for Blank {
-    fn sign(&mut self, _: &[u8; 32]) -> [u8; 65] {
-        [3; 65]
-    }
-
-    fn address(&self) -> [u8; 20] {
-        [9; 20]
-    }
-}
-
-impl Store for Blank {
-    fn append(&mut self, _: &[u8]) {}
-}
 
 /// An execution as risk grants and the signer seals it, and when it was granted.
 fn sealed() -> (SignedExecution, Nanos) {
@@ -40,19 +22,14 @@ fn sealed() -> (SignedExecution, Nanos) {
         Granted::Execution(execution) => Some(*execution),
         _ => None,
     });
-    let member = MemberTerms {
-        vault: VAULT,
-        subaccount: SUB,
-        option_currency: crate::base::ids::Name::new("ETH"),
-        right: Some(Right::Call),
-    };
-    let dialect = Dialect::named("mainnet").expect("network");
-    let mut sealer = Sealer::new(dialect, [7; 20], [], Blank, Blank, Nonce(0)).with_options([member]);
-    for (id, strike) in [(NEAR, 3_000), (FAR, 3_100)] {
-        let instrument = instrument(id, Kind::Option, Some(strike));
-        sealer.apply(&Listing::Listed { instrument, watched: true }).expect("room");
-    }
-    let signed = sealer.seal_execution(stage.at, &execution.expect("granted")).unwrap_or_else(|why| panic!("{why:?}"));
+    let execution = *execution.as_ref().expect("granted");
+    let names = execution.deal().legs.map(|priced| {
+        let strike = if priced.leg.instrument == NEAR { 3_000 } else { 3_100 };
+        instrument(priced.leg.instrument, Kind::Option, Some(strike)).name
+    });
+    // The gateway checks no signature.
+    let seal = PackageSeal { names, max_fee: Price::ONE, signature: [3; 65] };
+    let signed = SignedExecution::of(execution, seal);
     (signed, stage.at)
 }
 

@@ -8,8 +8,8 @@ use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
 use crate::base::num::Rounding;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{
-    Answer, Asset, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent, Urgent,
-    Verdict,
+    Answer, Asset, Breach, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent,
+    Urgent, Verdict,
 };
 
 /// Codes that say the order is over already (Derive 11003–11006).
@@ -34,6 +34,7 @@ impl Risk {
                 self.desks.iter_mut().for_each(|desk| desk.ledger.sync(offset_ns));
                 return;
             }
+            Report::SignerDown { why } => return self.on_signer_down(at, why, out),
             Report::Snapshot(Snapshot::Begin { subaccount, .. }) => self.snapshot_of = Some(subaccount),
             _ => {}
         }
@@ -71,6 +72,19 @@ impl Risk {
                 }
                 Session::Rejected { code } => desk.halt(Alarm::SessionRejected { code }, out),
             }
+            desk.publish(at, Trace::default(), &mut self.wallet, live, out);
+        }
+    }
+}
+
+impl Risk {
+    /// Without a signer nothing can be quoted or hedged: everything is cancelled, and a person must look.
+    fn on_signer_down(&mut self, at: Nanos, why: Breach, out: &mut Out) {
+        let live = self.live_orders();
+        for desk in &mut self.desks {
+            desk.halt(Alarm::SignerDown { why }, out);
+            desk.cancel_all(at, &mut self.wallet, out);
+            desk.unask(at, &mut self.wallet, out);
             desk.publish(at, Trace::default(), &mut self.wallet, live, out);
         }
     }
@@ -122,6 +136,7 @@ impl Desk {
             }
             Report::Snapshot(_)
             | Report::Session(_)
+            | Report::SignerDown { .. }
             | Report::Budget(_)
             | Report::VenueTime { .. }
             | Report::Stranger { .. } => false,
@@ -217,6 +232,11 @@ impl Desk {
                 self.redeem(nonce, out);
             }
             Request::Cancel => {}
+        }
+        if let Unsent::Withheld(why) = why {
+            // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
+            self.stats.withheld += 1;
+            self.drain(Alarm::Withheld { why }, out);
         }
         true
     }

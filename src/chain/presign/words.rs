@@ -193,4 +193,6 @@ pub enum Alarm {
     Blocked(bool),
     /// Whether our key is listed, changed.
     Listed(bool),
+    /// The node has not answered for so long that nothing said of the signature is known to hold.
+    NodeSilent,
 }

@@ -13,11 +13,13 @@ use std::cell::RefCell;
 
 use super::bounds::check_refresh;
 use super::contract::ContractDraft;
+use super::envelope;
 use super::ratio::{self, Feed};
 use crate::base::num::Ratio;
 use crate::config::read::{Bps, Field, Notes, Section, Span};
+use crate::derive::seal::envelope::FenceLimits;
 use crate::msg::Product;
-use crate::risk::limits::OptionLimits;
+use crate::risk::limits::{Mandate, OptionLimits};
 use crate::strategy::options::params::OptionParams;
 use seeds::Seeds;
 
@@ -28,6 +30,7 @@ pub(in crate::config) struct OptionDraft {
     pub(in crate::config) feed: Option<Feed>,
     pub(in crate::config) params: Option<OptionParams>,
     pub(in crate::config) limits: Option<OptionLimits>,
+    pub(in crate::config) fence: Option<FenceLimits>,
     pub(in crate::config) lookback_ns: Option<u64>,
     pub(in crate::config) ticker_age_ns_max: Option<u64>,
     /// Of a vault that a contract signs for.
@@ -54,6 +57,12 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
     collateral.check(&limits, notes);
     check_refresh(&auction.refresh, &limits.bounds, notes);
     limits.bounds.value_age.at_most(&selection.ticker_age, "a value would outlive its ticker", notes);
+    let built = limits.build(product);
+    let implied = built.map(|limits| FenceLimits::of(&Mandate::Options(limits)));
+    let fence = envelope::Fields::read(section.child("envelope"), implied.unwrap_or(FenceLimits::CLOSED), false);
+    if let Some(implied) = &implied {
+        fence.check(&limits.bounds, implied, notes);
+    }
     let params = || {
         Some(OptionParams {
             product,
@@ -69,7 +78,8 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
         option_currency,
         feed,
         params: params(),
-        limits: limits.build(product),
+        limits: built,
+        fence: fence.build(),
         lookback_ns: lookback.map_or(Some(0), |lookback| lookback.value.map(|Span(ns)| ns)),
         ticker_age_ns_max: selection.ticker_age.value.map(|Span(ns)| ns),
         contract: None,
