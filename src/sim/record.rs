@@ -72,6 +72,8 @@ pub struct Week {
     pub premium: Decimal,
     /// Fees paid in the week, USDC.
     pub fees: Decimal,
+    /// Of these, on options.
+    pub option_fees: Decimal,
     /// Settlement price.
     pub settlement: Decimal,
     /// Cash received at settlement (negative: paid), USDC.

@@ -97,6 +97,7 @@ fn add_week(record: &mut Record, number: u32, start_s: u64, price: &dyn Fn(u64) 
         collateral_cost: amount(payoff.abs() * 0.002),
         interest: amount(-3.2),
         budget: Decimal::ZERO,
+        option_fees: Decimal::ZERO,
         cash_left: amount(0.42),
         base: amount(*value),
         base_price: amount(settlement * 1.07),

@@ -23,6 +23,9 @@ pub struct Args {
     /// Seeds run at a time; all cores unless told.
     #[arg(long)]
     jobs: Option<usize>,
+    /// End at the first seed that breaks.
+    #[arg(long)]
+    stop: bool,
     /// Print every seed.
     #[arg(long)]
     verbose: bool,
@@ -60,7 +63,7 @@ pub fn run(args: &Args) -> Result<(), String> {
 fn work(args: &Args, next: &AtomicU64, sum: &Mutex<Sum>) {
     loop {
         let place = next.fetch_add(1, Ordering::Relaxed);
-        if place >= args.seeds {
+        if place >= args.seeds || (args.stop && sum.lock().is_ok_and(|sum| !sum.broken.is_empty())) {
             return;
         }
         let seed = args.from + place;

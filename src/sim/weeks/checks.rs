@@ -183,8 +183,8 @@ impl Checks {
         if week.cash_left.abs() > dust + least {
             wrong.push(format!("week {}: {} USDC left", week.week, week.cash_left));
         }
-        if self.product().side() == Side::Buy && week.fees - week.premium > week.budget {
-            let spent = week.fees - week.premium;
+        if self.product().side() == Side::Buy && week.option_fees - week.premium > week.budget {
+            let spent = week.option_fees - week.premium;
             wrong.push(format!("week {}: {spent} spent of a budget of {}", week.week, week.budget));
         }
         wrong

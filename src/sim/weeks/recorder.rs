@@ -22,6 +22,14 @@ const VALUE_NS: u64 = 3_600 * SEC;
 /// How long after the collateral auction was due a week without an auction is written down.
 const IDLE_S: u64 = 3_000;
 
+/// What the venue took for options traded in the week that ends at an expiry.
+fn option_fees(rig: &Rig, expiry_s: u64) -> Decimal {
+    let week_ms = expiry_s.saturating_sub(WEEK_S) * 1_000..expiry_s * 1_000;
+    let trades = rig.venue.exchange.trades_of(rig.subaccount());
+    let options = trades.iter().filter(|trade| trade.instrument.ends_with("-C") || trade.instrument.ends_with("-P"));
+    options.filter(|trade| week_ms.contains(&trade.at_ms)).map(|trade| trade.fee).sum()
+}
+
 /// A house number as an exact decimal.
 pub(super) fn decimal(raw: i128, digits: u32) -> Decimal {
     Decimal::try_from_i128_with_scale(raw, digits).map_or(Decimal::MAX, |number| number.normalize())
@@ -404,6 +412,7 @@ impl Recorder {
             week.average_mark = (self.premium_at_mark / week.units).round_dp(6);
         }
         week.fees = books.fees - self.books.fees;
+        week.option_fees = option_fees(rig, week.expiry_s);
         week.interest = books.interest - self.books.interest;
         week.cash_left = books.cash;
         week.base = books.base;
