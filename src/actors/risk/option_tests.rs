@@ -5,8 +5,8 @@ use crate::base::ids::{Side, Uuid};
 use crate::base::num::{Amount, Cash};
 use crate::base::time::{MS, SEC};
 use crate::msg::{
-    Concern, CurrencyId, Life, Milestone, Mode, Phase, Product, Purpose, QuoteRow, Report, Request, RfqStatus,
-    Snapshot, Tale, TimeInForce, Verdict, Wish,
+    Breach, Concern, CurrencyId, Life, Milestone, Mode, Phase, Product, Purpose, QuoteRow, Report, Request, RfqStatus,
+    Snapshot, Tale, TimeInForce, Unsent, Verdict, Wish,
 };
 use option_stage::*;
 
@@ -165,6 +165,21 @@ fn stops_withdraw_the_rfq_and_a_drain_still_pays_debts() {
         let left = stage.tick(MS).urgent.iter().any(|urgent| matches!(urgent, Urgent::Cancel { .. }));
         assert!(!left, "it may rest");
     }
+}
+
+#[test]
+fn what_the_signer_withholds_is_released_and_drains_and_a_signer_that_is_down_halts() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    let nonce = stage.execute("5");
+    assert!(stage.risk.desks[0].ledger.order(nonce).is_some(), "reserved");
+    let why = Unsent::Withheld(Breach::Price);
+    let said = stage.report(Report::Unsent { nonce, request: Request::Execute, why });
+    assert!(stage.risk.desks[0].ledger.order(nonce).is_none(), "released");
+    assert_eq!(said.alarms(), [Alarm::Withheld { why: Breach::Price }]);
+    assert_eq!((stage.risk.desks[0].mode, stage.risk.desks[0].stats.withheld), (Mode::Drain, 1));
+    let said = stage.report(Report::SignerDown { why: Breach::Halted });
+    assert_eq!(said.alarms(), [Alarm::SignerDown { why: Breach::Halted }]);
+    assert_eq!(stage.risk.desks[0].mode, Mode::Halted);
 }
 
 /// What is left of the purse, and what the journal was told last.

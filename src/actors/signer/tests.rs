@@ -135,9 +135,15 @@ fn a_refusal_comes_back_as_such_and_a_stop_is_passed_on_once() {
 fn whatever_breaks_the_link_gives_every_deed_back_and_ends_signing() {
     type Break = fn(&mut Scene);
     let breaks: [(&str, Break); 6] = [
-        ("the process is gone", |scene| drop(scene.hear(In::Gone))),
-        ("an answer to nothing", |scene| drop(scene.answer(&Answer::Refused { nonce: Nonce(1), why: Breach::Price }))),
-        ("no message at all", |scene| drop(scene.hear(In::Answer(&[0xff; ANSWER_BYTES])))),
+        ("the process is gone", |scene| {
+            scene.hear(In::Gone);
+        }),
+        ("an answer to nothing", |scene| {
+            scene.answer(&Answer::Refused { nonce: Nonce(1), why: Breach::Price });
+        }),
+        ("no message at all", |scene| {
+            scene.hear(In::Answer(&[0xff; ANSWER_BYTES]));
+        }),
         ("silence", |scene| scene.at = scene.at.plus(SEC + 1)),
         ("an execution answered after the end", |scene| {
             scene.hear(In::Gone);
@@ -146,7 +152,7 @@ fn whatever_breaks_the_link_gives_every_deed_back_and_ends_signing() {
         }),
         ("somebody else's signature", |scene| {
             let seal = scene.seal();
-            drop(scene.answer(&Answer::Package { nonce: Nonce(1), seal }));
+            scene.answer(&Answer::Package { nonce: Nonce(1), seal });
         }),
     ];
     for (name, happen) in breaks {

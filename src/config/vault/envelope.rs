@@ -9,7 +9,7 @@ use crate::config::read::{Bps, Field, Notes, Section, Span, Spec};
 use crate::derive::seal::envelope::{FenceLimits, LIFE_S_MAX};
 
 /// Most money any field may hold.
-const USDC_MAX: i64 = 1_000_000_000_000;
+const USDC_MAX: i64 = 100_000_000_000;
 
 const PACE: Spec = ("orders_per_minute_max", "signatures the signer gives");
 const NOTIONAL: Spec = ("notional_per_order_usdc", "largest order signed; options count with their strike");

@@ -160,9 +160,11 @@ impl Ledger {
         assert!(nonce.0 > self.nonce, "a nonce that went back: {deed:?}");
         let (mark, marked_at) = self.marks[place].expect("nothing is signed without a mark");
         assert!(at.0 - marked_at.0 <= SEC, "an old mark: {deed:?}");
-        let slack = mark * BAND_BPS / 10_000;
+        let (mark, limit) = (i128::from(mark), i128::from(price.raw()));
+        let slack = mark * i128::from(BAND_BPS) / 10_000;
         assert!(price.raw() > 0 && amount.raw() > 0 && max_fee.raw() >= 0, "{deed:?}");
-        assert!(if side == Side::Buy { price.raw() <= mark + slack } else { price.raw() >= mark - slack }, "{deed:?}");
+        let near = if side == Side::Buy { limit <= mark + slack } else { limit >= mark - slack };
+        assert!(near, "{deed:?}");
         let notional = i128::from(price.raw()) * i128::from(amount.raw());
         let unit = 1_000_000_000_000_000_000;
         assert!(notional <= i128::from(ORDER_MAX) * unit, "{deed:?}");

@@ -35,7 +35,7 @@ pub struct FenceLimits {
 }
 
 /// More is not a limit.
-const MONEY_MAX: Cash = Cash::whole(1_000_000_000_000);
+const MONEY_MAX: Cash = Cash::whole(100_000_000_000);
 
 impl FenceLimits {
     /// Allows next to nothing: what stands in for limits that are not known.
