@@ -253,7 +253,7 @@ async fn the_contract_refuses_by_name_and_nothing_is_sent() {
     let own = Address::from(key().address());
     let far = {
         let mut order = world.order(2, 1);
-        order.envelope.expiry_sec += 301;
+        order.envelope.expiry_sec += 400;
         order
     };
     let elsewhere = {

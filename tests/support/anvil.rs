@@ -9,7 +9,7 @@ use keel::chain::node::over_http;
 use keel::derive::dialect::V2_MAINNET;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -46,18 +46,21 @@ const WITHDRAWAL: Address = Address::new(V2_MAINNET.modules.withdrawal);
 const DEPOSIT: Address = address!("9B3FE5E5a3bcEa5df4E08c41Ce89C4e3Ff01Ace3");
 const DAY_S: u64 = 86_400;
 
-/// A node on a free port of the loopback interface, killed when dropped.
-pub struct Anvil {
-    child: Child,
-    pub url: String,
-    pub provider: DynProvider,
+/// A process that does not outlive the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// A node on a free port of the loopback interface, gone when dropped.
+pub struct Anvil {
+    _process: Process,
+    pub url: String,
+    pub provider: DynProvider,
 }
 
 fn binary() -> PathBuf {
@@ -70,18 +73,20 @@ impl Anvil {
     pub fn start() -> Option<Anvil> {
         let binary = binary();
         if !binary.exists() {
-            eprintln!("SKIPPED: no {}; tools/evm/install puts it there", binary.display());
+            // Not by the macro: what that prints of a passing test is not shown.
+            let _ = writeln!(std::io::stderr(), "SKIPPED: no {}; tools/evm/install puts it there", binary.display());
             return None;
         }
         let chain = V2_MAINNET.chain_id.to_string();
         let arguments = ["--host", "127.0.0.1", "--port", "0", "--chain-id", &chain, "--accounts", "1"];
-        let mut child = Command::new(&binary)
+        let child = Command::new(&binary)
             .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("anvil starts");
-        let stdout = child.stdout.take().expect("piped");
+        let mut process = Process(child);
+        let stdout = process.0.stdout.take().expect("piped");
         let mut lines = BufReader::new(stdout).lines();
         let place = lines
             .by_ref()
@@ -91,7 +96,7 @@ impl Anvil {
         // What it goes on to say is drained, or it would block on a full pipe.
         std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         let provider = over_http(&url).expect("a URL");
-        Some(Anvil { child, url, provider })
+        Some(Anvil { _process: process, url, provider })
     }
 
     /// One of the node's own methods.
