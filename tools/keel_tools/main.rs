@@ -3,6 +3,7 @@
 #[path = "../../tests/support/basis_vault.rs"]
 mod basis_vault;
 mod latency;
+mod mandates;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ struct Cli {
 enum Verb {
     /// Book frame in to replace frame out, over loopback sockets at fixed arrival times.
     Latency(latency::Args),
+    /// The replica of the vault contracts against a slow twin of it, on random actions.
+    Mandates(mandates::Args),
     /// The measured side of `latency`, which starts it itself.
     #[command(hide = true)]
     Subject(latency::SubjectArgs),
@@ -30,6 +33,7 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Latency(args) => latency::run(&args),
+        Verb::Mandates(args) => mandates::run(&args),
         Verb::Subject(args) => latency::subject(&args),
     };
     match outcome {
