@@ -117,7 +117,7 @@ fn harvest_gets_the_missions_numbers() {
     assert_eq!((limits.life_s_min, limits.life_s_max), (6 * DAY_S, 8 * DAY_S));
     assert_eq!(
         (limits.cash_min, limits.strike_diff, limits.tvl_share_max),
-        (Cash::whole(-100), Price::ZERO, Ratio::ZERO)
+        (Cash::whole(-2_000), Price::ZERO, Ratio::ZERO)
     );
 }
 
@@ -193,7 +193,7 @@ fn check_limits(limits: &OptionLimits, buys: bool, strike_diff: Price) {
     assert_eq!(limits.tvl_share_max, ratio(if buys { "0.01" } else { "0.1" }));
     assert_eq!(limits.mark_tolerance, ratio(if buys { "1.25" } else { "0.45" }));
     assert_eq!((limits.life_s_min, limits.life_s_max), (345_600, 691_200));
-    assert_eq!(limits.cash_min, Cash::whole(if buys { -100_000 } else { -100 }));
+    assert_eq!(limits.cash_min, Cash::whole(if buys { -100_000 } else { -2_000 }));
     assert_eq!((limits.buy_premium_max, limits.sell_discount_max), (ratio("0.015"), ratio("0.015")));
     assert_eq!((limits.order_life_ns, limits.value_age_ns_max), (310 * SEC, 3 * SEC));
 }

@@ -206,7 +206,7 @@ mod tests {
         let expected = concat!(
             r#"{"vault":"maxi","market":"","seed":0,"collateral":"","currency":"","start_s":0,"end_s":0,"#,
             r#""deposited":"100.0000000000000001","weeks":[],"stages":[],"prices":[],"values":[],"auctions":[],"#,
-            r#""violations":[],"concerns":[],"digest":"ab"}"#,
+            r#""violations":[],"concerns":[],"refused":{},"digest":"ab"}"#,
             "\n"
         );
         assert_eq!(String::from_utf8(out).expect("utf-8"), expected);

@@ -257,11 +257,13 @@ pub enum Concern {
     MarksDeviate,
     /// No accrued yield is known that would buy anything.
     NoBudget,
+    /// Checks before the signer keep refusing what the auction wants; the counters by check say which.
+    Refused,
 }
 
 impl Concern {
     /// Names, in the order of the variants.
-    pub const NAMES: [&'static str; 9] = [
+    pub const NAMES: [&'static str; 10] = [
         "position-shape",
         "settlement-late",
         "debt-left",
@@ -271,6 +273,7 @@ impl Concern {
         "unfilled",
         "marks-deviate",
         "no-budget",
+        "refused",
     ];
 
     /// Its name.

@@ -2,6 +2,7 @@
 
 use rust_decimal::Decimal;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// A whole run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -36,6 +37,8 @@ pub struct Record {
     pub violations: Vec<String>,
     /// What a person would have been told.
     pub concerns: Vec<Concern>,
+    /// Wishes the checks before the signer refused, by the check's name.
+    pub refused: BTreeMap<&'static str, u64>,
     /// Keccak-256 over every byte the engine sent and every row above, hexadecimal: equal runs have equal digests.
     pub digest: String,
 }

@@ -208,6 +208,7 @@ prop_compose! {
             values: values.into_iter().map(value).collect(),
             violations: notes.iter().map(|(_, what)| what.clone()).collect(),
             concerns: notes.into_iter().map(|(at_ms, what)| Concern { at_ms, what }).collect(),
+            refused: std::collections::BTreeMap::new(),
         }
     }
 }

@@ -38,6 +38,10 @@ fn write_report(out: &mut String, record: &Record) -> std::fmt::Result {
     write_table(out, &Table::of(record))?;
     write_concerns(out, record)?;
     writeln!(out)?;
+    if !record.refused.is_empty() {
+        let rows: Vec<String> = record.refused.iter().map(|(check, count)| format!("{check} {count}")).collect();
+        writeln!(out, "  refused     {}", rows.join(", "))?;
+    }
     if record.violations.is_empty() {
         writeln!(out, "  invariants  all held")?;
     } else {
@@ -163,10 +167,12 @@ safe-harvest on 100 WEETH, options on ETH, 1 week of a wild market, seed 7, 2026
     #[test]
     fn violations_are_shouted_and_many_concerns_counted() {
         let mut broken = small();
+        broken.refused = [("sized", 12), ("in_cash", 3)].into();
         broken.violations = vec!["shorts exceed collateral".to_owned()];
         broken.concerns = vec![broken.concerns[0].clone(); 43];
         let report = report(&broken);
         assert!(report.contains("  INVARIANTS BROKEN\n    shorts exceed collateral\n"), "{report}");
+        assert!(report.contains("  refused     in_cash 3, sized 12\n"), "{report}");
         assert!(report.contains("    and 3 more\n") && !report.contains("all held"), "{report}");
     }
 

@@ -6,6 +6,7 @@ use super::{auctions, escape};
 use crate::sim::record::{Auction, Record};
 use crate::sim::table::{self, Table};
 use crate::sim::weeks::Terms;
+use rust_decimal::Decimal;
 use std::fmt::Write;
 
 /// Rows a list shows before the rest is counted.
@@ -121,6 +122,14 @@ pub fn figure(title: &str, empty: bool, panel: &Panel, samples: &[Sample], capti
     )
 }
 
+/// Units nobody took: the last demand said so, unless a fill came after it.
+fn left(auction: &Auction) -> Option<Decimal> {
+    let demand = auction.demands.last()?;
+    let after = auction.fills.iter().filter(|fill| fill.at_ms >= demand.at_ms);
+    let left = after.fold(demand.remaining, |left, fill| left.saturating_sub(fill.amount.abs()));
+    Some(left.max(Decimal::ZERO))
+}
+
 /// Small pictures of the auctions of a phase.
 pub fn gallery(record: &Record, phase: &str, title: &str) -> String {
     let (shown, count) = auctions::shown(record, phase);
@@ -130,15 +139,17 @@ pub fn gallery(record: &Record, phase: &str, title: &str) -> String {
     }
     let quoted = shown.iter().any(|auction| auction.demands.iter().any(|demand| demand.best.is_some()));
     out += "<p class=\"note\">What the vault demanded per unit against the mark, and the fills, over the minutes of each auction. ";
-    if quoted {
-        out += "The best quote is after fees; prices received are positive, prices paid for spreads negative. ";
+    let packages = quoted && record.weeks.iter().any(|week| week.strikes.len() > 1);
+    if packages {
+        out += "Limit and best quote are after fees, fills before them; prices received are positive, prices paid negative. ";
     }
     if count > shown.len() {
         let _ = write!(out, "Shown are {} of {count}, evenly spread over the run. ", shown.len());
     }
     out += "</p>\n";
     let mut samples = vec![Sample::line(Ink::Blue, "limit"), Sample::line(Ink::Violet, "mark")];
-    samples.extend(quoted.then_some(Sample::line(Ink::Orange, "best quote after fees")));
+    let best = if packages { "best quote after fees" } else { "best bid in the book" };
+    samples.extend(quoted.then_some(Sample::line(Ink::Orange, best)));
     samples.push(Sample::ring(Ink::Green, "fill, larger for more units"));
     out += &legend(&samples);
     out += "<div class=\"grid\">\n";
@@ -149,7 +160,7 @@ pub fn gallery(record: &Record, phase: &str, title: &str) -> String {
 fn small(auction: &Auction, title: &str) -> String {
     let when = table::clock(auction.started_ms);
     let fills = table::counted(auction.fills.len(), "fill");
-    let left = auction.demands.last().map_or_else(|| "-".to_owned(), |demand| table::fixed(demand.remaining, 2));
+    let left = left(auction).map_or_else(|| "-".to_owned(), |units| table::fixed(units, 2));
     let what = format!("{when} UTC, {fills}, {left} units left");
     let picture = if auction.demands.is_empty() && auction.fills.is_empty() {
         "<p class=\"note\">Nothing was recorded.</p>".to_owned()

@@ -24,13 +24,15 @@ const ROUNDING: f64 = 0.02;
 pub(super) struct Checks {
     plan: OptionPlan,
     started_at: Nanos,
+    /// When the collateral auction began.
+    spot_started_at: Nanos,
     /// Opening of the vault's RFQ, as the venue has it, newest first.
     rfq_opened: [Nanos; 2],
 }
 
 impl Checks {
     pub(super) fn new(plan: &OptionPlan) -> Checks {
-        Checks { plan: *plan, started_at: Nanos::ZERO, rfq_opened: [Nanos::ZERO; 2] }
+        Checks { plan: *plan, started_at: Nanos::ZERO, spot_started_at: Nanos::ZERO, rfq_opened: [Nanos::ZERO; 2] }
     }
 
     fn product(&self) -> Product {
@@ -133,12 +135,21 @@ impl Checks {
         (got < least).then(|| format!("a unit was traded at {got}, the lot's clock demanded {limit:.4}"))
     }
 
-    /// Collateral is traded inside the auction's cap.
+    /// Notes when the collateral auction began.
+    pub(super) fn begin_spot(&mut self, milestone: &Milestone) {
+        self.spot_started_at = milestone.started_at;
+    }
+
+    /// Collateral is traded no further from its mark than the auction's clock allows.
     pub(super) fn collateral_price(&self, fill: &Fill) -> Option<String> {
         let terms = &self.plan.params.collateral;
+        let elapsed_s = fill.venue_at.since(self.spot_started_at) as f64 / SEC as f64;
         let away = Price::from_raw((fill.price - fill.mark).raw() * fill.side.sign()).to_f64() / fill.mark.to_f64();
-        let most = terms.max_spread.to_f64() + 0.002;
-        (away > most).then(|| format!("collateral was traded {:.1} bp beyond its mark", away * 10_000.0))
+        let spread = terms.init_spread.to_f64() + terms.spread_per_s.to_f64() * elapsed_s;
+        let most = spread.min(terms.max_spread.to_f64()) + 0.002;
+        let words =
+            || format!("collateral was traded {:.1} bp beyond its mark after {elapsed_s:.0} s", away * 10_000.0);
+        (away > most).then(words)
     }
 
     /// What the week's positions pay at its settlement price.
@@ -172,8 +183,9 @@ impl Checks {
         if week.cash_left.abs() > dust + least {
             wrong.push(format!("week {}: {} USDC left", week.week, week.cash_left));
         }
-        if self.product().side() == Side::Buy && -week.premium > week.budget {
-            wrong.push(format!("week {}: {} spent of a budget of {}", week.week, -week.premium, week.budget));
+        if self.product().side() == Side::Buy && week.fees - week.premium > week.budget {
+            let spent = week.fees - week.premium;
+            wrong.push(format!("week {}: {spent} spent of a budget of {}", week.week, week.budget));
         }
         wrong
     }

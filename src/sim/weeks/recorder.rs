@@ -10,6 +10,7 @@ use crate::base::time::{Nanos, SEC};
 use crate::exchange::SubaccountReport;
 use crate::market::instrument::{Instrument, Kind};
 use crate::msg::{Demand, Fill, Milestone, Mode, Phase};
+use crate::risk::option_checks::OPTION_CHECKS;
 use crate::sim::record::{Auction, Concern, DemandPoint, FillPoint, PricePoint, Record, Stage, ValuePoint, Week};
 use alloy_primitives::keccak256;
 use rust_decimal::Decimal;
@@ -140,7 +141,8 @@ impl Recorder {
             Notice::Mode { mode: Mode::Halted, .. } => {
                 self.violation(rig.venue.now(), "the vault halted".to_owned());
             }
-            Notice::Mode { .. } | Notice::Hedged { .. } | Notice::Sample { .. } => {}
+            Notice::Sample { stats, .. } => self.note_refused(&stats.refused),
+            Notice::Mode { .. } | Notice::Hedged { .. } => {}
         }
     }
 
@@ -167,6 +169,11 @@ impl Recorder {
         }
     }
 
+    fn note_refused(&mut self, counts: &[u64]) {
+        let rows = OPTION_CHECKS.iter().zip(counts).filter(|(_, count)| **count > 0);
+        self.record.refused = rows.map(|(check, count)| (check.name, *count)).collect();
+    }
+
     fn violation(&mut self, at: Nanos, what: String) {
         let text = format!("{}: {what}", utc(at));
         if !self.record.violations.contains(&text) {
@@ -189,6 +196,9 @@ impl Recorder {
         let report = rig.venue.report(rig.subaccount()).unwrap_or_default();
         let books = Books::of(&report, self.collateral);
         let again = self.phase == milestone.phase;
+        if milestone.phase == Phase::SpotAuction {
+            self.checks.begin_spot(milestone);
+        }
         match milestone.phase {
             Phase::OptionAuction => self.begin_week(rig, milestone, &books),
             Phase::SpotAuction if !again => self.settle_week(rig, at, milestone, &books),

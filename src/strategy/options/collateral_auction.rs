@@ -82,12 +82,6 @@ pub(super) fn step(look: &Look<'_>, state: &mut State) -> Outcome {
     let side = side_of(cash);
     let price = limit(look, side, elapsed_ns);
     let room = |at: Price| if side == Side::Sell { sellable(look, at) } else { buyable(look, at) };
-    if room(price) < look.view.base_instrument.min_amount {
-        return end(look, state);
-    }
-    if late && let Some(act) = state.worry(Concern::DebtLeft) {
-        return Outcome::Goes(Some(act));
-    }
     let resting = Resting {
         instrument: look.view.base_instrument,
         purpose: Purpose::Convert,
@@ -97,6 +91,13 @@ pub(super) fn step(look: &Look<'_>, state: &mut State) -> Outcome {
         reprice_min: terms.reprice_min,
         room,
     };
+    let too_small = room(price) < look.view.base_instrument.min_amount;
+    if too_small && (late || !resting.may_fill(look)) {
+        return end(look, state);
+    }
+    if late && let Some(act) = state.worry(Concern::DebtLeft) {
+        return Outcome::Goes(Some(act));
+    }
     let act = resting.keep(look, state).or_else(|| {
         let (mark, remaining) = (look.view.base.mark, room(price));
         state.show(look.at, Demand { phase: Phase::SpotAuction, limit: price, mark, best: None, remaining })

@@ -20,7 +20,7 @@ use crate::base::ids::InstrumentId;
 use crate::base::num::Amount;
 use crate::base::time::Nanos;
 use crate::market::instrument::Instrument;
-use crate::msg::{Account, Act, Milestone, Mode, Phase, Talk, Value};
+use crate::msg::{Account, Act, Concern, Milestone, Mode, Phase, Talk, Value};
 use crate::strategy::options::params::{AuctionTerms, OptionParams};
 use crate::strategy::options::selector::{Chain, is_fresh};
 
@@ -109,7 +109,11 @@ impl OptionVault {
             AuctionTerms::Rfq(terms) => terms.maker_pause_ns,
             AuctionTerms::Limit(_) => 0,
         };
-        state.notice(view, params.refusal_pause_ns, maker_pause_ns, at);
+        if state.notice(view, params.refusal_pause_ns, maker_pause_ns, at)
+            && let Some(act) = state.worry(Concern::Refused)
+        {
+            return Some(act);
+        }
         let look = Look { params, view, at };
         if view.account.mode != Mode::Live || view.account.proved_at == Nanos::ZERO {
             return resting::clear(&look, state);

@@ -83,6 +83,17 @@ impl<R: Fn(Price) -> Amount> Resting<'_, R> {
         order.wish.instrument.0 == id && order.wish.purpose == self.purpose && order.wish.side == self.side
     }
 
+    /// True while an order rests here that may fill whole.
+    pub fn may_fill(&self, look: &Look<'_>) -> bool {
+        let mut live = look.view.account.working.iter().flatten().filter(is_live);
+        live.any(|order| self.is_ours(order) && !self.is_forbidden(order))
+    }
+
+    fn is_forbidden(&self, order: &Working) -> bool {
+        let too_eager = self.never.is_some_and(|never| order.wish.price <= never);
+        too_eager || order.remaining() > (self.room)(order.wish.price)
+    }
+
     /// Places, replaces or cancels, or does nothing: never more than one order.
     pub fn keep(&self, look: &Look<'_>, state: &State) -> Option<Act> {
         let working = || look.view.account.working.iter().flatten();
@@ -105,12 +116,10 @@ impl<R: Fn(Price) -> Amount> Resting<'_, R> {
 
     fn adjust(&self, look: &Look<'_>, order: &Working, amount: Amount, free: bool) -> Option<Act> {
         let room = (self.room)(order.wish.price);
-        let forbidden = self.never.is_some_and(|never| order.wish.price <= never) || order.remaining() > room;
+        let forbidden = self.is_forbidden(order);
         let cancel = Act::Cancel { nonce: order.nonce };
-        if amount < self.instrument.min_amount {
-            return Some(cancel);
-        }
-        if order.life == Life::Pending || !free {
+        // What is left of a part-filled order may be less than could be placed anew: it stays as long as it may.
+        if order.life == Life::Pending || !free || amount < self.instrument.min_amount {
             return forbidden.then_some(cancel);
         }
         let moved = (order.wish.price - self.price).abs() >= self.reprice_min.max(self.instrument.tick);

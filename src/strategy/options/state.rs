@@ -14,6 +14,10 @@ const PAUSED_MAX: usize = 8;
 const STRIKES_MAX: u32 = 8;
 /// Least time between two displayed demands.
 const DEMAND_NS: u64 = SEC;
+/// Refusals of wishes in a row that are no race any more.
+const REFUSED_ROW: u32 = 5;
+/// A refusal this long after the one before begins a row anew.
+const REFUSED_ROW_NS: u64 = 60 * SEC;
 
 /// A maker whose quotes are left alone for a while.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,6 +101,9 @@ pub struct State {
     pub(super) select_at: Nanos,
     /// Instruments of the auction.
     pub(super) pick: Option<Pick>,
+    /// Wishes refused one after the other, and when the last was.
+    refused_row: u32,
+    refused_at: Nanos,
     /// Its present RFQ.
     pub(super) lot: Lot,
     /// What it has spent.
@@ -104,10 +111,20 @@ pub struct State {
 }
 
 impl State {
-    /// Takes up what happened since the last look: refusals of wishes, and of executions by the venue.
-    pub(super) fn notice(&mut self, view: &OptionView<'_>, refusal_pause_ns: u64, maker_pause_ns: u64, at: Nanos) {
+    /// Takes up what happened since the last look: refusals of wishes, and of executions by the venue. True if wishes
+    /// keep being refused: one alone is a race with a fill or a withdrawn quote.
+    pub(super) fn notice(
+        &mut self,
+        view: &OptionView<'_>,
+        refusal_pause_ns: u64,
+        maker_pause_ns: u64,
+        at: Nanos,
+    ) -> bool {
         if view.account.intent_refused != self.refused_seen {
             self.refused_seen = view.account.intent_refused;
+            let in_row = at.since(self.refused_at) < REFUSED_ROW_NS;
+            self.refused_row = if in_row { self.refused_row.saturating_add(1) } else { 1 };
+            self.refused_at = at;
             self.quiet_until = at.plus(refusal_pause_ns);
             if let Some(maker) = self.lot.dealt_with.take() {
                 self.lot.strike(maker, maker_pause_ns, at);
@@ -123,6 +140,7 @@ impl State {
             }
         }
         self.refusals_seen = Some(refusals);
+        self.refused_row >= REFUSED_ROW
     }
 
     /// True after a refusal, for a while.
@@ -134,6 +152,7 @@ impl State {
     pub(super) fn enter(&mut self, milestone: Milestone) {
         if milestone.phase != self.milestone.phase {
             self.told = 0;
+            self.refused_row = 0;
             self.select_at = Nanos::ZERO;
             self.demand_at = Nanos::ZERO;
             self.lot = Lot::default();

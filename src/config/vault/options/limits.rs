@@ -97,7 +97,8 @@ fn spread(s: &Section<'_>, seeds: &Seeds, strike_diff: Option<Price>) -> Kind {
 /// spreads cost.
 fn cash_default(product: Product) -> Cash {
     match product {
-        Product::CoveredCall | Product::ShortCallSpread | Product::ShortPutSpread => Cash::whole(-100),
+        // A debt worth less than the smallest order of collateral cannot be paid: it must not end trading.
+        Product::CoveredCall | Product::ShortCallSpread | Product::ShortPutSpread => Cash::whole(-2_000),
         Product::LongCallSpread => Cash::whole(-100_000),
     }
 }

@@ -72,6 +72,36 @@ fn a_partial_fill_leaves_the_rest_and_a_moved_price_replaces_it() {
     assert!(matches!(scene.wish(), Some(Act::Replace { new, .. }) if new.amount == amount("0.999")));
 }
 
+/// A tenth is the least that can be placed; less may stay of what was part-filled.
+#[test]
+fn a_rest_too_small_to_place_anew_stays_until_it_fills_or_the_auction_is_late() {
+    let mut scene = auction("-6000");
+    scene.base_instrument.min_amount = amount("0.1");
+    let act = scene.wish();
+    scene.rest(act);
+    let left = scene.resting().remaining() - amount("0.07");
+    scene.fill(left);
+    scene.account.cash = cash("-215");
+    for _ in 0..26 {
+        scene.pass(100);
+        assert!(!matches!(scene.wish(), Some(Act::Cancel { .. } | Act::Replace { .. } | Act::Place(_))));
+        assert_eq!(scene.phase(), Phase::SpotAuction);
+    }
+    scene.pass(100);
+    assert_eq!(scene.wish(), cancel(1), "late: what is left of the debt waits for the next one");
+    scene.remove(Nonce(1));
+    assert_eq!(scene.enter().phase, Phase::CollateralOnly);
+
+    let mut scene = auction("-6000");
+    scene.base_instrument.min_amount = amount("0.1");
+    let act = scene.wish();
+    scene.rest(act);
+    let left = scene.resting().remaining() - amount("0.07");
+    scene.fill(left);
+    scene.account.cash = cash("-100");
+    assert_eq!(scene.wish(), cancel(1), "more than the debt needs is never sold");
+}
+
 #[test]
 fn a_side_that_is_no_longer_wanted_is_cancelled() {
     let mut scene = auction("6000");

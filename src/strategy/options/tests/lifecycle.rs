@@ -314,6 +314,21 @@ fn options_that_turn_up_late_wait_for_their_expiry() {
 }
 
 #[test]
+fn wishes_refused_again_and_again_are_said_once() {
+    for (pause_s, said) in [(1, true), (61, false)] {
+        let mut scene = Scene::auctioning(Product::CoveredCall, 3000);
+        let mut concerns = 0;
+        for refused in 1..=12 {
+            scene.account.intent_refused = refused;
+            concerns += usize::from(scene.wish() == concern(Concern::Refused));
+            assert!(refused >= 5 || concerns == 0, "{refused} refusals are races");
+            scene.pass(pause_s);
+        }
+        assert_eq!(concerns, usize::from(said), "a refusal every {pause_s} s");
+    }
+}
+
+#[test]
 fn a_refusal_pauses_wishes_but_not_cancels() {
     let mut scene = Scene::auctioning(Product::CoveredCall, 3000);
     scene.account.intent_refused = 7;
