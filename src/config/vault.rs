@@ -4,6 +4,7 @@ mod basis;
 mod bounds;
 mod fair;
 mod limits;
+mod mandate;
 mod margin;
 mod options;
 mod ratio;
@@ -147,8 +148,10 @@ fn basis_vault(section: &Section<'_>, poll: &Field<Span>) -> BasisDraft {
     let fair = fair::Fields::read(section.child("fair"));
     let margin = Margin::read(section.child("margin"));
     let limits = limits::Fields::read(section.child("limits"));
+    let mandate = mandate::Fields::read(section.child("mandate"));
     let basis = basis::Fields::read(section.child("basis"), &limits, &margin);
     limits.check(&fair, section.notes);
+    mandate.check(&limits, section.notes);
     basis.check(&limits, section.notes);
     let models = ratio.reference.value.zip(ratio.deviation.value).zip(ratio.age.value);
     let models = models.and_then(|((reference, deviation), age)| fair.models(reference, deviation.ratio(), age.0));
@@ -158,7 +161,7 @@ fn basis_vault(section: &Section<'_>, poll: &Field<Span>) -> BasisDraft {
         feed: ratio.feed,
         models,
         params: basis.build(&margin),
-        limits: limits.build(&margin),
+        limits: mandate.build().and_then(|wall| limits.build(&margin, wall)),
     }
 }
 

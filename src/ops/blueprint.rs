@@ -22,6 +22,8 @@ use crate::market::instrument::Instrument;
 use crate::msg::{CurrencyId, Milestone};
 use crate::ops::roster::{Roster, Want};
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
+use crate::risk::mandate::ema::MarkLoss;
+use crate::risk::wall;
 use crate::strategy::basis::{Basis, Params};
 use crate::strategy::options::OptionVault;
 use crate::strategy::options::params::{AuctionTerms, OptionParams};
@@ -302,6 +304,17 @@ impl Blueprint {
         }
     }
 
+    /// What the mandate's loss sum may be after an earlier run: the journal keeps no marks, but the names of orders are
+    /// moments, and after the last of them the sum only decayed.
+    fn inherited_loss(&self, kind: &PlanKind) -> MarkLoss {
+        match kind {
+            PlanKind::Basis(plan) if self.nonce_floor > Nonce(0) => {
+                wall::basis::inherited(&plan.limits.wall, Nanos(self.nonce_floor.0))
+            }
+            _ => MarkLoss::NONE,
+        }
+    }
+
     /// Makes the actors.
     pub fn build<T, C, K, S>(&self, outside: Outside<T, C, K, S>) -> Parts<T, C, K, S>
     where
@@ -316,7 +329,12 @@ impl Blueprint {
             PlanKind::Basis(plan) => Mandate::Basis(plan.limits),
             PlanKind::Options(plan) => Mandate::Options(plan.limits),
         };
-        let plans = self.vaults.iter().map(|plan| Plan { book: plan.book, mandate: mandate(&plan.kind) }).collect();
+        let plans = self.vaults.iter().map(|plan| Plan {
+            book: plan.book,
+            mandate: mandate(&plan.kind),
+            inherited_loss: self.inherited_loss(&plan.kind),
+        });
+        let plans = plans.collect();
         let sealer = Sealer::new(self.dialect, self.wallet, self.pairs(), key, store, self.nonce_floor)
             .with_options(self.option_members());
         let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };

@@ -15,6 +15,7 @@ use keel::market::instrument::{Instrument, Kind, Listing, OptionTerms};
 use keel::msg::*;
 use keel::ops::blueprint::{Blueprint, OptionPlan, PlanKind};
 use keel::risk::limits::Mandate;
+use keel::risk::mandate::ema::MarkLoss;
 use keel::risk::order::Granted;
 use keel::sim::weeks::{FIRST_EXPIRY_S, Vault};
 use keel::strategy::options::OptionVault;
@@ -169,7 +170,7 @@ impl Play {
             right: plan.params.product.right(),
             remembered,
         };
-        let risk_plan = Plan { book, mandate: Mandate::Options(plan.limits) };
+        let risk_plan = Plan { book, mandate: Mandate::Options(plan.limits), inherited_loss: MarkLoss::NONE };
         let seat = Seat::Options(OptionSeat::new(terms, OptionVault::new(plan.params)));
         let calls = STRIKES.zip(1u16..).map(|(strike, place)| call(place, strike));
         let mut play = Play {

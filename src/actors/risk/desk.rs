@@ -13,8 +13,11 @@ use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
 use crate::msg::{Fill, Intent, Life, Mode, Phase, Purpose, Trace, Urgent, Value};
 use crate::risk::limits::Mandate;
+use crate::risk::mandate::ema::MarkLoss;
+use crate::risk::mandate::revert::Revert;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
+use crate::risk::wall;
 
 /// Oldest usable borrow rate.
 const RATE_AGE_NS_MAX: u64 = 600 * SEC;
@@ -26,6 +29,8 @@ pub struct Plan {
     pub book: Book,
     /// What it may do.
     pub mandate: Mandate,
+    /// The mandate's loss sum at its worst after the last order of an earlier run; [`MarkLoss::NONE`] if there was none.
+    pub inherited_loss: MarkLoss,
 }
 
 /// Where reconciliation stands.
@@ -61,6 +66,9 @@ pub struct Desk {
     pub(super) stray: (Uuid, Nanos),
     pub(super) phase: Phase,
     pub(super) spending: Option<Spending>,
+    /// The loss sum of the mandate's contract, in its own decay; Delta-1 only.
+    pub(super) mark_loss: MarkLoss,
+    pub(super) inherited_loss: MarkLoss,
     intents_seen: u32,
     loss: (Ratio, Nanos),
     fills: FillRate,
@@ -119,6 +127,8 @@ impl Desk {
             stray: Default::default(),
             phase: Phase::default(),
             spending: None,
+            mark_loss: MarkLoss::NONE,
+            inherited_loss: plan.inherited_loss,
             intents_seen: 0,
             loss: (Ratio::ZERO, Nanos::ZERO),
             fills: FillRate::default(),
@@ -169,9 +179,10 @@ impl Desk {
         self.fills.last_minute(at)
     }
 
-    /// A check refused a wish.
-    pub(super) fn refused(&mut self, row: usize, seq: u32) {
+    /// A check refused a wish; the mandate's contract says why by name.
+    pub(super) fn refused(&mut self, row: usize, why: Option<Revert>, seq: u32) {
         self.stats.refused[row] += 1;
+        why.into_iter().for_each(|revert| self.stats.reverts.note(revert));
         self.intent_refused = seq;
     }
 
@@ -283,7 +294,11 @@ impl Desk {
         if worth.is_positive() {
             let against = (fill.price - mark).times(fill.amount);
             let loss = Cash::from_raw(against.raw() * i128::from(fill.side.sign())) + fill.fee;
-            self.loss = (self.loss_ema(at) + loss.over(worth, Rounding::Ceil), at);
+            let share = loss.over(worth, Rounding::Ceil);
+            self.loss = (self.loss_ema(at) + share, at);
+            if let Mandate::Basis(limits) = &self.mandate {
+                self.mark_loss = wall::basis::booked(&limits.wall, self.mark_loss, share, at);
+            }
         }
     }
 

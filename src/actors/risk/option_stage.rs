@@ -11,6 +11,9 @@ use crate::msg::{
     Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
 };
 use crate::risk::limits::{Mandate, OptionLimits};
+use crate::risk::mandate::ema::MarkLoss;
+use crate::risk::wall::OptionWall;
+use crate::risk::wall::terms::OptionTerms as WallTerms;
 
 pub(super) const SUB: SubaccountId = SubaccountId(7);
 pub(super) const VAULT: VaultId = VaultId(0);
@@ -35,6 +38,21 @@ pub(super) fn cash(text: &str) -> Cash {
 
 pub(super) fn ratio(text: &str) -> Ratio {
     text.parse().expect("literal")
+}
+
+/// A contract that marks and lives of this stage stay far inside of.
+fn wall(product: Product) -> OptionWall {
+    let buys = product.side() == Side::Buy;
+    let open = WallTerms {
+        delta_max: Ratio::ONE,
+        spread_ratio_min: Ratio::ZERO,
+        spread_ratio_max: Ratio::ONE,
+        cost_tolerance: if buys { Ratio::whole(1_000) } else { Ratio::ZERO },
+        share_max: Ratio::ONE,
+        option_s_min: 1,
+        ..WallTerms::mission(product, price("100"))
+    };
+    open.wall(product)
 }
 
 pub(super) fn limits(product: Product) -> OptionLimits {
@@ -63,6 +81,7 @@ pub(super) fn limits(product: Product) -> OptionLimits {
         clock_offset_ns_max: SEC,
         value_age_ns_max: 3_600 * SEC,
         cash_tolerance: cash("0.01"),
+        wall: wall(product),
     }
 }
 
@@ -154,7 +173,7 @@ impl Stage {
             base_currency: CurrencyId(1),
             cash_currency: CurrencyId(0),
         };
-        let plan = Plan { book, mandate: Mandate::Options(limits(product)) };
+        let plan = Plan { book, mandate: Mandate::Options(limits(product)), inherited_loss: MarkLoss::NONE };
         let spot = instrument(BASE, Kind::Spot, None);
         let risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
         let mut stage = Stage { risk, at: START, seq: 0, product };

@@ -4,6 +4,7 @@ mod auction;
 mod collateral;
 mod limit_order;
 mod limits;
+mod mandate;
 mod rfq;
 mod seeds;
 mod selection;
@@ -40,6 +41,7 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
     let week = week::Fields::read(section.child("week"), &seeds);
     let selection = selection::Fields::read(section.child("selection"), &seeds);
     let limits = limits::Fields::read(section.child("limits"), &seeds, selection.strike_diff());
+    let mandate = mandate::Fields::read(section.child("mandate"), &seeds);
     let auction = auction::Fields::read(section.child("auction"), &seeds, &limits);
     let collateral = collateral::Fields::read(section.child("collateral"), &seeds);
     week.check(&limits, &collateral, notes);
@@ -47,10 +49,12 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
         week.check_lookback(lookback, notes);
     }
     selection.check(&limits, notes);
+    mandate.check(&limits, notes);
     auction.check(&week, &limits, notes);
     collateral.check(&limits, notes);
     check_refresh(&auction.refresh, &limits.bounds, notes);
     limits.bounds.value_age.at_most(&selection.ticker_age, "a value would outlive its ticker", notes);
+    let strike_diff = selection.strike_diff().and_then(|field| field.value);
     let params = || {
         Some(OptionParams {
             product,
@@ -66,7 +70,7 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
         option_currency,
         feed,
         params: params(),
-        limits: limits.build(product),
+        limits: mandate.build(product, strike_diff).and_then(|wall| limits.build(product, wall)),
         lookback_ns: lookback.map_or(Some(0), |lookback| lookback.value.map(|Span(ns)| ns)),
         ticker_age_ns_max: selection.ticker_age.value.map(|Span(ns)| ns),
     }

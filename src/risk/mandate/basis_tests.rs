@@ -9,9 +9,9 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 struct Case {
     vault: Basis,
-    action: Action,
+    action: Action<'static>,
     expiry_s: U256,
-    state: BasisState,
+    state: BasisState<'static>,
     feeds: Quotes,
 }
 

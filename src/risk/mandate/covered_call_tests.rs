@@ -16,9 +16,9 @@ const CALL_DELTA: u64 = 10_128_172_003_477_776;
 #[derive(Clone, Debug)]
 struct Case {
     vault: CoveredCall,
-    action: Action,
+    action: Action<'static>,
     expiry_s: U256,
-    state: VaultState,
+    state: VaultState<'static>,
     feeds: Quotes,
 }
 
@@ -32,7 +32,7 @@ impl Case {
     }
 }
 
-fn case(action: Action) -> Case {
+fn case(action: Action<'static>) -> Case {
     Case {
         vault: CoveredCall {
             assets: assets(),
@@ -86,13 +86,13 @@ fn each_check_of_a_sale_turns_at_one_unit() {
         ("less than nothing", sale, |c| c.order().amount = I256::MIN, Err(R::CctInvalidDesiredAmount)),
         ("another asset", sale, |c| c.order().asset = OTHER, Err(R::CctInvalidAsset)),
         ("a buy", sale, |c| c.order().is_bid = true, Err(R::CctCanOnlyOpenShortOptions)),
-        ("long option", sale, |c| c.state.options = vec![I256::ONE], Err(R::CctInvalidOptionBalance)),
-        ("closed option", sale, |c| c.state.options = vec![I256::ZERO], Ok(())),
-        ("covered", sale, |c| c.state.options = vec![-int(whole(60)), -int(whole(30))], Ok(())),
+        ("long option", sale, |c| c.state.options = vec![I256::ONE].into(), Err(R::CctInvalidOptionBalance)),
+        ("closed option", sale, |c| c.state.options = vec![I256::ZERO].into(), Ok(())),
+        ("covered", sale, |c| c.state.options = vec![-int(whole(60)), -int(whole(30))].into(), Ok(())),
         (
             "uncovered",
             sale,
-            |c| c.state.options = vec![-int(whole(60)), -int(off(whole(30), 1))],
+            |c| c.state.options = vec![-int(whole(60)), -int(off(whole(30), 1))].into(),
             Err(R::CctSellingTooManyCalls),
         ),
         ("base in debt counts as held", sale, |c| c.state.base = -int(whole(10)), Ok(())),
@@ -129,7 +129,7 @@ fn checks_speak_in_the_contracts_order() {
     case.expiry_s = U256::ZERO;
     case.order().amount = I256::ZERO;
     case.order().is_bid = true;
-    case.state.options = vec![int(whole(1))];
+    case.state.options = vec![int(whole(1))].into();
     case.state.cash = -int(whole(101));
     case.feeds.spot = Err(Revert::BlfDataTooOld);
     case.order().worst_fee = whole(31);
@@ -142,7 +142,7 @@ fn checks_speak_in_the_contracts_order() {
         (Revert::CctInvalidActionExpiry, |c| c.expiry_s = U256::from(NOW_S + 600)),
         (Revert::CctInvalidDesiredAmount, |c| c.order().amount = int(whole(101))),
         (Revert::CctCanOnlyOpenShortOptions, |c| c.order().is_bid = false),
-        (Revert::CctInvalidOptionBalance, |c| c.state.options.clear()),
+        (Revert::CctInvalidOptionBalance, |c| c.state.options.to_mut().clear()),
         (Revert::CctSellingTooManyCalls, |c| c.order().amount = int(whole(100))),
         (Revert::CctCannotSellOptionsWithNegativeCash, |c| c.state.cash = I256::ZERO),
         (Revert::BlfDataTooOld, |c| c.feeds.spot = Ok(whole(3_000))),
@@ -164,7 +164,7 @@ fn checks_speak_in_the_contracts_order() {
 
 fn withdrawal() -> Case {
     let mut case = case(Action::Withdraw(Transfer { asset: BASE, amount: whole(90) }));
-    case.state.options = vec![-int(whole(10))];
+    case.state.options = vec![-int(whole(10))].into();
     case
 }
 
@@ -210,7 +210,7 @@ fn each_check_of_a_transfer_turns_at_one_unit() {
         (
             "a quote",
             deposit,
-            |c| c.action = Action::Rfq(Rfq { role: Role::Maker, max_fee: U256::ZERO, legs: Vec::new() }),
+            |c| c.action = Action::Rfq(Rfq { role: Role::Maker, max_fee: U256::ZERO, legs: Vec::new().into() }),
             Err(R::CctInvalidModule),
         ),
     ]);
@@ -339,9 +339,9 @@ proptest! {
             (case.feeds.vol, case.feeds.forward) = (Ok(micros(vol)), Ok(whole(forward)));
         }
         case.expiry_s = U256::from(NOW_S.saturating_add_signed(300 + life));
-        case.state.options = vec![-int(whole(90)), int(off(U256::ZERO, held.min(0)))];
+        case.state.options = vec![-int(whole(90)), int(off(U256::ZERO, held.min(0)))].into();
         if held > 1 {
-            case.state.options.push(I256::ONE);
+            case.state.options.to_mut().push(I256::ONE);
         }
         case.order().amount = int(off(whole(10), amount));
         case.state.cash = int(off((-int(whole(100))).into_raw(), cash));

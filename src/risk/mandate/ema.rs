@@ -52,6 +52,9 @@ impl MarkLossOrder {
 }
 
 impl MarkLoss {
+    /// Nothing lost yet.
+    pub const NONE: MarkLoss = MarkLoss { ema: I256::ZERO, last_s: 0 };
+
     /// The sum after decay until `now_s`: `ema · e^(−λ·dt)`, truncated towards zero.
     pub fn decayed(&self, decay_per_s: U256, now_s: u64) -> Result<I256, Revert> {
         let elapsed_s = now_s.checked_sub(self.last_s).ok_or(Revert::ArithmeticOverflow)?;

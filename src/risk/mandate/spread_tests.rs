@@ -12,9 +12,9 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 struct Case {
     vault: Spread,
-    action: Action,
+    action: Action<'static>,
     expiry_s: U256,
-    state: VaultState,
+    state: VaultState<'static>,
     feeds: Quotes,
 }
 
@@ -23,7 +23,7 @@ impl Case {
         self.vault.check(&self.action, self.expiry_s, &self.state, &self.feeds)
     }
 
-    fn rfq(&mut self) -> &mut Rfq {
+    fn rfq(&mut self) -> &mut Rfq<'static> {
         quote(&mut self.action)
     }
 
@@ -32,7 +32,7 @@ impl Case {
     }
 }
 
-fn case(vault: Spread, action: Action) -> Case {
+fn case(vault: Spread, action: Action<'static>) -> Case {
     Case {
         vault,
         action,
@@ -108,8 +108,8 @@ fn run(table: &[Row]) {
 }
 
 fn both_amounts(case: &mut Case, amount: U256) {
-    case.rfq().legs[0].amount = -int(amount);
-    case.rfq().legs[1].amount = int(amount);
+    case.rfq().legs.to_mut()[0].amount = -int(amount);
+    case.rfq().legs.to_mut()[1].amount = int(amount);
 }
 
 #[test]
@@ -127,20 +127,20 @@ fn each_check_of_a_quote_turns_at_one_unit() {
             |c| c.rfq().role = Role::Taker { order_hash: B256::ZERO, legs_hash: B256::repeat_byte(1) },
             Err(R::PptTradeDataDoesNotMatchOrderHash),
         ),
-        ("one leg", put_spread, |c| c.rfq().legs.truncate(1), Err(R::PptInvalidTradeLength)),
+        ("one leg", put_spread, |c| c.rfq().legs.to_mut().truncate(1), Err(R::PptInvalidTradeLength)),
         ("expires sooner", put_spread, |c| c.vault.expires_in_min_s += U256::ONE, Err(R::PptInvalidOptionDetails)),
         ("expires later", put_spread, |c| c.vault.expires_in_max_s -= U256::ONE, Err(R::PptInvalidOptionDetails)),
         (
             "second leg a call",
             put_spread,
-            |c| c.rfq().legs[1].sub_id = sub_id(56_000, EXPIRY_S, true),
+            |c| c.rfq().legs.to_mut()[1].sub_id = sub_id(56_000, EXPIRY_S, true),
             Err(R::PptInvalidOptionDetails),
         ),
-        ("another asset", put_spread, |c| c.rfq().legs[1].asset = OTHER, Err(R::PptInvalidMakerTradeDetails)),
+        ("another asset", put_spread, |c| c.rfq().legs.to_mut()[1].asset = OTHER, Err(R::PptInvalidMakerTradeDetails)),
         (
             "another asset in both",
             put_spread,
-            |c| c.rfq().legs.iter_mut().for_each(|leg| leg.asset = OTHER),
+            |c| c.rfq().legs.to_mut().iter_mut().for_each(|leg| leg.asset = OTHER),
             Err(R::PptInvalidMakerTradeDetails),
         ),
         (
@@ -148,7 +148,7 @@ fn each_check_of_a_quote_turns_at_one_unit() {
             put_spread,
             |c| {
                 c.vault.expires_in_max_s += U256::ONE;
-                c.rfq().legs[1].sub_id = sub_id(56_000, EXPIRY_S + 1, false);
+                c.rfq().legs.to_mut()[1].sub_id = sub_id(56_000, EXPIRY_S + 1, false);
             },
             Err(R::PptInvalidMakerTradeDetails),
         ),
@@ -156,9 +156,14 @@ fn each_check_of_a_quote_turns_at_one_unit() {
         ("no amount", put_spread, |c| both_amounts(c, U256::ZERO), Err(R::PptInvalidHighStrikeAmount)),
         ("strikes closer", put_spread, |c| c.vault.strike_distance += U256::ONE, Err(R::PptStrikePriceOutsideOfDiff)),
         ("strikes wider", put_spread, |c| c.vault.strike_distance -= U256::ONE, Err(R::PptStrikePriceOutsideOfDiff)),
-        ("unequal amounts", put_spread, |c| c.rfq().legs[0].amount += I256::ONE, Err(R::PptInvalidTradeAmount)),
-        ("least amount", put_spread, |c| c.rfq().legs[0].amount = I256::MIN, Err(R::ArithmeticOverflow)),
-        ("uneven book", put_spread, |c| c.state.options = vec![I256::ONE], Err(R::PptInvalidSpreadBalance)),
+        (
+            "unequal amounts",
+            put_spread,
+            |c| c.rfq().legs.to_mut()[0].amount += I256::ONE,
+            Err(R::PptInvalidTradeAmount),
+        ),
+        ("least amount", put_spread, |c| c.rfq().legs.to_mut()[0].amount = I256::MIN, Err(R::ArithmeticOverflow)),
+        ("uneven book", put_spread, |c| c.state.options = vec![I256::ONE].into(), Err(R::PptInvalidSpreadBalance)),
         ("base in debt", put_spread, |c| c.state.base = -I256::ONE, Err(R::PptNegativeBaseBalance)),
         ("cash at the least", put_spread, |c| c.state.cash = -int(whole(100)), Ok(())),
         (
@@ -169,7 +174,7 @@ fn each_check_of_a_quote_turns_at_one_unit() {
         ),
         ("fee of the whole price", put_spread, |c| c.rfq().max_fee = whole(1_500), Ok(())),
         ("fee above the price", put_spread, |c| c.rfq().max_fee = off(whole(1_500), 1), Err(R::PptTradeFeeTooHigh)),
-        ("price beyond a signed word", put_spread, |c| c.rfq().legs[0].price = U256::MAX, Err(R::SafeCast)),
+        ("price beyond a signed word", put_spread, |c| c.rfq().legs.to_mut()[0].price = U256::MAX, Err(R::SafeCast)),
         ("stale volatility", put_spread, |c| c.feeds.vol = Err(R::BlfDataTooOld), Err(R::BlfDataTooOld)),
         ("stale spot", put_spread, |c| c.feeds.spot = Err(R::BlfDataTooOld), Err(R::BlfDataTooOld)),
         ("another module", put_spread, |c| c.action = Action::Other, Err(R::PptInvalidModule)),
@@ -198,7 +203,8 @@ fn the_sign_of_the_upper_leg_follows_side_and_kind() {
             };
             let amount = if up { int(whole(10)) } else { -int(whole(10)) };
             let strikes = if is_call { [59_000, 61_000] } else { [54_000, 56_000] };
-            for (leg, (strike, amount)) in case.rfq().legs.iter_mut().zip([(strikes[0], -amount), (strikes[1], amount)])
+            for (leg, (strike, amount)) in
+                case.rfq().legs.to_mut().iter_mut().zip([(strikes[0], -amount), (strikes[1], amount)])
             {
                 (leg.sub_id, leg.amount) = (sub_id(strike, EXPIRY_S, is_call), amount);
             }
@@ -218,22 +224,22 @@ fn cost_and_ratio_turn_at_one_unit_of_the_mark() {
     let mut case = put_spread();
     case.vault.cost_tolerance = whole(1);
     // Both round the same way: ten marks on one side, ten prices on the other.
-    case.rfq().legs[0].price = U256::ZERO;
-    case.rfq().legs[1].price = sold;
+    case.rfq().legs.to_mut()[0].price = U256::ZERO;
+    case.rfq().legs.to_mut()[1].price = sold;
     assert_eq!(case.verdict(), Ok(()));
-    case.rfq().legs[1].price -= U256::ONE;
+    case.rfq().legs.to_mut()[1].price -= U256::ONE;
     assert_eq!(case.verdict(), Err(Revert::PptTotalCostBelowTolerance));
     // The sign is not looked at: paying for what should be sold passes.
-    (case.rfq().legs[0].price, case.rfq().legs[1].price) = (sold, U256::ZERO);
+    (case.rfq().legs.to_mut()[0].price, case.rfq().legs.to_mut()[1].price) = (sold, U256::ZERO);
     assert_eq!(case.verdict(), Ok(()));
 
     let bought = mark(59_000, vol, true) - mark(61_000, vol, true);
     let mut case = bull_spread();
     case.vault.cost_tolerance = whole(1);
-    case.rfq().legs[1].price = U256::ZERO;
-    case.rfq().legs[0].price = bought;
+    case.rfq().legs.to_mut()[1].price = U256::ZERO;
+    case.rfq().legs.to_mut()[0].price = bought;
     assert_eq!(case.verdict(), Ok(()));
-    case.rfq().legs[0].price += U256::ONE;
+    case.rfq().legs.to_mut()[0].price += U256::ONE;
     assert_eq!(case.verdict(), Err(Revert::PptTotalCostOverTolerance));
 
     let ratio = sold / U256::from(2_000);
@@ -256,7 +262,7 @@ fn the_first_leg_prices_both() {
     let mut case = put_spread();
     case.feeds.own_vol = Some((56_000, micros(520_000)));
     assert_eq!(ratio(&mut case, 133_000, 133_100), Ok(()));
-    case.rfq().legs.reverse();
+    case.rfq().legs.to_mut().reverse();
     assert_eq!(ratio(&mut case, 119_100, 119_250), Ok(()));
     assert_eq!(ratio(&mut case, 102_000, 103_500), Err(Revert::PptMarkValueNotWithinBounds));
 }
@@ -266,7 +272,7 @@ fn size_turns_at_one_unit_of_the_collaterals_value() {
     // 100 base at 60 000, a tenth: 600 000 of risk, less 200 000 open, in spreads of 2 000.
     let open = || {
         let mut case = put_spread();
-        case.state.options = vec![int(whole(100)), -int(whole(60)), -int(whole(40))];
+        case.state.options = vec![int(whole(100)), -int(whole(60)), -int(whole(40))].into();
         case
     };
     let mut case = open();
@@ -312,7 +318,7 @@ fn each_check_of_collateral_turns_at_one_unit() {
         (
             "open spreads",
             withdrawal,
-            |c| c.state.options = vec![I256::ONE, -I256::ONE],
+            |c| c.state.options = vec![I256::ONE, -I256::ONE].into(),
             Err(R::PptWithdrawingWithOpenTrades),
         ),
         (
@@ -416,12 +422,12 @@ proptest! {
         ];
         case.action = Action::Rfq(taken(U256::ZERO, legs));
         if turned {
-            case.rfq().legs.reverse();
+            case.rfq().legs.to_mut().reverse();
         }
         if !taker {
             case.rfq().role = Role::Maker;
         }
-        case.state.options = vec![int(whole(50)), -int(off(whole(50), book))];
+        case.state.options = vec![int(whole(50)), -int(off(whole(50), book))].into();
         case.state.cash = int(off((-int(whole(100))).into_raw(), cash));
         case.rfq().max_fee = off(whole(prices.0.abs_diff(prices.1) * amount), fee.max(0));
         prop_assert_eq!(case.verdict(), twin_of_quote(&case));

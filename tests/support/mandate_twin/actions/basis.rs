@@ -37,7 +37,7 @@ pub const REVERTS: &[&str] = &[
 
 struct Scene {
     vault: Basis,
-    state: BasisState,
+    state: BasisState<'static>,
     feeds: FeedState,
     spot: U256,
     perp_price: U256,
@@ -149,7 +149,7 @@ pub fn action(dice: &mut Dice) -> Verdicts {
     }
 }
 
-fn withdrawal(dice: &mut Dice, scene: &mut Scene) -> Action {
+fn withdrawal(dice: &mut Dice, scene: &mut Scene) -> Action<'static> {
     let amount = match dice.pick(0, 15) {
         0 => scene.base.into_raw(),
         1 => U256::ZERO,
@@ -171,7 +171,7 @@ fn exposure(scene: &Scene) -> I256 {
     scene.base + scene.perp.wrapping_mul(ratio(scene)).wrapping_div(unit())
 }
 
-fn trade(dice: &mut Dice, scene: &mut Scene) -> Action {
+fn trade(dice: &mut Dice, scene: &mut Scene) -> Action<'static> {
     let is_base = dice.chance(50);
     let is_bid = dice.chance(50);
     let amount = int(times(scene.worth.into_raw(), micros(dice.pick(1, 50_000))));

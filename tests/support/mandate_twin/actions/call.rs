@@ -39,7 +39,7 @@ pub const REVERTS: &[&str] = &[
 
 struct Scene {
     vault: CoveredCall,
-    state: VaultState,
+    state: VaultState<'static>,
     feeds: FeedState,
     spot: U256,
     expiry_s: u64,
@@ -90,10 +90,10 @@ pub fn sale(dice: &mut Dice) -> Verdicts {
     let price = dice.at_least(priced.0 + U256::ONE, 50);
     let base = scene.state.base.into_raw();
     let short = times(base, micros(dice.pick(0, 1_000_000)));
-    scene.state.options = vec![-int(short / U256::from(2)), -int(short - short / U256::from(2))];
+    scene.state.options = vec![-int(short / U256::from(2)), -int(short - short / U256::from(2))].into();
     match dice.pick(0, 127) {
-        0 => scene.state.options.push(I256::ONE),
-        1 => scene.state.options.push(int(dice.word())),
+        0 => scene.state.options.to_mut().push(I256::ONE),
+        1 => scene.state.options.to_mut().push(int(dice.word())),
         2 => scene.state.base = -scene.state.base,
         3 => scene.state.base = int(dice.word()),
         _ => {}
@@ -115,7 +115,7 @@ pub fn sale(dice: &mut Dice) -> Verdicts {
     };
     let action = match dice.pick(0, 63) {
         0 => Action::Other,
-        1 => Action::Rfq(Rfq { role: Role::Maker, max_fee: U256::ZERO, legs: Vec::new() }),
+        1 => Action::Rfq(Rfq { role: Role::Maker, max_fee: U256::ZERO, legs: Vec::new().into() }),
         _ => Action::Trade(order),
     };
     scene.judge(dice, &action)
@@ -141,7 +141,7 @@ pub fn collateral(dice: &mut Dice) -> Verdicts {
     let mut scene = scene(dice);
     let short = times(scene.state.base.into_raw(), micros(dice.pick(0, 1_000_000)));
     if dice.chance(50) {
-        scene.state.options = vec![-int(short)];
+        scene.state.options = vec![-int(short)].into();
     }
     let held: U256 = scene.state.options.iter().fold(U256::ZERO, |sum, held| sum + held.unsigned_abs());
     let free = scene.state.base.into_raw().saturating_sub(held);
@@ -156,8 +156,8 @@ pub fn transfer_or_swap(
     (spot, free): (U256, U256),
     assets: &keel::risk::mandate::action::Assets,
     limits: &keel::risk::mandate::collateral::CollateralLimits,
-    state: &mut VaultState,
-) -> Action {
+    state: &mut VaultState<'_>,
+) -> Action<'static> {
     let asset = dice.asset(BASE);
     match dice.pick(0, 9) {
         0 => {
@@ -179,7 +179,7 @@ fn swap(
     asset: alloy_primitives::Address,
     spot: U256,
     limits: &keel::risk::mandate::collateral::CollateralLimits,
-    state: &mut VaultState,
+    state: &mut VaultState<'_>,
 ) -> Trade {
     let is_bid = dice.chance(50);
     let cash = dice.decimal(0, 1_000_000_000_000);

@@ -133,7 +133,7 @@ impl Dice {
         }
     }
 
-    pub fn state(&mut self, now_s: u64) -> VaultState {
+    pub fn state(&mut self, now_s: u64) -> VaultState<'static> {
         let token_balance = self.decimal(0, 10_000_000_000);
         let pending_deposits = self.decimal(0, 1_000_000_000);
         VaultState {
@@ -141,7 +141,7 @@ impl Dice {
             blocked: self.pick(0, 255) == 0,
             base: int(self.decimal(1_000_000, 1_000_000_000)),
             cash: I256::ZERO,
-            options: Vec::new(),
+            options: Vec::new().into(),
             token_balance,
             pending_deposits,
         }

@@ -74,7 +74,7 @@ pub const COLLATERAL_REVERTS: &[&str] = &[
 
 struct Scene {
     vault: Spread,
-    state: VaultState,
+    state: VaultState<'static>,
     feeds: FeedState,
     spot: U256,
     expiry_s: u64,
@@ -160,15 +160,15 @@ pub fn package(dice: &mut Dice) -> Verdicts {
     };
     let bought = (scene.vault.is_call == scene.vault.is_long) == takes;
     let wrong = dice.chance(3);
-    let mut rfq = Rfq { role, max_fee: dice.wild(fee), legs };
+    let mut rfq = Rfq { role, max_fee: dice.wild(fee), legs: legs.into() };
     if bought == wrong {
-        rfq.legs.iter_mut().for_each(|leg| leg.amount = leg.amount.wrapping_neg());
+        rfq.legs.to_mut().iter_mut().for_each(|leg| leg.amount = leg.amount.wrapping_neg());
     }
     if turned {
-        rfq.legs.reverse();
+        rfq.legs.to_mut().reverse();
     }
     if dice.chance(1) {
-        rfq.legs.pop();
+        rfq.legs.to_mut().pop();
     }
     let action = if dice.chance(1) { Action::Other } else { Action::Rfq(rfq) };
     scene.judge(dice, &action)
@@ -180,12 +180,12 @@ fn size(dice: &mut Dice, scene: &mut Scene) -> U256 {
     if dice.chance(50) {
         let uneven = if dice.chance(4) { 1 } else { 0 };
         let half = open / U256::from(2);
-        scene.state.options = vec![-int(half), int(off(open, uneven)), -int(open - half)];
+        scene.state.options = vec![-int(half), int(off(open, uneven)), -int(open - half)].into();
     }
     match dice.pick(0, 127) {
         0 | 1 => scene.state.base = -scene.state.base,
         2 => scene.state.base = int(dice.word()),
-        3 => scene.state.options.push(int(dice.word())),
+        3 => scene.state.options.to_mut().push(int(dice.word())),
         _ => {}
     }
     let held = if scene.state.options.is_empty() { U256::ZERO } else { open };
@@ -232,7 +232,7 @@ pub fn collateral(dice: &mut Dice) -> Verdicts {
     let mut scene = scene(dice);
     if dice.chance(10) {
         let open = dice.decimal(0, 100_000_000);
-        scene.state.options = vec![-int(open), int(off(open, i64::from(dice.chance(20))))];
+        scene.state.options = vec![-int(open), int(off(open, i64::from(dice.chance(20))))].into();
     }
     if dice.chance(1) {
         scene.state.base = -scene.state.base;
