@@ -11,7 +11,7 @@ use crate::base::ids::{InstrumentId, Nonce, Uuid, VaultId};
 use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
-use crate::msg::{Fill, Intent, Life, Mode, Phase, Purpose, Trace, Urgent, Value};
+use crate::msg::{Accrual, Fill, Intent, Life, Mode, Phase, Purpose, Trace, Urgent, Value};
 use crate::risk::limits::Mandate;
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::mandate::revert::Revert;
@@ -66,6 +66,8 @@ pub struct Desk {
     pub(super) stray: (Uuid, Nanos),
     pub(super) phase: Phase,
     pub(super) spending: Option<Spending>,
+    /// What a unit of collateral has earned, as last known.
+    pub(super) accrual: Option<Accrual>,
     /// The loss sum of the mandate's contract, in its own decay; Delta-1 only.
     pub(super) mark_loss: MarkLoss,
     pub(super) inherited_loss: MarkLoss,
@@ -127,6 +129,7 @@ impl Desk {
             stray: Default::default(),
             phase: Phase::default(),
             spending: None,
+            accrual: None,
             mark_loss: MarkLoss::NONE,
             inherited_loss: plan.inherited_loss,
             intents_seen: 0,
@@ -154,6 +157,7 @@ impl Desk {
     pub(super) fn on_value(&mut self, value: &Value) {
         if value.instrument == self.ledger.book().base {
             self.base = *value;
+            self.accrual = value.accrual.or(self.accrual);
         } else if Some(value.instrument) == self.ledger.book().perp {
             self.perp = *value;
         }

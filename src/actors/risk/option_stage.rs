@@ -7,8 +7,8 @@ use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::{MS, SEC};
 use crate::market::instrument::{Kind, OptionTerms};
 use crate::msg::{
-    Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow, Report,
-    Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
+    Accrual, Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow,
+    Report, Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
 };
 use crate::risk::limits::{Mandate, OptionLimits};
 use crate::risk::mandate::ema::MarkLoss;
@@ -204,6 +204,11 @@ impl Stage {
     }
 
     pub fn mark(&mut self) {
+        self.mark_with(Some("0.1"));
+    }
+
+    /// Marks, and what a unit of collateral has earned.
+    pub fn mark_with(&mut self, earned: Option<&str>) {
         for (id, mark) in [(BASE, "2700"), (NEAR, "10"), (FAR, "4")] {
             let option = OptionValue {
                 mark_iv: ratio("0.6"),
@@ -216,6 +221,11 @@ impl Stage {
                 mark: price(mark),
                 index: price("2700"),
                 option: (id != BASE).then_some(option),
+                accrual: earned.filter(|_| id == BASE).map(|share| Accrual {
+                    share: ratio(share),
+                    since: Nanos::ZERO,
+                    read_at: self.at,
+                }),
                 priced_at: self.at,
                 good_until: self.at.plus(3_600 * SEC),
                 ..Value::default()

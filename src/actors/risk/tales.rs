@@ -32,12 +32,13 @@ impl Spending {
     }
 
     /// Cash gone since the start for anything but interest, transfers, conversions and settlements. Measured by what is
-    /// left, so that an execution known only from a snapshot counts too.
-    pub(super) fn purse(&self, cash: Cash, now: &Flows) -> Purse {
+    /// left, so that an execution known only from a snapshot counts too. Whatever was announced, no more may go out than
+    /// the collateral has `earned` (strategy specification §1.5: never the principal).
+    pub(super) fn purse(&self, cash: Cash, now: &Flows, earned: Cash) -> Purse {
         let then = &self.flows;
         let other = |flows: &Flows| flows.interest + flows.transfers + flows.converted + flows.settled;
         let spent = self.cash_at_start - cash + (other(now) - other(then));
-        Purse { budget: self.budget, spent }
+        Purse { budget: self.budget.min(earned), spent }
     }
 }
 
