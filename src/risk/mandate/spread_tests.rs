@@ -1,4 +1,4 @@
-//! Boundary tables of the spread signer and its agreement with an eager restatement.
+//! Boundary tables of the spread signer.
 
 use super::super::fixture::{
     BASE, EXPIRY_S, LEFT_S, NOW_S, OPTION, OTHER, Quotes, assets, collateral, int, leg, life, micros, off, order,
@@ -6,8 +6,6 @@ use super::super::fixture::{
 };
 use super::*;
 use alloy_primitives::B256;
-use alloy_primitives::aliases::I512;
-use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -338,98 +336,4 @@ fn each_check_of_collateral_turns_at_one_unit() {
         ("an option order", purchase, |c| c.order().asset = OPTION, Err(R::PptInvalidAsset)),
         ("a deposit", purchase, |c| c.action = Action::Deposit(Transfer { asset: BASE, amount: whole(10) }), Ok(())),
     ]);
-}
-
-fn uwide(value: U256) -> I512 {
-    I512::from_raw(alloy_primitives::U512::from(value))
-}
-
-fn wide(value: I256) -> I512 {
-    let magnitude = uwide(value.unsigned_abs());
-    if value.is_negative() { -magnitude } else { magnitude }
-}
-
-/// The quote restated: every condition evaluated in 512 bits, the first that fails wins.
-fn twin_of_quote(case: &Case) -> Result<(), Revert> {
-    let Action::Rfq(rfq) = &case.action else { unreachable!() };
-    let e18 = uwide(whole(1));
-    let [first, second] = [&rfq.legs[0], &rfq.legs[1]];
-    let strike_of =
-        |leg: &Leg| ((leg.sub_id >> 32_usize) & U256::from((1_u64 << 63) - 1)) * U256::from(10_000_000_000_u64);
-    let vol = case.feeds.vol(strike_of(first).saturating_to(), EXPIRY_S)?;
-    let (low, high) = if strike_of(first) > strike_of(second) { (second, first) } else { (first, second) };
-    let marked = |leg: &Leg| uwide(mark((strike_of(leg) / whole(1)).saturating_to(), vol, case.vault.is_call));
-    let product = |price: I512, leg: &Leg| price * wide(leg.amount) / e18;
-    let magnitude = |x: I512| if x.is_negative() { -x } else { x };
-    let cost = magnitude(product(uwide(low.price), low) + product(uwide(high.price), high));
-    let value = magnitude(product(marked(low), low) + product(marked(high), high));
-    let bound = value * uwide(case.vault.cost_tolerance) / e18;
-    let distance = uwide(strike_of(high)) - uwide(strike_of(low));
-    let taker = rfq.role != Role::Maker;
-    let receives = (case.vault.is_call == case.vault.is_long) == taker;
-    let held = |sign: bool| {
-        case.state.options.iter().filter(|x| x.is_negative() == sign).map(|x| wide(*x)).fold(I512::ZERO, |a, x| a + x)
-    };
-    let ratio = magnitude(marked(low) - marked(high)) * e18 / distance;
-    let risk = held(false) * distance / e18 + magnitude(wide(high.amount)) * distance / e18;
-    let room = wide(case.state.base) * uwide(case.feeds.spot?) / e18 * uwide(case.vault.loss_or_gain_max) / e18;
-    let rows = [
-        (
-            if receives { high.amount <= I256::ZERO } else { high.amount >= I256::ZERO },
-            Revert::PptInvalidHighStrikeAmount,
-        ),
-        (distance != uwide(case.vault.strike_distance), Revert::PptStrikePriceOutsideOfDiff),
-        (wide(high.amount) + wide(low.amount) != I512::ZERO, Revert::PptInvalidTradeAmount),
-        (held(false) + held(true) != I512::ZERO, Revert::PptInvalidSpreadBalance),
-        (case.state.cash < case.vault.cash_min, Revert::PptCannotTradeWithTooMuchNegativeCash),
-        (uwide(rfq.max_fee) > cost * uwide(case.vault.fee_factor) / e18, Revert::PptTradeFeeTooHigh),
-        (case.vault.is_long && cost > bound, Revert::PptTotalCostOverTolerance),
-        (!case.vault.is_long && cost < bound, Revert::PptTotalCostBelowTolerance),
-        (
-            ratio < uwide(case.vault.mark_ratio_min) || ratio > uwide(case.vault.mark_ratio_max),
-            Revert::PptMarkValueNotWithinBounds,
-        ),
-        (risk > room, Revert::PptTradeTooLarge),
-    ];
-    rows.iter().find(|(fails, _)| *fails).map_or(Ok(()), |(_, revert)| Err(*revert))
-}
-
-fn near(units: i64) -> impl Strategy<Value = i64> {
-    prop_oneof![4 => Just(0_i64), 2 => -1_i64..=1, 1 => -units..=units]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), ..ProptestConfig::default() })]
-
-    #[test]
-    fn quotes_agree_with_the_twin(
-        (is_call, is_long, taker, turned) in (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>()),
-        (fits, low, wider) in (prop::bool::weighted(0.9), 50_000_u64..68_000, prop::bool::weighted(0.05)),
-        (vol, own, amount) in (300_000_u64..900_000, any::<bool>(), 1_u64..400),
-        (uneven, book, cash, fee) in (near(1 << 60), near(1 << 60), near(1 << 60), near(1 << 60)),
-        (tolerance, prices) in (100_000_u64..2_000_000, (0_u64..3_000, 0_u64..3_000)),
-    ) {
-        let mut case = put_spread();
-        case.vault = Spread { cost_tolerance: micros(tolerance), ..vault(is_call, is_long, 2_000) };
-        let high = low + if wider { 2_100 } else { 2_000 };
-        case.feeds.vol = Ok(micros(vol));
-        case.feeds.own_vol = own.then(|| (high, micros(vol + 30_000)));
-        let receives = (is_call == is_long) == taker;
-        let sign = |x: U256| if receives == fits { int(x) } else { -int(x) };
-        let legs = [
-            leg(sub_id(low, EXPIRY_S, is_call), whole(prices.0), -sign(off(whole(amount), uneven))),
-            leg(sub_id(high, EXPIRY_S, is_call), whole(prices.1), sign(whole(amount))),
-        ];
-        case.action = Action::Rfq(taken(U256::ZERO, legs));
-        if turned {
-            case.rfq().legs.to_mut().reverse();
-        }
-        if !taker {
-            case.rfq().role = Role::Maker;
-        }
-        case.state.options = vec![int(whole(50)), -int(off(whole(50), book))].into();
-        case.state.cash = int(off((-int(whole(100))).into_raw(), cash));
-        case.rfq().max_fee = off(whole(prices.0.abs_diff(prices.1) * amount), fee.max(0));
-        prop_assert_eq!(case.verdict(), twin_of_quote(&case));
-    }
 }
