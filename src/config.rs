@@ -38,6 +38,8 @@ pub struct Config {
     pub venue: Venue,
     /// Whose orders they are.
     pub wallet: Wallet,
+    /// Where the key lives, and when its keeper gives up.
+    pub signer: Signer,
     /// The external order book; given if a vault needs it.
     pub external: Option<External>,
     /// Where ratio feeds are read; given if a vault needs it.
@@ -54,6 +56,22 @@ pub struct Config {
     currencies: Vec<String>,
     explained: Vec<Explained>,
     warnings: Vec<String>,
+    source: Source,
+}
+
+/// What a configuration was read from. It may hold an access key, so it is never shown.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Name of the file.
+    pub file: String,
+    /// Its text.
+    pub text: String,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Source(…)")
+    }
 }
 
 /// Where orders go.
@@ -72,8 +90,46 @@ pub struct Wallet {
     pub owner: Address,
     /// File that holds the session key.
     pub session_key_file: PathBuf,
+    /// Where the passphrase comes from, if that file is a keystore.
+    pub passphrase: Option<Passphrase>,
     /// When the key expires, unix seconds; to be read from the venue if absent.
     pub session_key_expires_at_s: Option<u64>,
+}
+
+/// Where the passphrase of a keystore comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passphrase {
+    /// A private file.
+    File(PathBuf),
+    /// A descriptor the engine inherits.
+    Descriptor(i32),
+}
+
+/// Where the key lives, and when its keeper gives up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signer {
+    /// Which process holds the key.
+    pub isolation: Isolation,
+    /// Refusals after which it halts itself.
+    pub refusals_max: u32,
+}
+
+/// Which process holds the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// One of its own, without network, that does nothing else.
+    Process,
+    /// The engine's.
+    Thread,
+}
+
+impl fmt::Display for Isolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Isolation::Process => "process",
+            Isolation::Thread => "thread",
+        })
+    }
 }
 
 /// The external order book.
@@ -154,10 +210,17 @@ impl Config {
         if let (Some(config), key_line, state_line) = &mut outcome.built {
             let key = file::resolve(path, &config.wallet.session_key_file);
             if let Some(what) = file::key_fault(&key) {
-                let allowed = "a plain file with mode 0600 or 0400, holding 64 hexadecimal digits";
+                let allowed = "a plain file with mode 0600 or 0400, holding 64 hexadecimal digits or a keystore";
                 outcome.errors.push(*key_line, "wallet.session_key_file", what, allowed);
             }
             config.wallet.session_key_file = key;
+            if let Some(Passphrase::File(file)) = &mut config.wallet.passphrase {
+                *file = file::resolve(path, file);
+                if let Some(what) = file::key_fault(file) {
+                    let allowed = "a plain file with mode 0600 or 0400, holding the passphrase";
+                    outcome.errors.push(*key_line, "wallet.passphrase_file", what, allowed);
+                }
+            }
             if let Some(dir) = &mut config.state_dir {
                 *dir = file::resolve(path, dir);
                 if let Some(what) = file::state_fault(dir) {
@@ -188,6 +251,11 @@ impl Config {
     /// What is allowed but probably not wanted, as `file:line: field: what`.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    /// What it was read from.
+    pub fn source(&self) -> &Source {
+        &self.source
     }
 
     /// External symbols; [`Model::external`] is a place in this list.
@@ -276,13 +344,15 @@ fn parse(text: &str, file: &str, online: &Online) -> Outcome {
     };
     let Notes { errors, rows, warnings, .. } = notes.into_inner();
     let (config, key_line, state_line) = built;
-    let config = config.map(|config| Config { explained: rows, warnings, ..config });
+    let source = Source { file: file.to_owned(), text: text.to_owned() };
+    let config = config.map(|config| Config { explained: rows, warnings, source, ..config });
     Outcome { built: (config, key_line, state_line), errors }
 }
 
 fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) {
     let venue = sections::venue(root.child("venue"));
     let (wallet, key_line) = sections::wallet(root.child("wallet"));
+    let signer = sections::signer(root.child("signer"));
     let tables = root.children("vault", 1..=INTENTS_MAX);
     let needs = vault::Needs::of(&tables);
     let external = sections::external(root.child("external"), needs.external);
@@ -297,6 +367,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
         Some(Config {
             venue: venue?,
             wallet: wallet?,
+            signer: signer?,
             external: external?,
             chain: chain?,
             topology: topology?,
@@ -308,6 +379,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
             currencies: fleet.currencies,
             explained: Vec::new(),
             warnings: Vec::new(),
+            source: Source::default(),
         })
     };
     (config(), key_line, state_line)

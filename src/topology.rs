@@ -6,16 +6,19 @@
 //!             control plane: ratios     control plane: commands ─────────▶│ └───────────── reports ───────────┘
 //!                                       auction ◀──── accounts, talks ────┘──notices──▶ control plane
 //!             control plane: listings ─▶ every actor, the last of the pipeline first
+//!             market_data ─marks─▶ signer ─refusals─▶ risk
 //! ```
 
 mod cells;
 
+use crate::actors::signer::Sealed;
 use crate::base::ids::InstrumentId;
 use crate::base::queue::{Conflating, Post, Postbox, Receiver, Sender, lane, post};
 use crate::engine::actor::Turn;
-use crate::engine::ports::{Clock, Key, Store, Transport};
+use crate::engine::ports::{Clock, Key, Store, Transport, Wall};
 use crate::market::instrument::Listing;
-use crate::msg::{Command, OptionFeeds, RatioRound};
+use crate::msg::{Command, Mark, OptionFeeds, RatioRound, ReportMsg};
+use crate::risk::order::Granted;
 pub use cells::{GatewayEnd, MarketDataEnd};
 
 /// What happens to a message whose lane is full.
@@ -54,13 +57,15 @@ const fn spec(name: &'static str, from: &'static str, to: &'static str, depth: u
 
 /// Every lane. Depths: prices conflate, so a burst of one frame per instrument is enough; a venue frame can carry two
 /// thousand facts; at most four orders per vault can be under way.
-pub const LANES: [LaneSpec; 15] = [
+pub const LANES: [LaneSpec; 17] = [
     spec("facts", "market_data", "pricing", 1_024, Overflow::Conflate),
     spec("values", "pricing", "auction", 256, Overflow::Conflate),
     spec("values", "pricing", "risk", 256, Overflow::Conflate),
     spec("intents", "auction", "risk", 64, Overflow::Drop),
     spec("orders", "risk", "signer", 64, Overflow::Never),
+    spec("marks", "market_data", "signer", 1_024, Overflow::Conflate),
     spec("sealed", "signer", "gateway", 64, Overflow::Never),
+    spec("refusals", "signer", "risk", 64, Overflow::Hold),
     spec("urgent", "risk", "gateway", 256, Overflow::Hold),
     spec("reports", "gateway", "risk", 4_096, Overflow::Hold),
     spec("accounts", "risk", "auction", 64, Overflow::Conflate),
@@ -88,6 +93,13 @@ impl Layout {
         Layout { cores: [core; 6] }
     }
 
+    /// The same with the signer's turn beside risk's: what signs is another process, and the way there costs no thread.
+    pub const fn apart(self) -> Layout {
+        let mut cores = self.cores;
+        cores[4] = cores[3];
+        Layout { cores }
+    }
+
     /// What suits a host with `online` cores: one core is left to the control plane and the kernel; with six more each
     /// actor has its own, else all share the last core.
     pub fn auto(online: usize) -> Layout {
@@ -97,6 +109,14 @@ impl Layout {
             _ => Layout { cores: std::array::from_fn(|place| Some(online - 6 + place)) },
         }
     }
+}
+
+/// Who signs.
+pub enum Signing<K, S> {
+    /// The actor, with the key in this process.
+    Here(crate::actors::signer::Signer<K, S>),
+    /// A process of its own.
+    Apart(Box<dyn Wall + Send>),
 }
 
 /// The folds, and the outside they are given.
@@ -109,8 +129,8 @@ pub struct Parts<T, C, K, S> {
     pub auction: crate::actors::auction::Auction,
     /// Risk.
     pub risk: crate::actors::risk::Risk,
-    /// Signer.
-    pub signer: crate::actors::signer::Signer<K, S>,
+    /// Signer, or the way to the one behind the wall.
+    pub signer: Signing<K, S>,
     /// Gateway, with its private connection.
     pub gateway: (crate::actors::gateway::Gateway, T),
     /// Source of moments; each actor gets its own copy.
@@ -198,7 +218,9 @@ where
     let (risk_values, risk_values_in) = wire_newest("values", "risk", parts.instruments);
     let (intents, intents_in) = wire("intents", "risk");
     let (orders, orders_in) = wire("orders", "signer");
+    let (marks, marks_in) = wire_newest("marks", "signer", parts.instruments);
     let (sealed, sealed_in) = wire("sealed", "gateway");
+    let (refusals, refusals_in) = wire("refusals", "risk");
     let (urgent, urgent_in) = wire("urgent", "gateway");
     let (reports, reports_in) = wire("reports", "risk");
     let (accounts, accounts_in) = wire_newest("accounts", "auction", crate::actors::auction::INTENTS_MAX);
@@ -218,7 +240,7 @@ where
             clock.clone(),
             (venue, external),
             cells::MarketDataIn { ratios: ratios_in, feeds: feeds_in, listings: to_market_data },
-            (facts, parts.instruments, parts.external_feeds),
+            cells::MarketDataOut { facts, marks, instruments: parts.instruments, feeds: parts.external_feeds },
         )),
         Box::new(cells::PricingCell::new(parts.pricing, clock.clone(), (facts_in, to_pricing), (values, risk_values))),
         Box::new(cells::AuctionCell::new(
@@ -233,13 +255,14 @@ where
             cells::RiskIn {
                 commands: commands_in,
                 reports: reports_in,
+                refusals: refusals_in,
                 values: risk_values_in,
                 intents: intents_in,
                 listings: to_risk,
             },
             cells::RiskOut { orders, urgent, accounts, talks, notices },
         )),
-        Box::new(cells::SignerCell::new(parts.signer, clock.clone(), (orders_in, to_signer), sealed)),
+        signer_cell(parts.signer, clock.clone(), (orders_in, marks_in, to_signer), (sealed, refusals)),
         Box::new(cells::GatewayCell::new(
             gateway,
             clock,
@@ -249,6 +272,25 @@ where
         )),
     ];
     (group(turns, layout), ControlEnds { commands, ratios, feeds, bulletin, notices: notices_in })
+}
+
+/// The signer's cell, whichever side of the wall the key is on.
+fn signer_cell<C, K, S>(
+    signing: Signing<K, S>,
+    clock: C,
+    (orders, marks, listings): (Receiver<Granted>, Receiver<Mark>, Postbox<Listing>),
+    (sealed, refusals): (Sender<Sealed>, Sender<ReportMsg>),
+) -> Box<dyn Turn>
+where
+    C: Clock + Send + 'static,
+    K: Key + Send + 'static,
+    S: Store + Send + 'static,
+{
+    let (inbox, outbox) = (cells::SignerIn { orders, marks, listings }, cells::SignerOut { sealed, refusals });
+    match signing {
+        Signing::Here(signer) => Box::new(cells::SignerCell::new(signer, clock, inbox, outbox)),
+        Signing::Apart(wall) => Box::new(cells::WallCell::new(clock, inbox, outbox, wall)),
+    }
 }
 
 /// Puts actors of one core into one thread, keeping pipeline order.

@@ -9,6 +9,7 @@ use basis_vault::{blueprint, key_of, vault_account};
 use keel::actors::risk::{Notice, Stats};
 use keel::base::time::{Nanos, SEC};
 use keel::engine::actor::Turn;
+use keel::engine::switch::Switch;
 use keel::exchange::Settings;
 use keel::exchange::world::WorldSettings;
 use keel::io::store::{Layout as Pages, PageStore};
@@ -97,7 +98,13 @@ impl Run {
         let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
         let mut venue = SimVenue::open(settings, WorldSettings::demo(7, 60), START);
         let blueprint = blueprint(&mut venue.exchange, START, &account);
-        let outside = Outside { wires: venue.wires().into(), clock: venue.clock(), key: key_of(&account), store };
+        let outside = Outside {
+            wires: venue.wires().into(),
+            clock: venue.clock(),
+            key: key_of(&account),
+            store,
+            switch: Switch::local(),
+        };
         let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));
         let watched = |turn| Box::new(Watched(turn)) as Box<dyn Turn>;
         let turns = cores.into_iter().flat_map(|core| core.turns).map(watched).collect();

@@ -7,6 +7,7 @@ use basis_vault::{blueprint, key_of, ratio, vault_account};
 use keel::actors::risk::{Notice, Sample, Stats};
 use keel::base::num::{Amount, Cash, Ratio, Rounding};
 use keel::base::time::{Nanos, SEC};
+use keel::engine::switch::Switch;
 use keel::exchange::Settings;
 use keel::exchange::world::WorldSettings;
 use keel::msg::Mode;
@@ -34,6 +35,7 @@ fn run(seed: u64, seconds: u64, disturb: impl Fn(&mut SimVenue, u64)) -> (Outcom
         clock: venue.clock(),
         key: key_of(&account),
         store: MemoryStore::default(),
+        switch: Switch::local(),
     };
     let (cores, mut control) = assemble(blueprint.build(outside), &Layout::single(None));
     let mut turns = cores.into_iter().flat_map(|core| core.turns).collect::<Vec<_>>();

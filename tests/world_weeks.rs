@@ -8,6 +8,7 @@ use basis_vault::{blueprint, key_of, vault_account};
 use keel::actors::risk::Notice;
 use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::actor::Turn;
+use keel::engine::switch::Switch;
 use keel::exchange::Settings;
 use keel::exchange::world::WorldSettings;
 use keel::exchange::world::path::Coin;
@@ -41,6 +42,7 @@ fn open(seed: u64, shape: Shape) -> Run {
         clock: venue.clock(),
         key: key_of(&account),
         store: MemoryStore::default(),
+        switch: Switch::local(),
     };
     let (cores, control) = assemble(plan.build(outside), &Layout::single(None));
     let turns = cores.into_iter().flat_map(|core| core.turns).collect();

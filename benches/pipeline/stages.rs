@@ -7,12 +7,12 @@ use criterion::Criterion;
 use keel::account::ledger::{Book, Ledger};
 use keel::account::order::LiveOrder;
 use keel::actors::pricing::{In, ModelOf, Out, Pricing};
-use keel::base::ids::{Epoch, Nonce, Side};
+use keel::base::ids::{Epoch, InstrumentId, Nonce, Side};
 use keel::base::num::{Amount, Cash, Price, Ratio};
 use keel::base::time::{Nanos, SEC};
 use keel::derive::decode::{Decoder, ExternalDecoder, Heard, Vocabulary};
 use keel::derive::encode::order::{OrderRequests, OrderWire, Replaced};
-use keel::derive::seal::Sealer;
+use keel::derive::seal::OrderDeed;
 use keel::engine::actor::Actor;
 use keel::engine::ports::Key;
 use keel::exchange::{Exchange, Settings};
@@ -20,7 +20,7 @@ use keel::io::key::LocalKey;
 use keel::io::store::{Layout as Pages, PageStore};
 use keel::market::fair::Fair;
 use keel::msg::{
-    Cause, Life, Market, MarketMsg, Mode, Product, Purpose, RatioRound, Snapshot, TimeInForce, Trace, Value, Wish,
+    Cause, Life, Mark, Market, MarketMsg, Mode, Product, Purpose, RatioRound, Snapshot, TimeInForce, Trace, Value, Wish,
 };
 use keel::ops::blueprint::{BasisPlan, Blueprint, PlanKind};
 use keel::risk::checks::Case;
@@ -332,8 +332,8 @@ fn sign(c: &mut Criterion, blueprint: &Blueprint, mut key: LocalKey) {
     group.bench_function("key", |b| b.iter(|| key.sign(black_box(&digest))));
     let folder = std::env::temp_dir().join(format!("keel-bench-sign-{}", std::process::id()));
     let store = PageStore::open(&folder, Pages::default(), &mut |_, _| ()).expect("a journal").0;
-    let pairs = [(blueprint.vaults[0].book.subaccount, &blueprint.instruments[0])];
-    let mut sealer = Sealer::new(blueprint.dialect, blueprint.wallet, pairs, key, store, Nonce(0));
+    let mut sealer = blueprint.sealer(key, store);
+    sealer.mark(&Mark { instrument: InstrumentId(0), price: "3213.6".parse().expect("literal"), at: AT });
     let mut nonce = AT.0;
     group.bench_function("seal", |b| {
         b.iter_custom(|iters| {
@@ -341,7 +341,7 @@ fn sign(c: &mut Criterion, blueprint: &Blueprint, mut key: LocalKey) {
             nonce += iters;
             let started = Instant::now();
             for order in &orders {
-                assert!(black_box(sealer.seal(AT, order)).is_ok());
+                assert!(black_box(sealer.seal_deed(AT, &OrderDeed::of(order))).is_ok());
             }
             started.elapsed()
         });

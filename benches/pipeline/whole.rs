@@ -10,6 +10,7 @@ use keel::base::time::{MS, Nanos};
 use keel::engine::actor::Turn;
 use keel::engine::latency::percentiles;
 use keel::engine::ports::{Clock, Key};
+use keel::engine::switch::Switch;
 use keel::exchange::{Exchange, Settings};
 use keel::io::clock::LiveClock;
 use keel::io::store::{Layout as Pages, PageStore};
@@ -61,7 +62,8 @@ impl Rig {
             asset: base.asset,
             sub_id: base.sub_id,
         };
-        let outside = Outside { wires: wires.clone().into(), clock: clock.clone(), key, store };
+        let outside =
+            Outside { wires: wires.clone().into(), clock: clock.clone(), key, store, switch: Switch::local() };
         let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));
         let mut rig = Rig {
             turns: cores.into_iter().flat_map(|core| core.turns).collect(),

@@ -3,6 +3,8 @@
 //! Fills move it, once per trade id. The venue's absolute balances and snapshots check it; they overwrite it only while
 //! the truth is uncertain (at start, after a lost session, after an order of unknown fate).
 
+mod adoption;
+mod fills;
 mod snapshot;
 
 pub use snapshot::Reconciled;
@@ -14,7 +16,8 @@ use crate::account::recent::Recent;
 use crate::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Rounding};
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, Fill, OrderRow, SLOTS};
+use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, OrderRow, SLOTS};
+use adoption::Adoption;
 use snapshot::Draft;
 
 /// How long the venue's balances and ours may differ before it counts: a fill and its balance travel apart.
@@ -65,6 +68,8 @@ pub enum Effect {
     None,
     /// Something changed.
     Changed,
+    /// A fill that balances taken over from the venue have shown before it was told, or may have: they stay.
+    Late,
     /// An order or fill that is not ours.
     Foreign {
         /// Its nonce, zero if unreadable.
@@ -102,6 +107,8 @@ pub struct Ledger {
     buried: Recent<Nonce, 256>,
     settlements_seen: Recent<(Cash, Cash), 64>,
     draft: Draft,
+    adoption: Option<Adoption>,
+    venue_offset_ns: i64,
     reported: Option<Reported>,
     proved_at: Nanos,
     last_fact_at: Nanos,
@@ -121,6 +128,8 @@ impl Ledger {
             buried: Recent::default(),
             settlements_seen: Recent::default(),
             draft: Draft::default(),
+            adoption: None,
+            venue_offset_ns: 0,
             reported: None,
             proved_at: Nanos::ZERO,
             last_fact_at: Nanos::ZERO,
@@ -236,6 +245,11 @@ impl Ledger {
         }
     }
 
+    /// Venue clock minus ours: fills bear the venue's time, snapshots ours.
+    pub fn sync(&mut self, venue_offset_ns: i64) {
+        self.venue_offset_ns = venue_offset_ns;
+    }
+
     /// A fact may be missing: nothing is certain until the next snapshot.
     pub fn mistrust(&mut self) {
         self.uncertain = true;
@@ -285,65 +299,6 @@ impl Ledger {
         order.on_status(row.status, row.filled);
         self.bury_if_over(row.nonce);
         Effect::Changed
-    }
-
-    /// A fill. A trade id counts once; a fill of an order we do not know still moves the position.
-    pub fn on_fill(&mut self, at: Nanos, fill: &Fill) -> Effect {
-        if fill.subaccount != self.book.subaccount || !self.trades_seen.insert(fill.trade_id) {
-            return Effect::None;
-        }
-        self.last_fact_at = at;
-        let signed = if fill.side == Side::Buy { fill.amount } else { -fill.amount };
-        if !self.book_fill(fill, signed) {
-            // Another instrument's, or a number no account can hold: only a snapshot can say what is true.
-            self.uncertain = true;
-            return Effect::Alarm;
-        }
-        self.flows.fees += fill.fee;
-        let buried = self.buried.contains(fill.nonce);
-        match self.leg_mut(fill.nonce, fill.instrument) {
-            Some(order) => {
-                order.booked += fill.amount;
-                order.confirm();
-                self.bury_if_over(fill.nonce);
-                Effect::Changed
-            }
-            // Its order was declared dead too early; the balances must be proved again.
-            None if buried => {
-                self.uncertain = true;
-                Effect::Changed
-            }
-            None => {
-                self.uncertain = true;
-                Effect::Foreign { nonce: fill.nonce, instrument: fill.instrument }
-            }
-        }
-    }
-
-    /// Moves position and cash at once. False, and nothing moved, for an instrument the vault does not hold or a number
-    /// no account can hold.
-    fn book_fill(&mut self, fill: &Fill, signed: Amount) -> bool {
-        let (mut after, mut options) = (self.holdings, self.options);
-        let mut flows = self.flows;
-        let paid = fill.price.times(signed) + fill.fee;
-        if fill.instrument == self.book.base {
-            after.book_spot(signed, fill.price, fill.fee);
-            flows.converted -= paid;
-        } else if Some(fill.instrument) == self.book.perp {
-            after.book_perp(signed, fill.price, fill.fee);
-        } else if self.book.options.is_some() {
-            after.cash -= paid;
-            flows.premium -= paid;
-            if !options.add(fill.instrument, signed) {
-                return false;
-            }
-        }
-        let moved = after != self.holdings || options != self.options;
-        let booked = moved && after.is_plausible();
-        if booked {
-            (self.holdings, self.options, self.flows) = (after, options, flows);
-        }
-        booked
     }
 
     /// A balance change. Trades were booked from their fills; everything else moves the ledger here.
@@ -437,6 +392,7 @@ impl Ledger {
             intent_refused: 0,
             quote_budget: 0,
             proved_at: self.proved_at,
+            milestone: Default::default(),
             held: self.options.all(),
             working,
         }

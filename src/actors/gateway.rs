@@ -98,7 +98,7 @@ pub struct Counts {
     pub orders: u64,
     /// Cancels handed to the socket.
     pub cancels: u64,
-    /// Orders kept back by a stop, a cancel or age.
+    /// Orders kept back by a stop, a cancel, age or because they came twice.
     pub kept_back: u64,
     /// Connections lost.
     pub lost: u64,
@@ -137,6 +137,8 @@ pub struct Gateway {
     withdrawn: [Nonce; WITHDRAWN],
     withdrawn_next: usize,
     last_sent: Nonce,
+    /// Highest name handed over by the signer, sent or kept back.
+    last_heard: Nonce,
     counts: Counts,
     buffer: Box<[u8; REQUEST_BYTES]>,
 }
@@ -161,6 +163,7 @@ impl Gateway {
             withdrawn: [Nonce(0); WITHDRAWN],
             withdrawn_next: 0,
             last_sent: Nonce(0),
+            last_heard: Nonce(0),
             counts: Counts::default(),
             buffer: Box::new([0; REQUEST_BYTES]),
         }
@@ -235,9 +238,20 @@ impl Gateway {
         }
     }
 
+    /// True for what the signer has handed over before: names only rise, and what became of the first is told once.
+    fn is_repeated(&mut self, nonce: Nonce) -> bool {
+        let repeated = nonce <= self.last_heard;
+        self.last_heard = self.last_heard.max(nonce);
+        self.counts.kept_back += u64::from(repeated);
+        repeated
+    }
+
     fn on_signed(&mut self, at: Nanos, signed: &Signed, out: &mut Out) {
         let order = signed.order();
         let (nonce, trace) = (order.nonce(), order.trace());
+        if self.is_repeated(nonce) {
+            return;
+        }
         let request = if order.replaced().is_some() { Request::Replace } else { Request::Place };
         if let Some(why) = self.kept_back(at, order.epoch(), nonce, order.late_after()) {
             self.counts.kept_back += 1;
@@ -405,5 +419,7 @@ pub fn stamp(report: &mut ReportMsg, at: Nanos) {
     report.trace.stamp(Stage::Decoded, at);
 }
 
+#[cfg(test)]
+mod fence_tests;
 #[cfg(test)]
 mod tests;

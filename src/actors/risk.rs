@@ -4,6 +4,7 @@ mod desk;
 mod facts;
 mod notice;
 mod packages;
+mod purse;
 mod table;
 mod tales;
 mod talk;
@@ -205,7 +206,7 @@ impl Actor for Risk {
 #[cfg(test)]
 mod cover_tests;
 #[cfg(test)]
-mod option_stage;
+pub(crate) mod option_stage;
 #[cfg(test)]
 mod option_tests;
 #[cfg(test)]

@@ -1,13 +1,18 @@
-//! Seals what risk has granted, and proves the session key for logins. It signs nothing else.
+//! Seals what risk has granted, as far as its own envelope allows, and proves the session key for logins. It signs
+//! nothing else.
+
+pub mod link;
 
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::queue::Batch;
 use crate::base::time::{Nanos, SEC};
-use crate::derive::seal::{LoginProof, Sealer, Signed, SignedExecution, Unsealed};
+use crate::derive::dialect::Address;
+use crate::derive::seal::{LoginProof, OrderDeed, PackageDeed, PackageSeal, Sealer, Signed, SignedExecution};
 use crate::engine::actor::Actor;
 use crate::engine::ports::{Key, Store};
+use crate::engine::switch::Switch;
 use crate::market::instrument::Listing;
-use crate::msg::{Milestone, Stage};
+use crate::msg::{Breach, Mark, Milestone, Report, ReportMsg, Request, Stage, Trace, Unsent};
 use crate::risk::order::{Execution, Order};
 
 /// A login proof is renewed this often, so that a reconnect never waits for one or sends an old one.
@@ -32,11 +37,13 @@ pub enum In {
     },
     /// An instrument came or went.
     Listing(Listing),
+    /// An instrument's mark.
+    Mark(Mark),
     /// Time passed.
     Tick,
 }
 
-/// What the signer says.
+/// What the signer says to the gateway.
 #[derive(Clone, Copy)]
 #[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
 pub enum Sealed {
@@ -60,39 +67,177 @@ impl Sealed {
 }
 
 /// What one step says.
-pub type Out = Batch<Sealed, 2>;
+#[derive(Default)]
+pub struct Out {
+    /// To the gateway.
+    pub sealed: Batch<Sealed, 2>,
+    /// To risk: what was not signed, and that nothing will be.
+    pub refusals: Batch<ReportMsg, 2>,
+}
 
-/// The signer actor.
-pub struct Signer<K, S> {
+/// Stops the desk: after too many refusals, at a nonce that went back, or when the operator says so. Never undone.
+#[derive(Clone, Debug)]
+pub struct Brake {
+    switch: Switch,
+    refusals_max: u32,
+    refusals: u32,
+    stopped: Option<Breach>,
+    told: bool,
+}
+
+impl Brake {
+    /// Stops at this many refusals, or when the switch is thrown.
+    pub fn new(switch: Switch, refusals_max: u32) -> Brake {
+        Brake { switch, refusals_max, refusals: 0, stopped: None, told: false }
+    }
+
+    /// Why nothing may be signed, if so.
+    pub fn check(&mut self) -> Result<(), Breach> {
+        if self.stopped.is_none() && self.switch.is_thrown() {
+            self.stopped = Some(Breach::Stopped);
+        }
+        self.stopped.map_or(Ok(()), Err)
+    }
+
+    /// Counts a refusal.
+    pub fn note(&mut self, why: Breach) {
+        self.refusals = self.refusals.saturating_add(1);
+        if self.stopped.is_none() && (self.refusals >= self.refusals_max || why == Breach::Nonce) {
+            self.stopped = Some(if why == Breach::Nonce { Breach::Nonce } else { Breach::Halted });
+        }
+    }
+
+    /// Why it has stopped, once.
+    pub fn news(&mut self) -> Option<Breach> {
+        let why = self.check().err()?;
+        (!std::mem::replace(&mut self.told, true)).then_some(why)
+    }
+}
+
+/// The desk behind the brake: what a signer does with a deed, in the engine's own process or in one of its own.
+pub struct Guarded<K, S> {
     sealer: Sealer<K, S>,
+    brake: Brake,
+}
+
+impl<K: Key, S: Store> Guarded<K, S> {
+    /// Over a sealing desk.
+    pub fn new(sealer: Sealer<K, S>, brake: Brake) -> Guarded<K, S> {
+        Guarded { sealer, brake }
+    }
+
+    /// Address that signs.
+    pub fn signer(&self) -> Address {
+        self.sealer.signer()
+    }
+
+    /// The signature of an order, or why there is none.
+    pub fn order(&mut self, at: Nanos, deed: &OrderDeed) -> Result<[u8; 65], Breach> {
+        let sealed = self.brake.check().and_then(|()| self.sealer.seal_deed(at, deed));
+        sealed.inspect_err(|why| self.brake.note(*why))
+    }
+
+    /// The signature of an execution with what belongs to it, or why there is none.
+    pub fn package(&mut self, at: Nanos, deed: &PackageDeed) -> Result<PackageSeal, Breach> {
+        let sealed = self.brake.check().and_then(|()| self.sealer.seal_package(at, deed));
+        sealed.inspect_err(|why| self.brake.note(*why))
+    }
+
+    /// Why nothing is signed any more, once.
+    pub fn news(&mut self) -> Option<Breach> {
+        self.brake.news()
+    }
+
+    /// Journals a milestone; a vault without options reaches none.
+    pub fn note(&mut self, vault: VaultId, milestone: &Milestone) {
+        if let Some(subaccount) = self.sealer.subaccount(vault) {
+            self.sealer.note(subaccount, milestone);
+        }
+    }
+
+    /// Takes a change of the instrument table. Without a place nothing is signed for it; the roster counts those.
+    pub fn apply(&mut self, listing: &Listing) {
+        let _ = self.sealer.apply(listing);
+    }
+
+    /// Takes a mark.
+    pub fn mark(&mut self, mark: &Mark) {
+        self.sealer.mark(mark);
+    }
+
+    /// Proves the session key.
+    pub fn login(&mut self, at: Nanos) -> LoginProof {
+        self.sealer.login(at)
+    }
+
+    /// Housekeeping of the key.
+    pub fn refresh(&mut self) {
+        self.sealer.refresh();
+    }
+}
+
+/// What is due with time: fresh proofs and fresh blinding.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Chores {
     proved_at: Nanos,
     refreshed_at: Nanos,
 }
 
-impl<K: Key, S: Store> Signer<K, S> {
-    /// Over a sealing desk.
-    pub fn new(sealer: Sealer<K, S>) -> Signer<K, S> {
-        Signer { sealer, proved_at: Nanos::ZERO, refreshed_at: Nanos::ZERO }
+impl Chores {
+    /// True if a login proof is due; then it counts as made.
+    pub fn proof_due(&mut self, at: Nanos) -> bool {
+        due(&mut self.proved_at, at, PROOF_NS)
+    }
+
+    /// True if the key's housekeeping is due; then it counts as done.
+    pub fn refresh_due(&mut self, at: Nanos) -> bool {
+        due(&mut self.refreshed_at, at, REFRESH_NS)
     }
 }
 
-/// Our own fault, and the wall's duty: die rather than sign. A restart reconciles.
-#[cold]
-fn refuse(nonce: Nonce, why: Unsealed) -> ! {
-    panic!("signer refused {}: {why:?}", nonce.0)
+fn due(last: &mut Nanos, at: Nanos, every_ns: u64) -> bool {
+    let due = at.since(*last) >= every_ns;
+    if due {
+        *last = at;
+    }
+    due
+}
+
+/// The signer actor, with the key in the engine's own process.
+pub struct Signer<K, S> {
+    desk: Guarded<K, S>,
+    chores: Chores,
 }
 
 impl<K: Key, S: Store> Signer<K, S> {
+    /// Over a guarded desk.
+    pub fn new(desk: Guarded<K, S>) -> Signer<K, S> {
+        Signer { desk, chores: Chores::default() }
+    }
+
     fn on_tick(&mut self, at: Nanos, out: &mut Out) {
-        if at.since(self.proved_at) >= PROOF_NS {
-            self.proved_at = at;
-            out.push(Sealed::Login(self.sealer.login(at)));
+        if self.chores.proof_due(at) {
+            out.sealed.push(Sealed::Login(self.desk.login(at)));
         }
-        if at.since(self.refreshed_at) >= REFRESH_NS {
-            self.refreshed_at = at;
-            self.sealer.refresh();
+        if self.chores.refresh_due(at) {
+            self.desk.refresh();
         }
     }
+}
+
+/// Tells risk that an order or execution was not signed.
+pub fn withheld(trace: Trace, nonce: Nonce, request: Request, why: Breach) -> ReportMsg {
+    ReportMsg { trace, body: Report::Unsent { nonce, request, why: Unsent::Withheld(why) } }
+}
+
+/// Tells risk that nothing will be signed any more.
+pub fn down(why: Breach) -> ReportMsg {
+    ReportMsg { trace: Trace::default(), body: Report::SignerDown { why } }
+}
+
+/// What an order asks the venue for.
+pub fn request_of(order: &Order) -> Request {
+    if order.replaced().is_some() { Request::Replace } else { Request::Place }
 }
 
 impl<K: Key, S: Store> Actor for Signer<K, S> {
@@ -101,24 +246,27 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
 
     fn on(&mut self, at: Nanos, message: In, out: &mut Out) {
         match message {
-            In::Order(order) => match self.sealer.seal(at, &order) {
-                Ok(signed) => out.push(Sealed::Order(signed)),
-                Err(why) => refuse(order.nonce(), why),
+            In::Order(order) => match self.desk.order(at, &OrderDeed::of(&order)) {
+                Ok(signature) => out.sealed.push(Sealed::Order(Signed::of(order, signature))),
+                Err(why) => out.refusals.push(withheld(order.trace(), order.nonce(), request_of(&order), why)),
             },
-            In::Execution(execution) => match self.sealer.seal_execution(at, &execution) {
-                Ok(signed) => out.push(Sealed::Execution(signed)),
-                Err(why) => refuse(execution.nonce(), why),
+            In::Execution(execution) => match self.desk.package(at, &PackageDeed::of(&execution)) {
+                Ok(seal) => out.sealed.push(Sealed::Execution(SignedExecution::of(execution, seal))),
+                Err(why) => {
+                    out.refusals.push(withheld(execution.trace(), execution.nonce(), Request::Execute, why));
+                }
             },
-            In::Milestone { vault, milestone } => {
-                // A phase that is not on record would be forgotten by the next start.
-                let subaccount = self.sealer.subaccount(vault).expect("only vaults with options reach milestones");
-                self.sealer.note(subaccount, &milestone);
-            }
-            In::Listing(listing) => {
-                // Without a place nothing is signed for it; the roster counts those.
-                let _ = self.sealer.apply(&listing);
-            }
+            // A phase that is not on record would be forgotten by the next start.
+            In::Milestone { vault, milestone } => self.desk.note(vault, &milestone),
+            In::Listing(listing) => self.desk.apply(&listing),
+            In::Mark(mark) => self.desk.mark(&mark),
             In::Tick => self.on_tick(at, out),
+        }
+        if let Some(why) = self.desk.news() {
+            out.refusals.push(down(why));
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

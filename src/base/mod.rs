@@ -1,6 +1,8 @@
 //! Words every other floor speaks: numbers, moments, names, queues.
 
 pub mod ids;
+#[cfg(test)]
+pub(crate) mod literal;
 pub mod num;
 pub mod queue;
 pub mod time;

@@ -1,10 +1,12 @@
 //! The verbs, one file each, and what they share.
 
 mod check;
+mod ctl;
 mod demo;
 mod exchange;
 mod run;
 mod session;
+pub mod signer;
 mod sim;
 mod status;
 
@@ -32,6 +34,11 @@ enum Verb {
     Run(run::Args),
     /// Check a configuration and explain every value.
     Check(check::Args),
+    /// Tell a running engine something.
+    Ctl(ctl::Args),
+    /// The signer's process, which the engine starts itself.
+    #[command(hide = true)]
+    Signer(signer::Args),
 }
 
 /// Why a verb ended without success; the number is the process's exit code.
@@ -69,6 +76,8 @@ pub fn main() -> ExitCode {
         Verb::Sim(args) => sim::run(&args, weeks::run),
         Verb::Run(args) => run::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Ctl(args) => ctl::run(&args),
+        Verb::Signer(args) => signer::run(&args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,6 +3,7 @@
 use super::status::Status;
 use super::{Failure, session};
 use crate::config::{BasisVault, Config, OptionVaultConfig, VaultConfig, VaultKind};
+use crate::msg::Breach;
 use crate::ops::news::VaultNews;
 use crate::ops::report::{AuctionReport, Report};
 use crate::risk::checks::row_names;
@@ -55,13 +56,14 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 pub(super) fn print_reports(config: &Config, outcome: &session::Outcome, json: bool, findings: &[String]) -> usize {
     let mut violations = 0;
     for (vault, news) in config.vaults.iter().zip(outcome.news.vaults()) {
+        let told = Told { vault, news, outcome, findings };
         let (broken, object, page) = match &vault.kind {
             VaultKind::Basis(basis) => {
-                let report = basis_report(vault, basis, news, outcome, findings);
+                let report = told.of_basis(basis);
                 (report.violations(), report.json(), report.text())
             }
             VaultKind::Options(options) => {
-                let report = auction_report(vault, options, news, outcome, findings);
+                let report = told.of_auctions(options);
                 (report.violations(), report.json(), report.text())
             }
         };
@@ -80,39 +82,39 @@ pub(super) fn print_reports(config: &Config, outcome: &session::Outcome, json: b
     violations
 }
 
-fn basis_report<'r>(
+/// What the reports on one vault are made of.
+struct Told<'r> {
     vault: &'r VaultConfig,
-    basis: &'r BasisVault,
     news: &'r VaultNews,
     outcome: &'r session::Outcome,
     findings: &'r [String],
-) -> Report<'r> {
-    Report {
-        vault: &vault.name,
-        instruments: [&vault.base_instrument, &basis.perp_instrument],
-        target_leverage: basis.params.target_leverage,
-        news,
-        ends: &outcome.ends,
-        findings,
-    }
 }
 
-fn auction_report<'r>(
-    vault: &'r VaultConfig,
-    options: &'r OptionVaultConfig,
-    news: &'r VaultNews,
-    outcome: &'r session::Outcome,
-    findings: &'r [String],
-) -> AuctionReport<'r> {
-    AuctionReport {
-        vault: &vault.name,
-        product: options.params.product,
-        assets: [&vault.base_currency, &options.option_currency],
-        checks: row_names(&Mandate::Options(options.limits)),
-        options: &outcome.options,
-        news,
-        ends: &outcome.ends,
-        findings,
+impl<'r> Told<'r> {
+    fn of_basis(&self, basis: &'r BasisVault) -> Report<'r> {
+        let Told { vault, news, outcome, findings } = *self;
+        Report {
+            vault: &vault.name,
+            instruments: [&vault.base_instrument, &basis.perp_instrument],
+            target_leverage: basis.params.target_leverage,
+            news,
+            ends: &outcome.ends,
+            findings,
+        }
+    }
+
+    fn of_auctions(&self, options: &'r OptionVaultConfig) -> AuctionReport<'r> {
+        let Told { vault, news, outcome, findings } = *self;
+        AuctionReport {
+            vault: &vault.name,
+            product: options.params.product,
+            assets: [&vault.base_currency, &options.option_currency],
+            checks: row_names(&Mandate::Options(options.limits)),
+            options: &outcome.options,
+            news,
+            ends: &outcome.ends,
+            findings,
+        }
     }
 }
 
@@ -120,6 +122,14 @@ fn auction_report<'r>(
 pub(super) fn finish(outcome: &session::Outcome, violations: usize) -> Result<(), Failure> {
     if violations > 0 {
         return Err(Failure::Broken(format!("{violations} invariants broke, see the report")));
+    }
+    if let Some(why) = outcome.news.signer_down() {
+        let cause = match why {
+            Breach::Stopped => "an operator stopped the signer".to_owned(),
+            Breach::Lost => "the signer's process died".to_owned(),
+            why => format!("the signer stopped itself ({why:?})"),
+        };
+        return Err(Failure::Unsafe(format!("{cause}: nothing was hedged after it, look at the positions")));
     }
     if !outcome.flat {
         return Err(Failure::Unsafe(

@@ -1,18 +1,20 @@
 //! One run of the engine, from a checked configuration to the end of its last order.
 
-use super::Failure;
+use super::{Failure, signer};
 use crate::actors::risk::Sample;
 use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Isolation};
 use crate::engine::core::Idle;
 use crate::engine::journal::Replay;
 use crate::engine::ports::Clock;
+use crate::engine::switch::Switch;
 use crate::io::clock::LiveClock;
 use crate::io::host;
-use crate::io::key::LocalKey;
-use crate::io::store::{Layout as PageLayout, PageStore};
+use crate::io::key::{KeySource, LocalKey, Passphrase};
+use crate::io::store::PageStore;
+use crate::io::switch;
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
 use crate::market::instrument::Instrument;
 use crate::msg::{Command, Mode};
@@ -21,8 +23,10 @@ use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Troubles};
 use crate::ops::engine::{Ends, Engine};
 use crate::ops::news::News;
-use crate::ops::rest::Rest;
-use crate::topology::{Layout, assemble};
+use crate::ops::rest::{Prover, Rest};
+use crate::ops::wall::child::JOURNAL;
+use crate::ops::wall::{self, Charter, Introduced};
+use crate::topology::{Layout, Parts, Signing, assemble};
 use actix::Addr;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -34,8 +38,6 @@ use std::time::Duration;
 const LOOK: Duration = Duration::from_millis(100);
 /// Longest wait for the last orders to be gone (also after a signal).
 const WIND_UP: Duration = Duration::from_secs(5);
-/// Journal pages: 65 536 orders a page, eight pages kept.
-const JOURNAL: PageLayout = PageLayout { records_per_page: 65_536, pages_kept: 8 };
 
 /// What a run needs beside its configuration.
 pub struct Terms<'a> {
@@ -74,7 +76,7 @@ pub fn stop_flag() -> Result<Arc<AtomicBool>, Failure> {
 }
 
 /// Proves the configuration at the venue.
-pub async fn prove(config: &Config, key: &mut LocalKey, clock: &mut LiveClock) -> Result<Proved, Failure> {
+pub async fn prove(config: &Config, key: &mut (dyn Prover + Send), clock: &mut LiveClock) -> Result<Proved, Failure> {
     let rest = rest_of(config)?;
     let subaccounts: Vec<_> = config.vaults.iter().map(|vault| vault.book.subaccount).collect();
     let claims = Claims {
@@ -90,9 +92,18 @@ fn rest_of(config: &Config) -> Result<Rest, Failure> {
     Rest::new(&config.venue.environment.rest).map_err(|why| Failure::Refused(why.to_string()))
 }
 
+/// Where the session key comes from.
+fn key_source(config: &Config) -> KeySource {
+    let passphrase = config.wallet.passphrase.as_ref().map(|passphrase| match passphrase {
+        config::Passphrase::File(path) => Passphrase::File(path.clone()),
+        config::Passphrase::Descriptor(number) => Passphrase::Descriptor(*number),
+    });
+    KeySource { file: config.wallet.session_key_file.clone(), passphrase }
+}
+
 /// Loads the session key.
 pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
-    LocalKey::from_file(&config.wallet.session_key_file).map_err(|why| Failure::Refused(why.to_string()))
+    key_source(config).load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
 /// Opens the journal and folds what is in it.
@@ -159,6 +170,75 @@ async fn ratio_sources(config: &Config) -> Result<Vec<(RatioSource, Option<u64>)
     Ok(sources)
 }
 
+/// What signs: the key with the journal it writes to, or the process that has both.
+enum Hand {
+    Here(LocalKey, PageStore),
+    Apart(Introduced),
+}
+
+/// The actors, where they run, and what stops their signer.
+type Joined = (Parts<WebSocket, LiveClock, LocalKey, PageStore>, Layout, Switch);
+
+impl Hand {
+    /// Loads the key, here or in a process that is started for it and takes the journal over.
+    fn take(config: &Config, store: PageStore, state_dir: &Path) -> Result<Hand, Failure> {
+        if config.signer.isolation == Isolation::Thread {
+            return Ok(Hand::Here(load_key(config)?, store));
+        }
+        drop(store);
+        let source = key_source(config);
+        let Layout { cores } = layout(config);
+        // A core that the rest of the pipeline lives on is not the signer's.
+        let core = cores[4].filter(|own| cores.iter().filter(|core| **core == Some(*own)).count() == 1);
+        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let charter = Charter {
+            file: config.source().file.clone(),
+            text: config.source().text.clone(),
+            state_dir: absolute(state_dir),
+            key_file: absolute(&source.file),
+            passphrase: source.passphrase,
+            core,
+            spin: core.is_some() && config.topology.idle == config::Idle::Spin,
+        };
+        let advice = "or set signer.isolation = \"thread\" to keep the key in the engine's process";
+        let refused = |why| Failure::Refused(format!("{why} ({advice})"));
+        wall::introduce(&signer::ARGUMENTS, charter).map(Hand::Apart).map_err(refused)
+    }
+
+    fn prover(&mut self) -> &mut (dyn Prover + Send) {
+        match self {
+            Hand::Here(key, _) => key,
+            Hand::Apart(introduced) => introduced,
+        }
+    }
+
+    /// Makes the actors around it.
+    fn join(
+        self,
+        blueprint: &Blueprint,
+        wires: Wires<WebSocket>,
+        clock: LiveClock,
+        (layout, state_dir): (Layout, &Path),
+    ) -> Result<Joined, Failure> {
+        match self {
+            Hand::Here(key, store) => {
+                let switch = switch::create(state_dir).map_err(Failure::Refused)?;
+                let outside = Outside { wires, clock, key, store, switch: switch.clone() };
+                Ok((blueprint.build(outside), layout, switch))
+            }
+            Hand::Apart(introduced) => {
+                let address = introduced.signer();
+                let (wall, warnings) = introduced.begin(&blueprint.instruments).map_err(Failure::Refused)?;
+                warnings.iter().for_each(|warning| eprintln!("keel: warning: {warning}"));
+                eprintln!("keel: the key is in process {}", wall.process());
+                let switch = switch::open(state_dir).map_err(Failure::Refused)?;
+                let signing = Signing::Apart(Box::new(wall));
+                Ok((blueprint.parts(wires, clock, (signing, address)), layout.apart(), switch))
+            }
+        }
+    }
+}
+
 /// Runs the engine to its end.
 pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
     let stop = stop_flag()?;
@@ -170,15 +250,15 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
     let mut clock = LiveClock::new();
-    let mut key = load_key(config)?;
     let (store, replay) = open_journal(terms.state_dir)?;
-    let proved = prove(config, &mut key, &mut clock).await?;
+    let mut hand = Hand::take(config, store, terms.state_dir)?;
+    let proved = prove(config, hand.prover(), &mut clock).await?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
-    let outside = Outside { wires, clock: clock.clone(), key, store };
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
-    let (cores, ends) = assemble(blueprint.build(outside), &layout(config));
+    let (parts, layout, switch) = hand.join(&blueprint, wires, clock.clone(), (layout(config), terms.state_dir))?;
+    let (cores, ends) = assemble(parts, &layout);
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
     let Desks { clerk, listings } = control::start(control::Plan {
@@ -192,7 +272,8 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         clock: clock.clone(),
     });
     let started = clock.now();
-    watch(&engine, &clerk, terms, stop, (started, &mut clock)).await?;
+    let stops = Stops { signal: stop, switch: &switch, commands: &commands };
+    watch(&engine, &clerk, terms, stops, (started, &mut clock)).await?;
     let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
     let ends = engine.stop();
     let news = ask(&clerk).await?;
@@ -214,18 +295,39 @@ async fn ask(clerk: &Addr<Clerk>) -> Result<News, Failure> {
     clerk.send(Ask).await.map_err(lost)
 }
 
+/// What an operator can do to a run.
+struct Stops<'a> {
+    /// Ends it.
+    signal: &'a AtomicBool,
+    /// Has stopped the signer; the rest of the engine must hear of it.
+    switch: &'a Switch,
+    /// How it hears.
+    commands: &'a Post<Command>,
+}
+
 /// Shows the run until time, a signal or a dead thread ends it.
 async fn watch(
     engine: &Engine,
     clerk: &Addr<Clerk>,
     terms: Terms<'_>,
-    stop: &AtomicBool,
+    stops: Stops<'_>,
     (started, clock): (Nanos, &mut LiveClock),
 ) -> Result<(), Failure> {
-    while !stop.load(Ordering::Relaxed) && engine.is_alive() {
+    let (mut told, mut alarmed) = (false, false);
+    while !stops.signal.load(Ordering::Relaxed) && engine.is_alive() {
         tokio::time::sleep(LOOK).await;
+        // Told until heard: the signer has stopped already, what rests at the venue has not.
+        if !told && stops.switch.is_thrown() {
+            told = stops.commands.send(Command::Kill).is_ok();
+        }
         let elapsed = Duration::from_nanos(clock.now().since(started));
-        let goes_on = (terms.watch)(&ask(clerk).await?, elapsed);
+        let news = ask(clerk).await?;
+        if let Some(why) = news.signer_down().filter(|_| !std::mem::replace(&mut alarmed, true)) {
+            eprintln!(
+                "keel: alarm: nothing is signed any more ({why:?}); every vault is halted, every order cancelled"
+            );
+        }
+        let goes_on = (terms.watch)(&news, elapsed);
         if goes_on.is_break() || terms.seconds.is_some_and(|seconds| elapsed >= Duration::from_secs(seconds)) {
             break;
         }

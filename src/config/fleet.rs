@@ -134,18 +134,20 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
     let base = place_of_instrument(fleet, &base_instrument)?;
     let base_currency = draft.base_currency.value?;
     let currency = u8::try_from(place_of(&mut fleet.currencies, base_currency.clone())).ok()?;
-    let (kind, perp, options) = match draft.kind? {
+    let (kind, perp, options, fence) = match draft.kind? {
         KindDraft::Basis(basis) => {
+            let fence = basis.fence?;
             let basis = basis_vault(basis, fleet)?;
             let perp = place_of_instrument(fleet, &basis.perp_instrument)?;
-            (VaultKind::Basis(basis), Some(perp), None)
+            (VaultKind::Basis(basis), Some(perp), None, fence)
         }
         KindDraft::Options(options) => {
+            let fence = options.fence?;
             let options = option_vault(options, fleet)?;
             // Signed feeds name the currency, so it has a place even if nobody holds it.
             place_of(&mut fleet.currencies, options.option_currency.clone());
             let currency = Name::new(&options.option_currency)?;
-            (VaultKind::Options(options), None, Some(currency))
+            (VaultKind::Options(options), None, Some(currency), fence)
         }
     };
     Some(VaultConfig {
@@ -163,6 +165,7 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
         base_instrument,
         base_currency,
         kind,
+        fence,
     })
 }
 

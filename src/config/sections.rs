@@ -1,4 +1,4 @@
-//! The sections there is one of: venue, wallet, external book, chain, topology, state.
+//! The sections there is one of: venue, wallet, signer, external book, chain, topology, state.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::host::Online;
 use super::read::{Absent, Field, Rule, Section, Span};
 use super::text::{Url, address, looks_secret, quoted, show_address};
-use super::{Chain, External, Idle, Layout, Topology, Venue, Wallet};
+use super::{Chain, External, Idle, Isolation, Layout, Passphrase, Signer, Topology, Venue, Wallet};
 use crate::derive::dialect::{Dialect, Environment, LOCAL, MAINNET, TESTNET};
 
 /// Unix seconds between which a key may expire: later than any past deployment, and not milliseconds.
@@ -104,13 +104,17 @@ pub(super) fn wallet(section: Section<'_>) -> (Option<Wallet>, usize) {
     let rule =
         Rule { unit: "", allowed: "0x and 40 hexadecimal digits".into(), absent: Absent::Refused, show: show_address };
     let owner = section.text(("owner_address", "wallet that owns every vault's subaccount"), rule, address);
-    let spec = ("session_key_file", "file with the session key, 64 hexadecimal digits; relative to this file");
+    let spec = (
+        "session_key_file",
+        "file with the session key, 64 hexadecimal digits or a version 3 keystore; relative to this file",
+    );
     let rule = path_rule("path of a plain file with mode 0600 or 0400", Absent::Refused);
     let key_file = section.text(spec, rule, |text| {
         let inline = looks_secret(text) || (text.starts_with("0x") && !text.contains(['/', '.']));
         // Never repeated: whoever typed a key here must not find it in a log as well.
         if inline { Err("a key was typed into the configuration; treat it as lost".to_owned()) } else { path(text) }
     });
+    let passphrase = passphrase(&section);
     let expires = section.field(
         ("session_key_expires_at_s", "when the session key expires; read from the venue unless given"),
         Rule {
@@ -127,9 +131,26 @@ pub(super) fn wallet(section: Section<'_>) -> (Option<Wallet>, usize) {
     let wallet = both.map(|(owner, session_key_file)| Wallet {
         owner,
         session_key_file,
+        passphrase,
         session_key_expires_at_s: expires.value,
     });
     (wallet, line)
+}
+
+/// Where a keystore's passphrase comes from: of two ways at most one.
+fn passphrase(section: &Section<'_>) -> Option<Passphrase> {
+    let spec = ("passphrase_file", "file with the keystore's passphrase; relative to this file");
+    let file = section.text(spec, path_rule("path of a plain file with mode 0600 or 0400", Absent::Fine), path);
+    let spec = ("passphrase_fd", "inherited descriptor the keystore's passphrase is read from");
+    let range = 3..=1_023;
+    let rule =
+        Rule { unit: "", allowed: "3 to 1023".into(), absent: Absent::Fine, show: |number: &i64| number.to_string() };
+    let descriptor = section.field(spec, rule, |value| super::read::read_integer(value, &range));
+    if file.value.is_some() && descriptor.value.is_some() {
+        descriptor.refuse("given beside passphrase_file", "one of the two", section.notes);
+    }
+    let descriptor = descriptor.value.and_then(|number| i32::try_from(number).ok()).map(Passphrase::Descriptor);
+    file.value.map(Passphrase::File).or(descriptor)
 }
 
 /// Tells that a section is read but no vault of the file uses it.
@@ -168,6 +189,17 @@ pub(super) fn chain(section: Section<'_>, needed: bool) -> (Option<Option<Chain>
     warn_unneeded(&section, needed);
     let chain = url.value.zip(interval.value).map(|(rpc_url, Span(ns))| Chain { rpc_url, poll_interval_ns: ns });
     (chain.map(Some), interval)
+}
+
+/// `[signer]`.
+pub(super) fn signer(section: Section<'_>) -> Option<Signer> {
+    let words = [("process", Isolation::Process), ("thread", Isolation::Thread)];
+    let spec = ("isolation", "process: the key lives in a locked-down process of its own; thread: in the engine's");
+    let isolation = section.choice(spec, &words, Some(Isolation::Process));
+    let spec = ("refusals_max", "refusals of its own envelope at which the signer halts until a restart");
+    let refusals = section.integer(spec, "", 1..=100, Some(5));
+    section.finish();
+    Some(Signer { isolation: isolation.value?, refusals_max: u32::try_from(refusals.value?).ok()? })
 }
 
 /// `[topology]`.

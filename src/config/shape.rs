@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::account::ledger::Book;
 use crate::derive::dialect::Address;
+use crate::derive::seal::envelope::FenceLimits;
 use crate::market::fair::Model;
 use crate::msg::Product;
 use crate::risk::limits::{Limits, OptionLimits};
@@ -83,6 +84,8 @@ pub struct VaultConfig {
     pub base_currency: String,
     /// What its strategy needs.
     pub kind: VaultKind,
+    /// What the signer's own envelope allows it.
+    pub fence: FenceLimits,
 }
 
 /// What a vault's strategy needs.

@@ -2,6 +2,7 @@
 
 mod basis;
 mod bounds;
+mod envelope;
 mod fair;
 mod limits;
 mod mandate;
@@ -12,9 +13,10 @@ mod ratio;
 use super::read::{Absent, Field, Rule, Section, Span};
 use super::shape::Strategy;
 use super::text::{code, instrument, quoted};
+use crate::derive::seal::envelope::FenceLimits;
 use crate::market::fair::Model;
 use crate::msg::Product;
-use crate::risk::limits::Limits;
+use crate::risk::limits::{Limits, Mandate};
 use crate::strategy::basis::Params;
 use margin::Margin;
 pub(super) use options::OptionDraft;
@@ -74,6 +76,7 @@ pub(super) struct BasisDraft {
     pub(super) models: Option<(Model, Model)>,
     pub(super) params: Option<Params>,
     pub(super) limits: Option<Limits>,
+    pub(super) fence: Option<FenceLimits>,
 }
 
 impl Draft {
@@ -152,6 +155,12 @@ fn basis_vault(section: &Section<'_>, poll: &Field<Span>) -> BasisDraft {
     let basis = basis::Fields::read(section.child("basis"), &limits, &margin);
     limits.check(&fair, section.notes);
     mandate.check(&limits, section.notes);
+    let built = mandate.build().and_then(|wall| limits.build(&margin, wall));
+    let implied = built.map(|limits| FenceLimits::of(&Mandate::Basis(limits)));
+    let fence = envelope::Fields::read(section.child("envelope"), implied.unwrap_or(FenceLimits::CLOSED), true);
+    if let Some(implied) = &implied {
+        fence.check(&limits.bounds, implied, section.notes);
+    }
     basis.check(&limits, section.notes);
     let models = ratio.reference.value.zip(ratio.deviation.value).zip(ratio.age.value);
     let models = models.and_then(|((reference, deviation), age)| fair.models(reference, deviation.ratio(), age.0));
@@ -161,7 +170,8 @@ fn basis_vault(section: &Section<'_>, poll: &Field<Span>) -> BasisDraft {
         feed: ratio.feed,
         models,
         params: basis.build(&margin),
-        limits: mandate.build().and_then(|wall| limits.build(&margin, wall)),
+        limits: built,
+        fence: fence.build(),
     }
 }
 

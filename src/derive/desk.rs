@@ -128,6 +128,7 @@ fn same(a: &Instrument, b: &Instrument) -> bool {
 pub(super) mod tests {
     use super::*;
     use crate::base::num::{Amount, Cash, Price, Ratio};
+    use crate::derive::action::trade::option_sub_id;
     use crate::market::instrument::OptionTerms;
 
     pub(crate) const ETH_CALLS: SubaccountId = SubaccountId(1);
@@ -147,8 +148,9 @@ pub(super) mod tests {
             right,
         });
         let kind = if option.is_some() { Kind::Option } else { Kind::Perp };
-        let sub_id =
-            option.map_or(0, |terms| u128::from(terms.strike.raw() as u64) << 32 | u128::from(right == Right::Call));
+        let sub_id = option
+            .map_or(Some(0), |terms| option_sub_id(right == Right::Call, terms.strike, terms.expiry_s))
+            .expect("a plain strike");
         Instrument {
             id: InstrumentId(id),
             name: name(text),

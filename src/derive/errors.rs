@@ -170,6 +170,11 @@ pub fn verdict(code: i32) -> Verdict {
     lookup(code).map_or(Unknown, |row| row.verdict)
 }
 
+/// True for a refusal to withdraw RFQs that says there is nothing to withdraw (Derive 11101 not found, 11104 not open).
+pub fn is_withdrawn(code: i32) -> bool {
+    matches!(code, 11_101 | 11_104)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,9 +1,12 @@
 //! Turns what risk granted into what may be sent: digest from a template, journal record, signature, in that order.
 //!
-//! Only an [`Order`] or an [`Execution`] can be sealed, and its bytes are derived here, never accepted from outside. A
-//! [`Signed`] or [`SignedExecution`] cannot be made elsewhere. A ladder of orders signed ahead of the tick belongs in [`Sealer::seal`], before the digest.
+//! Only an [`Order`] or an [`Execution`](crate::risk::order::Execution) can be sealed, and its bytes are derived here,
+//! never accepted from outside. What they say is judged once more by the [`Envelope`] before anything is written or
+//! signed. A [`Signed`] or [`SignedExecution`] cannot be made elsewhere.
 
+pub mod envelope;
 mod execution;
+pub mod wire;
 
 use super::action::login::login_digest;
 use super::action::rfq::ExecutionTemplate;
@@ -11,16 +14,18 @@ use super::action::trade::{OrderFrame, OrderTemplate, OrderTerms};
 use super::decode::NoRoom;
 use super::desk::{Desk, MemberTerms};
 use super::dialect::{Address, Dialect};
-use crate::base::ids::{Nonce, SubaccountId, VaultId};
+use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
 use crate::base::time::Nanos;
-use crate::engine::journal::{MilestoneRecord, OrderRecord};
+use crate::engine::journal::{Charged, MilestoneRecord, OrderRecord};
 use crate::engine::ports::{Key, Store};
-use crate::market::instrument::{Instrument, Listing};
-use crate::msg::{Milestone, Stage};
+use crate::engine::rolling::Spent;
+use crate::market::instrument::{Instrument, Kind, Listing};
+use crate::msg::{Breach, Mark, Milestone, Stage};
 use crate::risk::order::Order;
-pub use execution::SignedExecution;
+use envelope::{Charge, Envelope, FenceTerms};
+pub use execution::{PackageDeed, PackageSeal, SignedExecution};
 
-/// An order with its signature. Made by [`Sealer::seal`] only.
+/// An order with its signature. Only the signer actor makes one, of what the sealing desk has signed.
 #[derive(Clone, Copy)]
 pub struct Signed {
     order: Order,
@@ -28,6 +33,12 @@ pub struct Signed {
 }
 
 impl Signed {
+    /// An order with the signature that its deed was given. For the signer actor, on whichever side of a process wall the
+    /// key is.
+    pub(crate) fn of(order: Order, signature: [u8; 65]) -> Signed {
+        Signed { order, signature }
+    }
+
     /// The order.
     pub fn order(&self) -> &Order {
         &self.order
@@ -58,17 +69,32 @@ pub struct LoginProof {
     pub signature: [u8; 65],
 }
 
-/// Why an order was not sealed. Each is our own fault: the vault must stop.
+/// What is sealed of an order: what its signature covers, and what the journal remembers it by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsealed {
-    /// The nonce is not above every nonce sealed before (K1).
-    NonceReused,
-    /// No template: the subaccount or instrument is not ours to sign for, or not of the vault's kind (K4).
-    Stranger,
-    /// The legs of a package are of one instrument (Derive 11100).
-    SameLegs,
-    /// A price, amount or fee of a package that is negative, zero where that has no meaning, or too large to be signed.
-    Range,
+pub struct OrderDeed {
+    /// Vault.
+    pub vault: VaultId,
+    /// Subaccount.
+    pub subaccount: SubaccountId,
+    /// Instrument.
+    pub instrument: InstrumentId,
+    /// Name of the order it replaces, zero if none.
+    pub replaces: Nonce,
+    /// What is signed.
+    pub terms: OrderTerms,
+}
+
+impl OrderDeed {
+    /// Of a granted order.
+    pub fn of(order: &Order) -> OrderDeed {
+        OrderDeed {
+            vault: order.vault(),
+            subaccount: order.subaccount(),
+            instrument: order.instrument(),
+            replaces: order.replaced().map_or(Nonce(0), |old| old.nonce),
+            terms: terms(order),
+        }
+    }
 }
 
 fn terms(order: &Order) -> OrderTerms {
@@ -87,6 +113,7 @@ pub struct Sealer<K, S> {
     maker: Maker,
     orders: Desk<OrderTemplate>,
     members: Vec<(MemberTerms, ExecutionTemplate)>,
+    envelope: Envelope,
     key: K,
     store: S,
     last: Nonce,
@@ -107,19 +134,38 @@ impl Maker {
     }
 }
 
+/// Where and for whom signatures are made, and within what.
+#[derive(Clone, Debug)]
+pub struct Charter<'a> {
+    /// Network.
+    pub dialect: &'a Dialect,
+    /// Owner of the subaccounts.
+    pub owner: Address,
+    /// A fence for every subaccount.
+    pub fences: Vec<FenceTerms>,
+    /// What has been signed lately, by subaccount.
+    pub spent: &'a [(SubaccountId, Spent)],
+    /// Nonces at or below it are spent.
+    pub floor: Nonce,
+}
+
 impl<K: Key, S: Store> Sealer<K, S> {
-    /// For the given subaccounts and instruments of one wallet. Nonces at or below `floor` are spent.
+    /// For the given subaccounts and instruments of one wallet.
     pub fn new<'a>(
-        dialect: &Dialect,
-        owner: Address,
+        charter: Charter<'_>,
         pairs: impl IntoIterator<Item = (SubaccountId, &'a Instrument)>,
         key: K,
         store: S,
-        floor: Nonce,
     ) -> Sealer<K, S> {
+        let Charter { dialect, owner, fences, spent, floor } = charter;
         let maker = Maker { dialect: *dialect, owner, signer: key.address() };
-        let orders = Desk::new(pairs, |subaccount, instrument| maker.template(subaccount, instrument));
-        Sealer { maker, orders, members: Vec::new(), key, store, last: floor }
+        let mut envelope = Envelope::new(dialect, owner, maker.signer, fences);
+        spent.iter().for_each(|(subaccount, spent)| envelope.remember(*subaccount, spent));
+        let orders = Desk::new(pairs, |subaccount, instrument| {
+            envelope.list(instrument);
+            maker.template(subaccount, instrument)
+        });
+        Sealer { maker, orders, members: Vec::new(), envelope, key, store, last: floor }
     }
 
     /// Also for the options of these members, as they are listed.
@@ -145,20 +191,29 @@ impl<K: Key, S: Store> Sealer<K, S> {
 
     /// Takes a change of the instrument table. Only options of a member's kind can be signed for afterwards.
     pub fn apply(&mut self, listing: &Listing) -> Result<(), NoRoom> {
-        let Sealer { maker, orders, .. } = self;
+        let Sealer { maker, orders, envelope, .. } = self;
+        envelope.apply(listing);
         orders.apply(listing, |subaccount, instrument| maker.template(subaccount, instrument))
     }
 
-    /// Digest, journal, signature.
-    pub fn seal(&mut self, at: Nanos, order: &Order) -> Result<Signed, Unsealed> {
-        if order.nonce() <= self.last {
-            return Err(Unsealed::NonceReused);
+    /// Takes a mark, for the envelope.
+    pub fn mark(&mut self, mark: &Mark) {
+        self.envelope.mark(mark);
+    }
+
+    /// Digest, judgement, journal, signature.
+    pub fn seal_deed(&mut self, at: Nanos, deed: &OrderDeed) -> Result<[u8; 65], Breach> {
+        let OrderDeed { instrument, subaccount, terms, .. } = deed;
+        if terms.nonce <= self.last {
+            return Err(Breach::Nonce);
         }
-        let entry = self.orders.get(order.subaccount(), order.instrument()).ok_or(Unsealed::Stranger)?;
-        let digest = entry.prepared.digest(&terms(order));
-        self.last = order.nonce();
-        self.store.append(&record(at, order).write());
-        Ok(Signed { order: *order, signature: self.key.sign(&digest) })
+        let entry = self.orders.get(*subaccount, *instrument).ok_or(Breach::Instrument)?;
+        let digest = entry.prepared.digest(terms);
+        let charge = self.envelope.judge_order(at, *instrument, &entry.prepared)?;
+        let perp = entry.instrument.kind == Kind::Perp;
+        self.last = terms.nonce;
+        self.store.append(&record(at, deed, charge, perp).write());
+        Ok(self.key.sign(&digest))
     }
 
     /// Writes to the journal that a vault has entered a phase.
@@ -178,17 +233,20 @@ impl<K: Key, S: Store> Sealer<K, S> {
     }
 }
 
-fn record(at: Nanos, order: &Order) -> OrderRecord {
+fn record(at: Nanos, deed: &OrderDeed, charge: Charge, perp: bool) -> OrderRecord {
+    let OrderDeed { vault, subaccount, instrument, replaces, terms } = *deed;
     OrderRecord {
         at,
-        nonce: order.nonce(),
-        replaces: order.replaced().map_or(Nonce(0), |old| old.nonce),
-        vault: order.vault(),
-        subaccount: order.subaccount(),
-        instrument: order.instrument(),
-        side: order.side(),
-        price: order.price(),
-        amount: order.amount(),
-        expires_s: order.expires_s(),
+        nonce: terms.nonce,
+        replaces,
+        vault,
+        subaccount,
+        instrument,
+        side: terms.side,
+        price: terms.price,
+        amount: terms.amount,
+        expires_s: terms.expiry_sec,
+        charged: Charged::of(charge.notional),
+        perp,
     }
 }

@@ -6,7 +6,7 @@ mod milestone;
 mod replay;
 
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, VaultId};
-use crate::base::num::{Amount, Price};
+use crate::base::num::{Amount, Cash, E18, Price, Rounding, div_round};
 use crate::base::time::Nanos;
 pub use execution::LegRecord;
 pub use milestone::MilestoneRecord;
@@ -61,13 +61,49 @@ pub struct OrderRecord {
     pub amount: Amount,
     /// Signature expiry, unix seconds.
     pub expires_s: u64,
+    /// What the signer counted it with; nothing in records of older programs.
+    pub charged: Charged,
+    /// It is of a perp; false in records of older programs.
+    pub perp: bool,
 }
+
+/// Money in three bytes, rounded up to at most one part in half a million: 20 bits of whole units and 4 of a shift.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Charged([u8; 3]);
+
+impl Charged {
+    /// Rounds up; beyond 3 · 10^10 it is that.
+    pub fn of(cash: Cash) -> Charged {
+        const MANTISSA_MAX: u64 = (1 << 20) - 1;
+        let units = div_round(cash.raw().max(0), E18, Rounding::Ceil);
+        let mut mantissa = u64::try_from(units).unwrap_or(u64::MAX).min(MANTISSA_MAX << 15);
+        let mut shift = 0;
+        while mantissa > MANTISSA_MAX {
+            mantissa = mantissa.div_ceil(2);
+            shift += 1;
+        }
+        let [_, high, middle, low] = ((shift << 20 | mantissa) as u32).to_be_bytes();
+        Charged([high, middle, low])
+    }
+
+    /// The money.
+    pub fn cash(self) -> Cash {
+        let [high, middle, low] = self.0;
+        let bits = u32::from_be_bytes([0, high, middle, low]);
+        Cash::whole(i64::from(bits & 0xF_FFFF) << (bits >> 20))
+    }
+}
+
+const BUY: u8 = 1;
+const PERP: u8 = 1 << 1;
 
 impl OrderRecord {
     /// The bytes of the record, little endian.
     pub fn write(&self) -> [u8; RECORD] {
         let [low, high] = self.instrument.0.to_le_bytes();
-        let head = [ORDER_V1, self.vault.0, low, high, u8::from(self.side == Side::Buy), 0, 0, 0];
+        let flags = if self.side == Side::Buy { BUY } else { 0 } | if self.perp { PERP } else { 0 };
+        let Charged([a, b, c]) = self.charged;
+        let head = [ORDER_V1, self.vault.0, low, high, flags, a, b, c];
         let words = [
             self.at.0,
             self.nonce.0,
@@ -90,10 +126,12 @@ impl OrderRecord {
             vault: VaultId(head[1]),
             subaccount: SubaccountId(subaccount),
             instrument: InstrumentId(u16::from_le_bytes([head[2], head[3]])),
-            side: if head[4] == 1 { Side::Buy } else { Side::Sell },
+            side: if head[4] & BUY == BUY { Side::Buy } else { Side::Sell },
             price: Price::from_raw(price as i64),
             amount: Amount::from_raw(amount as i64),
             expires_s,
+            charged: Charged([head[5], head[6], head[7]]),
+            perp: head[4] & PERP == PERP,
         })
     }
 }
@@ -105,7 +143,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn writing_then_reading_is_identity(words in any::<[u64; 7]>(), vault in any::<u8>(), id in any::<u16>(), buy in any::<bool>()) {
+        fn writing_then_reading_is_identity(words in any::<[u64; 7]>(), vault in any::<u8>(), id in any::<u16>(), [buy, perp] in any::<[bool; 2]>(), charged in any::<[u8; 3]>()) {
             let record = OrderRecord {
                 at: Nanos(words[0]),
                 nonce: Nonce(words[1]),
@@ -117,8 +155,18 @@ mod tests {
                 price: Price::from_raw(words[4] as i64),
                 amount: Amount::from_raw(words[5] as i64),
                 expires_s: words[6],
+                charged: Charged(charged),
+                perp,
             };
             prop_assert_eq!(OrderRecord::read(&record.write()), Some(record));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_charged_is_kept_to_a_millionth_and_never_less(raw in 0i128..30_000_000_000 * E18) {
+            let (cash, kept) = (Cash::from_raw(raw), Charged::of(Cash::from_raw(raw)).cash());
+            prop_assert!(kept >= cash && kept.raw() <= raw + raw / 500_000 + E18, "{cash} {kept}");
         }
     }
 
@@ -135,6 +183,7 @@ mod tests {
         assert_eq!((record.at, record.nonce, record.replaces), (Nanos(7), Nonce(11), Nonce(10)));
         assert_eq!((record.price.to_string(), record.amount.to_string()), ("2568.89".into(), "0.1".into()));
         assert_eq!((record.subaccount, record.expires_s), (SubaccountId(42), 1_763_683_500));
+        assert_eq!((record.charged.cash(), record.perp), (Cash::ZERO, false));
         assert_eq!(record.write(), old);
     }
 }

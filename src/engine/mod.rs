@@ -6,3 +6,5 @@ pub mod frames;
 pub mod journal;
 pub mod latency;
 pub mod ports;
+pub mod rolling;
+pub mod switch;

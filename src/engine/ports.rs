@@ -1,4 +1,6 @@
 //! The four openings to the outside: `Transport`, `Clock`, `Store`, `Key`. Live and simulated worlds implement the same four.
+//!
+//! Where the key is behind a process wall, `Wall` stands for key and journal.
 
 use crate::base::time::Nanos;
 
@@ -67,4 +69,21 @@ pub trait Key {
     fn address(&self) -> [u8; 20];
     /// Housekeeping between ticks, such as fresh blinding.
     fn refresh(&mut self) {}
+}
+
+/// Length of every message to the signer's process.
+pub const ASK_BYTES: usize = 256;
+/// Length of every message from the signer's process.
+pub const ANSWER_BYTES: usize = 160;
+
+/// The way to a signer in a process of its own. Nothing that comes out of it is trusted to be well-formed.
+pub trait Wall {
+    /// Messages that can be sent now.
+    fn room(&mut self) -> usize;
+    /// Sends a message; false if there is no room.
+    fn send(&mut self, ask: &[u8; ASK_BYTES]) -> bool;
+    /// The next answer, if any.
+    fn receive(&mut self) -> Option<[u8; ANSWER_BYTES]>;
+    /// False once the process is gone or the way to it is broken. May cost a system call.
+    fn is_alive(&mut self) -> bool;
 }

@@ -6,12 +6,13 @@
 //! which belongs between ticks. That trades one layer of defence against power and timing analysis for
 //! latency; the arithmetic is constant-time either way. Nonces are RFC 6979, so a signature needs no entropy.
 
+mod keystore;
 mod sha256;
+mod source;
 
 use std::fmt;
 use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::ptr::{self, NonNull};
 
@@ -22,6 +23,7 @@ use secp256k1_sys::recovery;
 use zeroize::Zeroize;
 
 use crate::engine::ports::Key;
+pub use source::{KeySource, Passphrase};
 
 /// One page: far more than key and context need, and the unit that can be locked.
 const PAGE_BYTES: usize = 4096;
@@ -58,6 +60,20 @@ pub enum KeyError {
     Memory(std::io::Error),
     /// The system gave no random bytes.
     Random,
+    /// A keystore that cannot be opened.
+    Keystore {
+        /// The file's path.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A passphrase that cannot be one.
+    Passphrase {
+        /// Where it was to come from.
+        from: String,
+        /// What is wrong there.
+        what: &'static str,
+    },
 }
 
 impl fmt::Display for KeyError {
@@ -80,6 +96,8 @@ impl fmt::Display for KeyError {
                 write!(f, "no locked page for the key: {cause} (RLIMIT_MEMLOCK must allow {PAGE_BYTES} bytes)")
             }
             KeyError::Random => write!(f, "the system gave no random bytes"),
+            KeyError::Keystore { path, what } => write!(f, "keystore {path} {what}"),
+            KeyError::Passphrase { from, what } => write!(f, "the passphrase of {from} {what}"),
         }
     }
 }
@@ -172,12 +190,7 @@ impl LocalKey {
     pub fn from_file(path: &Path) -> Result<LocalKey, KeyError> {
         let name = || path.display().to_string();
         let failed = |cause| KeyError::File { path: name(), cause };
-        let mut file = File::open(path).map_err(failed)?;
-        // Asked of the open file, not of the path: what is checked is what is read.
-        let mode = file.metadata().map_err(failed)?.mode();
-        if mode & libc::S_IFMT != libc::S_IFREG || mode & 0o077 != 0 {
-            return Err(KeyError::Exposed { path: name(), mode });
-        }
+        let mut file = source::private_file(path)?;
         let mut text = [0u8; FILE_BYTES_MAX];
         let mut secret = [0u8; 32];
         let parsed = read_up_to(&mut file, &mut text).map(|len| parse_hex(&text[..len], &mut secret));

@@ -3,5 +3,8 @@
 pub mod clock;
 pub mod host;
 pub mod key;
+pub mod lockdown;
+pub mod ring;
 pub mod store;
+pub mod switch;
 pub mod websocket;

@@ -1,6 +1,6 @@
 //! What risk says to the auction.
 
-use super::{HELD, LEGS, OFFERS, PricedLeg, RfqWish, SLOTS, Trace, Wish};
+use super::{HELD, LEGS, Milestone, OFFERS, PricedLeg, RfqWish, SLOTS, Trace, Wish};
 use crate::base::ids::{InstrumentId, Nonce, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Ratio};
 use crate::base::time::Nanos;
@@ -146,6 +146,8 @@ pub struct Account {
     pub quote_budget: u32,
     /// When the last snapshot that agreed or was adopted was asked for; zero before the first.
     pub proved_at: Nanos,
+    /// The phase that risk knows of and has had journaled, with what was spent in it.
+    pub milestone: Milestone,
     /// Option positions.
     pub held: [Option<Held>; HELD],
     /// Live orders; the legs of a package are two, of one name.

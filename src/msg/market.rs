@@ -1,4 +1,4 @@
-//! What `market_data` says to pricing.
+//! What `market_data` says to pricing and to the signer.
 
 use super::{DEPTH, Trace};
 use crate::base::ids::{InstrumentId, Side, Uuid};
@@ -75,6 +75,17 @@ pub struct Ticker {
     pub funding_hourly: Ratio,
     /// Option fields, for options only.
     pub option: Option<OptionPricing>,
+}
+
+/// An instrument's mark as the signer hears it, on a lane that neither pricing nor risk can reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Which instrument.
+    pub instrument: InstrumentId,
+    /// The venue's mark.
+    pub price: Price,
+    /// When its frame came in, our clock.
+    pub at: Nanos,
 }
 
 /// The venue's option model values.

@@ -13,12 +13,12 @@ mod wish;
 pub use account::{Account, Held, Life, Mode, Offer, OpenRfq, Talk, Working};
 pub use command::{Command, Urgent};
 pub use market::{
-    Book, CurrencyId, External, Feed, Level, Market, MarketMsg, OptionFeeds, OptionPricing, PastRatio, RatioRound,
-    SpotIndex, Ticker, TradePrint,
+    Book, CurrencyId, External, Feed, Level, Mark, Market, MarketMsg, OptionFeeds, OptionPricing, PastRatio,
+    RatioRound, SpotIndex, Ticker, TradePrint,
 };
 pub use report::{
-    Answer, Asset, Balance, BalanceKind, Budget, Fill, OrderRow, OrderStatus, QuoteRow, Report, ReportMsg, Request,
-    RfqRow, RfqStatus, Session, Snapshot, Unsent, Verdict,
+    Answer, Asset, Balance, BalanceKind, Breach, Budget, Fill, OrderRow, OrderStatus, QuoteRow, Report, ReportMsg,
+    Request, RfqRow, RfqStatus, Session, Snapshot, Unsent, Verdict,
 };
 pub use trace::{Cause, STAGES, Stage, Trace};
 pub use value::{Accrual, Guards, OptionValue, Value};

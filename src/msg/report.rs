@@ -1,4 +1,4 @@
-//! What the gateway says to risk.
+//! What the gateway and the signer say to risk.
 
 use super::{CurrencyId, LEGS, PricedLeg, Trace};
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid};
@@ -102,6 +102,11 @@ pub enum Report {
     },
     /// A private frame could not be understood: a fact may be missing.
     Unreadable,
+    /// The signer signs nothing any more until a restart.
+    SignerDown {
+        /// Why.
+        why: Breach,
+    },
 }
 
 /// Why a request never left.
@@ -115,6 +120,86 @@ pub enum Unsent {
     Down,
     /// Too old by the time it could have left.
     Late,
+    /// The signer would not sign it, or is gone.
+    Withheld(Breach),
+}
+
+/// Why the signer did not sign. Every one is a fault on our side of the wire: risk had let it pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Breach {
+    /// The nonce is not above every nonce sealed before (K1).
+    Nonce,
+    /// An instrument that is not the vault's, or not the one the signed bytes name.
+    Instrument,
+    /// The bytes name another chain, verifying contract or kind of message.
+    Chain,
+    /// The bytes name a module by which the vault does not trade this.
+    Module,
+    /// The bytes name another owner.
+    Owner,
+    /// The bytes name another key.
+    Signer,
+    /// The bytes name a subaccount that is no vault's, or another to receive.
+    Subaccount,
+    /// A side on which the vault never trades the instrument.
+    Side,
+    /// Legs that are not the spread the vault trades.
+    Package,
+    /// A number that is not positive where it must be, or larger than can be judged.
+    Range,
+    /// The signature would be expired, or live too long.
+    Life,
+    /// The fee signed for is too large a share of what is traded.
+    Fee,
+    /// Larger than one order may be.
+    Notional,
+    /// More in an hour than may be.
+    Hour,
+    /// More in a day than may be.
+    Day,
+    /// More bought back of the perp in a day than may be.
+    Bought,
+    /// More signatures in a minute than may be.
+    Pace,
+    /// No recent mark has reached the signer.
+    Mark,
+    /// Worse than the mark the signer saw by more than may be.
+    Price,
+    /// The signer has halted itself after too many refusals.
+    Halted,
+    /// An operator has stopped the signer.
+    Stopped,
+    /// The signer's process is gone or does not answer.
+    Lost,
+}
+
+impl Breach {
+    /// Every breach, in the order of their numbers.
+    pub const ALL: [Breach; 22] = [
+        Breach::Nonce,
+        Breach::Instrument,
+        Breach::Chain,
+        Breach::Module,
+        Breach::Owner,
+        Breach::Signer,
+        Breach::Subaccount,
+        Breach::Side,
+        Breach::Package,
+        Breach::Range,
+        Breach::Life,
+        Breach::Fee,
+        Breach::Notional,
+        Breach::Hour,
+        Breach::Day,
+        Breach::Bought,
+        Breach::Pace,
+        Breach::Mark,
+        Breach::Price,
+        Breach::Halted,
+        Breach::Stopped,
+        Breach::Lost,
+    ];
 }
 
 /// State of the private session.

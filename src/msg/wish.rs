@@ -215,10 +215,25 @@ pub struct Milestone {
     pub strikes: [Price; LEGS],
     /// Most that may be spent in this auction, fees included; zero for sellers.
     pub budget: Cash,
-    /// Cash when the auction began: what was spent since is the difference.
-    pub cash_at_start: Cash,
-    /// Collateral when the phase began.
-    pub base_at_start: Amount,
+    /// What executions of this auction have cost so far, fees included; buyers only.
+    pub spent: Cash,
+    /// What the execution under way may cost, fees included, while nobody knows whether it was done.
+    pub pledged: Cash,
+    /// Units bought by what is spent.
+    pub units: Amount,
+}
+
+impl Milestone {
+    /// True if both are of one phase with one clock and one choice, whatever was spent meanwhile.
+    pub fn is_same(&self, other: &Milestone) -> bool {
+        let facts = |one: &Milestone| (one.phase, one.started_at, one.expiry_s, one.strikes);
+        facts(self) == facts(other)
+    }
+
+    /// What may still be spent.
+    pub fn left(&self) -> Cash {
+        (self.budget - self.spent - self.pledged).max(Cash::ZERO)
+    }
 }
 
 /// What an auction demands at one moment, for display.

@@ -6,16 +6,19 @@ use crate::actors::gateway::{Gateway, Member, Terms};
 use crate::actors::market_data::MarketData;
 use crate::actors::pricing::{ModelOf, Pricing};
 use crate::actors::risk::{Plan, Risk};
-use crate::actors::signer::Signer;
+use crate::actors::signer::{Brake, Guarded, Signer};
 use crate::base::ids::{InstrumentId, Name, Nonce, SubaccountId, VaultId};
 use crate::base::time::{Nanos, SEC};
 use crate::config::{Config, RatioFeed, VaultConfig, VaultKind};
 use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use crate::derive::desk::MemberTerms;
 use crate::derive::dialect::{Address, Dialect};
-use crate::derive::seal::Sealer;
+use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
+use crate::derive::seal::{Charter, Sealer};
 use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key, Store, Transport};
+use crate::engine::rolling::Spent;
+use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
@@ -27,7 +30,7 @@ use crate::risk::wall;
 use crate::strategy::basis::{Basis, Params};
 use crate::strategy::options::OptionVault;
 use crate::strategy::options::params::{AuctionTerms, OptionParams};
-use crate::topology::Parts;
+use crate::topology::{Parts, Signing};
 
 /// Options that can be listed at once: a week of expiries for two currencies and both rights.
 const OPTION_PLACES: usize = 768;
@@ -39,6 +42,8 @@ pub struct VaultPlan {
     pub book: Book,
     /// What it does, within what.
     pub kind: PlanKind,
+    /// What the signer's own envelope allows it.
+    pub fence: FenceLimits,
 }
 
 /// What a vault does, within what.
@@ -109,6 +114,10 @@ pub struct Blueprint {
     pub key_expires_at: Nanos,
     /// Highest nonce the journal knows.
     pub nonce_floor: Nonce,
+    /// What the journal knows to have been signed lately, by subaccount.
+    pub spent: Vec<(SubaccountId, Spent)>,
+    /// Refusals after which the signer halts itself.
+    pub refusals_max: u32,
 }
 
 /// The connections of a pipeline.
@@ -137,6 +146,8 @@ pub struct Outside<T, C, K, S> {
     pub key: K,
     /// Journal.
     pub store: S,
+    /// Stops the signer.
+    pub switch: Switch,
 }
 
 impl VaultPlan {
@@ -164,7 +175,7 @@ impl VaultPlan {
                 })
             }
         };
-        VaultPlan { book: vault.book, kind }
+        VaultPlan { book: vault.book, kind, fence: vault.fence }
     }
 }
 
@@ -183,6 +194,8 @@ impl Blueprint {
             vaults: config.vaults.iter().map(plan).collect(),
             key_expires_at,
             nonce_floor: replay.floor(),
+            spent: replay.spent().to_vec(),
+            refusals_max: config.signer.refusals_max,
         }
     }
 
@@ -264,7 +277,7 @@ impl Blueprint {
 
     fn models(&self) -> Vec<(InstrumentId, ModelOf)> {
         let mut models: Vec<(InstrumentId, ModelOf)> = Vec::new();
-        for VaultPlan { book, kind } in &self.vaults {
+        for VaultPlan { book, kind, .. } in &self.vaults {
             let own = match kind {
                 PlanKind::Basis(plan) => {
                     let perp = book.perp.map(|perp| (perp, ModelOf::Fair(plan.perp_model)));
@@ -315,7 +328,37 @@ impl Blueprint {
         }
     }
 
-    /// Makes the actors.
+    /// What each vault's fence holds in.
+    fn fences(&self) -> Vec<FenceTerms> {
+        let fence = |plan: &VaultPlan| FenceTerms {
+            vault: plan.book.vault,
+            subaccount: plan.book.subaccount,
+            base: self.instrument(plan.book.base).base_currency,
+            perp: plan.book.perp.map(|perp| self.instrument(perp).base_currency),
+            options: match &plan.kind {
+                PlanKind::Options(options) => {
+                    Some((options.currency, options.params.product, options.limits.strike_diff))
+                }
+                PlanKind::Basis(_) => None,
+            },
+            limits: plan.fence,
+        };
+        self.vaults.iter().map(fence).collect()
+    }
+
+    /// The sealing desk, with every vault's fence.
+    pub fn sealer<K: Key, S: Store>(&self, key: K, store: S) -> Sealer<K, S> {
+        let charter = Charter {
+            dialect: self.dialect,
+            owner: self.wallet,
+            fences: self.fences(),
+            spent: &self.spent,
+            floor: self.nonce_floor,
+        };
+        Sealer::new(charter, self.pairs(), key, store).with_options(self.option_members())
+    }
+
+    /// Makes the actors, the key among them.
     pub fn build<T, C, K, S>(&self, outside: Outside<T, C, K, S>) -> Parts<T, C, K, S>
     where
         T: Transport,
@@ -323,7 +366,25 @@ impl Blueprint {
         K: Key,
         S: Store,
     {
-        let Outside { wires: Wires { public, external, private }, clock, key, store } = outside;
+        let Outside { wires, clock, key, store, switch } = outside;
+        let desk = self.desk(key, store, switch);
+        let address = desk.signer();
+        self.parts(wires, clock, (Signing::Here(Signer::new(desk)), address))
+    }
+
+    /// The sealing desk behind its brake, wherever the key is.
+    pub fn desk<K: Key, S: Store>(&self, key: K, store: S, switch: Switch) -> Guarded<K, S> {
+        Guarded::new(self.sealer(key, store), Brake::new(switch, self.refusals_max))
+    }
+
+    /// Makes the actors around whoever signs with this address.
+    pub fn parts<T: Transport, C: Clock, K: Key, S: Store>(
+        &self,
+        wires: Wires<T>,
+        clock: C,
+        (signer, address): (Signing<K, S>, Address),
+    ) -> Parts<T, C, K, S> {
+        let Wires { public, external, private } = wires;
         let seats = self.vaults.iter().map(|plan| self.seat(plan)).collect();
         let mandate = |kind: &PlanKind| match kind {
             PlanKind::Basis(plan) => Mandate::Basis(plan.limits),
@@ -335,21 +396,18 @@ impl Blueprint {
             inherited_loss: self.inherited_loss(&plan.kind),
         });
         let plans = plans.collect();
-        let sealer = Sealer::new(self.dialect, self.wallet, self.pairs(), key, store, self.nonce_floor)
-            .with_options(self.option_members());
         let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
-        let gateway =
-            Gateway::new(terms, sealer.signer(), self.pairs(), self.members(), Decoder::new(self.vocabulary()))
-                .with_options(self.option_members(), self.quote_poll_ns());
+        let gateway = Gateway::new(terms, address, self.pairs(), self.members(), Decoder::new(self.vocabulary()))
+            .with_options(self.option_members(), self.quote_poll_ns());
         let currencies = self.currencies.iter().map(|name| Name::new(name).unwrap_or_default()).collect();
         Parts {
             market_data: (market_data, public, external),
             pricing: Pricing::new(self.models(), self.capacity(), currencies),
             auction: Auction::new(seats),
             risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at),
-            signer: Signer::new(sealer),
+            signer,
             gateway: (gateway, private),
             clock,
             instruments: self.capacity(),

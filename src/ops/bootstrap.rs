@@ -6,9 +6,9 @@ use crate::base::time::{MS, Nanos, SEC};
 use crate::derive::action::trade::{OrderFrame, OrderTemplate, OrderTerms};
 use crate::derive::dialect::{Address, Dialect};
 use crate::derive::instrument::listings;
-use crate::engine::ports::{Clock, Key};
+use crate::engine::ports::Clock;
 use crate::market::instrument::Instrument;
-use crate::ops::rest::{Proof, Rest, RestError};
+use crate::ops::rest::{Proof, Prover, Rest, RestError};
 use alloy::hex;
 use serde::Deserialize;
 use serde_json::json;
@@ -126,7 +126,7 @@ fn garbled(method: &str, why: impl fmt::Display) -> Refusal {
 pub async fn prove(
     rest: &Rest,
     claims: &Claims<'_>,
-    key: &mut (dyn Key + Send),
+    key: &mut (dyn Prover + Send),
     clock: &mut (dyn Clock + Send),
 ) -> Result<Proved, Refusal> {
     let (venue_offset_ns, rtt_ns) = clock_offset(rest, clock).await?;
@@ -135,7 +135,9 @@ pub async fn prove(
     }
     let instruments = read_instruments(rest, claims.instruments).await?;
     let venue_at = clock.now().shifted(venue_offset_ns);
-    let proof = Proof::sign(claims.dialect, &claims.wallet, key, venue_at);
+    let proof =
+        key.prove(venue_at).map_err(|why| Refusal::Key { address: hex::encode_prefixed(key.address()), why })?;
+    let proof = Proof::of(claims.dialect, &claims.wallet, &proof);
     let key_expires_at = check_key(rest, claims, &key.address(), &proof, venue_at).await?;
     for subaccount in claims.subaccounts {
         check_subaccount(rest, *subaccount, &proof).await?;

@@ -10,3 +10,4 @@ pub mod news;
 pub mod report;
 pub mod rest;
 pub mod roster;
+pub mod wall;

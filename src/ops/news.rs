@@ -4,7 +4,7 @@ use crate::account::ledger::Book;
 use crate::actors::risk::{Alarm, Notice, Sample, Stats};
 use crate::base::num::Ratio;
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{Fill, Mode};
+use crate::msg::{Breach, Fill, Mode};
 use crate::ops::auction_news::AuctionNews;
 
 /// Spacing of the kept history.
@@ -106,6 +106,15 @@ impl News {
     /// All vaults' news.
     pub fn vaults(&self) -> &[VaultNews] {
         &self.vaults
+    }
+
+    /// Why nothing is signed any more, if so.
+    pub fn signer_down(&self) -> Option<Breach> {
+        let alarms = self.vaults.iter().flat_map(|vault| &vault.alarms);
+        alarms.into_iter().find_map(|(_, alarm)| match alarm {
+            Alarm::SignerDown { why } => Some(*why),
+            _ => None,
+        })
     }
 
     /// Takes one notice; `traded` tells what a vault's fill was in.

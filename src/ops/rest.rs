@@ -3,6 +3,7 @@
 use crate::base::time::Nanos;
 use crate::derive::action::login::login_digest;
 use crate::derive::dialect::{Address, Dialect};
+use crate::derive::seal::LoginProof;
 use crate::engine::ports::Key;
 use alloy::hex;
 use serde::Deserialize;
@@ -83,17 +84,37 @@ pub struct Proof {
     headers: [(&'static str, String); 3],
 }
 
-impl Proof {
-    /// Signs the present venue time with the session key.
-    pub fn sign(dialect: &Dialect, wallet: &Address, key: &mut dyn Key, venue_at: Nanos) -> Proof {
+/// Whoever can prove to hold the session key.
+pub trait Prover {
+    /// The key's address.
+    fn address(&self) -> Address;
+    /// Proves it at venue time `venue_at`.
+    ///
+    /// # Errors
+    /// Why there is no proof, in words.
+    fn prove(&mut self, venue_at: Nanos) -> Result<LoginProof, String>;
+}
+
+impl<K: Key> Prover for K {
+    fn address(&self) -> Address {
+        Key::address(self)
+    }
+
+    fn prove(&mut self, venue_at: Nanos) -> Result<LoginProof, String> {
         let timestamp_ms = venue_at.ms();
-        let signature = key.sign(&login_digest(timestamp_ms));
+        Ok(LoginProof { timestamp_ms, signature: self.sign(&login_digest(timestamp_ms)) })
+    }
+}
+
+impl Proof {
+    /// The headers of a login proof.
+    pub fn of(dialect: &Dialect, wallet: &Address, proof: &LoginProof) -> Proof {
         let names = &dialect.headers;
         Proof {
             headers: [
                 (names.wallet, hex::encode_prefixed(wallet)),
-                (names.timestamp, timestamp_ms.to_string()),
-                (names.signature, hex::encode_prefixed(signature)),
+                (names.timestamp, proof.timestamp_ms.to_string()),
+                (names.signature, hex::encode_prefixed(proof.signature)),
             ],
         }
     }

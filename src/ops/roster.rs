@@ -1,7 +1,7 @@
 //! Which options the pipeline should know, and in which place each stands: the one writer of the instrument table.
 //!
 //! Every option of a vault's currency and right that lives within its selection window is listed, so that a held
-//! position is never a stranger; its ticker is watched only around the vault's option auction. A place is given to
+//! position is never a stranger; its ticker is watched only while the vault's option auction may run. A place is given to
 //! another option no sooner than a day after the old one expired: nothing under way can still mean the old one.
 
 use crate::base::ids::{InstrumentId, Name, Right};
@@ -13,8 +13,10 @@ use crate::strategy::options::params::Week;
 const EARLY_S: u64 = 3_600;
 /// Tickers are watched from this long before the option auction.
 const LEAD_S: u64 = 900;
-/// And this long after its hard stop.
+/// And this long after the last hard stop it may have.
 const TRAIL_S: u64 = 120;
+/// Expiries watched at once for one vault: the one being auctioned and the one after it.
+const WATCHED_EXPIRIES: usize = 2;
 /// A place stays its option's for this long after expiry.
 const REST_S: u64 = 86_400;
 
@@ -39,13 +41,26 @@ impl Want {
             && option.expiry_s < now_s + self.week.expiry_days * 86_400 + EARLY_S
     }
 
-    /// True if the vault may be about to choose or auction this option.
-    fn watches(&self, instrument: &Instrument, now_s: u64) -> bool {
-        let Some(option) = instrument.option else { return false };
-        let start_s = self.week.auction_start_s(option.expiry_s);
-        self.lists(instrument, now_s)
-            && option.expiry_s > now_s + self.week.expiry_s_min
-            && (start_s.saturating_sub(LEAD_S)..start_s + self.week.auction_s + TRAIL_S).contains(&now_s)
+    /// From shortly before an auction of this expiry may begin, unix seconds, to shortly after the last one may end: it
+    /// may begin late, after a late settlement or a restart, as long as the expiry can be selected.
+    fn watch_s(&self, expiry_s: u64) -> std::ops::Range<u64> {
+        let start_s = self.week.auction_start_s(expiry_s);
+        let last_start_s = start_s.max(expiry_s.saturating_sub(self.week.expiry_s_min));
+        let end_s = last_start_s.saturating_add(self.week.auction_s + TRAIL_S);
+        start_s.saturating_sub(LEAD_S)..end_s.min(expiry_s)
+    }
+
+    /// The latest expiries of which the vault may be about to choose or auction an option.
+    fn watched<'a>(&self, instruments: impl Iterator<Item = &'a Instrument>, now_s: u64) -> Vec<u64> {
+        let expiries = instruments.filter(|instrument| self.lists(instrument, now_s));
+        let mut expiries: Vec<u64> = expiries
+            .filter_map(|instrument| instrument.option.map(|option| option.expiry_s))
+            .filter(|expiry_s| self.watch_s(*expiry_s).contains(&now_s))
+            .collect();
+        expiries.sort_unstable_by(|one, other| other.cmp(one));
+        expiries.dedup();
+        expiries.truncate(WATCHED_EXPIRIES);
+        expiries
     }
 }
 
@@ -106,8 +121,8 @@ impl Roster {
         let listed = self.places.iter().flatten();
         let turns = listed.flat_map(|place| {
             self.wants.iter().flat_map(|want| {
-                let start_s = want.week.auction_start_s(place.expiry_s);
-                [start_s.saturating_sub(LEAD_S), start_s + want.week.auction_s + TRAIL_S, place.expiry_s + REST_S]
+                let watch_s = want.watch_s(place.expiry_s);
+                [watch_s.start, watch_s.end, place.expiry_s + REST_S]
             })
         });
         turns.filter(|turn_s| *turn_s > now_s).min().map(|turn_s| Nanos(turn_s * SEC))
@@ -159,11 +174,15 @@ impl Roster {
 
     /// Starts and ends the watch on tickers.
     fn rewatch(&mut self, now_s: u64) -> Vec<Listing> {
-        let wants = &self.wants;
+        let instruments = || self.places.iter().flatten().map(|place| &place.instrument);
+        let watched: Vec<(Want, Vec<u64>)> =
+            self.wants.iter().map(|want| (*want, want.watched(instruments(), now_s))).collect();
         let places = self.places.iter_mut().flatten();
         places
             .filter_map(|place| {
-                let watched = wants.iter().any(|want| want.watches(&place.instrument, now_s));
+                let watched = watched
+                    .iter()
+                    .any(|(want, expiries)| want.lists(&place.instrument, now_s) && expiries.contains(&place.expiry_s));
                 (watched != place.watched).then(|| {
                     place.watched = watched;
                     Listing::Listed { instrument: place.instrument, watched }
@@ -248,9 +267,33 @@ mod tests {
         assert_eq!(roster.next_turn(at(start + 120)), Some(at(start + 18_000 - LEAD_S)));
         assert_eq!(ids(&roster.update(at(start + 17_200), name("ETH"), &rows)), [(2, true)]);
         assert_eq!(roster.watched_expiries(), [(name("ETH"), FRIDAY)]);
-        assert_eq!(ids(&roster.update(at(start + 21_800), name("ETH"), &rows)), [(2, false)]);
+        // Its auction may begin until it can no longer be selected, six days before its expiry, and takes an hour.
+        let last = FRIDAY - 6 * DAY + 3_600 + TRAIL_S;
+        assert!(roster.update(at(start + 21_800), name("ETH"), &rows).is_empty(), "an auction may begin late");
+        assert_eq!(roster.next_turn(at(start + 21_800)), Some(at(last)));
+        assert!(roster.update(at(last - 1), name("ETH"), &rows).is_empty(), "and run when it could begin no more");
+        assert_eq!(ids(&roster.update(at(last), name("ETH"), &rows)), [(2, false)]);
         assert_eq!(ids(&roster.update(at(FRIDAY + 60), name("ETH"), &rows)), [(3, false)], "the next week");
-        assert_eq!(ids(&roster.update(at(FRIDAY + DAY), name("ETH"), &rows)), [(2, false)], "the old one is dropped");
+        assert_eq!(
+            ids(&roster.update(at(FRIDAY + DAY), name("ETH"), &rows)),
+            [(2, false), (3, true)],
+            "the old one is dropped"
+        );
+    }
+
+    #[test]
+    fn of_many_expiries_that_could_be_auctioned_the_latest_two_are_watched() {
+        // An expiry a day, each selectable for five days.
+        let mut want = want();
+        want.week.expiry_s_min = 2 * DAY;
+        let mut roster = Roster::new(vec![want], 0, 16);
+        let rows: Vec<Instrument> = (0..9).map(|day| option("ETH", 3_500, FRIDAY + day * DAY, Right::Call)).collect();
+        let at = |s: u64| Nanos(s * SEC);
+        roster.update(at(FRIDAY + 6 * 3_600), name("ETH"), &rows);
+        assert_eq!(roster.watched_expiries(), [6, 7].map(|day| (name("ETH"), FRIDAY + day * DAY)));
+        // A day on, the next one takes the place of the earlier.
+        roster.update(at(FRIDAY + DAY + 6 * 3_600), name("ETH"), &rows);
+        assert_eq!(roster.watched_expiries(), [7, 8].map(|day| (name("ETH"), FRIDAY + day * DAY)));
     }
 
     #[test]

@@ -100,4 +100,4 @@ impl Passed<'_, '_> {
 mod tests;
 
 #[cfg(test)]
-mod option_tests;
+pub(crate) mod option_tests;

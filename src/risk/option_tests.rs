@@ -1,6 +1,6 @@
 //! Each row of an option vault's table refuses its own fault, one unit past the limit, and passes at the limit.
 
-mod scene;
+pub(crate) mod scene;
 
 use super::limits::Mandate;
 use super::mandate::revert::Revert;

@@ -3,8 +3,10 @@
 pub mod page;
 pub mod ports;
 pub mod record;
+pub mod rig;
 #[cfg(test)]
 mod sample;
+pub mod soak;
 pub mod table;
 pub mod text;
 pub mod venue;

@@ -198,6 +198,12 @@ impl MemoryStore {
         MemoryStore(Arc::new(Mutex::new(Vec::with_capacity(records))))
     }
 
+    /// What was written after the first `known` records.
+    pub fn records_after(&self, known: usize) -> Vec<[u8; 64]> {
+        let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        records.get(known..).unwrap_or_default().to_vec()
+    }
+
     /// What was written.
     pub fn records(&self) -> Vec<[u8; 64]> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

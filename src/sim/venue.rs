@@ -1,12 +1,13 @@
 //! The embedded exchange, its crowd and the engine in one thread on virtual time, joined by the same bytes as over
 //! sockets. The same seed gives the same run, message by message.
 
+pub mod faults;
 mod feeds;
 
+use self::faults::Faults;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::actor::Turn;
 use crate::exchange::server::World;
-use crate::exchange::world::draws::Draws;
 use crate::exchange::world::{MarketWorld, WorldSettings};
 use crate::exchange::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SubaccountReport};
 use crate::sim::ports::{SimClock, Wire};
@@ -81,7 +82,8 @@ pub struct SimVenue {
     tape: Option<Vec<Said>>,
     trap: Option<(String, Fate)>,
     stopped: bool,
-    faults: Option<Draws>,
+    faults: Option<Faults>,
+    private_up_since: Nanos,
 }
 
 /// Places of the wires.
@@ -121,6 +123,7 @@ impl SimVenue {
             trap: None,
             stopped: false,
             faults: None,
+            private_up_since: start,
         }
     }
 
@@ -224,27 +227,35 @@ impl SimVenue {
         self.stopped
     }
 
-    /// From now on, texts of the venue on the private connection are now and then lost, doubled or late, as a seed has
-    /// it; `None` ends that.
-    pub fn mistreat(&mut self, seed: Option<u64>) {
-        self.faults = seed.map(|seed| Draws::new(seed, 77));
+    /// When the private connection was last established.
+    pub fn private_up_since(&self) -> Nanos {
+        self.private_up_since
     }
 
-    /// When the copies of a private text arrive: none, one or two moments.
-    fn fates(&mut self, due: Nanos) -> [Option<Nanos>; 2] {
-        let Some(draws) = &mut self.faults else { return [Some(due), None] };
-        let late = due.plus((draws.between(0.0, 0.3) * SEC as f64) as u64);
-        match draws.between(0.0, 100.0) {
-            ..4.0 => [None, None],
-            ..8.0 => [Some(due), Some(late)],
-            ..16.0 => [Some(late), None],
-            _ => [Some(due), None],
-        }
+    /// From now on things go wrong on the wires as these faults have it; `None` ends that and hands back what there was.
+    pub fn mistreat(&mut self, faults: Option<Faults>) -> Option<Faults> {
+        std::mem::replace(&mut self.faults, faults)
+    }
+
+    /// The faults at work.
+    pub fn faults(&mut self) -> Option<&mut Faults> {
+        self.faults.as_mut()
+    }
+
+    /// When the copies of a text arrive: none, one or two moments.
+    fn fates(&mut self, private: bool, due: Nanos) -> [Option<Nanos>; 2] {
+        let now = self.now;
+        self.faults.as_mut().map_or([Some(due), None], |faults| faults.fates(private, now, due))
     }
 
     /// From now on every text of the private connection is remembered.
     pub fn keep_tape(&mut self) {
         self.tape.get_or_insert_default();
+    }
+
+    /// Takes what was said on the private connection since it was taken last.
+    pub fn take_tape(&mut self) -> Vec<Said> {
+        self.tape.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// What was said on the private connection since the tape runs.
@@ -273,6 +284,11 @@ impl SimVenue {
             self.exchange.tick(self.now, &mut self.outbox);
             self.outbox.clear();
         }
+    }
+
+    /// Cuts the public connection; it comes back at the next step.
+    pub fn cut_public(&mut self) {
+        self.wires[PUBLIC].cut();
     }
 
     /// Cuts the private connection; it comes back at the next step.
@@ -381,6 +397,9 @@ impl SimVenue {
             self.connections[slot] = Some(self.exchange.connect(self.now));
             self.opened += 1;
             self.wires[place].connect();
+            if place == PRIVATE {
+                self.private_up_since = self.now;
+            }
         }
         if !self.wires[EXTERNAL].is_up() {
             self.wires[EXTERNAL].connect();
@@ -399,7 +418,7 @@ impl SimVenue {
                         if slot == 1 {
                             self.note(false, text.as_bytes());
                         }
-                        let fates = if slot == 1 { self.fates(due) } else { [Some(due), None] };
+                        let fates = self.fates(slot == 1, due);
                         let wire = &self.wires[[PUBLIC, PRIVATE][slot]];
                         fates.into_iter().flatten().for_each(|due| wire.deliver(due, text.as_bytes()));
                     }
@@ -422,6 +441,10 @@ impl SimVenue {
         }
         if place != PRIVATE {
             return true;
+        }
+        let now = self.now;
+        if self.faults.as_mut().is_some_and(|faults| faults.loses_request(now)) {
+            return false;
         }
         let trapped =
             self.trap.as_ref().is_some_and(|(method, _)| memchr::memmem::find(text, method.as_bytes()).is_some());

@@ -4,9 +4,11 @@
 
 mod edges;
 mod inner;
+mod wall;
 
-pub use edges::{GatewayCell, GatewayEnd, GatewayIn, MarketDataCell, MarketDataEnd, MarketDataIn};
-pub use inner::{AuctionCell, AuctionIn, PricingCell, RiskCell, RiskIn, RiskOut, SignerCell};
+pub use edges::{GatewayCell, GatewayEnd, GatewayIn, MarketDataCell, MarketDataEnd, MarketDataIn, MarketDataOut};
+pub use inner::{AuctionCell, AuctionIn, PricingCell, RiskCell, RiskIn, RiskOut, SignerCell, SignerIn, SignerOut};
+pub use wall::WallCell;
 
 use crate::base::ids::InstrumentId;
 use crate::base::time::{MS, Nanos};

@@ -8,12 +8,13 @@ use keel::base::num::{Amount, Cash, Ratio};
 use keel::base::time::{Nanos, SEC};
 use keel::derive::dialect::LOCAL;
 use keel::derive::instrument::listings;
+use keel::derive::seal::envelope::FenceLimits;
 use keel::exchange::{AccountSeed, AuthHeaders, Exchange, HttpTicket, Out, Outbox, developer_accounts};
 use keel::io::key::LocalKey;
 use keel::market::fair::Model;
 use keel::market::instrument::Instrument;
 use keel::ops::blueprint::{BasisPlan, Blueprint, PlanKind, VaultPlan, currency, vault_id};
-use keel::risk::limits::Limits;
+use keel::risk::limits::{Limits, Mandate};
 use keel::strategy::basis::Params;
 
 /// Names of the base and the perp, by place.
@@ -113,7 +114,7 @@ pub fn key_of(account: &AccountSeed) -> LocalKey {
 }
 
 /// What the venue lists about an instrument.
-fn listing(exchange: &mut Exchange, at: Nanos, id: InstrumentId, name: &str) -> Instrument {
+pub fn listing(exchange: &mut Exchange, at: Nanos, id: InstrumentId, name: &str) -> Instrument {
     let mut outbox = Outbox::new();
     let ticket = HttpTicket(u64::MAX);
     let ask = serde_json::json!({ "instrument_name": name }).to_string();
@@ -156,8 +157,18 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
                 base_model: model(Some(0)),
                 perp_model: model(None),
             }),
+            // Worlds and measurements run at a pace no venue allows.
+            fence: FenceLimits {
+                orders_per_minute_max: u32::MAX,
+                notional_per_hour_max: Cash::whole(1_000_000_000_000),
+                notional_per_day_max: Cash::whole(1_000_000_000_000),
+                bought_per_day_max: Cash::whole(1_000_000_000_000),
+                ..FenceLimits::of(&Mandate::Basis(limits()))
+            },
         }],
         key_expires_at: Nanos::MAX,
         nonce_floor: Nonce(0),
+        spent: Vec::new(),
+        refusals_max: 5,
     }
 }

@@ -4,6 +4,8 @@
 mod basis_vault;
 mod latency;
 mod mandates;
+mod signer;
+mod soak;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -25,6 +27,13 @@ enum Verb {
     Latency(latency::Args),
     /// The replica of the vault contracts against a slow twin of it, on random actions.
     Mandates(mandates::Args),
+    /// An order to the signer and its signature back, with the key in this process and in one of its own.
+    Signer(signer::Args),
+    /// The signer's process of `signer`, which starts it itself.
+    #[command(hide = true)]
+    SignerProcess(signer::ProcessArgs),
+    /// Vaults under storms of faults, a seed each, every invariant checked after every step.
+    Soak(soak::Args),
     /// The measured side of `latency`, which starts it itself.
     #[command(hide = true)]
     Subject(latency::SubjectArgs),
@@ -34,6 +43,9 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Latency(args) => latency::run(&args),
         Verb::Mandates(args) => mandates::run(&args),
+        Verb::Signer(args) => signer::run(&args),
+        Verb::SignerProcess(args) => keel::ops::wall::child::run(args.memory),
+        Verb::Soak(args) => soak::run(&args),
         Verb::Subject(args) => latency::subject(&args),
     };
     match outcome {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::num::Price;
 use crate::base::time::MS;
-use crate::msg::{Life, Purpose, Snapshot, TimeInForce, Wish};
+use crate::msg::{Fill, Life, Purpose, Snapshot, TimeInForce, Wish};
 
 const SOLD: InstrumentId = InstrumentId(5);
 const BOUGHT: InstrumentId = InstrumentId(6);
@@ -68,7 +68,7 @@ fn fill(trade: u128, instrument: InstrumentId, side: Side, quantity: &str, price
         fee: cash("0.5"),
         maker: false,
         mark: Price::whole(price),
-        venue_at: Nanos(0),
+        venue_at: Nanos(3_600 * SEC),
     }
 }
 

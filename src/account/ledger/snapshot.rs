@@ -1,5 +1,6 @@
 //! The venue's whole picture of an account against ours: compared, and taken over where ours is in doubt.
 
+use super::adoption::{Adoption, LISTED};
 use super::{Effect, Ledger, to_amount};
 use crate::account::holdings::Holdings;
 use crate::account::positions::Positions;
@@ -7,9 +8,6 @@ use crate::base::ids::Nonce;
 use crate::base::num::{Amount, Cash};
 use crate::base::time::Nanos;
 use crate::msg::{Life, OrderRow, Snapshot};
-
-/// Resting orders, with what they have filled, remembered from one snapshot.
-const FOREIGN: usize = 16;
 
 /// Result of a finished snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +31,7 @@ pub(super) struct Draft {
     perp: Amount,
     perp_cost: Cash,
     funding: Cash,
-    open: [(Nonce, Amount); FOREIGN],
+    open: [(Nonce, Amount); LISTED],
     open_count: usize,
     stranger: bool,
     revenant: bool,
@@ -71,7 +69,7 @@ impl Ledger {
 
     fn on_open_order(&mut self, row: &OrderRow) -> Effect {
         let count = self.draft.open_count;
-        if count < FOREIGN && !self.draft.open[..count].iter().any(|(nonce, _)| *nonce == row.nonce) {
+        if count < LISTED && !self.draft.open[..count].iter().any(|(nonce, _)| *nonce == row.nonce) {
             self.draft.open[count] = (row.nonce, row.filled);
             self.draft.open_count += 1;
         }
@@ -126,6 +124,10 @@ impl Ledger {
             return (Effect::None, Some(Reconciled::Differs));
         }
         let was_uncertain = self.uncertain;
+        if !same {
+            let listed = self.draft.open.map(|(nonce, _)| nonce);
+            self.adoption = Some(Adoption { asked_at, ended_at: at, listed });
+        }
         self.holdings = Holdings { base: draft.base, perp: draft.perp, cash: draft.cash, perp_cost: draft.perp_cost };
         self.options = draft.options;
         self.reported = None;
@@ -143,7 +145,7 @@ impl Ledger {
     fn bury_absent(&mut self, asked_at: Nanos) {
         let open = self.draft.open;
         let listed = &open[..self.draft.open_count];
-        if self.draft.open_count == FOREIGN {
+        if self.draft.open_count == LISTED {
             return;
         }
         for place in &mut self.orders {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::num::Price;
 use crate::base::time::MS;
-use crate::msg::{Life, OrderStatus, Purpose, Snapshot, TimeInForce, Wish};
+use crate::msg::{Fill, Life, OrderStatus, Purpose, Snapshot, TimeInForce, Wish};
 
 const PERP: InstrumentId = InstrumentId(1);
 const BOOK: Book = Book {
@@ -59,7 +59,7 @@ fn fill(trade: u128, nonce: u64, quantity: &str) -> Fill {
         fee: Cash::ONE,
         maker: true,
         mark: Price::whole(2_000),
-        venue_at: Nanos(0),
+        venue_at: Nanos(3_600 * SEC),
     }
 }
 
@@ -268,5 +268,66 @@ fn absurd_numbers_alarm_and_change_nothing() {
             let _ = (holdings.hedge(marks), holdings.delta(marks), holdings.leverage(marks));
             let _ = holdings.margin_left(marks, crate::base::num::Ratio::ONE, crate::base::num::Ratio::ONE);
         }
+    }
+}
+
+/// A fill heard late, by when it traded: shown by the balances taken over, perhaps shown, not shown.
+#[test]
+fn a_fill_that_adopted_balances_show_is_not_booked_again() {
+    let told = |traded_ms: u64, offset_ms: i64| {
+        let mut ledger = opened("10", 0);
+        ledger.sync(offset_ms * MS as i64);
+        ledger.reserve(order(1, Side::Buy, "1", None));
+        ledger.doubt_all();
+        // Asked for at 10 s, the answer comes a millisecond later; 0.4 were bought meanwhile and cost 801.
+        let open = [row(1, OrderStatus::Open, "0.4")];
+        assert_eq!(snapshot_of(&mut ledger, 10 * SEC, ("10.4", -801), &open).1, Some(Reconciled::Adopted));
+        let venue_at = Nanos(traded_ms * MS).shifted(offset_ms * MS as i64);
+        let effect = ledger.on_fill(Nanos(12 * SEC), &Fill { venue_at, ..fill(9, 1, "0.4") });
+        assert_eq!(ledger.flows().fees, Cash::ONE, "told once, paid once");
+        let booked = ledger.order(Nonce(1)).map(|order| order.booked);
+        (effect, ledger.holdings().base, ledger.is_uncertain(), booked)
+    };
+    let (once, twice) = (amount("10.4"), amount("10.8"));
+    for (traded_ms, want) in [
+        (8_000, (Effect::Late, once, false, Some(amount("0.4")))),
+        (9_749, (Effect::Late, once, false, Some(amount("0.4")))),
+        (9_750, (Effect::Late, once, true, Some(amount("0.4")))),
+        (10_251, (Effect::Late, once, true, Some(amount("0.4")))),
+        (10_252, (Effect::Changed, twice, false, Some(amount("0.8")))),
+    ] {
+        for offset_ms in [0, 3_000, -3_000] {
+            assert_eq!(told(traded_ms, offset_ms), want, "traded at {traded_ms} ms, venue ahead by {offset_ms} ms");
+        }
+    }
+}
+
+#[test]
+fn an_order_approved_after_balances_were_adopted_is_news_to_them() {
+    for (approved_at, want) in [(Nanos(1 + MS), Effect::Changed), (Nanos(MS), Effect::Late)] {
+        let mut ledger = opened("10", 0);
+        ledger.reserve(LiveOrder { approved_at, ..order(1, Side::Buy, "1", None) });
+        let soon = Fill { venue_at: Nanos(2 * MS), ..fill(9, 1, "0.4") };
+        assert_eq!(ledger.on_fill(Nanos(3 * MS), &soon), want, "approved at {approved_at:?}");
+    }
+}
+
+#[test]
+fn an_order_filled_before_balances_were_adopted_ends_with_its_late_fill() {
+    let mut ledger = opened("10", 0);
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    ledger.confirm(Nonce(1));
+    ledger.doubt_all();
+    assert_eq!(snapshot(&mut ledger, 10 * SEC, "11", -2_001, &[]), Some(Reconciled::Adopted));
+    let late = Fill { venue_at: Nanos(9 * SEC), ..fill(9, 1, "1") };
+    assert_eq!(ledger.on_fill(Nanos(12 * SEC), &late), Effect::Late);
+    assert_eq!((ledger.orders().count(), ledger.holdings().base), (0, amount("11")));
+    // One of an order that nobody here remembers is history, unless it may be news.
+    for (venue_at, want) in
+        [(Nanos(9 * SEC), Effect::Late), (Nanos(10 * SEC), Effect::Foreign { nonce: Nonce(77), instrument: BOOK.base })]
+    {
+        let strange = Fill { venue_at, ..fill(venue_at.0.into(), 77, "1") };
+        assert_eq!(ledger.on_fill(Nanos(12 * SEC), &strange), want);
+        assert_eq!(ledger.holdings().base, amount("11"));
     }
 }

@@ -11,6 +11,9 @@ impl Gateway {
     pub(super) fn on_execution(&mut self, at: Nanos, signed: &SignedExecution, out: &mut Out) {
         let execution = signed.execution();
         let (nonce, trace, request) = (execution.nonce(), execution.trace(), Request::Execute);
+        if self.is_repeated(nonce) {
+            return;
+        }
         if let Some(why) = self.kept_back(at, execution.epoch(), nonce, execution.late_after()) {
             self.counts.kept_back += 1;
             out.report(trace, Report::Unsent { nonce, request, why });

@@ -6,6 +6,7 @@ use crate::base::time::{MS, Nanos, SEC};
 use crate::derive::decode::{Reply, ReplyBody};
 use crate::derive::dialect::Address;
 use crate::derive::encode::{EncodeError, request, rfq};
+use crate::derive::errors::is_withdrawn;
 use crate::derive::request_id::RequestKind;
 use crate::derive::seal::LoginProof;
 use crate::msg::{Report, Session as State, Snapshot, Trace, Verdict};
@@ -201,6 +202,8 @@ impl Session {
         let place = self.clearing.iter().position(|(seq, _)| *seq == reply.id.number)?;
         match reply.body {
             ReplyBody::Cancelled { .. } => Some(self.clearing.swap_remove(place).1),
+            // Nothing was open: as good as withdrawn.
+            ReplyBody::Failed { code, .. } if is_withdrawn(code) => Some(self.clearing.swap_remove(place).1),
             ReplyBody::Failed { code, verdict } => {
                 self.refused(code, verdict, out);
                 None

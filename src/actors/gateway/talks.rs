@@ -8,6 +8,7 @@ use crate::base::time::{Nanos, SEC};
 use crate::derive::decode::{Reply, ReplyBody, Vocabulary};
 use crate::derive::encode::rfq::{self, LegText};
 use crate::derive::encode::{EncodeError, rfq::QUOTES_PER_PAGE};
+use crate::derive::errors::is_withdrawn;
 use crate::derive::request_id::RequestKind;
 use crate::msg::{LEGS, PricedLeg, QuoteRow, Report, RfqRow, RfqStatus, RfqWish, Trace, Verdict};
 
@@ -23,8 +24,6 @@ const ANSWER_NS_MAX: u64 = 5 * SEC;
 const OVER_NS: u64 = 5 * SEC;
 /// Instrument not found (Derive 12001): reported when a leg has been delisted.
 const NO_INSTRUMENT: i32 = 12_001;
-/// RFQ not found, RFQ not open (Derive 11101, 11104): a withdrawal has nothing left to do.
-const GONE: [i32; 2] = [11_101, 11_104];
 
 /// One RFQ.
 #[derive(Clone, Copy)]
@@ -163,7 +162,7 @@ impl Talks {
                 out.report(trace, Report::RfqRefused { name: Nonce(number), verdict, code });
             }
             (RequestKind::CancelRfq, ReplyBody::Done) => self.end(trace, number, out),
-            (RequestKind::CancelRfq, ReplyBody::Failed { code, .. }) if GONE.contains(&code) => {
+            (RequestKind::CancelRfq, ReplyBody::Failed { code, .. }) if is_withdrawn(code) => {
                 self.end(trace, number, out);
             }
             (RequestKind::PollQuotes, body) => self.on_polled(trace, number, body, out),

@@ -20,25 +20,30 @@ const NEAR: &str = "ETH-20261225-3500-C";
 const FAR: &str = "ETH-20261225-4000-C";
 
 /// A gateway with what it last said.
-struct Stand {
-    gateway: Gateway,
-    at: Nanos,
+pub(super) struct Stand {
+    pub gateway: Gateway,
+    pub at: Nanos,
+    subaccount: SubaccountId,
     out: Out,
 }
 
 impl Stand {
     fn new() -> Stand {
+        Stand::for_subaccount(SUB, START)
+    }
+
+    pub fn for_subaccount(subaccount: SubaccountId, at: Nanos) -> Stand {
         let terms = Terms { wallet: [1; 20], cancel_on_disconnect: false };
         let decoder = Decoder::new(Vocabulary::new(["ETH-PERP"], ["USDC", "ETH"]));
-        let members = vec![Member { vault: VAULT, subaccount: SUB }];
+        let members = vec![Member { vault: VAULT, subaccount }];
         let options =
-            MemberTerms { vault: VAULT, subaccount: SUB, option_currency: Name::new("ETH"), right: Some(Right::Call) };
+            MemberTerms { vault: VAULT, subaccount, option_currency: Name::new("ETH"), right: Some(Right::Call) };
         let gateway = Gateway::new(terms, [2; 20], [], members, decoder).with_options([options], POLL_NS);
-        Stand { gateway, at: START, out: Out::default() }
+        Stand { gateway, at, subaccount, out: Out::default() }
     }
 
     /// What one message makes: texts and reports.
-    fn hear(&mut self, message: In<'_>) -> (Vec<String>, Vec<Report>) {
+    pub fn hear(&mut self, message: In<'_>) -> (Vec<String>, Vec<Report>) {
         self.gateway.on(self.at, message, &mut self.out);
         let texts = self.out.frames.iter().map(|(text, _)| String::from_utf8_lossy(text).into_owned()).collect();
         let reports = self.out.reports.drain(..).map(|report| report.body).collect();
@@ -59,18 +64,20 @@ impl Stand {
         )
     }
 
-    fn log_in(&mut self) -> Vec<String> {
-        self.hear(In::Wire(Event::Up { attempt: 1 }));
+    pub fn log_in(&mut self) -> Vec<String> {
+        let mut texts = self.hear(In::Wire(Event::Up { attempt: 1 })).0;
         let proof = Sealed::Login(LoginProof { timestamp_ms: self.at.ms(), signature: [3; 65] });
-        self.hear(In::Sealed(&proof));
-        self.hear(In::Wire(Event::Text(br#"{"id":"l1","result":[42]}"#))).0
+        texts.extend(self.hear(In::Sealed(&proof)).0);
+        let login = id_of(&texts, "public/login");
+        let account = self.subaccount.0;
+        self.hear(In::Wire(Event::Text(format!(r#"{{"id":"{login}","result":[{account}]}}"#).as_bytes()))).0
     }
 
-    fn come_up(&mut self) {
+    pub fn come_up(&mut self) {
         let texts = self.log_in();
         let subscribe = id_of(&texts, "subscribe");
         let clear = id_of(&texts, "private/cancel_batch_rfqs");
-        self.text(&format!(r#"{{"id":"{subscribe}","result":{{"status":{{"42.orders":"ok"}}}}}}"#));
+        self.text(&format!(r#"{{"id":"{subscribe}","result":{{"status":{{"{}.orders":"ok"}}}}}}"#, self.subaccount.0));
         self.text(&format!(r#"{{"id":"{clear}","result":{{"cancelled_ids":[]}}}}"#));
         assert!(self.gateway.session.is_up());
         for (id, name) in [(5, NEAR), (6, FAR)] {
@@ -155,6 +162,15 @@ fn a_session_is_up_only_after_old_rfqs_are_withdrawn() {
     let cleared = format!(r#"{{"id":"{clear}","result":{{"cancelled_ids":["{RFQ}"]}}}}"#);
     assert_eq!(stand.text(&cleared), [Report::Session(State::Up)]);
     assert!(stand.text(&cleared).is_empty(), "once");
+
+    for code in [11101, 11104] {
+        let mut none = Stand::new();
+        let texts = none.log_in();
+        let (subscribe, clear) = (id_of(&texts, "subscribe"), id_of(&texts, "private/cancel_batch_rfqs"));
+        none.text(&format!(r#"{{"id":"{subscribe}","result":{{"status":{{"42.orders":"ok"}}}}}}"#));
+        let nothing = format!(r#"{{"id":"{clear}","error":{{"code":{code},"message":"nothing to cancel"}}}}"#);
+        assert_eq!(none.text(&nothing), [Report::Session(State::Up)], "{code}: there was nothing to withdraw");
+    }
 
     let mut refused = Stand::new();
     let clear = id_of(&refused.log_in(), "private/cancel_batch_rfqs");

@@ -193,7 +193,7 @@ impl World {
             fee: Cash::ZERO,
             maker: true,
             mark: price("10"),
-            venue_at: Nanos::ZERO,
+            venue_at: self.stage.at,
         }));
         if rests.filled == rests.amount {
             let over = self.resting.remove(place);

@@ -1,7 +1,7 @@
 //! One vault's corner of the risk actor: ledger, limits, mode and counters.
 
 use super::notice::{Alarm, Notice, Stats};
-use super::tales::Spending;
+use super::purse::Pledge;
 use super::talk::Conversation;
 use super::{Out, Wallet};
 use crate::account::holdings::Marks;
@@ -11,7 +11,7 @@ use crate::base::ids::{InstrumentId, Nonce, Uuid, VaultId};
 use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
-use crate::msg::{Accrual, Fill, Intent, Life, Mode, Phase, Purpose, Trace, Urgent, Value};
+use crate::msg::{Accrual, Fill, Intent, Life, Milestone, Mode, Purpose, Trace, Urgent, Value};
 use crate::risk::limits::Mandate;
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::mandate::revert::Revert;
@@ -64,8 +64,9 @@ pub struct Desk {
     pub(super) peak: crate::base::num::Amount,
     pub(super) conversation: Conversation,
     pub(super) stray: (Uuid, Nanos),
-    pub(super) phase: Phase,
-    pub(super) spending: Option<Spending>,
+    /// The phase the strategy last said, with what was spent in it.
+    pub(super) milestone: Milestone,
+    pub(super) pledge: Option<Pledge>,
     /// What a unit of collateral has earned, as last known.
     pub(super) accrual: Option<Accrual>,
     /// The loss sum of the mandate's contract, in its own decay; Delta-1 only.
@@ -127,8 +128,8 @@ impl Desk {
             peak: Default::default(),
             conversation: Conversation::new(plan.book.vault),
             stray: Default::default(),
-            phase: Phase::default(),
-            spending: None,
+            milestone: Milestone::default(),
+            pledge: None,
             accrual: None,
             mark_loss: MarkLoss::NONE,
             inherited_loss: plan.inherited_loss,
@@ -328,6 +329,7 @@ impl Desk {
         account.intents_seen = self.intents_seen;
         account.intent_refused = self.intent_refused;
         account.quote_budget = quotes;
+        account.milestone = self.milestone;
         self.published_at = at;
         out.accounts.push(account);
     }

@@ -8,8 +8,8 @@ use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
 use crate::base::num::Rounding;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{
-    Answer, Asset, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent, Urgent,
-    Verdict,
+    Answer, Asset, Breach, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent,
+    Urgent, Verdict,
 };
 
 /// Codes that say the order is over already (Derive 11003–11006).
@@ -31,8 +31,10 @@ impl Risk {
             Report::VenueTime { offset_ns, .. } => {
                 self.wallet.venue_offset_ns = Some(offset_ns);
                 self.wallet.nonces.sync(offset_ns);
+                self.desks.iter_mut().for_each(|desk| desk.ledger.sync(offset_ns));
                 return;
             }
+            Report::SignerDown { why } => return self.on_signer_down(at, why, out),
             Report::Snapshot(Snapshot::Begin { subaccount, .. }) => self.snapshot_of = Some(subaccount),
             _ => {}
         }
@@ -40,7 +42,9 @@ impl Risk {
         let subject = self.snapshot_of;
         let wallet = &mut self.wallet;
         for desk in &mut self.desks {
-            if desk.on_fact(at, message, subject, wallet, out) {
+            let changed = desk.on_fact(at, message, subject, wallet, out);
+            desk.settle_pledge(out);
+            if changed {
                 desk.publish(at, message.trace, wallet, live, out);
             }
         }
@@ -73,6 +77,19 @@ impl Risk {
     }
 }
 
+impl Risk {
+    /// Without a signer nothing can be quoted or hedged: everything is cancelled, and a person must look.
+    fn on_signer_down(&mut self, at: Nanos, why: Breach, out: &mut Out) {
+        let live = self.live_orders();
+        for desk in &mut self.desks {
+            desk.halt(Alarm::SignerDown { why }, out);
+            desk.cancel_all(at, &mut self.wallet, out);
+            desk.unask(at, &mut self.wallet, out);
+            desk.publish(at, Trace::default(), &mut self.wallet, live, out);
+        }
+    }
+}
+
 impl Desk {
     /// One fact; true if the account changed.
     fn on_fact(
@@ -89,7 +106,7 @@ impl Desk {
             return true;
         }
         match &message.body {
-            Report::Unsent { nonce, request, why } => self.on_unsent(*nonce, *request, *why),
+            Report::Unsent { nonce, request, why } => self.on_unsent((*nonce, *request, *why), out),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
                 let hedge = self.hedge_approved_at(row.nonce);
@@ -119,6 +136,7 @@ impl Desk {
             }
             Report::Snapshot(_)
             | Report::Session(_)
+            | Report::SignerDown { .. }
             | Report::Budget(_)
             | Report::VenueTime { .. }
             | Report::Stranger { .. } => false,
@@ -165,6 +183,7 @@ impl Desk {
             return false;
         }
         self.note_fill(at, fill);
+        self.note_paid(fill, effect);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
             self.alarm(Alarm::Invariant { row: 0 }, out);
@@ -196,7 +215,7 @@ impl Desk {
         out.notices.push(Notice::Hedged { vault: self.vault(), nonce, at, delta });
     }
 
-    fn on_unsent(&mut self, nonce: Nonce, request: Request, why: Unsent) -> bool {
+    fn on_unsent(&mut self, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
         let Some(order) = self.ledger.order(nonce) else { return false };
         match request {
             // It never left and never will: the reservation goes, and what it replaced rests on.
@@ -210,8 +229,14 @@ impl Desk {
             Request::Execute => {
                 self.conversation.untake();
                 self.ledger.release(nonce);
+                self.redeem(nonce, out);
             }
             Request::Cancel => {}
+        }
+        if let Unsent::Withheld(why) = why {
+            // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
+            self.stats.withheld += 1;
+            self.drain(Alarm::Withheld { why }, out);
         }
         true
     }
@@ -296,7 +321,7 @@ impl Desk {
     fn on_effect(&mut self, at: Nanos, effect: Effect, wallet: &mut Wallet, out: &mut Out) -> bool {
         match effect {
             Effect::None => false,
-            Effect::Changed => true,
+            Effect::Changed | Effect::Late => true,
             Effect::Foreign { nonce, instrument } => {
                 self.evict(at, nonce, instrument, wallet, out);
                 true

@@ -3,7 +3,7 @@
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
-use crate::msg::{Concern, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase};
+use crate::msg::{Breach, Concern, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase};
 use crate::risk::checks::CHECK_COUNT;
 use crate::risk::mandate::revert::Revert;
 
@@ -32,6 +32,16 @@ pub enum Alarm {
     },
     /// The venue reported a liquidation, a revert or a position we cannot explain.
     VenueAlarm,
+    /// The signer did not sign what risk had granted.
+    Withheld {
+        /// Why.
+        why: Breach,
+    },
+    /// The signer signs nothing any more until a restart.
+    SignerDown {
+        /// Why.
+        why: Breach,
+    },
     /// The strategy says a person should look.
     Concern(Concern),
     /// An invariant of ours does not hold; the number is its row in [`Alarm::INVARIANTS`].
@@ -122,6 +132,8 @@ pub struct Stats {
     pub mismatched: u64,
     /// Most of the message window ever in use, percent.
     pub budget_peak_pct: u32,
+    /// Orders and executions that the signer did not sign.
+    pub withheld: u64,
     /// Invariants broken.
     pub violations: u64,
 }

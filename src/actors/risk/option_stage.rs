@@ -3,7 +3,8 @@
 use super::*;
 use crate::account::ledger::Book;
 use crate::base::ids::{Name, Right, Side, Uuid, VaultId};
-use crate::base::num::{Amount, Cash, Price, Ratio};
+pub(super) use crate::base::literal::{amount, cash, price, ratio};
+use crate::base::num::{Cash, Price, Ratio};
 use crate::base::time::{MS, SEC};
 use crate::market::instrument::{Kind, OptionTerms};
 use crate::msg::{
@@ -12,33 +13,18 @@ use crate::msg::{
 };
 use crate::risk::limits::{Mandate, OptionLimits};
 use crate::risk::mandate::ema::MarkLoss;
+use crate::risk::option_tests::scene;
 use crate::risk::wall::OptionWall;
 use crate::risk::wall::terms::OptionTerms as WallTerms;
 
-pub(super) const SUB: SubaccountId = SubaccountId(7);
-pub(super) const VAULT: VaultId = VaultId(0);
+pub(crate) const SUB: SubaccountId = SubaccountId(7);
+pub(crate) const VAULT: VaultId = VaultId(0);
 pub(super) const BASE: InstrumentId = InstrumentId(0);
-pub(super) const NEAR: InstrumentId = InstrumentId(1);
-pub(super) const FAR: InstrumentId = InstrumentId(2);
-pub(super) const START: Nanos = Nanos(1_000_000 * SEC);
-pub(super) const RFQ: Uuid = Uuid(70);
+pub(crate) const NEAR: InstrumentId = InstrumentId(1);
+pub(crate) const FAR: InstrumentId = InstrumentId(2);
+pub(super) const START: Nanos = Nanos(1_800_000_000 * SEC);
+pub(crate) const RFQ: Uuid = Uuid(70);
 pub(super) const WEEK_S: u64 = 604_800;
-
-pub(super) fn amount(text: &str) -> Amount {
-    text.parse().expect("literal")
-}
-
-pub(super) fn price(text: &str) -> Price {
-    text.parse().expect("literal")
-}
-
-pub(super) fn cash(text: &str) -> Cash {
-    text.parse().expect("literal")
-}
-
-pub(super) fn ratio(text: &str) -> Ratio {
-    text.parse().expect("literal")
-}
 
 /// A contract that marks and lives of this stage stay far inside of.
 fn wall(product: Product) -> OptionWall {
@@ -85,32 +71,16 @@ pub(super) fn limits(product: Product) -> OptionLimits {
     }
 }
 
-pub(super) fn instrument(id: InstrumentId, kind: Kind, strike: Option<i64>) -> Instrument {
+pub(crate) fn instrument(id: InstrumentId, kind: Kind, strike: Option<i64>) -> Instrument {
     let terms =
         |strike| OptionTerms { expiry_s: START.secs() + WEEK_S / 2, strike: Price::whole(strike), right: Right::Call };
-    Instrument {
-        id,
-        name: Name::new(["S", "N", "F"][usize::from(id.0)]).expect("short"),
-        kind,
-        base_currency: Name::new("ETH").expect("short"),
-        asset: [0; 20],
-        sub_id: 0,
-        tick: price("0.1"),
-        step: amount("0.01"),
-        min_amount: amount("0.1"),
-        max_amount: amount("500"),
-        maker_fee: Ratio::ZERO,
-        taker_fee: ratio("0.0003"),
-        base_fee: cash("0.5"),
-        mark_fee_cap: ratio("0.125"),
-        option: strike.map(terms),
-        active: true,
-    }
+    let name = Name::new(["S", "N", "F"][usize::from(id.0)]).expect("short");
+    Instrument { name, ..scene::instrument(id, kind, strike.map(terms)) }
 }
 
 /// What one step said.
 #[derive(Default)]
-pub(super) struct Said {
+pub(crate) struct Said {
     pub orders: Vec<Granted>,
     pub urgent: Vec<Urgent>,
     pub account: Option<Account>,
@@ -154,7 +124,7 @@ impl Said {
     }
 }
 
-pub(super) struct Stage {
+pub(crate) struct Stage {
     pub risk: Risk,
     pub at: Nanos,
     pub seq: u32,

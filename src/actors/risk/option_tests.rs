@@ -5,8 +5,8 @@ use crate::base::ids::{Side, Uuid};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::{MS, SEC};
 use crate::msg::{
-    Concern, CurrencyId, Life, Mode, Phase, Product, Purpose, QuoteRow, Report, Request, RfqStatus, Snapshot, Tale,
-    TimeInForce, Verdict, Wish,
+    Concern, CurrencyId, Life, Milestone, Mode, Phase, Product, Purpose, QuoteRow, Report, Request, RfqStatus,
+    Snapshot, Tale, TimeInForce, Verdict, Wish,
 };
 use crate::risk::checks::MANDATE_ROW;
 use crate::risk::limits::Mandate;
@@ -170,32 +170,127 @@ fn stops_withdraw_the_rfq_and_a_drain_still_pays_debts() {
     }
 }
 
+/// What is left of the purse, and what the journal was told last.
+fn purse(stage: &Stage) -> Cash {
+    let purse = stage.risk.desks[0].purse().expect("announced");
+    purse.budget - purse.spent
+}
+
+fn journaled(said: &Said) -> Option<Milestone> {
+    said.orders.iter().rev().find_map(|granted| match granted {
+        Granted::Milestone { milestone, .. } => Some(*milestone),
+        _ => None,
+    })
+}
+
+/// A buyer with a purse of 100, and five spreads for 30 under way.
+fn buying() -> (Stage, Nonce) {
+    let mut stage = Stage::new(Product::LongCallSpread, "0");
+    stage.milestone(Phase::OptionAuction, "100");
+    let name = stage.ask("5").asked().expect("sent");
+    stage.rfq(name, RfqStatus::Open);
+    stage.quote(1, "5", "10");
+    let said = stage.deal("5");
+    let nonce = said.execution().expect("granted");
+    assert!(
+        matches!(said.orders[..], [Granted::Milestone { .. }, Granted::Execution(_)]),
+        "pledged before it is signed"
+    );
+    let pledged = journaled(&said).expect("journaled").pledged;
+    assert!(pledged > cash("30") && pledged <= cash("100"), "{pledged}");
+    assert_eq!(purse(&stage), cash("100") - pledged);
+    (stage, nonce)
+}
+
 #[test]
-fn a_purse_is_measured_by_cash_gone_and_cannot_be_refilled_in_one_auction() {
+fn a_purse_is_what_executions_really_cost_and_cannot_be_refilled_in_one_auction() {
     let mut stage = Stage::new(Product::LongCallSpread, "0");
     assert!(stage.ask("5").asked().is_some(), "asking costs nothing");
-    stage.risk.desks[0].conversation.clear();
-    stage.milestone(Phase::OptionAuction, "100");
-    let nonce = stage.execute("5");
+    let (mut stage, nonce) = buying();
     stage.answer(nonce, Request::Execute, Verdict::Accepted, 0);
+    let mut said = Said::default();
     for (trade, priced) in (1..).zip(stage.priced("5", "10")) {
-        stage.fill(trade, nonce, priced);
+        said = stage.fill(trade, nonce, priced);
     }
+    assert_eq!(purse(&stage), cash("68"), "30 and a fee of 1 for each leg");
+    let told = journaled(&said).expect("the end is journaled");
+    assert_eq!((told.spent, told.pledged, told.units), (cash("32"), Cash::ZERO, amount("5")));
+    assert_eq!(said.account.map(|account| account.milestone), Some(told), "and the strategy hears of it");
     stage.rfq(Nonce(0), RfqStatus::Filled);
-    let purse = |stage: &Stage| stage.risk.desks[0].purse().expect("announced");
-    assert_eq!((purse(&stage).budget, purse(&stage).spent), (cash("100"), cash("32")));
     // Said again with more: the start and the budget stay. With less: it shrinks.
     stage.milestone(Phase::OptionAuction, "1000");
-    assert_eq!((purse(&stage).budget, purse(&stage).spent), (cash("100"), cash("32")));
+    assert_eq!(purse(&stage), cash("68"));
     stage.milestone(Phase::OptionAuction, "60");
     let name = stage.ask("5").asked().expect("sent");
     stage.rfq(name, RfqStatus::Open);
     stage.quote(1, "5", "10");
     assert!(stage.deal("5").execution().is_none(), "28 left, 30 and fees wanted");
-    // A restart remembers what there was: 32 are gone, whatever the new ledger has seen.
-    let mut again = Stage::new(Product::LongCallSpread, "-32");
-    again.milestone(Phase::OptionAuction, "60");
-    assert_eq!((purse(&again).budget, purse(&again).spent), (cash("60"), cash("32")));
+}
+
+#[test]
+fn money_that_moves_beside_an_auction_neither_hides_nor_fakes_what_it_spent() {
+    for (money, known_by_fills) in [("1000", true), ("-40", true), ("968", false), ("-500", false)] {
+        let (mut stage, nonce) = buying();
+        let signed = stage.risk.desks[0].milestone.pledged;
+        stage.answer(nonce, Request::Execute, Verdict::Accepted, 0);
+        if known_by_fills {
+            for (trade, priced) in (1..).zip(stage.priced("5", "10")) {
+                stage.fill(trade, nonce, priced);
+            }
+        }
+        // The session is lost; what came or went meanwhile is only seen in what the account holds now.
+        stage.report(Report::Session(crate::msg::Session::Down));
+        stage.report(Report::Session(crate::msg::Session::Up));
+        for _ in 0..3 {
+            stage.tick(SEC);
+            stage.snapshot(money, &[(NEAR, "5"), (FAR, "-5")], &[]);
+        }
+        let desk = &stage.risk.desks[0];
+        assert!(!desk.ledger.is_uncertain() && desk.ledger.holdings().cash == cash(money));
+        let Milestone { spent, pledged, units, .. } = desk.milestone;
+        assert_eq!((pledged, units), (Cash::ZERO, amount("5")), "{money}");
+        if known_by_fills {
+            assert_eq!(spent, cash("32"), "{money}");
+        } else {
+            assert_eq!(spent, signed, "no fill tells: all that was signed for, with {money}");
+        }
+    }
+}
+
+#[test]
+fn an_execution_that_never_was_costs_nothing() {
+    let ends: [fn(&mut Stage, Nonce); 3] = [
+        |stage, nonce| {
+            stage.answer(nonce, Request::Execute, Verdict::Refused, 11_104);
+        },
+        |stage, nonce| {
+            let why = crate::msg::Unsent::Late;
+            stage.report(Report::Unsent { nonce, request: Request::Execute, why });
+        },
+        |stage, _| {
+            stage.report(Report::Session(crate::msg::Session::Down));
+            stage.report(Report::Session(crate::msg::Session::Up));
+            for _ in 0..3 {
+                stage.tick(SEC);
+                stage.snapshot("-70", &[], &[]);
+            }
+        },
+    ];
+    for (place, end) in ends.into_iter().enumerate() {
+        let (mut stage, nonce) = buying();
+        end(&mut stage, nonce);
+        assert_eq!(purse(&stage), cash("100"), "end {place}");
+    }
+}
+
+#[test]
+fn what_a_restart_remembers_as_spent_stays_spent() {
+    let mut stage = Stage::new(Product::LongCallSpread, "5000");
+    let memory =
+        Milestone { phase: Phase::OptionAuction, budget: cash("60"), spent: cash("32"), ..Milestone::default() };
+    let said = stage.act(Act::Tell(Tale::Phase(memory)));
+    assert_eq!((journaled(&said), purse(&stage)), (Some(memory), cash("28")));
+    assert!(stage.act(Act::Tell(Tale::Phase(memory))).orders.is_empty(), "said again, it is on record already");
 }
 
 #[test]

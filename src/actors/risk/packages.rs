@@ -5,11 +5,10 @@ use super::notice::Alarm;
 use super::talk::Heard;
 use super::{Out, Wallet};
 use crate::base::ids::{InstrumentId, Nonce, Side, Uuid};
-use crate::base::num::{Amount, Cash, Ratio, Rounding};
+use crate::base::num::Amount;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Answer, Purpose, QuoteRow, Report, RfqRow, Urgent, Verdict};
 use crate::risk::limits::Mandate;
-use crate::risk::option_case::Purse;
 
 /// How long the venue may take over a request that reached it: what was under way when its end was certain shows by then.
 const LATE_NS: u64 = SEC / 2;
@@ -17,21 +16,6 @@ const LATE_NS: u64 = SEC / 2;
 const STRAY_AGAIN_NS: u64 = SEC;
 
 impl Desk {
-    /// What may still be spent, for a vault that has announced an auction.
-    pub(super) fn purse(&self) -> Option<Purse> {
-        let earned = self.earned().unwrap_or_default();
-        self.spending.map(|spending| spending.purse(self.ledger.holdings().cash, self.ledger.flows(), earned))
-    }
-
-    /// Yield of the collateral held, by the newest accrual known and at its mark; the strategy may have looked a moment
-    /// before, when the mark was higher by the drift.
-    fn earned(&self) -> Option<Cash> {
-        let Mandate::Options(limits) = &self.mandate else { return None };
-        let worth = self.base.mark.times(self.ledger.holdings().base.max(Amount::ZERO));
-        let earned = worth.scale(self.accrual?.share.max(Ratio::ZERO), Rounding::Floor);
-        Some(earned + earned.scale(limits.wall.drift.price, Rounding::Floor))
-    }
-
     /// Tells the strategy how the conversation stands.
     pub(super) fn publish_talk(&self, out: &mut Out) {
         if out.talks.room() > 0 {
@@ -136,6 +120,7 @@ impl Desk {
                 self.conversation.on_execution_refused(code, maker.map_or(0, |executing| executing.maker));
                 self.refused_by_venue(code);
                 self.ledger.release(nonce);
+                self.redeem(nonce, out);
                 self.publish_talk(out);
             }
             Verdict::Unknown => {

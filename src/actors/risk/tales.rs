@@ -2,45 +2,10 @@
 
 use super::desk::Desk;
 use super::notice::{Alarm, Notice};
+use super::purse::announced;
 use super::{Out, Wallet};
-use crate::account::ledger::Flows;
-use crate::base::num::Cash;
 use crate::base::time::Nanos;
-use crate::msg::{Milestone, Phase, Tale};
-use crate::risk::option_case::Purse;
-use crate::risk::order::Granted;
-
-/// What the buyer of spreads may spend, measured from when its auction began.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Spending {
-    /// Most that may go out.
-    budget: Cash,
-    /// Cash when the auction began.
-    cash_at_start: Cash,
-    /// Money moved until it was announced.
-    flows: Flows,
-}
-
-impl Spending {
-    /// An auction is announced. While one is under way its budget may shrink but not grow, and its start stays.
-    fn announce(before: Option<Spending>, milestone: &Milestone, cash: Cash, flows: Flows) -> Spending {
-        match before {
-            Some(running) => Spending { budget: running.budget.min(milestone.budget), ..running },
-            // After a restart cash is what is left, and the milestone remembers what there was; never less than there is.
-            None => Spending { budget: milestone.budget, cash_at_start: milestone.cash_at_start.max(cash), flows },
-        }
-    }
-
-    /// Cash gone since the start for anything but interest, transfers, conversions and settlements. Measured by what is
-    /// left, so that an execution known only from a snapshot counts too. Whatever was announced, no more may go out than
-    /// the collateral has `earned` (strategy specification §1.5: never the principal).
-    pub(super) fn purse(&self, cash: Cash, now: &Flows, earned: Cash) -> Purse {
-        let then = &self.flows;
-        let other = |flows: &Flows| flows.interest + flows.transfers + flows.converted + flows.settled;
-        let spent = self.cash_at_start - cash + (other(now) - other(then));
-        Purse { budget: self.budget.min(earned), spent }
-    }
-}
+use crate::msg::{Milestone, Tale};
 
 impl Desk {
     /// Takes one of the strategy's own words.
@@ -61,19 +26,16 @@ impl Desk {
         }
     }
 
+    /// A phase is journaled once; said again because its echo was late, it changes nothing.
     fn on_phase(&mut self, at: Nanos, milestone: Milestone, out: &mut Out) {
-        self.spending = match milestone.phase {
-            Phase::OptionAuction => {
-                let (cash, flows) = (self.ledger.holdings().cash, *self.ledger.flows());
-                Some(Spending::announce(self.spending, &milestone, cash, flows))
-            }
-            _ => None,
-        };
-        self.phase = milestone.phase;
-        let vault = self.vault();
-        out.orders.push(Granted::Milestone { vault, milestone });
+        let next = announced(&self.milestone, milestone);
+        if next == self.milestone {
+            return;
+        }
+        self.milestone = next;
+        self.journal_milestone(out);
         if out.notices.room() > 0 {
-            out.notices.push(Notice::Phase { vault, at, milestone });
+            out.notices.push(Notice::Phase { vault: self.vault(), at, milestone });
         }
     }
 }

@@ -143,7 +143,7 @@ impl Desk {
             base: holdings.base,
             perp: holdings.perp,
             cash: holdings.cash,
-            phase: self.phase,
+            phase: self.milestone.phase,
             held: self.ledger.options().all(),
             options,
             delta: marks.and_then(|marks| holdings.delta(marks)).unwrap_or_default(),

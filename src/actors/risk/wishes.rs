@@ -168,6 +168,7 @@ impl Desk {
         self.publish_talk(out);
         self.conversation.executing = Some(Executing { nonce: execution.nonce(), rfq_id, maker });
         legs.into_iter().for_each(|leg| self.ledger.reserve(leg));
+        self.pledge(execution, out);
     }
 
     /// No name is to be had for it: wished again, it may get one.

@@ -13,11 +13,13 @@ mod week;
 use std::cell::RefCell;
 
 use super::bounds::check_refresh;
+use super::envelope;
 use super::ratio::{self, Feed};
 use crate::base::num::Ratio;
 use crate::config::read::{Bps, Field, Notes, Section, Span};
+use crate::derive::seal::envelope::FenceLimits;
 use crate::msg::Product;
-use crate::risk::limits::OptionLimits;
+use crate::risk::limits::{Mandate, OptionLimits};
 use crate::strategy::options::params::OptionParams;
 use seeds::Seeds;
 
@@ -28,6 +30,7 @@ pub(in crate::config) struct OptionDraft {
     pub(in crate::config) feed: Option<Feed>,
     pub(in crate::config) params: Option<OptionParams>,
     pub(in crate::config) limits: Option<OptionLimits>,
+    pub(in crate::config) fence: Option<FenceLimits>,
     pub(in crate::config) lookback_ns: Option<u64>,
     pub(in crate::config) ticker_age_ns_max: Option<u64>,
 }
@@ -55,6 +58,12 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
     check_refresh(&auction.refresh, &limits.bounds, notes);
     limits.bounds.value_age.at_most(&selection.ticker_age, "a value would outlive its ticker", notes);
     let strike_diff = selection.strike_diff().and_then(|field| field.value);
+    let built = mandate.build(product, strike_diff).and_then(|wall| limits.build(product, wall));
+    let implied = built.map(|limits| FenceLimits::of(&Mandate::Options(limits)));
+    let fence = envelope::Fields::read(section.child("envelope"), implied.unwrap_or(FenceLimits::CLOSED), false);
+    if let Some(implied) = &implied {
+        fence.check(&limits.bounds, implied, notes);
+    }
     let params = || {
         Some(OptionParams {
             product,
@@ -70,7 +79,8 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
         option_currency,
         feed,
         params: params(),
-        limits: mandate.build(product, strike_diff).and_then(|wall| limits.build(product, wall)),
+        limits: built,
+        fence: fence.build(),
         lookback_ns: lookback.map_or(Some(0), |lookback| lookback.value.map(|Span(ns)| ns)),
         ticker_age_ns_max: selection.ticker_age.value.map(|Span(ns)| ns),
     }

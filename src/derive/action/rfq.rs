@@ -105,6 +105,7 @@ pub struct ExecutionTerms {
 #[derive(Clone, Debug)]
 pub struct ExecutionTemplate {
     legs: [u8; 64 + 128 * LEGS],
+    data: [u8; 64],
     envelope: [u8; 256],
     digest: [u8; 66],
 }
@@ -112,7 +113,8 @@ pub struct ExecutionTemplate {
 impl ExecutionTemplate {
     /// Lays out everything that stays.
     pub fn new(dialect: &Dialect, subaccount: SubaccountId, owner: &Address, signer: &Address) -> ExecutionTemplate {
-        let mut template = ExecutionTemplate { legs: [0; 64 + 128 * LEGS], envelope: [0; 256], digest: [0; 66] };
+        let mut template =
+            ExecutionTemplate { legs: [0; 64 + 128 * LEGS], data: [0; 64], envelope: [0; 256], digest: [0; 66] };
         template.legs[..32].copy_from_slice(&words::uint(32));
         template.legs[32..64].copy_from_slice(&words::uint(LEGS as u128));
         template.envelope[..32].copy_from_slice(&ACTION_TYPEHASH);
@@ -125,9 +127,14 @@ impl ExecutionTemplate {
         template
     }
 
+    /// The preimages as they stand: legs, their hash with the fee, envelope, digest. What
+    /// [`ExecutionTemplate::digest`] hashed last.
+    pub fn preimages(&self) -> (&[u8; 64 + 128 * LEGS], &[u8; 64], &[u8; 256], &[u8; 66]) {
+        (&self.legs, &self.data, &self.envelope, &self.digest)
+    }
+
     /// The digest a key signs, without taking memory. Prices, amounts and fee must not be negative.
     pub fn digest(&mut self, terms: &ExecutionTerms) -> Word {
-        debug_assert!(!terms.max_fee.is_negative());
         for (room, leg) in self.legs[64..].as_chunks_mut::<128>().0.iter_mut().zip(&terms.legs) {
             // The maker who sells the package ends up on the other side of every leg.
             let amount = i128::from(leg.amount.raw()) * i128::from(E9) * i128::from(leg.side.opposite().sign());
@@ -136,11 +143,10 @@ impl ExecutionTemplate {
             room[64..96].copy_from_slice(&words::int(i128::from(leg.price.raw()) * i128::from(E9)));
             room[96..].copy_from_slice(&words::int(amount));
         }
-        let mut data = [0; 64];
-        data[..32].copy_from_slice(keccak256(self.legs).as_slice());
-        data[32..].copy_from_slice(&words::int(i128::from(terms.max_fee.raw()) * i128::from(E9)));
+        self.data[..32].copy_from_slice(keccak256(self.legs).as_slice());
+        self.data[32..].copy_from_slice(&words::int(i128::from(terms.max_fee.raw()) * i128::from(E9)));
         self.envelope[88..96].copy_from_slice(&terms.nonce.0.to_be_bytes());
-        self.envelope[128..160].copy_from_slice(keccak256(data).as_slice());
+        self.envelope[128..160].copy_from_slice(keccak256(self.data).as_slice());
         self.envelope[184..192].copy_from_slice(&terms.expiry_sec.to_be_bytes());
         self.digest[34..].copy_from_slice(keccak256(self.envelope).as_slice());
         keccak256(self.digest).0

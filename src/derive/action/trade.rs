@@ -111,9 +111,13 @@ impl OrderTemplate {
         template
     }
 
-    /// The digest a key signs. Amount and fee must not be negative: risk never grants such an order.
+    /// The preimages as they stand: order data, envelope, digest. What [`OrderTemplate::digest`] hashed last.
+    pub fn preimages(&self) -> (&[u8; 224], &[u8; 256], &[u8; 66]) {
+        (&self.data, &self.envelope, &self.digest)
+    }
+
+    /// The digest a key signs. Amount and fee must not be negative: no envelope lets such an order pass.
     pub fn digest(&mut self, terms: &OrderTerms) -> Word {
-        debug_assert!(terms.amount.is_positive() && !terms.max_fee.is_negative());
         self.data[64..96].copy_from_slice(&words::int(i128::from(terms.price.raw()) * i128::from(E9)));
         self.data[112..128].copy_from_slice(&scaled(terms.amount.raw()));
         self.data[144..160].copy_from_slice(&scaled(terms.max_fee.raw()));

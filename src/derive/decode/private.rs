@@ -23,6 +23,30 @@ pub(super) fn rows<'f, S: Source<'f>>(
     })
 }
 
+/// Reads one page of rows that lie under `key`; how many pages there are.
+pub(super) fn page<'f, S: Source<'f>>(
+    s: &mut S,
+    list: &[u8],
+    out: &mut Vec<Heard>,
+    mut row: impl FnMut(&mut S) -> Result<Heard, Malformed>,
+) -> Result<u64, Malformed> {
+    let mut pages = None;
+    let mut seen = Seen::default();
+    s.object(|key, s| match key {
+        key if key == list => seen.once(0).and(rows(s, out, &mut row)),
+        b"pagination" => {
+            seen.once(1)?;
+            s.object(|key, s| match key {
+                b"num_pages" => s.uint().map(|value| pages = Some(value)),
+                _ => s.skip(),
+            })
+        }
+        _ => s.skip(),
+    })?;
+    seen.all(2)?;
+    pages.ok_or(Malformed::Missing)
+}
+
 /// Refuses a row of another subaccount than expected.
 pub(super) fn same(found: SubaccountId, want: Option<SubaccountId>) -> Result<(), Malformed> {
     if want.is_none_or(|want| want == found) { Ok(()) } else { Err(Malformed::Subaccount) }

@@ -2,7 +2,7 @@
 
 use super::malformed::{Malformed, Seen};
 use super::names::Vocabulary;
-use super::private::{error_code, fill, order, rows, same};
+use super::private::{error_code, fill, order, page, rows, same};
 use super::rfq;
 use super::source::Source;
 use super::{Foreign, Heard, ROWS_MAX, Reply, ReplyBody};
@@ -264,21 +264,8 @@ fn trade_history<'f, S: Source<'f>>(
     words: &Vocabulary,
     out: &mut Vec<Heard>,
 ) -> Result<ReplyBody, Malformed> {
-    let mut pages = None;
-    let mut seen = Seen::default();
-    s.object(|key, s| match key {
-        b"trades" => seen.once(0).and(rows(s, out, |s| fill(s, None, words))),
-        b"pagination" => {
-            seen.once(1)?;
-            s.object(|key, s| match key {
-                b"num_pages" => s.uint().map(|value| pages = Some(value)),
-                _ => s.skip(),
-            })
-        }
-        _ => s.skip(),
-    })?;
-    seen.all(2)?;
-    Ok(ReplyBody::Pages { pages: pages.ok_or(Malformed::Missing)? })
+    let pages = page(s, b"trades", out, |s| fill(s, None, words))?;
+    Ok(ReplyBody::Pages { pages })
 }
 
 fn subaccount<'f, S: Source<'f>>(s: &mut S, words: &Vocabulary, out: &mut Vec<Heard>) -> Result<ReplyBody, Malformed> {

@@ -4,7 +4,7 @@ use alloy_primitives::keccak256;
 
 use super::malformed::{Malformed, Seen};
 use super::names::Vocabulary;
-use super::private::{error_code, rows};
+use super::private::{error_code, page};
 use super::reply::answer;
 use super::source::Source;
 use super::{Foreign, Heard, ROWS_MAX, ReplyBody};
@@ -252,21 +252,8 @@ pub(super) fn polled<'f, S: Source<'f>>(
     words: &Vocabulary,
     out: &mut Vec<Heard>,
 ) -> Result<ReplyBody, Malformed> {
-    let mut pages = None;
-    let mut seen = Seen::default();
-    s.object(|key, s| match key {
-        b"quotes" => seen.once(0).and(rows(s, out, |s| quote(s, words, None))),
-        b"pagination" => {
-            seen.once(1)?;
-            s.object(|key, s| match key {
-                b"num_pages" => s.uint().map(|value| pages = Some(value)),
-                _ => s.skip(),
-            })
-        }
-        _ => s.skip(),
-    })?;
-    seen.all(2)?;
-    Ok(ReplyBody::Quotes { pages: pages.ok_or(Malformed::Missing)? })
+    let pages = page(s, b"quotes", out, |s| quote(s, words, None))?;
+    Ok(ReplyBody::Quotes { pages })
 }
 
 /// The execution of a quote: it must bear our nonce.

@@ -1,6 +1,6 @@
 //! Sealing the execution of a quote: both legs are on record before the signature exists.
 
-use super::{Sealer, Unsealed};
+use super::Sealer;
 use crate::base::ids::{Name, Nonce, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Cash, E9, Price, Rounding, div_round};
 use crate::base::time::Nanos;
@@ -8,25 +8,33 @@ use crate::derive::action::rfq::{ExecutionTerms, TakenLeg};
 use crate::engine::journal::LegRecord;
 use crate::engine::ports::{Key, Store};
 use crate::market::instrument::{Instrument, OptionTerms};
-use crate::msg::{LEGS, PricedLeg, Stage};
+use crate::msg::{Breach, LEGS, PricedLeg, Stage};
 use crate::risk::order::Execution;
 
-/// An execution with its signature. Made by [`Sealer::seal_execution`] only.
+/// An execution with its signature. Only the signer actor makes one, of what the sealing desk has signed.
 #[derive(Clone, Copy)]
 pub struct SignedExecution {
     execution: Execution,
-    seal: Seal,
+    seal: PackageSeal,
 }
 
 /// What sealing adds to an execution.
-#[derive(Clone, Copy)]
-struct Seal {
-    names: [Name; LEGS],
-    max_fee: Price,
-    signature: [u8; 65],
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackageSeal {
+    /// Names of the legs' instruments, in the order of the deal.
+    pub names: [Name; LEGS],
+    /// Fee limit that was signed, USD.
+    pub max_fee: Price,
+    /// `r ‖ s ‖ v`.
+    pub signature: [u8; 65],
 }
 
 impl SignedExecution {
+    /// An execution with the seal that its deed was given. For the signer actor.
+    pub(crate) fn of(execution: Execution, seal: PackageSeal) -> SignedExecution {
+        SignedExecution { execution, seal }
+    }
+
     /// The execution.
     pub fn execution(&self) -> &Execution {
         &self.execution
@@ -54,42 +62,52 @@ impl SignedExecution {
 }
 
 /// What is sealed of an execution.
-struct Deed<'a> {
-    vault: VaultId,
-    subaccount: SubaccountId,
-    nonce: Nonce,
-    quote_id: Uuid,
-    legs: &'a [PricedLeg; LEGS],
-    max_fee: Cash,
-    expires_s: u64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PackageDeed {
+    /// Vault.
+    pub vault: VaultId,
+    /// Subaccount.
+    pub subaccount: SubaccountId,
+    /// Its name.
+    pub nonce: Nonce,
+    /// The quote.
+    pub quote_id: Uuid,
+    /// Legs, as the vault would hold them.
+    pub legs: [PricedLeg; LEGS],
+    /// Most that may be charged for all of it.
+    pub max_fee: Cash,
+    /// Signature expiry, unix seconds.
+    pub expires_s: u64,
 }
 
-impl<K: Key, S: Store> Sealer<K, S> {
-    /// Digest, journal, signature. Both legs must be listed options of the vault's kind.
-    pub fn seal_execution(&mut self, at: Nanos, execution: &Execution) -> Result<SignedExecution, Unsealed> {
+impl PackageDeed {
+    /// Of a granted execution.
+    pub fn of(execution: &Execution) -> PackageDeed {
         let deal = execution.deal();
-        let deed = Deed {
+        PackageDeed {
             vault: execution.vault(),
             subaccount: execution.subaccount(),
             nonce: execution.nonce(),
             quote_id: deal.quote_id,
-            legs: &deal.legs,
+            legs: deal.legs,
             max_fee: execution.max_fee(),
             expires_s: execution.expires_s(),
-        };
-        self.seal_deed(at, &deed).map(|seal| SignedExecution { execution: *execution, seal })
+        }
     }
+}
 
-    fn seal_deed(&mut self, at: Nanos, deed: &Deed<'_>) -> Result<Seal, Unsealed> {
+impl<K: Key, S: Store> Sealer<K, S> {
+    /// Digest, judgement, journal, signature. Both legs must be listed options of the vault's kind.
+    pub fn seal_package(&mut self, at: Nanos, deed: &PackageDeed) -> Result<PackageSeal, Breach> {
         if deed.nonce <= self.last {
-            return Err(Unsealed::NonceReused);
+            return Err(Breach::Nonce);
         }
         let mut taken = [self.leg(deed, 0)?, self.leg(deed, 1)?];
         let names = [taken[0].name, taken[1].name];
         if names[0] == names[1] {
-            return Err(Unsealed::SameLegs);
+            return Err(Breach::Package);
         }
-        let max_fee = fee(deed.max_fee).ok_or(Unsealed::Range)?;
+        let max_fee = fee(deed.max_fee).ok_or(Breach::Range)?;
         let records = [0, 1].map(|leg| taken[leg].record(at, deed, leg as u8).write());
         if names[0].as_bytes() > names[1].as_bytes() {
             taken.swap(0, 1);
@@ -97,22 +115,24 @@ impl<K: Key, S: Store> Sealer<K, S> {
         let terms =
             ExecutionTerms { legs: taken.map(|leg| leg.terms), max_fee, nonce: deed.nonce, expiry_sec: deed.expires_s };
         let member = self.members.iter_mut().find(|(terms, _)| terms.subaccount == deed.subaccount);
-        let (_, template) = member.ok_or(Unsealed::Stranger)?;
+        let (_, template) = member.ok_or(Breach::Instrument)?;
         let digest = template.digest(&terms);
+        let instruments = deed.legs.map(|priced| priced.leg.instrument);
+        self.envelope.judge_package(at, instruments, template)?;
         self.last = deed.nonce;
         for record in &records {
             self.store.append(record);
         }
-        Ok(Seal { names, max_fee, signature: self.key.sign(&digest) })
+        Ok(PackageSeal { names, max_fee, signature: self.key.sign(&digest) })
     }
 
-    fn leg(&mut self, deed: &Deed<'_>, place: usize) -> Result<Taken, Unsealed> {
+    fn leg(&mut self, deed: &PackageDeed, place: usize) -> Result<Taken, Breach> {
         let priced = &deed.legs[place];
-        let entry = self.orders.get(deed.subaccount, priced.leg.instrument).ok_or(Unsealed::Stranger)?;
+        let entry = self.orders.get(deed.subaccount, priced.leg.instrument).ok_or(Breach::Instrument)?;
         let instrument: &Instrument = &entry.instrument;
-        let option = instrument.option.ok_or(Unsealed::Stranger)?;
+        let option = instrument.option.ok_or(Breach::Instrument)?;
         if priced.price.is_negative() || !priced.leg.amount.is_positive() {
-            return Err(Unsealed::Range);
+            return Err(Breach::Range);
         }
         let terms = TakenLeg {
             asset: instrument.asset,
@@ -140,7 +160,7 @@ struct Taken {
 }
 
 impl Taken {
-    fn record(&self, at: Nanos, deed: &Deed<'_>, leg: u8) -> LegRecord {
+    fn record(&self, at: Nanos, deed: &PackageDeed, leg: u8) -> LegRecord {
         LegRecord {
             at,
             nonce: deed.nonce,
@@ -165,14 +185,17 @@ mod tests {
 
     use super::*;
     use crate::base::ids::{InstrumentId, Right, Side};
-    use crate::base::num::Amount;
+    use crate::base::num::{Amount, Ratio};
+    use crate::base::time::SEC;
     use crate::derive::action::Envelope;
     use crate::derive::action::rfq::{Leg as ColdLeg, execute_data};
     use crate::derive::desk::tests::{ETH_ANY, ETH_CALLS, NO_OPTIONS, instrument, listed, members};
     use crate::derive::dialect::Dialect;
+    use crate::derive::seal::Charter;
+    use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
     use crate::engine::journal::{MilestoneRecord, Replay};
     use crate::market::instrument::Listing;
-    use crate::msg::{Leg, Milestone, Phase};
+    use crate::msg::{Leg, Mark, Milestone, Phase, Product};
 
     const NEAR: &str = "ETH-20261225-3500-C";
     const FAR: &str = "ETH-20261225-10000-C";
@@ -206,13 +229,43 @@ mod tests {
         Dialect::named("mainnet").expect("network")
     }
 
+    /// Five hundred seconds before the deeds below expire.
+    const NOW: Nanos = Nanos((1_763_683_900 - 500) * SEC);
+
+    fn fence(vault: u8, subaccount: SubaccountId, options: Option<Product>) -> FenceTerms {
+        let whole = Cash::whole(1_000_000);
+        FenceTerms {
+            vault: VaultId(vault),
+            subaccount,
+            base: Name::new("WEETH").expect("short"),
+            perp: None,
+            options: options.map(|product| (Name::new("ETH").expect("short"), product, Price::whole(6_500))),
+            limits: FenceLimits {
+                orders_per_minute_max: 10,
+                notional_max: whole,
+                notional_per_hour_max: whole,
+                notional_per_day_max: whole,
+                bought_per_day_max: Cash::ZERO,
+                price_band: Ratio::from_bps(100),
+                option_band: Ratio::from_bps(1_000),
+                fee_max: Ratio::from_bps(100),
+                mark_age_ns_max: SEC,
+                life_s_max: 600,
+            },
+        }
+    }
+
     fn sealer(diary: &Diary) -> Sealer<Diary, Diary> {
         let perp = instrument(0, "ETH-PERP");
         let pairs = [(ETH_CALLS, &perp), (NO_OPTIONS, &perp)];
-        let mut sealer =
-            Sealer::new(dialect(), OWNER, pairs, diary.clone(), diary.clone(), Nonce(10)).with_options(members());
-        for (id, name) in [(5, NEAR), (6, FAR), (7, "ETH-20261225-3500-P"), (8, "BTC-20261225-3500-C")] {
+        let spreads = Some(Product::ShortCallSpread);
+        let fences = vec![fence(0, ETH_CALLS, spreads), fence(1, ETH_ANY, spreads), fence(2, NO_OPTIONS, None)];
+        let charter = Charter { dialect: dialect(), owner: OWNER, fences, spent: &[], floor: Nonce(10) };
+        let mut sealer = Sealer::new(charter, pairs, diary.clone(), diary.clone()).with_options(members());
+        let marks = [(5, NEAR, 120), (6, FAR, 45), (7, "ETH-20261225-3500-P", 90), (8, "BTC-20261225-3500-C", 120)];
+        for (id, name, mark) in marks {
             sealer.apply(&listed(id, name)).expect("room");
+            sealer.mark(&Mark { instrument: InstrumentId(id), price: Price::whole(mark), at: NOW });
         }
         sealer
     }
@@ -225,17 +278,17 @@ mod tests {
         [leg(near, Side::Sell, "120.5"), leg(far, Side::Buy, "45.2")]
     }
 
-    fn deed(legs: &[PricedLeg; LEGS]) -> Deed<'_> {
+    fn deed(legs: &[PricedLeg; LEGS]) -> PackageDeed {
         let max_fee = Cash::from_raw(3_500_000_000_999_999_999);
         let (vault, quote_id, expires_s) = (VaultId(0), Uuid(u128::MAX / 3), 1_763_683_900);
-        Deed { vault, subaccount: ETH_CALLS, nonce: Nonce(11), quote_id, legs, max_fee, expires_s }
+        PackageDeed { vault, subaccount: ETH_CALLS, nonce: Nonce(11), quote_id, legs: *legs, max_fee, expires_s }
     }
 
     #[test]
     fn both_legs_are_on_record_before_the_signature_which_is_that_of_the_sorted_legs() {
         let diary = Diary::default();
         let legs = legs(5, 6);
-        let seal = sealer(&diary).seal_deed(Nanos(77), &deed(&legs)).map_err(|why| format!("{why:?}")).expect("sealed");
+        let seal = sealer(&diary).seal_package(NOW, &deed(&legs)).map_err(|why| format!("{why:?}")).expect("sealed");
         assert_eq!(seal.names.map(|name| name.to_string()), [NEAR, FAR]);
         assert_eq!(seal.max_fee.to_string(), "3.5");
         let events = diary.0.borrow();
@@ -243,7 +296,7 @@ mod tests {
         let [near, far] = [first, second].map(|record| LegRecord::read(record).expect("a leg"));
         assert_eq!((near.strike, near.side, near.price.to_string()), (Price::whole(3500), Side::Sell, "120.5".into()));
         assert_eq!((far.strike, far.side, far.leg), (Price::whole(10_000), Side::Buy, 1));
-        assert_eq!((near.at, near.nonce, near.right, near.subaccount), (Nanos(77), Nonce(11), Right::Call, ETH_CALLS));
+        assert_eq!((near.at, near.nonce, near.right, near.subaccount), (NOW, Nonce(11), Right::Call, ETH_CALLS));
         assert_eq!(u128::from(near.quote_half) << 64 | u128::from(far.quote_half), u128::MAX / 3);
         let cold = |id, name: &'static str, place: usize| ColdLeg {
             instrument: name.as_bytes(),
@@ -275,25 +328,31 @@ mod tests {
         let mut free = good;
         free[1].leg.amount = Amount::ZERO;
         for (wrong, why) in [
-            (Deed { nonce: Nonce(10), ..deed(&good) }, Unsealed::NonceReused),
-            (deed(&puts), Unsealed::Stranger),
-            (deed(&bitcoin), Unsealed::Stranger),
-            (deed(&perp), Unsealed::Stranger),
-            (deed(&one), Unsealed::SameLegs),
-            (deed(&free), Unsealed::Range),
-            (Deed { max_fee: Cash::from_raw(-1), ..deed(&good) }, Unsealed::Range),
-            (Deed { max_fee: Cash::from_raw(i128::MAX), ..deed(&good) }, Unsealed::Range),
-            (Deed { subaccount: NO_OPTIONS, ..deed(&good) }, Unsealed::Stranger),
-            (Deed { subaccount: SubaccountId(99), ..deed(&good) }, Unsealed::Stranger),
+            (PackageDeed { nonce: Nonce(10), ..deed(&good) }, Breach::Nonce),
+            (deed(&puts), Breach::Instrument),
+            (deed(&bitcoin), Breach::Instrument),
+            (deed(&perp), Breach::Instrument),
+            (deed(&one), Breach::Package),
+            (deed(&free), Breach::Range),
+            (PackageDeed { max_fee: Cash::from_raw(-1), ..deed(&good) }, Breach::Range),
+            (PackageDeed { max_fee: Cash::from_raw(i128::MAX), ..deed(&good) }, Breach::Range),
+            (PackageDeed { subaccount: NO_OPTIONS, ..deed(&good) }, Breach::Instrument),
+            (PackageDeed { subaccount: SubaccountId(99), ..deed(&good) }, Breach::Instrument),
         ] {
-            assert_eq!(sealer.seal_deed(Nanos(1), &wrong).err(), Some(why));
+            assert_eq!(sealer.seal_package(NOW, &wrong).err(), Some(why));
         }
-        sealer.apply(&Listing::Delisted { id: InstrumentId(6) }).expect("room");
-        assert_eq!(sealer.seal_deed(Nanos(1), &deed(&good)).err(), Some(Unsealed::Stranger));
+        let mixed = PackageDeed { subaccount: ETH_ANY, ..deed(&puts) };
+        assert_eq!(sealer.seal_package(NOW, &mixed).err(), Some(Breach::Instrument), "only the envelope sees this");
+        let short_lived = PackageDeed { subaccount: ETH_ANY, nonce: Nonce(12), ..deed(&good) };
+        assert_eq!(sealer.seal_package(NOW.plus(500 * SEC), &short_lived).err(), Some(Breach::Life));
         assert!(diary.0.borrow().is_empty());
-        let put_spread = Deed { subaccount: ETH_ANY, ..deed(&puts) };
-        assert!(sealer.seal_deed(Nanos(1), &put_spread).is_ok(), "a vault of both kinds may");
-        assert_eq!(sealer.seal_deed(Nanos(1), &put_spread).err(), Some(Unsealed::NonceReused));
+        assert!(sealer.seal_package(NOW, &short_lived).is_ok(), "a vault of both kinds may");
+        assert_eq!(sealer.seal_package(NOW, &short_lived).err(), Some(Breach::Nonce));
+        diary.0.borrow_mut().clear();
+        sealer.apply(&Listing::Delisted { id: InstrumentId(6) }).expect("room");
+        let delisted = PackageDeed { nonce: Nonce(13), ..deed(&good) };
+        assert_eq!(sealer.seal_package(NOW, &delisted).err(), Some(Breach::Instrument));
+        assert!(diary.0.borrow().is_empty());
     }
 
     #[test]
@@ -304,7 +363,7 @@ mod tests {
         let owner = sealer.subaccount(VaultId(0)).expect("a member");
         sealer.note(owner, &milestone);
         let legs = legs(5, 6);
-        assert!(sealer.seal_deed(Nanos(1), &deed(&legs)).is_ok());
+        assert!(sealer.seal_package(NOW, &deed(&legs)).is_ok());
         let mut replay = Replay::default();
         diary.0.borrow().iter().filter(|event| event.len() == 64).for_each(|record| replay.visit(record));
         assert_eq!((replay.floor(), replay.unread()), (Nonce(11), 0));

@@ -6,8 +6,9 @@ use crate::base::num::{Amount, Cash, E9, Price, Rounding, div_round};
 use crate::base::time::Nanos;
 use crate::msg::{Milestone, Phase};
 
-/// First byte of a milestone record; its kind and version.
+/// First byte of a milestone record; its kind and version. The first version did not say what was spent.
 const MILESTONE_V1: u8 = 0xA3;
+const MILESTONE_V2: u8 = 0xA4;
 const PHASES: [Phase; 6] =
     [Phase::Boot, Phase::CollateralOnly, Phase::OptionAuction, Phase::AwaitSettlement, Phase::SpotAuction, Phase::Halt];
 
@@ -21,9 +22,9 @@ pub struct MilestoneRecord {
     pub milestone: Milestone,
 }
 
-/// Cash in nine decimals, rounded down: a budget read back is never larger than the one written.
-fn coarse(cash: Cash) -> u64 {
-    let raw = div_round(cash.raw(), i128::from(E9), Rounding::Floor);
+/// Cash in nine decimals; a budget is rounded down and what was spent up, so that nothing is left over by rounding.
+fn coarse(cash: Cash, rounding: Rounding) -> u64 {
+    let raw = div_round(cash.raw(), i128::from(E9), rounding);
     raw.clamp(i64::MIN.into(), i64::MAX.into()) as i64 as u64
 }
 
@@ -32,34 +33,39 @@ fn fine(word: u64) -> Cash {
 }
 
 impl MilestoneRecord {
-    /// The bytes of the record. Cash keeps nine decimals, expiries of this century keep all of theirs.
+    /// The bytes of the record. Cash keeps nine decimals, expiries of this century keep all of theirs. What is pledged
+    /// is written as spent: the record before tells them apart.
     pub fn write(&self) -> [u8; RECORD] {
-        let Milestone { phase, started_at, expiry_s, strikes, budget, cash_at_start, base_at_start } = self.milestone;
+        let Milestone { phase, started_at, expiry_s, strikes, budget, spent, pledged, units } = self.milestone;
         let [a, b, c, d] = u32::try_from(expiry_s).unwrap_or(u32::MAX).to_le_bytes();
         let words = [
             self.subaccount.0,
             started_at.0,
             strikes[0].raw() as u64,
             strikes[1].raw() as u64,
-            coarse(budget),
-            coarse(cash_at_start),
-            base_at_start.raw() as u64,
+            coarse(budget, Rounding::Floor),
+            coarse(spent + pledged, Rounding::Ceil),
+            units.raw() as u64,
         ];
-        pack([MILESTONE_V1, phase as u8, 0, 0, a, b, c, d], words)
+        pack([MILESTONE_V2, phase as u8, 0, 0, a, b, c, d], words)
     }
 
     /// Reads a record; `None` if it is of another kind or version, or of a phase we do not know.
     pub fn read(bytes: &[u8]) -> Option<MilestoneRecord> {
-        let ([_, phase, _, _, expiry @ ..], words) = unpack(bytes, MILESTONE_V1)?;
-        let [subaccount, started_at, near, far, budget, cash_at_start, base_at_start] = words;
+        let now = unpack(bytes, MILESTONE_V2);
+        // Of an auction written down before, nobody knows what is left.
+        let unsaid = now.is_none();
+        let ([_, phase, _, _, expiry @ ..], words) = now.or_else(|| unpack(bytes, MILESTONE_V1))?;
+        let [subaccount, started_at, near, far, budget, spent, units] = words;
         let milestone = Milestone {
             phase: *PHASES.get(usize::from(phase))?,
             started_at: Nanos(started_at),
             expiry_s: u32::from_le_bytes(expiry).into(),
             strikes: [near, far].map(|raw| Price::from_raw(raw as i64)),
             budget: fine(budget),
-            cash_at_start: fine(cash_at_start),
-            base_at_start: Amount::from_raw(base_at_start as i64),
+            spent: fine(if unsaid { budget } else { spent }),
+            pledged: Cash::ZERO,
+            units: if unsaid { Amount::ZERO } else { Amount::from_raw(units as i64) },
         };
         Some(MilestoneRecord { subaccount: SubaccountId(subaccount), milestone })
     }
@@ -80,8 +86,9 @@ mod tests {
                 expiry_s: expiry_s.into(),
                 strikes: [Price::from_raw(words[1] as i64), Price::from_raw(words[2] as i64)],
                 budget: fine(cash[0] as u64),
-                cash_at_start: fine(cash[1] as u64),
-                base_at_start: Amount::from_raw(words[3] as i64),
+                spent: fine(cash[1] as u64),
+                pledged: Cash::ZERO,
+                units: Amount::from_raw(words[3] as i64),
             };
             let record = MilestoneRecord { subaccount: SubaccountId(words[4]), milestone };
             prop_assert_eq!(MilestoneRecord::read(&record.write()), Some(record));
@@ -91,9 +98,19 @@ mod tests {
         #[test]
         fn a_finer_budget_never_grows(raw in any::<i64>()) {
             let budget = Cash::from_raw(raw.into());
-            let read = fine(coarse(budget));
+            let read = fine(coarse(budget, Rounding::Floor));
             prop_assert!(read <= budget && (budget - read).raw() < i128::from(E9));
+            prop_assert!(fine(coarse(budget, Rounding::Ceil)) >= budget, "nor does what was spent shrink");
         }
+    }
+
+    #[test]
+    fn an_auction_of_the_first_version_has_nothing_left() {
+        let milestone = Milestone { budget: Cash::whole(50), units: Amount::ONE, ..Milestone::default() };
+        let mut bytes = MilestoneRecord { subaccount: SubaccountId(1), milestone }.write();
+        bytes[0] = MILESTONE_V1;
+        let read = MilestoneRecord::read(&bytes).expect("still read").milestone;
+        assert_eq!((read.budget, read.left(), read.units), (Cash::whole(50), Cash::ZERO, Amount::ZERO));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What a start must know of the runs before it, gathered record by record.
 
-use super::{LegRecord, MilestoneRecord, OrderRecord};
-use crate::base::ids::{Nonce, SubaccountId};
+use super::{Charged, LegRecord, MilestoneRecord, OrderRecord};
+use crate::base::ids::{Nonce, Side, SubaccountId};
+use crate::base::num::{Cash, Price};
+use crate::engine::rolling::Spent;
 use crate::msg::Milestone;
 
 /// The journal, folded.
@@ -9,7 +11,16 @@ use crate::msg::Milestone;
 pub struct Replay {
     floor: Nonce,
     milestones: Vec<(SubaccountId, Milestone)>,
+    spent: Vec<(SubaccountId, Spent)>,
+    last_leg: Option<LegRecord>,
     unread: u64,
+}
+
+/// More spent on the same units is pledged: an execution whose end was not written down.
+fn told_apart(last: &Milestone, next: Milestone) -> Milestone {
+    let pledged = next.spent - last.spent;
+    let same = next.is_same(last) && next.units == last.units;
+    if same && pledged.is_positive() { Milestone { spent: last.spent, pledged, ..next } } else { next }
 }
 
 impl Replay {
@@ -17,16 +28,52 @@ impl Replay {
     pub fn visit(&mut self, record: &[u8]) {
         if let Some(order) = OrderRecord::read(record) {
             self.floor = self.floor.max(order.nonce);
+            let charged = order.charged.cash().max(if order.charged == Charged::default() {
+                order.price.times(order.amount) // as far as an older program tells
+            } else {
+                Cash::ZERO
+            });
+            let bought = if order.perp && order.side == Side::Buy { charged } else { Cash::ZERO };
+            self.spent_by(order.subaccount).charge(order.at, charged, bought);
         } else if let Some(leg) = LegRecord::read(record) {
             self.floor = self.floor.max(leg.nonce);
+            self.on_leg(leg);
         } else if let Some(MilestoneRecord { subaccount, milestone }) = MilestoneRecord::read(record) {
             match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
-                Some((_, last)) => *last = milestone,
+                Some((_, last)) => *last = told_apart(last, milestone),
                 None => self.milestones.push((subaccount, milestone)),
             }
         } else {
             self.unread += 1;
         }
+    }
+
+    /// A package counts once, with its higher strike.
+    fn on_leg(&mut self, leg: LegRecord) {
+        let first = self.last_leg.replace(leg).filter(|first| first.nonce == leg.nonce && leg.leg > 0);
+        match first {
+            None => self.spent_by(leg.subaccount).charge(leg.at, leg.strike.times(leg.amount), Cash::ZERO),
+            Some(first) => {
+                let more = (leg.strike - first.strike).max(Price::ZERO).times(leg.amount);
+                let spent = self.spent_by(leg.subaccount);
+                spent.hour.add(leg.at, more.raw());
+                spent.day.add(leg.at, more.raw());
+            }
+        }
+    }
+
+    fn spent_by(&mut self, subaccount: SubaccountId) -> &mut Spent {
+        let known = self.spent.iter().position(|(known, _)| *known == subaccount);
+        let place = known.unwrap_or_else(|| {
+            self.spent.push((subaccount, Spent::default()));
+            self.spent.len() - 1
+        });
+        &mut self.spent[place].1
+    }
+
+    /// What has been signed lately, by subaccount.
+    pub fn spent(&self) -> &[(SubaccountId, Spent)] {
+        &self.spent
     }
 
     /// Highest nonce spent: the next must be above it.
@@ -48,9 +95,10 @@ impl Replay {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::ids::{InstrumentId, Right, Side, VaultId};
-    use crate::base::num::{Amount, Price};
+    use crate::base::ids::{InstrumentId, Right, VaultId};
+    use crate::base::num::Amount;
     use crate::base::time::Nanos;
+    use crate::engine::rolling::Rolling;
     use crate::msg::Phase;
 
     fn order(nonce: u64) -> [u8; super::super::RECORD] {
@@ -65,6 +113,8 @@ mod tests {
             price: Price::ONE,
             amount: Amount::ONE,
             expires_s: 1,
+            charged: Charged::of(Cash::whole(70)),
+            perp: true,
         };
         record.write()
     }
@@ -108,5 +158,38 @@ mod tests {
         assert_eq!(replay.milestone(SubaccountId(7)), Some(milestone(Phase::AwaitSettlement, 3)));
         assert_eq!(replay.milestone(SubaccountId(8)), Some(milestone(Phase::CollateralOnly, 2)));
         assert_eq!(replay.milestone(SubaccountId(9)), None);
+        let [(subaccount, spent)] = replay.spent() else { panic!("one subaccount") };
+        let mut spent = spent.clone();
+        let sum = |rolling: &mut Rolling| Cash::from_raw(rolling.sum(Nanos(1)));
+        assert_eq!((*subaccount, spent.count.sum(Nanos(1))), (SubaccountId(7), 3));
+        assert_eq!((sum(&mut spent.hour), sum(&mut spent.day)), (Cash::whole(141), Cash::whole(141)));
+        assert_eq!(sum(&mut spent.bought), Cash::whole(140));
+    }
+
+    #[test]
+    fn an_execution_without_an_end_stays_pledged() {
+        let at = |spent, pledged, units| Milestone {
+            phase: Phase::OptionAuction,
+            started_at: Nanos(1),
+            budget: Cash::whole(100),
+            spent: Cash::whole(spent),
+            pledged: Cash::whole(pledged),
+            units: Amount::whole(units),
+            ..Milestone::default()
+        };
+        let told = |records: &[Milestone]| {
+            let mut replay = Replay::default();
+            for milestone in records {
+                replay.visit(&MilestoneRecord { subaccount: SubaccountId(7), milestone: *milestone }.write());
+            }
+            replay.milestone(SubaccountId(7)).expect("told")
+        };
+        let begun = at(0, 0, 0);
+        assert_eq!(told(&[begun, at(0, 40, 0)]), at(0, 40, 0), "under way");
+        assert_eq!(told(&[begun, at(0, 40, 0), at(39, 0, 5)]), at(39, 0, 5), "done");
+        assert_eq!(told(&[begun, at(0, 40, 0), begun]), begun, "refused");
+        assert_eq!(told(&[begun, at(0, 40, 0), at(39, 0, 5), at(39, 30, 5)]), at(39, 30, 5), "the next");
+        let later = Milestone { started_at: Nanos(2), ..at(70, 0, 0) };
+        assert_eq!(told(&[begun, later]), later, "another auction");
     }
 }

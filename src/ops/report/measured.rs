@@ -49,6 +49,7 @@ pub(super) fn add_safety(report: &mut Value, rows: &[&'static str; CHECK_COUNT],
     report["unknown"] = json!(stats.unknown);
     report["reconciled"] = json!(stats.reconciled);
     report["mismatched"] = json!(stats.mismatched);
+    report["withheld"] = json!(stats.withheld);
     report["rate_budget"] = json!({ "used_pct": last.budget_pct, "peak_pct": stats.budget_peak_pct });
 }
 

@@ -2,6 +2,7 @@
 
 use crate::account::ledger::{Book, Ledger};
 use crate::base::ids::{InstrumentId, Name, Right, Side, SubaccountId, Uuid, VaultId};
+pub(super) use crate::base::literal::{amount, cash, price, ratio};
 use crate::base::num::{Cash, Price, Ratio, Rounding};
 use crate::base::time::MS;
 use crate::market::black76;
@@ -28,22 +29,6 @@ pub(super) const QUOTE: Uuid = Uuid(8);
 /// Black-76 of the 3 000 call on a forward of 2 700 at volatility 0.6 × 0.8 and 0.3, seven days: the floors of a write.
 pub(super) const SLIPPED_VOL: &str = "0.48";
 
-pub(super) fn ratio(text: &str) -> Ratio {
-    text.parse().expect("literal")
-}
-
-pub(super) fn amount(text: &str) -> Amount {
-    text.parse().expect("literal")
-}
-
-pub(super) fn price(text: &str) -> Price {
-    text.parse().expect("literal")
-}
-
-pub(super) fn cash(text: &str) -> Cash {
-    text.parse().expect("literal")
-}
-
 pub(super) struct Scene {
     pub ledger: Ledger,
     pub limits: OptionLimits,
@@ -61,7 +46,7 @@ pub(super) struct Scene {
     pub key_expires_at: Nanos,
 }
 
-pub(super) fn instrument(id: InstrumentId, kind: Kind, option: Option<OptionTerms>) -> Instrument {
+pub(crate) fn instrument(id: InstrumentId, kind: Kind, option: Option<OptionTerms>) -> Instrument {
     Instrument {
         id,
         name: Name::new("X").expect("short"),

@@ -1,7 +1,6 @@
 //! What must hold in every week, worked out anew from the venue's marks and books rather than believed from the engine.
 
 use super::recorder::price;
-use super::rig::Rig;
 use crate::base::ids::{Right, Side};
 use crate::base::num::Price;
 use crate::base::time::{Nanos, SEC};
@@ -11,6 +10,7 @@ use crate::market::instrument::Instrument;
 use crate::msg::{Fill, Milestone, Phase, Product};
 use crate::ops::blueprint::OptionPlan;
 use crate::sim::record::Week;
+use crate::sim::rig::Rig;
 use crate::strategy::options::params::{AuctionTerms, IvDecay};
 use rust_decimal::Decimal;
 use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
@@ -183,8 +183,8 @@ impl Checks {
         if week.cash_left.abs() > dust + least {
             wrong.push(format!("week {}: {} USDC left", week.week, week.cash_left));
         }
-        if self.product().side() == Side::Buy && week.fees - week.premium > week.budget {
-            let spent = week.fees - week.premium;
+        if self.product().side() == Side::Buy && week.option_fees - week.premium > week.budget {
+            let spent = week.option_fees - week.premium;
             wrong.push(format!("week {}: {spent} spent of a budget of {}", week.week, week.budget));
         }
         wrong

@@ -3,19 +3,18 @@
 
 mod checks;
 mod recorder;
-mod rig;
-
-pub use rig::Rig;
 
 use crate::actors::risk::Notice;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::exchange::world::WorldSettings;
 use crate::exchange::world::weeks::{OptionMarket, Shape};
-use crate::msg::Phase;
+use crate::msg::{Phase, Product};
 use crate::sim::record::{Record, Stage};
+use crate::sim::rig::{Rig, Scene};
 use crate::sim::venue::Pace;
 use crate::strategy::options::params::Week;
 use recorder::Recorder;
+use std::borrow::Cow;
 
 /// A Friday, 08:00 UTC: the expiry before the first auction (2026-12-04).
 pub const FIRST_EXPIRY_S: u64 = 1_796_371_200;
@@ -49,23 +48,6 @@ pub enum Vault {
     Bull,
 }
 
-/// What differs between the vaults of a simulation.
-#[derive(Clone, Copy, Debug)]
-pub struct Scene {
-    /// Configuration, as an operator would write it.
-    pub config: &'static str,
-    /// What it is called in messages.
-    pub file: &'static str,
-    /// Collateral asset.
-    pub collateral: &'static str,
-    /// Currency of its options.
-    pub currency: &'static str,
-    /// Deposit, in collateral.
-    pub deposit: &'static str,
-    /// The world's ratio feeds, in the order of the configuration's.
-    pub ratio_feeds: &'static [u8],
-}
-
 impl Vault {
     /// Every vault.
     pub const ALL: [Vault; 4] = [Vault::Harvest, Vault::SafeHarvest, Vault::Maxi, Vault::Bull];
@@ -80,11 +62,21 @@ impl Vault {
         }
     }
 
+    /// What it trades.
+    pub const fn product(self) -> Product {
+        match self {
+            Vault::Harvest => Product::CoveredCall,
+            Vault::SafeHarvest => Product::ShortCallSpread,
+            Vault::Maxi => Product::ShortPutSpread,
+            Vault::Bull => Product::LongCallSpread,
+        }
+    }
+
     /// Its configuration and deposit.
     pub const fn scene(self) -> Scene {
         match self {
             Vault::Harvest => Scene {
-                config: include_str!("../../../tools/config/harvest-weeth.toml"),
+                config: Cow::Borrowed(include_str!("../../../tools/config/harvest-weeth.toml")),
                 file: "harvest-weeth.toml",
                 collateral: "WEETH",
                 currency: "ETH",
@@ -92,7 +84,7 @@ impl Vault {
                 ratio_feeds: &[],
             },
             Vault::SafeHarvest => Scene {
-                config: include_str!("../../../tools/config/safe-harvest-weeth.toml"),
+                config: Cow::Borrowed(include_str!("../../../tools/config/safe-harvest-weeth.toml")),
                 file: "safe-harvest-weeth.toml",
                 collateral: "WEETH",
                 currency: "ETH",
@@ -100,7 +92,7 @@ impl Vault {
                 ratio_feeds: &[],
             },
             Vault::Maxi => Scene {
-                config: include_str!("../../../tools/config/maxi-lbtc.toml"),
+                config: Cow::Borrowed(include_str!("../../../tools/config/maxi-lbtc.toml")),
                 file: "maxi-lbtc.toml",
                 collateral: "LBTC",
                 currency: "BTC",
@@ -108,7 +100,7 @@ impl Vault {
                 ratio_feeds: &[],
             },
             Vault::Bull => Scene {
-                config: include_str!("../../../tools/config/bull-susde.toml"),
+                config: Cow::Borrowed(include_str!("../../../tools/config/bull-susde.toml")),
                 file: "bull-susde.toml",
                 collateral: "SUSDE",
                 currency: "ETH",
@@ -181,7 +173,7 @@ impl Run {
     /// # Errors
     /// The run could not begin; in words.
     pub fn begin(terms: &Terms, world: WorldSettings) -> Result<Run, String> {
-        let rig = Rig::open(terms, world, terms.start())?;
+        let rig = Rig::open(&terms.vault.scene(), terms.seed, world, terms.start())?;
         let end = terms.end(&rig.plan().params.week);
         Ok(Run { recorder: Recorder::new(terms, &rig), rig, end, settled_deaths: 0 })
     }

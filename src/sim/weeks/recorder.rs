@@ -1,9 +1,8 @@
 //! Writes down what a simulated vault went through: what risk says, beside the venue's own books.
 
 use super::checks::Checks;
-use super::rig::Rig;
 use super::{FIRST_EXPIRY_S, Terms, WEEK_S};
-use crate::actors::risk::{Alarm, Notice};
+use crate::actors::risk::{Alarm, Notice, Stats};
 use crate::base::ids::{Nonce, Side};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::{Nanos, SEC};
@@ -12,6 +11,7 @@ use crate::market::instrument::{Instrument, Kind};
 use crate::msg::{Demand, Fill, Milestone, Mode, Phase};
 use crate::risk::option_checks::OPTION_CHECKS;
 use crate::sim::record::{Auction, Concern, DemandPoint, FillPoint, PricePoint, Record, Stage, ValuePoint, Week};
+use crate::sim::rig::Rig;
 use alloy_primitives::keccak256;
 use rust_decimal::Decimal;
 
@@ -21,6 +21,14 @@ const PRICE_NS: u64 = 600 * SEC;
 const VALUE_NS: u64 = 3_600 * SEC;
 /// How long after the collateral auction was due a week without an auction is written down.
 const IDLE_S: u64 = 3_000;
+
+/// What the venue took for options traded in the week that ends at an expiry.
+fn option_fees(rig: &Rig, expiry_s: u64) -> Decimal {
+    let week_ms = expiry_s.saturating_sub(WEEK_S) * 1_000..expiry_s * 1_000;
+    let trades = rig.venue.exchange.trades_of(rig.subaccount());
+    let options = trades.iter().filter(|trade| trade.instrument.ends_with("-C") || trade.instrument.ends_with("-P"));
+    options.filter(|trade| week_ms.contains(&trade.at_ms)).map(|trade| trade.fee).sum()
+}
 
 /// A house number as an exact decimal.
 pub(super) fn decimal(raw: i128, digits: u32) -> Decimal {
@@ -141,7 +149,7 @@ impl Recorder {
             Notice::Mode { mode: Mode::Halted, .. } => {
                 self.violation(rig.venue.now(), "the vault halted".to_owned());
             }
-            Notice::Sample { stats, .. } => self.note_refused(&stats.refused),
+            Notice::Sample { stats, .. } => self.note_refused(stats),
             Notice::Mode { .. } | Notice::Hedged { .. } => {}
         }
     }
@@ -169,9 +177,10 @@ impl Recorder {
         }
     }
 
-    fn note_refused(&mut self, counts: &[u64]) {
-        let rows = OPTION_CHECKS.iter().zip(counts).filter(|(_, count)| **count > 0);
-        self.record.refused = rows.map(|(check, count)| (check.name, *count)).collect();
+    /// By row, and those of the mandate by the contract's names too.
+    fn note_refused(&mut self, stats: &Stats) {
+        let rows = OPTION_CHECKS.iter().zip(stats.refused).filter(|(_, count)| *count > 0);
+        self.record.refused = rows.map(|(check, count)| (check.name, count)).chain(stats.reverts.iter()).collect();
     }
 
     fn violation(&mut self, at: Nanos, what: String) {
@@ -404,6 +413,7 @@ impl Recorder {
             week.average_mark = (self.premium_at_mark / week.units).round_dp(6);
         }
         week.fees = books.fees - self.books.fees;
+        week.option_fees = option_fees(rig, week.expiry_s);
         week.interest = books.interest - self.books.interest;
         week.cash_left = books.cash;
         week.base = books.base;

@@ -98,6 +98,7 @@ fn scene() -> Scene {
             intents_seen: 0,
             intent_refused: 0,
             proved_at: Nanos::ZERO,
+            milestone: crate::msg::Milestone::default(),
             held: [None; crate::msg::HELD],
             quote_budget: 10,
             working: [None; SLOTS],

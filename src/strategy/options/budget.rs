@@ -1,8 +1,7 @@
 //! What a buyer of spreads may spend: yield its collateral has earned, never the collateral itself.
 
 use crate::base::num::{Amount, Cash, Price, Rounding};
-use crate::base::time::Nanos;
-use crate::msg::{Milestone, Phase, Value};
+use crate::msg::Value;
 use crate::strategy::options::params::RfqAuction;
 
 /// Yield accrued on `base` over the look-back, in cash: `base · share · mark · budget share`, and never more than the
@@ -24,37 +23,4 @@ pub fn affordable(left: Cash, unit_cost: Price, lot_size: Amount, lot_rounding: 
         return Amount::ZERO;
     }
     left.over_price(unit_cost, Rounding::Floor).min(lot_size).to_step(lot_rounding, Rounding::Floor)
-}
-
-/// What an auction has spent: every fall of cash since it began, whatever came in meanwhile.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Spending {
-    began_at: Nanos,
-    cash: Cash,
-    spent: Cash,
-}
-
-impl Spending {
-    /// Takes up the cash of this look. After a restart the difference to the start is what was spent.
-    pub fn notice(&mut self, milestone: &Milestone, cash: Cash) {
-        if milestone.phase != Phase::OptionAuction {
-            return;
-        }
-        let fallen = if self.began_at == milestone.started_at {
-            self.cash - cash
-        } else {
-            *self = Spending { began_at: milestone.started_at, ..Spending::default() };
-            milestone.cash_at_start - cash
-        };
-        self.spent += fallen.max(Cash::ZERO);
-        self.cash = cash;
-    }
-
-    /// What is left of the milestone's budget.
-    pub fn left(&self, milestone: &Milestone) -> Cash {
-        if self.began_at != milestone.started_at {
-            return Cash::ZERO;
-        }
-        (milestone.budget - self.spent).max(Cash::ZERO)
-    }
 }

@@ -22,8 +22,13 @@ pub(super) fn step(look: &Look<'_>, state: &mut State) -> Option<Act> {
     if let Some(tale) = state.news.take() {
         return Some(Act::Tell(tale));
     }
+    // Said until it is on record: what a restart would not know of is not acted on.
+    if state.milestone.phase != Phase::Boot && !look.view.account.milestone.is_same(&state.milestone) {
+        return Some(Act::Tell(Tale::Phase(state.milestone)));
+    }
     if state.milestone.phase == Phase::Halt {
-        return clear(look, state);
+        // Risk is live still: it has not heard.
+        return Some(Act::Tell(Tale::Halt(Concern::Shape)));
     }
     let remembered = look.view.remembered.map_or(0, |milestone| milestone.expiry_s);
     let auctioned = if state.milestone.phase == Phase::Boot { remembered } else { state.milestone.expiry_s };
@@ -68,9 +73,7 @@ fn misshapen(look: &Look<'_>, state: &mut State) -> Option<Act> {
     if look.at.since(since) < SHAPE_NS {
         return clear(look, state);
     }
-    let act = enter(state, begin(look, state, Phase::Halt));
-    state.news = Some(Tale::Halt(Concern::Shape));
-    act
+    enter(state, begin(look, state, Phase::Halt))
 }
 
 /// Options that no auction of this phase has made, but one of this vault has: they wait for their expiry.
@@ -101,7 +104,7 @@ fn collateral_only(look: &Look<'_>, state: &mut State, stance: Stance) -> Option
         Withdrawal::Done => {}
     }
     if collateral_auction::is_payable_debt(look) {
-        let milestone = spot_milestone(look, state);
+        let milestone = begin(look, state, Phase::SpotAuction);
         return enter(state, milestone);
     }
     if look.at < state.select_at {
@@ -132,7 +135,7 @@ fn start_auction(look: &Look<'_>, state: &mut State, expiry_s: u64) -> Option<Ac
     }
     let chain = look.chain();
     if !chain.is_complete(expiry_s) {
-        return state.worry(Concern::ChainStale);
+        return state.worry_chain(look.at);
     }
     if let Some(act) = option_auction::worry_marks(state, &chain, expiry_s) {
         state.select_at = look.at;
@@ -144,8 +147,6 @@ fn start_auction(look: &Look<'_>, state: &mut State, expiry_s: u64) -> Option<Ac
         started_at: look.at,
         expiry_s,
         strikes: pick.strikes(),
-        cash_at_start: account.cash,
-        base_at_start: account.base,
         ..Milestone::default()
     };
     if let AuctionTerms::Rfq(terms) = &params.auction {
@@ -179,13 +180,7 @@ fn after_auction(look: &Look<'_>, state: &mut State, stance: Stance) -> Option<A
 
 /// S1, with nothing of the past that a restart would have to know.
 fn rest(look: &Look<'_>) -> Milestone {
-    Milestone {
-        phase: Phase::CollateralOnly,
-        started_at: look.at,
-        cash_at_start: look.view.account.cash,
-        base_at_start: look.view.account.base,
-        ..Milestone::default()
-    }
+    Milestone { phase: Phase::CollateralOnly, started_at: look.at, ..Milestone::default() }
 }
 
 /// S3: waits until the options are gone, a snapshot after their expiry proves it, and the collateral auction is due.
@@ -211,18 +206,10 @@ fn await_settlement(look: &Look<'_>, state: &mut State, stance: Stance) -> Optio
             if !(proved && due) {
                 return None;
             }
-            let milestone = spot_milestone(look, state);
+            let milestone = begin(look, state, Phase::SpotAuction);
             enter(state, milestone)
         }
         _ => None,
-    }
-}
-
-fn spot_milestone(look: &Look<'_>, state: &State) -> Milestone {
-    Milestone {
-        cash_at_start: look.view.account.cash,
-        base_at_start: look.view.account.base,
-        ..begin(look, state, Phase::SpotAuction)
     }
 }
 

@@ -118,10 +118,7 @@ impl OptionVault {
         if view.account.mode != Mode::Live || view.account.proved_at == Nanos::ZERO {
             return resting::clear(&look, state);
         }
-        // Between two legs of an execution, cash shows the one paid for and not yet the one sold.
-        if view.account.held.iter().flatten().map(|held| held.amount).sum::<Amount>().is_zero() {
-            state.spending.notice(&state.milestone, view.account.cash);
-        }
+        state.be_certain(at);
         lifecycle::step(&look, state)
     }
 

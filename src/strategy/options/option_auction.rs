@@ -91,7 +91,7 @@ fn hold_pick(look: &Look<'_>, state: &mut State, locked: bool) -> Result<Pick, O
     let chain = look.chain();
     if !chain.is_complete(expiry_s) {
         state.select_at = look.at.plus(SELECT_NS);
-        return Err(state.worry(Concern::ChainStale).or_else(|| clear(look, state)));
+        return Err(state.worry_chain(look.at).or_else(|| clear(look, state)));
     }
     if let Some(act) = worry_marks(state, &chain, expiry_s) {
         return Err(Some(act));

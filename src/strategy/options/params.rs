@@ -40,6 +40,16 @@ pub struct Week {
 }
 
 impl Week {
+    /// The last settlement up to this moment, unix seconds: 08:00 UTC, on Fridays where options live for a week or more,
+    /// else on any day (Derive expiries).
+    pub const fn last_settlement_s(&self, now_s: u64) -> u64 {
+        let period_s = if self.expiry_days >= 7 { 7 * 86_400 } else { 86_400 };
+        // A Friday, 08:00 UTC.
+        const FRIDAY_S: u64 = 115_200;
+        let since_s = (now_s.saturating_sub(FRIDAY_S)) % period_s;
+        now_s.saturating_sub(since_s)
+    }
+
     /// When the auction of options with this expiry starts, unix seconds.
     pub const fn auction_start_s(&self, expiry_s: u64) -> u64 {
         expiry_s.saturating_sub(self.expiry_days * 86_400) + self.option_delay_s

@@ -1,10 +1,11 @@
 //! Where a restart finds itself: a pure function of the proved account and the phase the journal remembers.
 
 use crate::base::ids::Side;
+use crate::base::num::Cash;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Milestone, Phase};
 use crate::strategy::options::Look;
-use crate::strategy::options::position::{Stance, pick_held};
+use crate::strategy::options::position::{Stance, pick_held, units_held};
 
 /// The phase to resume, with the clock that was running (strategy specification §1.0.4).
 pub(super) fn resume(look: &Look<'_>, stance: Stance) -> Milestone {
@@ -17,14 +18,17 @@ pub(super) fn resume(look: &Look<'_>, stance: Stance) -> Milestone {
 }
 
 fn now(look: &Look<'_>, phase: Phase) -> Milestone {
-    let account = look.view.account;
-    Milestone {
-        phase,
-        started_at: look.at,
-        cash_at_start: account.cash,
-        base_at_start: account.base,
-        ..Milestone::default()
+    Milestone { phase, started_at: look.at, ..Milestone::default() }
+}
+
+/// An execution whose end nobody saw was done if more is held than what was paid for.
+fn reckoned(look: &Look<'_>, memory: &Milestone) -> Milestone {
+    if look.params.product.side() == Side::Sell {
+        return *memory;
     }
+    let units = units_held(look.view, look.params.product);
+    let lost = if units > memory.units { memory.pledged } else { Cash::ZERO };
+    Milestone { spent: memory.spent + lost, pledged: Cash::ZERO, units, ..*memory }
 }
 
 fn await_settlement(look: &Look<'_>, memory: &Milestone, expiry_s: u64) -> Milestone {
@@ -47,7 +51,7 @@ fn holding(look: &Look<'_>, memory: &Milestone, expiry_s: u64) -> Milestone {
     let same = memory.expiry_s == expiry_s;
     if same && memory.phase == Phase::OptionAuction {
         return if runs(look, memory.started_at, expiry_s) {
-            *memory
+            reckoned(look, memory)
         } else {
             await_settlement(look, memory, expiry_s)
         };
@@ -60,6 +64,19 @@ fn holding(look: &Look<'_>, memory: &Milestone, expiry_s: u64) -> Milestone {
         return Milestone { started_at, expiry_s, strikes, ..now(look, Phase::OptionAuction) };
     }
     await_settlement(look, memory, expiry_s)
+}
+
+/// A credit of which no journal tells: the last settlement's while its collateral auction may run, with the clock that
+/// auction would have; else nobody's to trade.
+fn unremembered_credit(look: &Look<'_>) -> Milestone {
+    let week = &look.params.week;
+    let expiry_s = week.last_settlement_s(look.at.secs());
+    let start_s = expiry_s.saturating_add(week.spot_delay_s);
+    if look.at.secs() >= start_s.saturating_add(look.params.collateral.auction_s_max) {
+        return now(look, Phase::CollateralOnly);
+    }
+    let started_at = Nanos(start_s.saturating_mul(SEC)).min(look.at);
+    Milestone { started_at, expiry_s, ..now(look, Phase::SpotAuction) }
 }
 
 /// No options. What was sold and not yet settled is never sold twice: a remembered wait goes on until its end.
@@ -83,7 +100,10 @@ fn flat(look: &Look<'_>, memory: &Milestone) -> Milestone {
         return Milestone { expiry_s: memory.expiry_s, ..now(look, Phase::SpotAuction) };
     }
     if memory.phase == Phase::OptionAuction && runs(look, memory.started_at, memory.expiry_s) {
-        return *memory;
+        return reckoned(look, memory);
+    }
+    if memory.phase == Phase::Boot && look.view.account.cash > terms.dust {
+        return unremembered_credit(look);
     }
     now(look, Phase::CollateralOnly)
 }

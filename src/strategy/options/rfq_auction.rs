@@ -88,7 +88,7 @@ pub(super) fn next_lot(
     let product = look.params.product;
     let lot = match (product.side(), marks) {
         (Side::Sell, _) => covered_lot(look.view.account.base, units_held(look.view, product), terms),
-        (Side::Buy, Some(marks)) => affordable_lot(state, terms, marks),
+        (Side::Buy, Some(marks)) => affordable_lot(look, state, terms, marks),
         (Side::Buy, None) => Amount::ZERO,
     };
     let lines = pick.legs().filter_map(|leg| look.view.line(leg.instrument));
@@ -97,8 +97,8 @@ pub(super) fn next_lot(
 }
 
 /// Sized by what a quote may cost when the freeze ends, unless the lot before has shown that quotes cost more.
-fn affordable_lot(state: &State, terms: &RfqAuction, marks: &Marks) -> Amount {
-    let left = state.spending.left(&state.milestone) - marks.base_fee;
+fn affordable_lot(look: &Look<'_>, state: &State, terms: &RfqAuction, marks: &Marks) -> Amount {
+    let left = look.view.account.milestone.left() - marks.base_fee;
     let first = unit_limit(terms, marks.cost, terms.freeze_s.saturating_mul(SEC)).max(marks.cost);
     let worst = unit_limit(terms, marks.cost, terms.lot_life_s.saturating_mul(SEC)).max(first);
     let unit = state.lot.unit_cost.map_or(first, |seen| seen.clamp(first, worst));
@@ -127,9 +127,9 @@ pub(super) fn step(look: &Look<'_>, state: &mut State, terms: &RfqAuction, pick:
     let taken = best.filter(|best| ripe && best.net <= limit.times(best.units));
     if let Some(taken) = taken {
         state.lot.deal_with(Some(taken.offer.maker));
-        return Some(Act::Execute(deal(look, state, &rfq, &taken, limit)));
+        return Some(Act::Execute(deal(look, &rfq, &taken, limit)));
     }
-    let demand = demand(look, state, &marks, limit, best);
+    let demand = demand(look, &marks, limit, best);
     state.show(look.at, demand)
 }
 
@@ -187,7 +187,7 @@ fn unit_cost(net: Cash, units: Amount) -> Price {
 /// The cheapest offer per unit after fees that may be taken at all; of equals the earliest, then the lowest id.
 fn best_offer(look: &Look<'_>, state: &State, marks: &Marks, rfq: &OpenRfq) -> Option<Priced> {
     let buyer = look.params.product.side() == Side::Buy;
-    let left = state.spending.left(&state.milestone);
+    let left = look.view.account.milestone.left();
     let free = look.view.account.base - units_held(look.view, look.params.product);
     let offers = look.view.talk.offers.iter().flatten();
     offers
@@ -204,10 +204,10 @@ fn priced(offer: &Offer, marks: &Marks) -> Priced {
     Priced { offer: *offer, units, net: package_cost(&offer.legs) + fee, fee, fee_max: fee.max(own) }
 }
 
-fn deal(look: &Look<'_>, state: &State, rfq: &OpenRfq, taken: &Priced, limit: Price) -> Deal {
+fn deal(look: &Look<'_>, rfq: &OpenRfq, taken: &Priced, limit: Price) -> Deal {
     let by_price = limit.times(taken.units) - taken.fee;
     let cost_max = if look.params.product.side() == Side::Buy {
-        by_price.min(state.spending.left(&state.milestone) - taken.fee_max)
+        by_price.min(look.view.account.milestone.left() - taken.fee_max)
     } else {
         by_price
     };
@@ -215,12 +215,12 @@ fn deal(look: &Look<'_>, state: &State, rfq: &OpenRfq, taken: &Priced, limit: Pr
 }
 
 /// What is displayed: amounts a seller must fetch, or a buyer may pay, per unit.
-fn demand(look: &Look<'_>, state: &State, marks: &Marks, limit: Price, best: Option<Priced>) -> Demand {
+fn demand(look: &Look<'_>, marks: &Marks, limit: Price, best: Option<Priced>) -> Demand {
     let product = look.params.product;
     let seen = |cost: Price| Price::from_raw(cost.raw() * product.side().sign());
     let remaining = match product.side() {
         Side::Sell => (look.view.account.base - units_held(look.view, product)).max(Amount::ZERO),
-        Side::Buy => state.spending.left(&state.milestone).over_price(marks.cost + marks.fee, Rounding::Floor),
+        Side::Buy => look.view.account.milestone.left().over_price(marks.cost + marks.fee, Rounding::Floor),
     };
     Demand {
         phase: Phase::OptionAuction,

@@ -5,13 +5,14 @@ use crate::base::num::Price;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Act, Concern, Demand, Milestone, Phase, Tale};
 use crate::strategy::options::OptionView;
-use crate::strategy::options::budget::Spending;
 use crate::strategy::options::selector::Pick;
 
 /// Makers paused at once; the one whose pause ends first gives way.
 const PAUSED_MAX: usize = 8;
 /// Doublings of a maker's pause: beyond, it outlasts any lot.
 const STRIKES_MAX: u32 = 8;
+/// Tickers of the whole chain arrive within this long after a start.
+const FIRST_TICKERS_NS: u64 = 5 * SEC;
 /// Least time between two displayed demands.
 const DEMAND_NS: u64 = SEC;
 /// Refusals of wishes in a row that are no race any more.
@@ -94,6 +95,8 @@ pub struct State {
     refusals_seen: Option<u32>,
     /// No wishes before this moment.
     quiet_until: Nanos,
+    /// When an account was first certain and live.
+    certain_since: Option<Nanos>,
     /// Since when the positions look wrong.
     pub(super) misshapen_since: Option<Nanos>,
     demand_at: Nanos,
@@ -106,8 +109,6 @@ pub struct State {
     refused_at: Nanos,
     /// Its present RFQ.
     pub(super) lot: Lot,
-    /// What it has spent.
-    pub(super) spending: Spending,
 }
 
 impl State {
@@ -163,6 +164,17 @@ impl State {
         }
         self.milestone = milestone;
         self.news = Some(Tale::Phase(milestone));
+    }
+
+    /// The account is certain and live.
+    pub(super) fn be_certain(&mut self, at: Nanos) {
+        self.certain_since.get_or_insert(at);
+    }
+
+    /// Says that the chain is stale, unless a start is still waiting for its first tickers.
+    pub(super) fn worry_chain(&mut self, at: Nanos) -> Option<Act> {
+        let started = self.certain_since.is_some_and(|since| at.since(since) >= FIRST_TICKERS_NS);
+        if started { self.worry(Concern::ChainStale) } else { None }
     }
 
     /// Says a concern, once in a phase.

@@ -9,7 +9,7 @@ use crate::engine::actor::{Actor, Turn};
 use crate::engine::latency::Latency;
 use crate::engine::ports::{Clock, Transport};
 use crate::market::instrument::Listing;
-use crate::msg::{MarketMsg, OptionFeeds, RatioRound, Report, ReportMsg, Request, Stage, Unsent, Urgent};
+use crate::msg::{Mark, Market, MarketMsg, OptionFeeds, RatioRound, Report, ReportMsg, Request, Stage, Unsent, Urgent};
 use std::any::Any;
 
 /// What market data measured, handed over at the end.
@@ -47,10 +47,20 @@ pub struct MarketDataCell<T, C> {
     venue: T,
     external: Option<T>,
     inbox: MarketDataIn,
-    facts: Conflating<MarketMsg>,
-    instruments: usize,
-    feeds: usize,
+    lanes: MarketDataOut,
     out: market_data::Out,
+}
+
+/// What market data writes.
+pub struct MarketDataOut {
+    /// Facts to pricing.
+    pub facts: Conflating<MarketMsg>,
+    /// Marks to the signer.
+    pub marks: Conflating<Mark>,
+    /// Instruments in the table.
+    pub instruments: usize,
+    /// External symbols and ratio feeds configured.
+    pub feeds: usize,
 }
 
 impl<T: Transport, C: Clock> MarketDataCell<T, C> {
@@ -60,11 +70,11 @@ impl<T: Transport, C: Clock> MarketDataCell<T, C> {
         clock: C,
         (venue, external): (T, Option<T>),
         inbox: MarketDataIn,
-        (facts, instruments, feeds): (Conflating<MarketMsg>, usize, usize),
+        lanes: MarketDataOut,
     ) -> Self {
         let out = market_data::Out::default();
         let ticker = Ticker::default();
-        MarketDataCell { actor, clock, ticker, venue, external, inbox, facts, instruments, feeds, out }
+        MarketDataCell { actor, clock, ticker, venue, external, inbox, lanes, out }
     }
 
     /// Takes what the control plane has read; true if anything.
@@ -101,41 +111,43 @@ impl<T: Transport, C: Clock> MarketDataCell<T, C> {
     }
 }
 
-/// Stamps facts and sends them on, newest per key when pricing is behind.
-fn pass_on<C: Clock>(
-    out: &mut market_data::Out,
-    facts: &mut Conflating<MarketMsg>,
-    clock: &mut C,
-    (instruments, feeds): (usize, usize),
-) {
+/// Stamps facts and sends them on, newest per key when pricing is behind; marks also to the signer.
+fn pass_on<C: Clock>(out: &mut market_data::Out, lanes: &mut MarketDataOut, clock: &mut C) {
+    let MarketDataOut { facts, marks, instruments, feeds } = lanes;
     for mut fact in out.facts.drain(..) {
         fact.trace.stamp(Stage::Decoded, clock.now());
-        facts.send(fact_key(&fact.body, instruments, feeds), fact);
+        facts.send(fact_key(&fact.body, *instruments, *feeds), fact);
+        if let Market::Ticker(ticker) = &fact.body
+            && usize::from(ticker.instrument.0) < *instruments
+        {
+            let mark = Mark { instrument: ticker.instrument, price: ticker.mark, at: clock.now() };
+            marks.send(usize::from(ticker.instrument.0), mark);
+        }
     }
 }
 
 impl<T: Transport + Send, C: Clock + Send> Turn for MarketDataCell<T, C> {
     fn turn(&mut self) -> bool {
-        let sizes = (self.instruments, self.feeds);
         let at = self.clock.now();
-        let Self { actor, clock, venue, external, facts, out, .. } = self;
+        let Self { actor, clock, venue, external, lanes, out, .. } = self;
         let mut busy = venue.poll(at, &mut |event| {
             actor.on(clock.now(), market_data::In::Venue(event), out);
-            pass_on(out, facts, clock, sizes);
+            pass_on(out, lanes, clock);
         });
         if let Some(external) = external {
             busy |= external.poll(at, &mut |event| {
                 actor.on(clock.now(), market_data::In::External(event), out);
-                pass_on(out, facts, clock, sizes);
+                pass_on(out, lanes, clock);
             });
         }
         busy |= self.hear_control_plane();
         if self.ticker.due(at) {
             self.actor.on(at, market_data::In::Tick, &mut self.out);
         }
-        pass_on(&mut self.out, &mut self.facts, &mut self.clock, sizes);
+        pass_on(&mut self.out, &mut self.lanes, &mut self.clock);
         self.settle();
-        self.facts.flush();
+        self.lanes.facts.flush();
+        self.lanes.marks.flush();
         busy
     }
 
@@ -144,7 +156,7 @@ impl<T: Transport + Send, C: Clock + Send> Turn for MarketDataCell<T, C> {
     }
 
     fn finish(self: Box<Self>) -> Option<Box<dyn Any + Send>> {
-        Some(Box::new(MarketDataEnd { counts: self.actor.counts(), conflated: self.facts.conflated() }))
+        Some(Box::new(MarketDataEnd { counts: self.actor.counts(), conflated: self.lanes.facts.conflated() }))
     }
 }
 

@@ -8,7 +8,7 @@ use crate::base::queue::{Conflating, Postbox, Receiver, Sender};
 use crate::engine::actor::{Actor, Turn};
 use crate::engine::ports::{Clock, Key, Store};
 use crate::market::instrument::Listing;
-use crate::msg::{Account, Command, Intent, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value};
+use crate::msg::{Account, Command, Intent, Mark, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value};
 use crate::risk::order::Granted;
 
 /// Pricing with its lanes.
@@ -144,6 +144,8 @@ pub struct RiskIn {
     pub commands: Postbox<Command>,
     /// From the gateway.
     pub reports: Receiver<ReportMsg>,
+    /// From the signer: what it did not sign.
+    pub refusals: Receiver<ReportMsg>,
     /// From pricing.
     pub values: Receiver<Value>,
     /// From the auction.
@@ -222,6 +224,8 @@ impl<C: Clock + Send> Turn for RiskCell<C> {
                 risk::In::Command(command)
             } else if let Some(listing) = self.inbox.listings.receive() {
                 risk::In::Listing(listing)
+            } else if let Some(refusal) = self.inbox.refusals.receive() {
+                risk::In::Report(refusal)
             } else if let Some(report) = self.inbox.reports.receive() {
                 risk::In::Report(report)
             } else if let Some(value) = self.inbox.values.receive() {
@@ -247,45 +251,86 @@ impl<C: Clock + Send> Turn for RiskCell<C> {
     }
 }
 
+/// What the signer reads.
+pub struct SignerIn {
+    /// From risk.
+    pub orders: Receiver<Granted>,
+    /// From market data.
+    pub marks: Receiver<Mark>,
+    /// Changes of the instrument table.
+    pub listings: Postbox<Listing>,
+}
+
+/// What the signer writes.
+pub struct SignerOut {
+    /// To the gateway.
+    pub sealed: Sender<Sealed>,
+    /// To risk.
+    pub refusals: Sender<ReportMsg>,
+}
+
 /// Signer with its lanes.
 pub struct SignerCell<C, K, S> {
     actor: signer::Signer<K, S>,
     clock: C,
     ticker: Ticker,
-    orders: Receiver<Granted>,
-    listings: Postbox<Listing>,
-    sealed: Sender<Sealed>,
+    inbox: SignerIn,
+    outbox: SignerOut,
     out: signer::Out,
 }
 
 impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
     /// Connects it.
-    pub fn new(
-        actor: signer::Signer<K, S>,
-        clock: C,
-        (orders, listings): (Receiver<Granted>, Postbox<Listing>),
-        sealed: Sender<Sealed>,
-    ) -> Self {
-        SignerCell { actor, clock, ticker: Ticker::default(), orders, listings, sealed, out: signer::Out::default() }
+    pub fn new(actor: signer::Signer<K, S>, clock: C, inbox: SignerIn, outbox: SignerOut) -> Self {
+        SignerCell { actor, clock, ticker: Ticker::default(), inbox, outbox, out: signer::Out::default() }
     }
 
     fn hear(&mut self, message: signer::In) {
         self.actor.on(self.clock.now(), message, &mut self.out);
-        for mut sealed in self.out.drain() {
+        for mut sealed in self.out.sealed.drain() {
             sealed.stamp(Stage::Signed, self.clock.now());
-            assert!(self.sealed.send(sealed).is_ok(), "more signatures under way than vaults have slots");
+            assert!(self.outbox.sealed.send(sealed).is_ok(), "room was counted");
         }
+        for refusal in self.out.refusals.drain() {
+            assert!(self.outbox.refusals.send(refusal).is_ok(), "room was counted");
+        }
+    }
+
+    /// Room for everything one step can say.
+    fn has_room(&self) -> bool {
+        self.outbox.sealed.room() >= self.out.sealed.room() && self.outbox.refusals.room() >= self.out.refusals.room()
+    }
+
+    /// What is listed and what it is worth comes before what is to be signed.
+    fn hear_market(&mut self) -> bool {
+        let mut busy = false;
+        for _ in 0..BURST {
+            let message = if let Some(listing) = self.inbox.listings.receive() {
+                signer::In::Listing(listing)
+            } else if let Some(mark) = self.inbox.marks.receive() {
+                signer::In::Mark(mark)
+            } else {
+                break;
+            };
+            self.hear(message);
+            busy = true;
+            if !self.has_room() {
+                break;
+            }
+        }
+        busy
     }
 }
 
 impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, S> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
-        while self.sealed.room() > 1 {
-            while let Some(listing) = self.listings.receive() {
-                self.hear(signer::In::Listing(listing));
+        while self.has_room() {
+            busy |= self.hear_market();
+            if !self.has_room() {
+                break;
             }
-            let Some(granted) = self.orders.receive() else { break };
+            let Some(granted) = self.inbox.orders.receive() else { break };
             self.hear(match granted {
                 Granted::Order(order) => signer::In::Order(order),
                 Granted::Execution(execution) => signer::In::Execution(execution),
@@ -293,7 +338,7 @@ impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, 
             });
             busy = true;
         }
-        if !busy && self.sealed.room() > 1 && self.ticker.due(self.clock.now()) {
+        if !busy && self.has_room() && self.ticker.due(self.clock.now()) {
             self.hear(signer::In::Tick);
         }
         busy

@@ -5,6 +5,7 @@ use crate::basis_vault::{blueprint, key_of, ratio, vault_account};
 use keel::base::num::Ratio;
 use keel::engine::core::Idle;
 use keel::engine::ports::Clock;
+use keel::engine::switch::Switch;
 use keel::exchange::{Exchange, Settings};
 use keel::io::clock::LiveClock;
 use keel::io::store::{Layout as Pages, PageStore};
@@ -45,7 +46,13 @@ pub fn run(args: &SubjectArgs) -> Result<(), String> {
     let scratch = Scratch(std::env::temp_dir().join(format!("keel-latency-{}", std::process::id())));
     let (store, _) =
         PageStore::open(&scratch.0, Pages::default(), &mut |_, _| ()).map_err(|why| format!("journal: {why}"))?;
-    let outside = Outside { wires: wires(args)?.into(), clock: clock.clone(), key: key_of(&account), store };
+    let outside = Outside {
+        wires: wires(args)?.into(),
+        clock: clock.clone(),
+        key: key_of(&account),
+        store,
+        switch: Switch::local(),
+    };
     let (cores, control) = assemble(plan.build(outside), &Layout::single(args.core));
     let round = RatioRound { feed: 0, ratio: ratio("1.0712"), updated_at: at, read_at: at, past: None };
     control.ratios.send(round).map_err(|_| "the ratio lane is full at start".to_owned())?;

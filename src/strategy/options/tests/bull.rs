@@ -122,23 +122,15 @@ fn what_is_left_is_spent_in_the_next_lot_and_then_it_is_over() {
 }
 
 #[test]
-fn a_look_between_the_legs_of_an_execution_does_not_count_as_spent() {
-    let mut scene = asked();
-    scene.hold(3400, "0.1");
-    scene.account.cash = cash("-16.5");
-    scene.pass(1);
-    scene.look();
-    scene.hold(3600, "-0.1");
-    scene.account.cash = cash("-9.5");
-    scene.pass(1);
-    scene.look();
-    assert_eq!(scene.state.spending.left(&scene.state.milestone), cash("24.2"), "33.70 less 9.50");
+fn money_that_comes_or_goes_meanwhile_is_not_spent() {
+    for moved in ["1000", "-1000"] {
+        money_moves(moved);
+    }
 }
 
-#[test]
-fn money_that_comes_in_meanwhile_is_not_spent() {
+fn money_moves(moved: &str) {
     let mut scene = asked();
-    scene.account.cash += cash("1000");
+    scene.account.cash += cash(moved);
     scene.offer(1, 5, "1", [price("165"), price("70")]);
     scene.pass(15);
     let act = scene.wish();
@@ -154,14 +146,27 @@ fn without_the_journal_a_buyer_buys_nothing_more() {
     scene.hold(3400, "0.1");
     scene.hold(3600, "-0.1");
     assert_eq!(scene.enter().phase, Phase::AwaitSettlement);
-    // with it, what was spent is the fall of cash since the start
-    let mut scene = auction();
-    scene.remembered = OptionVault::milestone(&scene.state);
-    scene.state = State::default();
-    scene.hold(3400, "0.1");
-    scene.hold(3600, "-0.1");
-    scene.account.cash = cash("-9.5");
-    scene.pass(600);
-    assert_eq!(Some(scene.enter()), scene.remembered);
-    assert!(matches!(scene.wish(), Some(Act::Ask(wish)) if wish.legs[0].amount == amount("0.24")));
+    // with it, what was spent is remembered, and what was under way counts if it is held
+    for (units, spent, pledged, lot) in
+        [("0.1", "9.5", "0", "0.24"), ("0", "0", "9.5", "0.24"), ("0.1", "9.5", "9", "0.24")]
+    {
+        let mut scene = auction();
+        let memory = Milestone {
+            spent: cash(spent),
+            pledged: cash(pledged),
+            units: amount(units),
+            ..OptionVault::milestone(&scene.state).expect("begun")
+        };
+        scene.remembered = Some(memory);
+        scene.state = State::default();
+        scene.account.milestone = Milestone::default();
+        scene.hold(3400, "0.1");
+        scene.hold(3600, "-0.1");
+        scene.account.cash = cash("5000");
+        scene.pass(600);
+        let resumed = scene.enter();
+        assert!(resumed.is_same(&memory));
+        assert_eq!((resumed.spent, resumed.units), (cash("9.5"), amount("0.1")), "{units} {pledged}");
+        assert!(matches!(scene.wish(), Some(Act::Ask(wish)) if wish.legs[0].amount == amount(lot)));
+    }
 }

@@ -90,6 +90,7 @@ fn guards_of_the_start() {
         let mut scene = Scene::new(product, 3000);
         spoil(&mut scene);
         scene.boot_into(Phase::CollateralOnly);
+        scene.pass(5);
         assert_eq!(scene.wish(), worry.and_then(concern), "{name}");
         scene.pass(2);
         assert_eq!(scene.wish(), None, "{name}: said once");
@@ -339,4 +340,63 @@ fn a_refusal_pauses_wishes_but_not_cancels() {
     scene.account.intent_refused = 8;
     scene.pass(7200);
     assert_eq!(scene.wish(), cancel(1));
+}
+
+#[test]
+fn a_phase_is_said_until_it_is_on_record_and_nothing_is_done_before() {
+    let mut scene = Scene::new(Product::CoveredCall, 3000);
+    scene.is_deaf = true;
+    let said = scene.enter();
+    assert_eq!(said.phase, Phase::CollateralOnly);
+    for _ in 0..3 {
+        scene.pass(1);
+        assert_eq!(scene.look(), Some(Act::Tell(Tale::Phase(said))), "the start of the auction has to wait");
+    }
+    scene.account.milestone = said;
+    let said = scene.enter();
+    assert_eq!(said.phase, Phase::OptionAuction);
+    scene.account.milestone = Milestone { spent: Cash::ONE, ..said };
+    assert!(matches!(scene.wish(), Some(Act::Place(_))), "what was spent makes it no other phase");
+}
+
+#[test]
+fn a_halt_is_said_until_risk_has_halted() {
+    let mut scene = Scene::new(Product::CoveredCall, 3000);
+    scene.hold(3500, "40");
+    scene.wish();
+    scene.pass(5);
+    assert_eq!(scene.enter().phase, Phase::Halt);
+    scene.is_deaf = true;
+    for _ in 0..3 {
+        assert_eq!(scene.look(), Some(Act::Tell(Tale::Halt(Concern::Shape))));
+    }
+    scene.account.mode = Mode::Halted;
+    assert_eq!(scene.look(), None);
+}
+
+/// A start in the middle of an auction, or before one, has no tickers yet: that is no concern for a while.
+#[test]
+fn a_stale_chain_is_no_concern_until_tickers_had_time_to_arrive() {
+    for memory in [None, Some(Phase::OptionAuction)] {
+        let mut scene = Scene::auctioning(Product::CoveredCall, 3000);
+        scene.remembered = memory.and_then(|_| OptionVault::milestone(&scene.state));
+        scene.state = State::default();
+        let values: Vec<Option<Value>> = scene.chain.iter_mut().map(|line| line.value.take()).collect();
+        scene.pass(600);
+        scene.enter();
+        for _ in 0..4 {
+            scene.pass(1);
+            assert_eq!(scene.wish(), None, "{memory:?}: within 5 s");
+        }
+        let mut blind = scene.state;
+        scene.pass(1);
+        assert_eq!(scene.wish(), concern(Concern::ChainStale), "{memory:?}");
+        // Had they come in time, it would go on.
+        std::mem::swap(&mut scene.state, &mut blind);
+        for (line, value) in scene.chain.iter_mut().zip(values) {
+            line.value = value;
+        }
+        let act = scene.wish();
+        assert!(matches!(act, Some(Act::Place(_) | Act::Tell(Tale::Phase(_)))), "{memory:?}: {act:?}");
+    }
 }

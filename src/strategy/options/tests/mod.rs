@@ -187,6 +187,7 @@ fn account() -> Account {
         intent_refused: 0,
         quote_budget: 100,
         proved_at: Nanos(1),
+        milestone: Milestone::default(),
         held: Default::default(),
         working: Default::default(),
     }
@@ -204,6 +205,8 @@ struct Scene {
     remembered: Option<Milestone>,
     at: Nanos,
     next_nonce: u64,
+    /// Nothing that is told arrives.
+    is_deaf: bool,
 }
 
 impl Scene {
@@ -223,6 +226,7 @@ impl Scene {
             remembered: None,
             at: seconds(EXPIRY_S - 7 * DAY_S + week().option_delay_s),
             next_nonce: 1,
+            is_deaf: false,
         };
         for step in -10..=12 {
             scene.list(spot + step * 100, EXPIRY_S, "0.6");
@@ -299,7 +303,14 @@ impl Scene {
             chain: &self.chain,
             remembered: self.remembered.as_ref(),
         };
-        OptionVault::new(self.params).intent(&mut self.state, &view, self.at)
+        let act = OptionVault::new(self.params).intent(&mut self.state, &view, self.at);
+        match act {
+            Some(Act::Tell(_)) if self.is_deaf => {}
+            Some(Act::Tell(Tale::Phase(milestone))) => self.account.milestone = milestone,
+            Some(Act::Tell(Tale::Halt(_))) => self.account.mode = Mode::Halted,
+            _ => {}
+        }
+        act
     }
 
     /// Looks until something is wished, past what is only displayed; `None` once nothing is.
@@ -429,6 +440,8 @@ impl Scene {
             self.hold_id(priced.leg.instrument, Amount::from_raw(priced.leg.amount.raw() * priced.leg.side.sign()));
         }
         self.account.cash += -cost;
+        self.account.milestone.spent += cost;
+        self.account.milestone.units += deal.legs[0].leg.amount;
         rfq.filled += deal.legs[0].leg.amount.over(rfq.wish.legs[0].amount, crate::base::num::Rounding::HalfUp);
         self.talk.rfq = (rfq.filled < Ratio::ONE).then_some(rfq);
         for offer in &mut self.talk.offers {

@@ -53,7 +53,10 @@ impl Scene {
             }
             Event::Base(by) => self.account.base = (self.account.base + Amount::whole(by)).max(short(self)),
             Event::Offer(over, share, maker) => self.some_offer(over, share, maker, quote),
-            Event::Restart => self.state = State::default(),
+            Event::Restart => {
+                self.state = State::default();
+                self.remembered = Some(std::mem::take(&mut self.account.milestone));
+            }
             Event::Refuse => self.account.intent_refused += 1,
         }
     }
@@ -91,7 +94,6 @@ impl Scene {
             Act::Execute(_) => {
                 self.execute(Some(act));
             }
-            Act::Tell(Tale::Phase(milestone)) => self.remembered = Some(milestone),
             Act::Tell(_) => {}
         }
     }
@@ -179,6 +181,7 @@ proptest! {
                             .times(priced.leg.amount))
                         .sum();
                     scene.account.cash += -fees;
+                    scene.account.milestone.spent += fees;
                 }
                 scene.obey(act);
                 if OptionVault::milestone(&scene.state).is_some_and(|now| now.phase == Phase::OptionAuction) {

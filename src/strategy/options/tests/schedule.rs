@@ -70,3 +70,18 @@ fn collateral_is_bought_above_and_sold_below_the_mark() {
         assert_eq!(collateral_price(&terms, Side::Sell, Price::whole(3000), s * SEC), price(sell));
     }
 }
+
+#[test]
+fn settlements_are_on_fridays_or_daily_at_eight() {
+    for (expiry_days, now_s, want) in [
+        (7, EXPIRY_S, EXPIRY_S),
+        (7, EXPIRY_S - 1, EXPIRY_S - 7 * DAY_S),
+        (7, EXPIRY_S + 3 * DAY_S, EXPIRY_S),
+        (14, EXPIRY_S + 7 * DAY_S - 1, EXPIRY_S),
+        (1, EXPIRY_S + 3 * DAY_S, EXPIRY_S + 3 * DAY_S),
+        (1, EXPIRY_S + 3 * DAY_S - 1, EXPIRY_S + 2 * DAY_S),
+    ] {
+        let week = Week { expiry_days, ..week() };
+        assert_eq!(week.last_settlement_s(now_s), want, "{expiry_days} days, at {now_s}");
+    }
+}

@@ -1,7 +1,6 @@
-//! One option vault's engine wired to a simulated venue, with the control plane's duties done at their virtual times. It
+//! One vault's engine wired to a simulated venue, with the control plane's duties done at their virtual times. It
 //! can be killed and started again from its journal.
 
-use super::Terms;
 use crate::actors::risk::Notice;
 use crate::base::ids::{InstrumentId, SubaccountId};
 use crate::base::time::{Nanos, SEC};
@@ -10,6 +9,7 @@ use crate::derive::dialect::LOCAL;
 use crate::derive::instrument::listings;
 use crate::engine::actor::Turn;
 use crate::engine::journal::Replay;
+use crate::engine::switch::Switch;
 use crate::exchange::world::WorldSettings;
 use crate::exchange::{AccountSeed, Settings, developer_accounts};
 use crate::io::key::LocalKey;
@@ -19,11 +19,29 @@ use crate::ops::lister::Lister;
 use crate::sim::ports::MemoryStore;
 use crate::sim::venue::{Pace, SimVenue};
 use crate::topology::{ControlEnds, Layout, assemble};
+use std::borrow::Cow;
 
 /// A wire that is down for a moment after the engine died.
 const DEAD_NS: u64 = 2 * SEC;
 /// Least time between two rounds of questions while nobody trades; before an auction there is always one.
 const QUIET_QUESTIONS_NS: u64 = 6 * 3_600 * SEC;
+
+/// A vault in its surroundings.
+#[derive(Clone, Debug)]
+pub struct Scene {
+    /// Configuration, as an operator would write it.
+    pub config: Cow<'static, str>,
+    /// What it is called in messages.
+    pub file: &'static str,
+    /// Collateral asset.
+    pub collateral: &'static str,
+    /// Currency of its options or perp.
+    pub currency: &'static str,
+    /// Deposit, in collateral.
+    pub deposit: &'static str,
+    /// The world's ratio feeds, in the order of the configuration's.
+    pub ratio_feeds: &'static [u8],
+}
 
 /// The running engine's parts.
 struct Engine {
@@ -50,13 +68,12 @@ impl Rig {
     ///
     /// # Errors
     /// The vault's own configuration or the venue's listing is unusable; each in words.
-    pub fn open(terms: &Terms, world: WorldSettings, start: Nanos) -> Result<Rig, String> {
-        let scene = terms.vault.scene();
-        let config = Config::parse(scene.config, scene.file, &Online::here()).map_err(|why| why.to_string())?;
-        let mut account = developer_accounts(terms.seed, 1).remove(0);
+    pub fn open(scene: &Scene, seed: u64, world: WorldSettings, start: Nanos) -> Result<Rig, String> {
+        let config = Config::parse(&scene.config, scene.file, &Online::here()).map_err(|why| why.to_string())?;
+        let mut account = developer_accounts(seed, 1).remove(0);
         let deposit = scene.deposit.parse().map_err(|why| format!("deposit: {why}"))?;
         account.balances = vec![(scene.collateral.to_owned(), deposit)];
-        let settings = Settings { seed: terms.seed, accounts: vec![account.clone()], ..Settings::default() };
+        let settings = Settings { seed, accounts: vec![account.clone()], ..Settings::default() };
         let mut venue = SimVenue::open(settings, world, start);
         venue.wire_ratio_feeds(scene.ratio_feeds);
         venue.look_back(lookback_ns(&config));
@@ -75,9 +92,12 @@ impl Rig {
         self.account.subaccount
     }
 
-    /// The vault's plan.
+    /// The plan of an option vault.
+    ///
+    /// # Panics
+    /// If the scene is of another vault.
     pub fn plan(&self) -> &OptionPlan {
-        self.plan.as_ref().expect("a rig is open only with an option vault")
+        self.plan.as_ref().expect("an option vault's scene")
     }
 
     /// The collateral's spot instrument.
@@ -108,14 +128,12 @@ impl Rig {
                 self.plan = Some(*plan);
             }
         }
-        if self.plan.is_none() {
-            return Err("the configuration holds no option vault".to_owned());
-        }
         let outside = Outside {
             wires: self.venue.wires().into(),
             clock: self.venue.clock(),
             key: key_of(&self.account)?,
             store: self.store.clone(),
+            switch: Switch::local(),
         };
         let roster = blueprint.roster();
         let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));
@@ -140,6 +158,11 @@ impl Rig {
     /// What the journal holds, oldest first.
     pub fn journal(&self) -> Vec<[u8; 64]> {
         self.store.records()
+    }
+
+    /// What the journal holds after its first `known` records.
+    pub fn journal_after(&self, known: usize) -> Vec<[u8; 64]> {
+        self.store.records_after(known)
     }
 
     /// How often an engine was killed.
