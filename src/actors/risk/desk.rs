@@ -12,7 +12,7 @@ use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
 use crate::msg::{Accrual, Fill, Intent, Life, Milestone, Mode, Purpose, Trace, Urgent, Value};
-use crate::risk::limits::Mandate;
+use crate::risk::limits::{Limits, Mandate};
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::mandate::revert::Revert;
 use crate::risk::order::Order;
@@ -72,6 +72,8 @@ pub struct Desk {
     /// The loss sum of the mandate's contract, in its own decay; Delta-1 only.
     pub(super) mark_loss: MarkLoss,
     pub(super) inherited_loss: MarkLoss,
+    /// Both decayed to a second, which is noted.
+    decayed: Option<(u64, [MarkLoss; 2])>,
     intents_seen: u32,
     loss: (Ratio, Nanos),
     fills: FillRate,
@@ -133,6 +135,7 @@ impl Desk {
             accrual: None,
             mark_loss: MarkLoss::NONE,
             inherited_loss: plan.inherited_loss,
+            decayed: None,
             intents_seen: 0,
             loss: (Ratio::ZERO, Nanos::ZERO),
             fills: FillRate::default(),
@@ -173,6 +176,18 @@ impl Desk {
 
     pub(super) fn loss_ema(&self, at: Nanos) -> Ratio {
         decayed(self.loss.0, self.mandate.loss_decay_e18(), at.since(self.loss.1))
+    }
+
+    /// The mandate's loss sums, this run's and an earlier one's, decayed to now; computed once a second.
+    pub(super) fn wall_losses(&mut self, at: Nanos, limits: &Limits) -> [MarkLoss; 2] {
+        if let Some((second, known)) = self.decayed
+            && second == at.secs()
+        {
+            return known;
+        }
+        let sums = [self.mark_loss, self.inherited_loss].map(|sum| wall::basis::rolled(&limits.wall, sum, at));
+        self.decayed = Some((at.secs(), sums));
+        sums
     }
 
     /// The venue's annual borrow rate, if it was read recently.
@@ -302,6 +317,7 @@ impl Desk {
             let share = loss.over(worth, Rounding::Ceil);
             self.loss = (self.loss_ema(at) + share, at);
             if let Mandate::Basis(limits) = &self.mandate {
+                self.decayed = None;
                 self.mark_loss = wall::basis::booked(&limits.wall, self.mark_loss, share, at);
             }
         }

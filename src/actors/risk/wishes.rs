@@ -57,6 +57,7 @@ impl Wallet {
         let &Plea { at, intent, live } = plea;
         let class = if wish.purpose == Purpose::Hedge { Class::Hedge } else { Class::Quote };
         let budget_left = self.budget(at, class, wish.instrument, live).min(out.orders.room() as u32);
+        let [mark_loss, inherited_loss] = desk.wall_losses(at, limits);
         let case = Case {
             at,
             wish,
@@ -69,8 +70,8 @@ impl Wallet {
             mode: desk.mode,
             session_up: self.session_up(),
             loss_ema: desk.loss_ema(at),
-            mark_loss: desk.mark_loss,
-            inherited_loss: desk.inherited_loss,
+            mark_loss,
+            inherited_loss,
             budget_left,
             fills_last_minute: desk.fills_last_minute(at),
             venue_offset_ns: self.venue_offset_ns,

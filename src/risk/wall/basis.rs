@@ -57,7 +57,11 @@ pub fn verdict(case: &Case<'_>) -> Result<(), Revert> {
     let action = Action::Trade(trade);
     let lost = charged(case)?;
     let expires = U256::from(now.plus(case.limits.order_life_ns).secs());
-    wall.drift.over(|moment| at(wall, case, (now, moment), (&action, expires, lost)))
+    // Later a signature has less of its life left, so its longest is measured now.
+    if !wall.contract.life.contains(now.secs(), expires)? {
+        return Err(Revert::LbtInvalidActionExpiry);
+    }
+    wall.drift.ends(|moment| at(wall, case, (now, moment), (&action, expires, lost)))
 }
 
 fn at(
@@ -99,6 +103,11 @@ fn charged(case: &Case<'_>) -> Result<I256, Revert> {
         _ => decayed(wall, case.inherited_loss, case.at)?,
     };
     Ok(booked.saturating_add(inherited).saturating_add(ratio_wad(case.live_loss())))
+}
+
+/// The same sum, decayed to this second.
+pub fn rolled(wall: &BasisWall, sum: MarkLoss, at: Nanos) -> MarkLoss {
+    MarkLoss { ema: decayed(wall, sum, at).unwrap_or(sum.ema), last_s: at.secs().max(sum.last_s) }
 }
 
 fn decayed(wall: &BasisWall, sum: MarkLoss, at: Nanos) -> Result<I256, Revert> {

@@ -72,6 +72,14 @@ impl Drift {
         [at(0, Ratio::ONE), at(self.time_s, Ratio::ONE + self.price), at(self.time_s, Ratio::ONE - self.price)]
     }
 
+    /// The same where everything measured is a ratio of two lines in the price, as in the basis contract: such a ratio
+    /// only rises or only falls, so what holds at both ends holds between them, and now lies between. Only where an end
+    /// refuses is it asked whether now does, so that it speaks first.
+    fn ends(&self, verdict: impl Fn(Moment) -> Result<(), Revert>) -> Result<(), Revert> {
+        let [now, up, down] = self.moments();
+        verdict(up).and_then(|()| verdict(down)).map_err(|revert| verdict(now).err().unwrap_or(revert))
+    }
+
     /// The first moment at which the contract would refuse speaks.
     fn over(&self, verdict: impl Fn(Moment) -> Result<(), Revert>) -> Result<(), Revert> {
         self.moments().into_iter().try_for_each(verdict)
