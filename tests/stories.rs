@@ -12,6 +12,7 @@ use keel::engine::actor::Actor;
 use keel::market::instrument::{Instrument, Kind};
 use keel::msg::*;
 use keel::risk::limits::{Limits, Mandate};
+use keel::risk::mandate::ema::MarkLoss;
 use keel::risk::order::Granted;
 use std::error::Error;
 use std::fmt::Write;
@@ -74,6 +75,7 @@ fn limits() -> Limits {
         clock_offset_ns_max: SEC,
         value_age_ns_max: 2 * SEC,
         cash_tolerance: Cash::ONE,
+        wall: keel::risk::wall::terms::BasisTerms::MISSION.wall(),
     }
 }
 
@@ -89,7 +91,12 @@ impl Stage {
             cash_currency: CurrencyId(0),
         };
         let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
-        let risk = Risk::new(vec![Plan { book, mandate: Mandate::Basis(limits()) }], instruments, Nonce(0), Nanos::MAX);
+        let risk = Risk::new(
+            vec![Plan { book, mandate: Mandate::Basis(limits()), inherited_loss: MarkLoss::NONE }],
+            instruments,
+            Nonce(0),
+            Nanos::MAX,
+        );
         Stage { risk, at: Nanos(START), intents: 0, trades: 0, nonces: Vec::new() }
     }
 

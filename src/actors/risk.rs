@@ -12,7 +12,7 @@ mod watch;
 mod wishes;
 
 pub use desk::{Desk, Plan};
-pub use notice::{Alarm, Notice, Sample, Stats};
+pub use notice::{Alarm, Notice, Reverts, Sample, Stats};
 
 use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId};
 use crate::base::queue::Batch;

@@ -6,6 +6,7 @@ mod contract;
 mod envelope;
 mod fair;
 mod limits;
+mod mandate;
 mod margin;
 mod options;
 mod ratio;
@@ -157,9 +158,11 @@ fn basis_vault(section: &Section<'_>, poll: &Field<Span>) -> BasisDraft {
     let fair = fair::Fields::read(section.child("fair"));
     let margin = Margin::read(section.child("margin"));
     let limits = limits::Fields::read(section.child("limits"));
+    let mandate = mandate::Fields::read(section.child("mandate"));
     let basis = basis::Fields::read(section.child("basis"), &limits, &margin);
     limits.check(&fair, section.notes);
-    let built = limits.build(&margin);
+    mandate.check(&limits, section.notes);
+    let built = mandate.build().and_then(|wall| limits.build(&margin, wall));
     let implied = built.map(|limits| FenceLimits::of(&Mandate::Basis(limits)));
     let fence = envelope::Fields::read(section.child("envelope"), implied.unwrap_or(FenceLimits::CLOSED), true);
     if let Some(implied) = &implied {

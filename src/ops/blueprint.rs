@@ -25,6 +25,8 @@ use crate::market::instrument::Instrument;
 use crate::msg::{CurrencyId, Milestone};
 use crate::ops::roster::{Roster, Want};
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
+use crate::risk::mandate::ema::MarkLoss;
+use crate::risk::wall;
 use crate::strategy::basis::{Basis, Params};
 use crate::strategy::options::OptionVault;
 use crate::strategy::options::params::{AuctionTerms, OptionParams};
@@ -315,6 +317,17 @@ impl Blueprint {
         }
     }
 
+    /// What the mandate's loss sum may be after an earlier run: the journal keeps no marks, but the names of orders are
+    /// moments, and after the last of them the sum only decayed.
+    fn inherited_loss(&self, kind: &PlanKind) -> MarkLoss {
+        match kind {
+            PlanKind::Basis(plan) if self.nonce_floor > Nonce(0) => {
+                wall::basis::inherited(&plan.limits.wall, Nanos(self.nonce_floor.0))
+            }
+            _ => MarkLoss::NONE,
+        }
+    }
+
     /// What each vault's fence holds in.
     fn fences(&self) -> Vec<FenceTerms> {
         let fence = |plan: &VaultPlan| FenceTerms {
@@ -377,7 +390,12 @@ impl Blueprint {
             PlanKind::Basis(plan) => Mandate::Basis(plan.limits),
             PlanKind::Options(plan) => Mandate::Options(plan.limits),
         };
-        let plans = self.vaults.iter().map(|plan| Plan { book: plan.book, mandate: mandate(&plan.kind) }).collect();
+        let plans = self.vaults.iter().map(|plan| Plan {
+            book: plan.book,
+            mandate: mandate(&plan.kind),
+            inherited_loss: self.inherited_loss(&plan.kind),
+        });
+        let plans = plans.collect();
         let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);

@@ -11,7 +11,9 @@ use crate::base::time::{Nanos, SEC};
 use crate::market::instrument::{Instrument, Kind};
 use crate::msg::{Guards, Life, Mode, Purpose, TimeInForce, Value, Wish};
 use crate::risk::limits::{Limits, Mandate};
+use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::option_checks::OPTION_CHECKS;
+use crate::risk::wall;
 
 /// Everything a check may look at.
 pub struct Case<'a> {
@@ -37,6 +39,10 @@ pub struct Case<'a> {
     pub session_up: bool,
     /// Loss sum decayed to now.
     pub loss_ema: Ratio,
+    /// The same as the mandate's contract keeps it: with its own decay, without credit for gains.
+    pub mark_loss: MarkLoss,
+    /// What an earlier run may have lost, at worst.
+    pub inherited_loss: MarkLoss,
     /// Messages the rate budget still allows for this purpose, for the wallet and for the instrument.
     pub budget_left: u32,
     /// Fills in the last minute.
@@ -56,7 +62,10 @@ pub struct Check {
 }
 
 /// Number of rows.
-pub const CHECK_COUNT: usize = 12;
+pub const CHECK_COUNT: usize = 13;
+
+/// The row that asks the mandate's contract.
+pub const MANDATE_ROW: usize = CHECK_COUNT - 1;
 
 /// The table. Sources: reliability §2 (15c3-5, RTS 6), strategy spec §1.1, §2.6, §2.12.
 pub const CHECKS: [Check; CHECK_COUNT] = [
@@ -72,6 +81,7 @@ pub const CHECKS: [Check; CHECK_COUNT] = [
     Check { name: "alone", passes: alone },
     Check { name: "paced", passes: paced },
     Check { name: "unexpired", passes: unexpired },
+    Check { name: "mandate", passes: mandate },
 ];
 
 /// Names of the rows a vault's wishes are held against, in order: one per place of its refusal counters.
@@ -92,7 +102,7 @@ impl Case<'_> {
         Marks { base: self.base.mark, perp: self.perp.mark }
     }
 
-    fn is_base(&self) -> bool {
+    pub(crate) fn is_base(&self) -> bool {
         self.wish.instrument == self.ledger.book().base
     }
 
@@ -124,6 +134,25 @@ impl Case<'_> {
             Side::Buy => (holdings.base + base, holdings.perp + perp),
             Side::Sell => (holdings.base - base, holdings.perp - perp),
         }
+    }
+
+    /// What live orders, but for the replaced one, may still lose against mark, in quote currency.
+    fn loss_of_others(&self) -> Cash {
+        self.ledger
+            .orders()
+            .filter(|order| Some(order.nonce) != self.replaced_nonce())
+            .map(|order| {
+                let mark =
+                    if order.wish.instrument == self.ledger.book().base { self.base.mark } else { self.perp.mark };
+                Case::loss(order.wish.side, order.wish.price, order.open(), mark)
+            })
+            .sum()
+    }
+
+    /// The same as a share of value; zero while the vault is worth nothing.
+    pub(crate) fn live_loss(&self) -> Ratio {
+        let worth = self.ledger.holdings().value(self.marks());
+        if worth.is_positive() { self.loss_of_others().over(worth, Rounding::Ceil) } else { Ratio::ZERO }
     }
 
     /// Loss against mark if filled at the limit, in quote currency; zero if no worse than the mark.
@@ -212,15 +241,7 @@ fn collared(case: &Case<'_>) -> bool {
     if !(near && band_ok && passive) || own == Cash::ZERO {
         return near && band_ok && passive;
     }
-    let live: Cash = case
-        .ledger
-        .orders()
-        .filter(|order| Some(order.nonce) != case.replaced_nonce())
-        .map(|order| {
-            let mark = if order.wish.instrument == case.ledger.book().base { case.base.mark } else { case.perp.mark };
-            Case::loss(order.wish.side, order.wish.price, order.open(), mark)
-        })
-        .sum();
+    let live = case.loss_of_others();
     let worth = case.ledger.holdings().value(case.marks());
     worth.is_positive() && case.loss_ema + (own + live).over(worth, Rounding::Ceil) <= case.limits.loss_ema_max
 }
@@ -332,4 +353,9 @@ fn unexpired(case: &Case<'_>) -> bool {
     offset.unsigned_abs() <= case.limits.clock_offset_ns_max
         && (300 * SEC..600 * SEC).contains(&life)
         && case.at.plus(life) < case.key_expires_at
+}
+
+/// The contract of the mandate would sign it (strategy specification §2.6).
+fn mandate(case: &Case<'_>) -> bool {
+    wall::basis::verdict(case).is_ok()
 }

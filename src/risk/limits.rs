@@ -3,6 +3,7 @@
 use crate::base::ids::Side;
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::msg::Product;
+use crate::risk::wall::{BasisWall, OptionWall};
 
 /// What a vault may do at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +92,8 @@ pub struct OptionLimits {
     pub value_age_ns_max: u64,
     /// Cash difference to the venue that rounding and accrual explain.
     pub cash_tolerance: Cash,
+    /// The mandate's contract, outside of all the limits above.
+    pub wall: OptionWall,
 }
 
 impl OptionLimits {
@@ -145,4 +148,6 @@ pub struct Limits {
     pub value_age_ns_max: u64,
     /// Cash difference to the venue that rounding and accrual explain.
     pub cash_tolerance: Cash,
+    /// The mandate's contract, outside of all the limits above.
+    pub wall: BasisWall,
 }

@@ -9,6 +9,7 @@ pub mod option_checks;
 pub mod option_grant;
 pub mod order;
 pub mod pacing;
+pub mod wall;
 
 use crate::account::order::LiveOrder;
 use crate::base::ids::{Epoch, Nonce};

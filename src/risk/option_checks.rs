@@ -3,6 +3,7 @@
 
 use super::checks::CHECK_COUNT;
 use super::option_case::{OptionCase, Wanted, unpriced};
+use super::wall;
 use crate::account::order::LiveOrder;
 use crate::base::ids::Side;
 use crate::base::num::{Amount, Cash, Price, Ratio, Rounding};
@@ -33,6 +34,7 @@ pub const OPTION_CHECKS: [OptionCheck; CHECK_COUNT] = [
     OptionCheck { name: "alone", passes: alone },
     OptionCheck { name: "paced", passes: paced },
     OptionCheck { name: "unexpired", passes: unexpired },
+    OptionCheck { name: "mandate", passes: mandate },
 ];
 
 /// Index of the first row that refuses.
@@ -359,4 +361,9 @@ fn unexpired(case: &OptionCase<'_>) -> bool {
     offset.unsigned_abs() <= case.limits.clock_offset_ns_max
         && (300 * SEC..600 * SEC).contains(&life)
         && case.at.plus(life) < case.key_expires_at
+}
+
+/// The contract of the mandate would sign it (strategy specification §2.3 to §2.5).
+fn mandate(case: &OptionCase<'_>) -> bool {
+    wall::options::verdict(case).is_ok()
 }

@@ -3,6 +3,7 @@
 pub(crate) mod scene;
 
 use super::limits::Mandate;
+use super::mandate::revert::Revert;
 use super::nonces::NonceSource;
 use super::option_case::{Purse, Wanted};
 use super::option_grant::{Allowed, check_options};
@@ -13,7 +14,7 @@ use crate::base::time::MS;
 use crate::msg::{Guards, Mode, Product, RfqWish, TimeInForce, Wish};
 use scene::*;
 
-const WRITES: [(&str, Spoil); 45] = [
+const WRITES: [(&str, Spoil); 57] = [
     ("awake", |s| s.mode = Mode::Drain),
     ("awake", |s| s.mode = Mode::Starting),
     ("awake", |s| s.session_up = false),
@@ -65,6 +66,37 @@ const WRITES: [(&str, Spoil); 45] = [
     ("paced", |s| s.budget_left = 0),
     ("paced", |s| s.fills = 100),
     ("unexpired", |s| s.offset = None),
+    ("mandate", |s| {
+        s.limits.vol_factor_min = ratio("0.5");
+        walled(s, |t| t.vol_factor_min = ratio("0.8"));
+        s.wish().price = around_floor(SLIPPED_VOL).0;
+    }),
+    ("pass", |s| {
+        s.limits.vol_factor_min = ratio("0.5");
+        walled(s, |t| t.vol_factor_min = ratio("0.8"));
+        s.wish().price = around_floor(SLIPPED_VOL).1;
+    }),
+    ("mandate", |s| {
+        // The forward may rise by a percent before the order is there.
+        s.limits.vol_factor_min = ratio("0.5");
+        walled(s, |t| (t.vol_factor_min, t.drift.price) = (ratio("0.8"), Ratio::from_bps(100)));
+        s.wish().price = around_floor(SLIPPED_VOL).1;
+    }),
+    ("mandate", |s| walled(s, |t| t.delta_max = ratio("0.0001"))),
+    ("mandate", |s| walled(s, |t| t.fee_max = Ratio::ZERO)),
+    ("mandate", |s| walled(s, |t| t.option_s_min = 7 * DAY_S + 1)),
+    ("pass", |s| walled(s, |t| (t.option_s_min, t.option_s_max) = (7 * DAY_S, 7 * DAY_S))),
+    ("mandate", |s| walled(s, |t| t.option_s_max = 7 * DAY_S - 1)),
+    ("mandate", |s| walled(s, |t| (t.option_s_min, t.drift.time_s) = (7 * DAY_S, 1))),
+    ("mandate", |s| walled(s, |t| t.signature_s_max = 309)),
+    ("mandate", |s| {
+        walled(s, |t| t.cash_min = cash("-999.999999999"));
+        hold(s, "100", "-1000", &[]);
+    }),
+    ("pass", |s| {
+        walled(s, |t| t.cash_min = cash("-1000"));
+        hold(s, "100", "-1000", &[]);
+    }),
 ];
 
 #[test]
@@ -90,7 +122,7 @@ fn a_replacement_counts_with_its_old() {
     assert_eq!(scene.verdict(), "alone", "a replacement stays in its instrument");
 }
 
-const CONVERSIONS: [(&str, Spoil); 17] = [
+const CONVERSIONS: [(&str, Spoil); 21] = [
     // 3 at 2 700 is 8 100, and 0.03 % and 0.5 of fees; a sale may raise 1 too many.
     ("in_cash", |s| hold(s, "100", "8102.929999", &[])),
     ("pass", |s| hold(s, "100", "8102.93", &[])),
@@ -129,6 +161,24 @@ const CONVERSIONS: [(&str, Spoil); 17] = [
         hold(s, "100", "-9000", &[(NEAR, "-97")]);
         s.wanted = convert(Side::Sell, "2700", "3");
     }),
+    ("mandate", |s| {
+        walled(s, |t| t.buy_premium_max = Ratio::from_bps(100));
+        s.wish().price = price("2727.1");
+    }),
+    ("pass", |s| {
+        walled(s, |t| t.buy_premium_max = Ratio::from_bps(100));
+        s.wish().price = price("2727");
+    }),
+    ("mandate", |s| {
+        walled(s, |t| t.sell_discount_max = Ratio::from_bps(100));
+        hold(s, "100", "-9000", &[]);
+        s.wanted = convert(Side::Sell, "2672.9", "3");
+    }),
+    ("pass", |s| {
+        walled(s, |t| t.sell_discount_max = Ratio::from_bps(100));
+        hold(s, "100", "-9000", &[]);
+        s.wanted = convert(Side::Sell, "2673", "3");
+    }),
 ];
 
 #[test]
@@ -136,7 +186,7 @@ fn conversions_clear_cash_and_never_cross_zero() {
     run(&CONVERSIONS, Product::CoveredCall, |s| s.wanted = convert(Side::Buy, "2700", "3"));
 }
 
-const SHORT_DEALS: [(&str, Spoil); 33] = [
+const SHORT_DEALS: [(&str, Spoil); 38] = [
     ("awake", |s| s.mode = Mode::Drain),
     ("fresh", |s| s.values[2].guards = Guards::TICKER_STALE),
     ("known", |s| s.limits.strike_diff = price("100.1")),
@@ -172,7 +222,33 @@ const SHORT_DEALS: [(&str, Spoil); 33] = [
     ("alone", |s| s.talk.rfq.as_mut().expect("asked").leaving = true),
     ("alone", |s| s.talk.rfq.as_mut().expect("asked").valid_until = NOW),
     ("unexpired", |s| s.key_expires_at = NOW.plus(310 * SEC)),
+    ("mandate", |s| deal_walled(s, |t| t.share_max = ratio("0.00185"))),
+    ("pass", |s| deal_walled(s, |t| t.share_max = ratio("0.001851852"))),
+    // One volatility makes the spread worth more than the 5 it is sold for.
+    ("mandate", |s| deal_walled(s, |t| t.cost_tolerance = Ratio::ONE)),
+    ("mandate", |s| deal_walled(s, |t| t.spread_ratio_min = ratio("0.9999"))),
+    ("mandate", |s| deal_walled(s, |t| t.package_fee_max = Ratio::ZERO)),
 ];
+
+#[test]
+fn the_mandate_refuses_by_the_contracts_names() {
+    let mut scene = scene(Product::CoveredCall);
+    walled(&mut scene, |t| t.vol_factor_min = ratio("0.8"));
+    scene.wish().price = around_floor(SLIPPED_VOL).0;
+    assert_eq!(wall::options::verdict(&scene.case()), Err(Revert::CctOptionPriceTooLow));
+    hold(&mut scene, "4.99", "0", &[]);
+    assert_eq!(wall::options::verdict(&scene.case()), Err(Revert::CctSellingTooManyCalls));
+    hold(&mut scene, "100", "0", &[(FAR, "0.01")]);
+    assert_eq!(wall::options::verdict(&scene.case()), Err(Revert::CctInvalidOptionBalance));
+    let mut scene = self::scene(Product::ShortPutSpread);
+    deal(&mut scene, "5", ["9", "4"], "-15");
+    assert_eq!(wall::options::verdict(&scene.case()), Ok(()));
+    scene.dealt().legs.iter_mut().for_each(|priced| priced.leg.side = priced.leg.side.opposite());
+    assert_eq!(wall::options::verdict(&scene.case()), Err(Revert::PptInvalidHighStrikeAmount));
+    hold(&mut scene, "100", "0", &[(NEAR, "-1")]);
+    deal(&mut scene, "5", ["9", "4"], "-15");
+    assert_eq!(wall::options::verdict(&scene.case()), Err(Revert::PptInvalidSpreadBalance));
+}
 
 #[test]
 fn executions_of_short_spreads_are_held_to_every_row() {
@@ -192,7 +268,7 @@ fn spreads_never_exceed_the_collateral() {
     }
 }
 
-const LONG_DEALS: [(&str, Spoil); 9] = [
+const LONG_DEALS: [(&str, Spoil); 11] = [
     ("collared", |s| deal(s, "5", ["13.1", "4"], "1000")),
     ("pass", |s| deal(s, "5", ["13", "4"], "1000")),
     ("collared", |s| s.dealt().cost_max = cash("29.999999999")),
@@ -204,6 +280,9 @@ const LONG_DEALS: [(&str, Spoil); 9] = [
     ("in_cash", |s| s.purse = Some(Purse { budget: cash("100"), spent: cash("62.950000001") })),
     ("pass", |s| s.purse = Some(Purse { budget: cash("100"), spent: cash("62.95") })),
     ("pass", |s| s.purse = Some(Purse { budget: cash("100"), spent: cash("-50") })),
+    // One volatility makes the spread worth 6.7 a unit.
+    ("mandate", |s| deal_walled(s, |t| t.cost_tolerance = ratio("0.8"))),
+    ("pass", |s| deal_walled(s, |t| t.cost_tolerance = ratio("0.95"))),
 ];
 
 #[test]

@@ -2,6 +2,9 @@
 
 use super::checks::{CHECKS, Case, refusal};
 use super::limits::Limits;
+use super::mandate::ema::MarkLoss;
+use super::wall::Drift;
+use super::wall::terms::BasisTerms;
 use super::*;
 use crate::account::ledger::{Book, Ledger};
 use crate::base::ids::{InstrumentId, Side, SubaccountId, VaultId};
@@ -34,6 +37,22 @@ fn price(text: &str) -> Price {
     text.parse().expect("literal")
 }
 
+/// The mission's contract without margins: it ends where the limits of the scene end.
+const EXACT: BasisTerms =
+    BasisTerms { drift: Drift { price: Ratio::ZERO, time_s: 0 }, signature_s_min: 310, ..BasisTerms::MISSION };
+
+/// Changes the contract.
+fn walled(scene: &mut Scene, change: fn(&mut BasisTerms)) {
+    let mut terms = EXACT;
+    change(&mut terms);
+    scene.limits.wall = terms.wall();
+}
+
+/// A loss sum of the contract, at this moment.
+fn lost(share: &str) -> MarkLoss {
+    MarkLoss { ema: wall::basis::booked(&EXACT.wall(), MarkLoss::NONE, ratio(share), NOW).ema, last_s: NOW.secs() }
+}
+
 struct Scene {
     ledger: Ledger,
     limits: Limits,
@@ -45,6 +64,8 @@ struct Scene {
     mode: Mode,
     session_up: bool,
     loss_ema: Ratio,
+    mark_loss: MarkLoss,
+    inherited_loss: MarkLoss,
     budget_left: u32,
     fills: u32,
     offset: Option<i64>,
@@ -98,6 +119,7 @@ fn scene() -> Scene {
             clock_offset_ns_max: SEC,
             value_age_ns_max: 500 * MS,
             cash_tolerance: Cash::ONE,
+            wall: EXACT.wall(),
         },
         base: value(0),
         perp: value(1),
@@ -107,6 +129,8 @@ fn scene() -> Scene {
         mode: Mode::Live,
         session_up: true,
         loss_ema: Ratio::ZERO,
+        mark_loss: MarkLoss::NONE,
+        inherited_loss: MarkLoss::NONE,
         budget_left: 1,
         fills: 0,
         offset: Some(0),
@@ -200,6 +224,8 @@ impl Scene {
             mode: self.mode,
             session_up: self.session_up,
             loss_ema: self.loss_ema,
+            mark_loss: self.mark_loss,
+            inherited_loss: self.inherited_loss,
             budget_left: self.budget_left,
             fills_last_minute: self.fills,
             venue_offset_ns: self.offset,
@@ -211,7 +237,7 @@ impl Scene {
 type Spoil = fn(&mut Scene);
 
 /// (row that must refuse, or "pass"; what is changed in the passing scene)
-const TABLE: [(&str, Spoil); 63] = [
+const TABLE: [(&str, Spoil); 88] = [
     ("pass", |_| {}),
     ("awake", |s| s.mode = Mode::Starting),
     ("awake", |s| s.mode = Mode::Halted),
@@ -323,6 +349,81 @@ const TABLE: [(&str, Spoil); 63] = [
     ("unexpired", |s| s.offset = None),
     ("unexpired", |s| s.offset = Some(-1_000_000_001)),
     ("unexpired", |s| s.key_expires_at = NOW.plus(310 * SEC)),
+    ("mandate", |s| walled(s, |t| t.delta_max = ratio("1.009999999"))),
+    ("pass", |s| walled(s, |t| t.delta_max = ratio("1.01"))),
+    // From below towards the band, and away from it.
+    ("pass", |s| walled(s, |t| (t.delta_min, t.delta_max) = (ratio("1.010000001"), ratio("1.1")))),
+    ("mandate", |s| {
+        walled(s, |t| (t.delta_min, t.delta_max) = (ratio("1.010000001"), ratio("1.1")));
+        s.wish = hedge(Side::Sell, "1000", "0.1");
+    }),
+    ("mandate", |s| walled(s, |t| t.leverage_max = ratio("1.509999999"))),
+    ("pass", |s| walled(s, |t| t.leverage_max = ratio("1.51"))),
+    ("mandate", |s| walled(s, |t| t.base_fee_max = ratio("0.000899999"))),
+    ("pass", |s| walled(s, |t| t.base_fee_max = ratio("0.0009"))),
+    ("mandate", |s| {
+        walled(s, |t| t.perp_fee_max = ratio("0.000899999"));
+        s.wish = hedge(Side::Sell, "1000", "0.1");
+    }),
+    ("mandate", |s| {
+        walled(s, |t| t.base_loss_max = ratio("0.009999999"));
+        s.wish.price = price("1010");
+    }),
+    ("mandate", |s| {
+        walled(s, |t| t.perp_loss_max = ratio("0.004999999"));
+        s.wish = hedge(Side::Sell, "995", "0.1");
+    }),
+    ("pass", |s| {
+        walled(s, |t| t.perp_loss_max = ratio("0.005"));
+        s.wish = hedge(Side::Sell, "995", "0.1");
+    }),
+    ("pass", |s| {
+        // Decay over no time takes a unit of the eighteenth decimal, so the boundary is exact in nine.
+        s.wish.price = price("1010");
+        s.mark_loss = lost("0.0019");
+    }),
+    ("mandate", |s| {
+        s.wish.price = price("1010");
+        s.mark_loss = lost("0.001900001");
+    }),
+    ("mandate", |s| {
+        // What rests may fill at its price: 1 bp booked by it, 18 more, and 1 of the wish.
+        rests(s, 1, hedge(Side::Sell, "990", "0.1"), Life::Open);
+        s.wish.price = price("1010");
+        s.mark_loss = lost("0.001800001");
+    }),
+    ("pass", |s| {
+        rests(s, 1, hedge(Side::Sell, "990", "0.1"), Life::Open);
+        s.wish = quote(Side::Buy, "989.9", "0.1");
+        s.limits.mark_offset_max = ratio("0.02");
+        s.mark_loss = lost("0.0021");
+    }),
+    ("mandate", |s| {
+        s.wish.price = price("1010");
+        s.inherited_loss = lost("0.001900001");
+    }),
+    ("pass", |s| {
+        // An hour later half of it is left.
+        s.wish.price = price("1010");
+        s.inherited_loss = MarkLoss { last_s: 0, ..lost("0.002") };
+    }),
+    ("pass", |s| {
+        s.wish = hedge(Side::Sell, "995", "0.1");
+        s.inherited_loss = lost("0.002");
+    }),
+    ("mandate", |s| walled(s, |t| t.signature_s_max = 309)),
+    ("mandate", |s| walled(s, |t| t.signature_s_min = 311)),
+    ("mandate", |s| walled(s, |t| (t.drift.time_s, t.signature_s_min) = (4, 307))),
+    ("pass", |s| walled(s, |t| (t.drift.time_s, t.signature_s_min) = (4, 306))),
+    ("mandate", |s| {
+        // The mark may fall by 10 bp before the order is there.
+        walled(s, |t| t.drift.price = Ratio::from_bps(10));
+        s.wish.price = price("1010");
+    }),
+    ("pass", |s| {
+        walled(s, |t| t.drift.price = Ratio::from_bps(10));
+        s.wish.price = price("1008");
+    }),
 ];
 
 impl Wish {

@@ -37,7 +37,7 @@ pub struct Record {
     pub violations: Vec<String>,
     /// What a person would have been told.
     pub concerns: Vec<Concern>,
-    /// Wishes the checks before the signer refused, by the check's name.
+    /// Wishes the checks before the signer refused, by the check's name; those of the mandate by its contract's names too.
     pub refused: BTreeMap<&'static str, u64>,
     /// Keccak-256 over every byte the engine sent and every row above, hexadecimal: equal runs have equal digests.
     pub digest: String,

@@ -166,9 +166,8 @@ prop_compose! {
         let [settlement, payoff, interest, cash_left, value, over_holding, collateral_traded] = b;
         Week {
             week, lots, expiry_s, strikes, index_at_auction, delta, ratio, units, units_wanted, average_price, average_mark,
-            premium, fees, settlement, payoff, interest, cash_left, value, over_holding, collateral_traded,
+            premium, fees, option_fees: fees, settlement, payoff, interest, cash_left, value, over_holding, collateral_traded,
             collateral_cost: a[9], base: a[10], base_price: a[11], budget: Decimal::ZERO,
-            option_fees: Decimal::ZERO,
         }
     }
 }

@@ -77,6 +77,7 @@ fn limits() -> Limits {
         clock_offset_ns_max: SEC,
         value_age_ns_max: SEC / 2,
         cash_tolerance: Cash::ONE,
+        wall: keel::risk::wall::terms::BasisTerms::MISSION.wall(),
     }
 }
 

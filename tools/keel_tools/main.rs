@@ -3,6 +3,7 @@
 #[path = "../../tests/support/basis_vault.rs"]
 mod basis_vault;
 mod latency;
+mod mandates;
 mod signer;
 mod soak;
 
@@ -24,6 +25,8 @@ struct Cli {
 enum Verb {
     /// Book frame in to replace frame out, over loopback sockets at fixed arrival times.
     Latency(latency::Args),
+    /// The replica of the vault contracts against a slow twin of it, on random actions.
+    Mandates(mandates::Args),
     /// An order to the signer and its signature back, with the key in this process and in one of its own.
     Signer(signer::Args),
     /// The signer's process of `signer`, which starts it itself.
@@ -39,6 +42,7 @@ enum Verb {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
         Verb::Latency(args) => latency::run(&args),
+        Verb::Mandates(args) => mandates::run(&args),
         Verb::Signer(args) => signer::run(&args),
         Verb::SignerProcess(args) => keel::ops::wall::child::run(args.memory),
         Verb::Soak(args) => soak::run(&args),

@@ -11,10 +11,13 @@ use crate::base::ids::{InstrumentId, Nonce, Uuid, VaultId};
 use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
-use crate::msg::{Fill, Intent, Life, Milestone, Mode, Purpose, Trace, Urgent, Value};
-use crate::risk::limits::Mandate;
+use crate::msg::{Accrual, Fill, Intent, Life, Milestone, Mode, Purpose, Trace, Urgent, Value};
+use crate::risk::limits::{Limits, Mandate};
+use crate::risk::mandate::ema::MarkLoss;
+use crate::risk::mandate::revert::Revert;
 use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
+use crate::risk::wall;
 
 /// Oldest usable borrow rate.
 const RATE_AGE_NS_MAX: u64 = 600 * SEC;
@@ -26,6 +29,8 @@ pub struct Plan {
     pub book: Book,
     /// What it may do.
     pub mandate: Mandate,
+    /// The mandate's loss sum at its worst after the last order of an earlier run; [`MarkLoss::NONE`] if there was none.
+    pub inherited_loss: MarkLoss,
 }
 
 /// Where reconciliation stands.
@@ -62,6 +67,13 @@ pub struct Desk {
     /// The phase the strategy last said, with what was spent in it.
     pub(super) milestone: Milestone,
     pub(super) pledge: Option<Pledge>,
+    /// What a unit of collateral has earned, as last known.
+    pub(super) accrual: Option<Accrual>,
+    /// The loss sum of the mandate's contract, in its own decay; Delta-1 only.
+    pub(super) mark_loss: MarkLoss,
+    pub(super) inherited_loss: MarkLoss,
+    /// Both decayed to a second, which is noted.
+    decayed: Option<(u64, [MarkLoss; 2])>,
     intents_seen: u32,
     loss: (Ratio, Nanos),
     fills: FillRate,
@@ -120,6 +132,10 @@ impl Desk {
             stray: Default::default(),
             milestone: Milestone::default(),
             pledge: None,
+            accrual: None,
+            mark_loss: MarkLoss::NONE,
+            inherited_loss: plan.inherited_loss,
+            decayed: None,
             intents_seen: 0,
             loss: (Ratio::ZERO, Nanos::ZERO),
             fills: FillRate::default(),
@@ -145,6 +161,7 @@ impl Desk {
     pub(super) fn on_value(&mut self, value: &Value) {
         if value.instrument == self.ledger.book().base {
             self.base = *value;
+            self.accrual = value.accrual.or(self.accrual);
         } else if Some(value.instrument) == self.ledger.book().perp {
             self.perp = *value;
         }
@@ -161,6 +178,18 @@ impl Desk {
         decayed(self.loss.0, self.mandate.loss_decay_e18(), at.since(self.loss.1))
     }
 
+    /// The mandate's loss sums, this run's and an earlier one's, decayed to now; computed once a second.
+    pub(super) fn wall_losses(&mut self, at: Nanos, limits: &Limits) -> [MarkLoss; 2] {
+        if let Some((second, known)) = self.decayed
+            && second == at.secs()
+        {
+            return known;
+        }
+        let sums = [self.mark_loss, self.inherited_loss].map(|sum| wall::basis::rolled(&limits.wall, sum, at));
+        self.decayed = Some((at.secs(), sums));
+        sums
+    }
+
     /// The venue's annual borrow rate, if it was read recently.
     pub(super) fn borrow_apr(&self, at: Nanos) -> Option<Ratio> {
         self.borrow_apr.filter(|(_, read_at)| at.since(*read_at) <= RATE_AGE_NS_MAX).map(|(apr, _)| apr)
@@ -170,9 +199,10 @@ impl Desk {
         self.fills.last_minute(at)
     }
 
-    /// A check refused a wish.
-    pub(super) fn refused(&mut self, row: usize, seq: u32) {
+    /// A check refused a wish; the mandate's contract says why by name.
+    pub(super) fn refused(&mut self, row: usize, why: Option<Revert>, seq: u32) {
         self.stats.refused[row] += 1;
+        why.into_iter().for_each(|revert| self.stats.reverts.note(revert));
         self.intent_refused = seq;
     }
 
@@ -284,7 +314,12 @@ impl Desk {
         if worth.is_positive() {
             let against = (fill.price - mark).times(fill.amount);
             let loss = Cash::from_raw(against.raw() * i128::from(fill.side.sign())) + fill.fee;
-            self.loss = (self.loss_ema(at) + loss.over(worth, Rounding::Ceil), at);
+            let share = loss.over(worth, Rounding::Ceil);
+            self.loss = (self.loss_ema(at) + share, at);
+            if let Mandate::Basis(limits) = &self.mandate {
+                self.decayed = None;
+                self.mark_loss = wall::basis::booked(&limits.wall, self.mark_loss, share, at);
+            }
         }
     }
 

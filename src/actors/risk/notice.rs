@@ -5,6 +5,7 @@ use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
 use crate::msg::{Breach, Concern, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase};
 use crate::risk::checks::CHECK_COUNT;
+use crate::risk::mandate::revert::Revert;
 
 /// Why a vault drains or halts, or what a person should know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,28 @@ impl Alarm {
     ];
 }
 
+/// Refusals of the mandate's contract by name: the newest eight names, with how often each was the reason.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reverts([Option<(Revert, u64)>; 8]);
+
+impl Reverts {
+    /// Counts one. A ninth name takes the place of the one that came before it.
+    pub(super) fn note(&mut self, revert: Revert) {
+        let known = self.0.iter_mut().flatten().find(|(name, _)| *name == revert);
+        if let Some((_, count)) = known {
+            *count += 1;
+            return;
+        }
+        let free = self.0.iter().position(Option::is_none).unwrap_or(self.0.len() - 1);
+        self.0[free] = Some((revert, 1));
+    }
+
+    /// Names as the contracts spell them, with their counts.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.0.iter().flatten().map(|(revert, count)| (revert.name(), *count))
+    }
+}
+
 /// Counters of one vault since start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -89,6 +112,8 @@ pub struct Stats {
     pub options_filled: Amount,
     /// Wishes refused, by row of the checks table of the vault's mandate.
     pub refused: [u64; CHECK_COUNT],
+    /// Why the mandate's contract refused, of those in its row.
+    pub reverts: Reverts,
     /// Wishes about an order that was over already.
     pub stale_wishes: u64,
     /// Wishes put off because nonces ran ahead of venue time.

@@ -8,11 +8,14 @@ use crate::base::num::{Cash, Price, Ratio};
 use crate::base::time::{MS, SEC};
 use crate::market::instrument::{Kind, OptionTerms};
 use crate::msg::{
-    Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow, Report,
-    Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
+    Accrual, Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow,
+    Report, Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
 };
 use crate::risk::limits::{Mandate, OptionLimits};
+use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::option_tests::scene;
+use crate::risk::wall::OptionWall;
+use crate::risk::wall::terms::OptionTerms as WallTerms;
 
 pub(crate) const SUB: SubaccountId = SubaccountId(7);
 pub(crate) const VAULT: VaultId = VaultId(0);
@@ -22,6 +25,21 @@ pub(crate) const FAR: InstrumentId = InstrumentId(2);
 pub(super) const START: Nanos = Nanos(1_800_000_000 * SEC);
 pub(crate) const RFQ: Uuid = Uuid(70);
 pub(super) const WEEK_S: u64 = 604_800;
+
+/// A contract that marks and lives of this stage stay far inside of.
+fn wall(product: Product) -> OptionWall {
+    let buys = product.side() == Side::Buy;
+    let open = WallTerms {
+        delta_max: Ratio::ONE,
+        spread_ratio_min: Ratio::ZERO,
+        spread_ratio_max: Ratio::ONE,
+        cost_tolerance: if buys { Ratio::whole(1_000) } else { Ratio::ZERO },
+        share_max: Ratio::ONE,
+        option_s_min: 1,
+        ..WallTerms::mission(product, price("100"))
+    };
+    open.wall(product)
+}
 
 pub(super) fn limits(product: Product) -> OptionLimits {
     OptionLimits {
@@ -49,6 +67,7 @@ pub(super) fn limits(product: Product) -> OptionLimits {
         clock_offset_ns_max: SEC,
         value_age_ns_max: 3_600 * SEC,
         cash_tolerance: cash("0.01"),
+        wall: wall(product),
     }
 }
 
@@ -124,7 +143,7 @@ impl Stage {
             base_currency: CurrencyId(1),
             cash_currency: CurrencyId(0),
         };
-        let plan = Plan { book, mandate: Mandate::Options(limits(product)) };
+        let plan = Plan { book, mandate: Mandate::Options(limits(product)), inherited_loss: MarkLoss::NONE };
         let spot = instrument(BASE, Kind::Spot, None);
         let risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
         let mut stage = Stage { risk, at: START, seq: 0, product };
@@ -155,6 +174,11 @@ impl Stage {
     }
 
     pub fn mark(&mut self) {
+        self.mark_with(Some("0.1"));
+    }
+
+    /// Marks, and what a unit of collateral has earned.
+    pub fn mark_with(&mut self, earned: Option<&str>) {
         for (id, mark) in [(BASE, "2700"), (NEAR, "10"), (FAR, "4")] {
             let option = OptionValue {
                 mark_iv: ratio("0.6"),
@@ -167,6 +191,11 @@ impl Stage {
                 mark: price(mark),
                 index: price("2700"),
                 option: (id != BASE).then_some(option),
+                accrual: earned.filter(|_| id == BASE).map(|share| Accrual {
+                    share: ratio(share),
+                    since: Nanos::ZERO,
+                    read_at: self.at,
+                }),
                 priced_at: self.at,
                 good_until: self.at.plus(3_600 * SEC),
                 ..Value::default()

@@ -2,12 +2,15 @@
 
 use super::*;
 use crate::base::ids::{Side, Uuid};
-use crate::base::num::{Amount, Cash};
+use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::{MS, SEC};
 use crate::msg::{
     Breach, Concern, CurrencyId, Life, Milestone, Mode, Phase, Product, Purpose, QuoteRow, Report, Request, RfqStatus,
     Snapshot, Tale, TimeInForce, Unsent, Verdict, Wish,
 };
+use crate::risk::checks::MANDATE_ROW;
+use crate::risk::limits::Mandate;
+use crate::risk::wall::terms::OptionTerms as WallTerms;
 use option_stage::*;
 
 #[test]
@@ -303,6 +306,55 @@ fn what_a_restart_remembers_as_spent_stays_spent() {
     let said = stage.act(Act::Tell(Tale::Phase(memory)));
     assert_eq!((journaled(&said), purse(&stage)), (Some(memory), cash("28")));
     assert!(stage.act(Act::Tell(Tale::Phase(memory))).orders.is_empty(), "said again, it is on record already");
+}
+
+#[test]
+fn a_purse_never_holds_more_than_the_collateral_has_earned() {
+    let mut stage = Stage::new(Product::LongCallSpread, "0");
+    stage.milestone(Phase::OptionAuction, "1000");
+    let budget = |stage: &Stage| stage.risk.desks[0].purse().expect("announced").budget;
+    // 100 base at 2 700 with a tenth of it earned covers what was announced.
+    assert_eq!(budget(&stage), cash("1000"));
+    // A 27 000th of it is 10, and a tenth of a percent of drift.
+    stage.mark_with(Some("0.000037037"));
+    assert_eq!(budget(&stage), cash("10.00998999"));
+    let name = stage.ask("5").asked().expect("asking costs nothing");
+    stage.rfq(name, RfqStatus::Open);
+    stage.quote(1, "5", "10");
+    assert!(stage.deal("5").execution().is_none(), "30 and fees wanted");
+    // Unknown for a while: what was known counts. A loss earns nothing.
+    stage.mark_with(None);
+    assert_eq!(budget(&stage), cash("10.00998999"));
+    stage.mark_with(Some("-0.1"));
+    assert_eq!(budget(&stage), Cash::ZERO);
+}
+
+#[test]
+fn the_mandates_refusals_are_counted_by_name() {
+    let mut stage = Stage::new(Product::CoveredCall, "0");
+    let exact = WallTerms { option_s_min: 1, ..WallTerms::mission(Product::CoveredCall, Price::ZERO) };
+    let Mandate::Options(limits) = &mut stage.risk.desks[0].mandate else { panic!("an option vault") };
+    limits.wall = exact.wall(Product::CoveredCall);
+    limits.wall.drift.time_s = 100;
+    let wish = Wish {
+        instrument: NEAR,
+        side: Side::Sell,
+        price: price("10"),
+        amount: amount("1"),
+        tif: TimeInForce::Gtc,
+        reduce_only: false,
+        purpose: Purpose::Write,
+    };
+    // 310 s of life are 210 when it may be 100 s under way: less than the contract's 300.
+    for _ in 0..2 {
+        assert!(stage.act(Act::Place(wish)).orders.is_empty());
+    }
+    let stats = stage.risk.desks[0].stats;
+    assert_eq!(stats.refused[MANDATE_ROW], 2);
+    assert_eq!(stats.reverts.iter().collect::<Vec<_>>(), [("CCT_InvalidActionExpiry", 2)]);
+    let Mandate::Options(limits) = &mut stage.risk.desks[0].mandate else { panic!("an option vault") };
+    limits.wall.drift.time_s = 4;
+    assert_eq!(stage.act(Act::Place(wish)).orders.len(), 1);
 }
 
 #[test]

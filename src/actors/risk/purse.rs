@@ -5,7 +5,7 @@ use super::Out;
 use super::desk::Desk;
 use crate::account::ledger::Effect;
 use crate::base::ids::{Nonce, Side};
-use crate::base::num::{Amount, Cash};
+use crate::base::num::{Amount, Cash, Ratio, Rounding};
 use crate::msg::{Fill, Milestone, Phase, package_cost};
 use crate::risk::limits::Mandate;
 use crate::risk::option_case::Purse;
@@ -54,10 +54,21 @@ impl Desk {
         buyer && self.milestone.phase == Phase::OptionAuction
     }
 
-    /// What may still be spent, for a vault that has announced an auction.
+    /// What may still be spent, for a vault that has announced an auction. Whatever was announced, no more may go out than
+    /// the collateral has earned (strategy specification §1.5: never the principal).
     pub(super) fn purse(&self) -> Option<Purse> {
         let Milestone { phase, budget, spent, pledged, .. } = self.milestone;
+        let budget = budget.min(self.earned().unwrap_or_default());
         (phase == Phase::OptionAuction).then_some(Purse { budget, spent: spent + pledged })
+    }
+
+    /// Yield of the collateral held, by the newest accrual known and at its mark; the strategy may have looked a moment
+    /// before, when the mark was higher by the drift.
+    fn earned(&self) -> Option<Cash> {
+        let Mandate::Options(limits) = &self.mandate else { return None };
+        let worth = self.base.mark.times(self.ledger.holdings().base.max(Amount::ZERO));
+        let earned = worth.scale(self.accrual?.share.max(Ratio::ZERO), Rounding::Floor);
+        Some(earned + earned.scale(limits.wall.drift.price, Rounding::Floor))
     }
 
     /// An execution is granted: until its end is known, all it may cost counts as spent, also after a crash.

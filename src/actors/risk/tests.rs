@@ -8,6 +8,7 @@ use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::SEC;
 use crate::msg::{CurrencyId, Purpose, TimeInForce, Wish};
 use crate::risk::limits::{Limits, Mandate};
+use crate::risk::mandate::ema::MarkLoss;
 
 const PERP: InstrumentId = InstrumentId(1);
 const BOOK: Book = Book {
@@ -43,6 +44,7 @@ fn limits() -> Limits {
         clock_offset_ns_max: SEC,
         value_age_ns_max: SEC,
         cash_tolerance: Cash::ONE,
+        wall: crate::risk::wall::terms::BasisTerms::MISSION.wall(),
     }
 }
 
@@ -62,7 +64,7 @@ fn hedge(seq: u32, after: u32) -> In {
 /// The strategy repeats a wish that nobody answers in time. If both arrive, only one may come to the checks.
 #[test]
 fn a_repeated_wish_is_not_decided_twice() {
-    let plan = Plan { book: BOOK, mandate: Mandate::Basis(limits()) };
+    let plan = Plan { book: BOOK, mandate: Mandate::Basis(limits()), inherited_loss: MarkLoss::NONE };
     let mut risk = Risk::new(vec![plan], Vec::new(), Nonce(0), Nanos::MAX);
     let mut decided = |message| {
         let mut out = Out::default();

@@ -7,13 +7,13 @@ use crate::account::order::LiveOrder;
 use crate::base::ids::Nonce;
 use crate::base::time::Nanos;
 use crate::msg::{Deal, Intent, LEGS, Purpose, RfqWish, Urgent, Wish};
-use crate::risk::checks::Case;
+use crate::risk::checks::{Case, MANDATE_ROW};
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::risk::option_case::{OptionCase, Wanted};
 use crate::risk::option_grant::{Allowed, check_options};
 use crate::risk::order::{Execution, Granted};
 use crate::risk::pacing::Class;
-use crate::risk::{Grant, check};
+use crate::risk::{Grant, check, wall};
 
 /// A wish on its way.
 pub(super) struct Plea<'a> {
@@ -57,6 +57,7 @@ impl Wallet {
         let &Plea { at, intent, live } = plea;
         let class = if wish.purpose == Purpose::Hedge { Class::Hedge } else { Class::Quote };
         let budget_left = self.budget(at, class, wish.instrument, live).min(out.orders.room() as u32);
+        let [mark_loss, inherited_loss] = desk.wall_losses(at, limits);
         let case = Case {
             at,
             wish,
@@ -69,6 +70,8 @@ impl Wallet {
             mode: desk.mode,
             session_up: self.session_up(),
             loss_ema: desk.loss_ema(at),
+            mark_loss,
+            inherited_loss,
             budget_left,
             fills_last_minute: desk.fills_last_minute(at),
             venue_offset_ns: self.venue_offset_ns,
@@ -76,7 +79,10 @@ impl Wallet {
         };
         let passed = match check(&case) {
             Ok(passed) => passed,
-            Err(row) => return desk.refused(row, intent.seq),
+            Err(row) => {
+                let why = (row == MANDATE_ROW).then(|| wall::basis::verdict(&case).err()).flatten();
+                return desk.refused(row, why, intent.seq);
+            }
         };
         let Ok(nonce) = self.nonces.next(at) else { return desk.unnamed(intent.seq) };
         let (order, live_order) = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace });
@@ -122,7 +128,10 @@ impl Wallet {
         };
         let passed = match check_options(&case) {
             Ok(passed) => passed,
-            Err(row) => return desk.refused(row, intent.seq),
+            Err(row) => {
+                let why = (row == MANDATE_ROW).then(|| wall::options::verdict(&case).err()).flatten();
+                return desk.refused(row, why, intent.seq);
+            }
         };
         let Ok(nonce) = self.nonces.next(at) else { return desk.unnamed(intent.seq) };
         let allowed = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace });

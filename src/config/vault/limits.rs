@@ -9,6 +9,7 @@ use crate::base::num::{Amount, Cash, Ratio, Rounding, div_round};
 use crate::base::time::SEC;
 use crate::config::read::{Bps, Field, Notes, Section, Span, Spec};
 use crate::risk::limits::Limits;
+use crate::risk::wall::BasisWall;
 
 /// ln 2 in 1e-18: a half-life in seconds divides it to a decay per second.
 const LN2_E18: i128 = 693_147_180_559_945_309;
@@ -20,6 +21,11 @@ const LOSS_EMA: Spec = ("loss_ema_max_bps", "loss against mark allowed, decaying
 const LOSS_HALF_LIFE: Spec = ("loss_half_life_s", "time in which that loss counts half");
 const DRAWDOWN: Spec = ("drawdown_max_bps", "fall of TVL in base from its highest at which the vault drains");
 
+/// Decay per second in 1e-18 of what counts half after that time.
+pub(super) fn decay_of(Span(half_life_ns): Span) -> i128 {
+    div_round(LN2_E18, i128::from(half_life_ns / SEC), Rounding::HalfUp)
+}
+
 /// A multiple of TVL; range and default in basis points.
 pub(super) fn tvl(section: &Section<'_>, spec: Spec, range: RangeInclusive<i64>, default: i64) -> Field<Ratio> {
     let range = Ratio::from_bps(*range.start())..=Ratio::from_bps(*range.end());
@@ -30,7 +36,7 @@ pub(super) fn tvl(section: &Section<'_>, spec: Spec, range: RangeInclusive<i64>,
 pub(super) struct Fields {
     pub(super) delta_min: Field<Ratio>,
     pub(super) delta_max: Field<Ratio>,
-    leverage_min: Field<Ratio>,
+    pub(super) leverage_min: Field<Ratio>,
     pub(super) leverage_max: Field<Ratio>,
     pub(super) mark_offset: Field<Bps>,
     pub(super) loss_ema: Field<Bps>,
@@ -79,10 +85,10 @@ impl Fields {
     }
 
     fn loss_decay_e18(&self) -> Option<i128> {
-        self.loss_half_life.value.map(|Span(ns)| div_round(LN2_E18, i128::from(ns / SEC), Rounding::HalfUp))
+        self.loss_half_life.value.map(decay_of)
     }
 
-    pub(super) fn build(&self, margin: &Margin) -> Option<Limits> {
+    pub(super) fn build(&self, margin: &Margin, wall: BasisWall) -> Option<Limits> {
         let bounds = self.bounds.build()?;
         Some(Limits {
             delta_min: self.delta_min.value?,
@@ -106,6 +112,7 @@ impl Fields {
             clock_offset_ns_max: bounds.clock_offset_ns_max,
             value_age_ns_max: bounds.value_age_ns_max,
             cash_tolerance: bounds.cash_tolerance,
+            wall,
         })
     }
 }

@@ -4,6 +4,7 @@ mod auction;
 mod collateral;
 mod limit_order;
 mod limits;
+mod mandate;
 mod rfq;
 mod seeds;
 mod selection;
@@ -46,6 +47,7 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
     let week = week::Fields::read(section.child("week"), &seeds);
     let selection = selection::Fields::read(section.child("selection"), &seeds);
     let limits = limits::Fields::read(section.child("limits"), &seeds, selection.strike_diff());
+    let mandate = mandate::Fields::read(section.child("mandate"), &seeds);
     let auction = auction::Fields::read(section.child("auction"), &seeds, &limits);
     let collateral = collateral::Fields::read(section.child("collateral"), &seeds);
     week.check(&limits, &collateral, notes);
@@ -53,11 +55,13 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
         week.check_lookback(lookback, notes);
     }
     selection.check(&limits, notes);
+    mandate.check(&limits, notes);
     auction.check(&week, &limits, notes);
     collateral.check(&limits, notes);
     check_refresh(&auction.refresh, &limits.bounds, notes);
     limits.bounds.value_age.at_most(&selection.ticker_age, "a value would outlive its ticker", notes);
-    let built = limits.build(product);
+    let strike_diff = selection.strike_diff().and_then(|field| field.value);
+    let built = mandate.build(product, strike_diff).and_then(|wall| limits.build(product, wall));
     let implied = built.map(|limits| FenceLimits::of(&Mandate::Options(limits)));
     let fence = envelope::Fields::read(section.child("envelope"), implied.unwrap_or(FenceLimits::CLOSED), false);
     if let Some(implied) = &implied {

@@ -40,6 +40,9 @@ pub(super) fn add_safety(report: &mut Value, rows: &[&'static str; CHECK_COUNT],
     let refused: Map<String, Value> =
         rows.iter().zip(stats.refused).map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
     report["refused"] = refused.into();
+    let reverts: Map<String, Value> =
+        stats.reverts.iter().map(|(name, count)| (name.to_owned(), json!(count))).collect();
+    report["mandate_reverts"] = reverts.into();
     report["venue_refused"] = json!(stats.venue_refused);
     report["venue_last_code"] = json!(stats.venue_code);
     report["rate_limited"] = json!(stats.rate_limited);
@@ -88,6 +91,10 @@ pub(super) fn write_safety(
     let refused = if refused.is_empty() { "none".to_owned() } else { refused.join(", ") };
     writeln!(out)?;
     writeln!(out, "  wishes refused by check    {refused}")?;
+    let reverts: Vec<String> = stats.reverts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    if !reverts.is_empty() {
+        writeln!(out, "  the mandate would revert   {}", reverts.join(", "))?;
+    }
     writeln!(
         out,
         "  venue                      {} refused (last code {}), {} rate-limited, {} of unknown fate",

@@ -3,10 +3,11 @@
 use super::fixed::add;
 use super::revert::Revert;
 use alloy_primitives::{Address, B256, I256, U256};
+use std::borrow::Cow;
 
 /// The module an action names, with its decoded data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum Action<'a> {
     /// Deposit module.
     Deposit(Transfer),
     /// Withdrawal module.
@@ -14,7 +15,7 @@ pub enum Action {
     /// Trade module: an order in a book.
     Trade(Trade),
     /// Request-for-quote module.
-    Rfq(Rfq),
+    Rfq(Rfq<'a>),
     /// Any other module.
     Other,
 }
@@ -74,13 +75,13 @@ pub enum Role {
 
 /// A quote or its execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rfq {
+pub struct Rfq<'a> {
     /// Side of the vault.
     pub role: Role,
     /// Highest fee for the whole, 18 decimals.
     pub max_fee: U256,
     /// Legs in the maker's order, which decides whose volatility prices both.
-    pub legs: Vec<Leg>,
+    pub legs: Cow<'a, [Leg]>,
 }
 
 /// Contracts the vault trades with.
@@ -96,7 +97,7 @@ pub struct Assets {
 
 /// Balances at one block, 18 decimals unless said otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VaultState {
+pub struct VaultState<'a> {
     /// Block time, Unix seconds.
     pub now_s: u64,
     /// `isBlocked()`: an auction, a withdrawal block or the cash fee.
@@ -106,7 +107,7 @@ pub struct VaultState {
     /// Last stored cash balance, without the interest since.
     pub cash: I256,
     /// Balance of every option id held.
-    pub options: Vec<I256>,
+    pub options: Cow<'a, [I256]>,
     /// Deposit tokens on the vault contract itself, in the token's decimals.
     pub token_balance: U256,
     /// Deposits not yet processed, in the token's decimals.

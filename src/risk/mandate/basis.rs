@@ -57,9 +57,9 @@ pub struct Basis {
 
 /// The vault after its perp profit was settled into cash.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BasisState {
+pub struct BasisState<'a> {
     /// Balances; no options.
-    pub vault: VaultState,
+    pub vault: VaultState<'a>,
     /// Perp held, never positive in a vault that can still sign.
     pub perp: I256,
     /// `perp.getPerpPrice()`.

@@ -9,9 +9,9 @@ use proptest::prelude::*;
 #[derive(Clone, Debug)]
 struct Case {
     vault: Basis,
-    action: Action,
+    action: Action<'static>,
     expiry_s: U256,
-    state: BasisState,
+    state: BasisState<'static>,
     feeds: Quotes,
 }
 
@@ -164,10 +164,14 @@ type Row = (&'static str, fn() -> Case, Break, Result<(), Revert>);
 #[test]
 fn each_other_check_turns_at_one_unit() {
     use Revert as R;
-    let table: [Row; 26] = [
+    let table: [Row; 30] = [
         ("base", buy, |_| {}, Ok(())),
         ("perp", perp_sale, |_| {}, Ok(())),
         ("blocked", buy, |c| c.state.vault.blocked = true, Err(R::BtsaBlocked)),
+        ("shortest life", buy, |c| c.expiry_s = U256::from(NOW_S + 300), Ok(())),
+        ("longest life", buy, |c| c.expiry_s = U256::from(NOW_S + 1_800), Ok(())),
+        ("stale perp price", buy, |c| c.state.perp_price = Err(R::BlfDataTooOld), Err(R::BlfDataTooOld)),
+        ("a hair of value", buy, |c| c.state.mark_to_market = Ok(-I256::ONE), Err(R::LbtInvalidDeltaChange)),
         ("too short a life", buy, |c| c.expiry_s = U256::from(NOW_S + 299), Err(R::LbtInvalidActionExpiry)),
         ("too long a life", buy, |c| c.expiry_s = U256::from(NOW_S + 1_801), Err(R::LbtInvalidActionExpiry)),
         ("another module", buy, |c| c.action = Action::Other, Err(R::LbtInvalidModule)),
@@ -217,6 +221,42 @@ fn each_other_check_turns_at_one_unit() {
         let mut case = make();
         spoil(&mut case);
         assert_eq!(case.verdict(), expected, "{name}");
+    }
+}
+
+/// Where a band's end must lie for the verdict to turn, and which end it is.
+type Edge = (&'static str, fn() -> Case, fn(&mut Case) -> &mut I256, I256, Revert);
+
+#[test]
+fn every_end_of_a_band_turns_at_one_unit() {
+    let (delta, leverage) = (Revert::LbtPostTradeDeltaOutOfRange, Revert::LbtPostTradeLeverageOutOfRange);
+    // 9.85 of 10 held, one withdrawn: 8.85 / 9, rounded down.
+    let left = I256::unchecked_from(983_333_333_333_333_333_i128);
+    let withdrawal: fn() -> Case = || {
+        let mut case = case(BASE, 10 * ONE, 9_850_000, 0, ONE);
+        case.vault.delta.floor = signed(0);
+        withdraw(&mut case, whole(1));
+        case
+    };
+    let purchase: fn() -> Case = || case(BASE, 10 * ONE, 10 * ONE, 0, 100_000);
+    let sale: fn() -> Case = || case(BASE, 10 * ONE, 10 * ONE, 0, -100_000);
+    let hedge: fn() -> Case = || case(OPTION, 10 * ONE, 10 * ONE, 0, -100_000);
+    let edges: [Edge; 7] = [
+        ("delta ceiling", purchase, |c| &mut c.vault.delta.ceil, signed(1_010_000), delta),
+        ("delta floor", sale, |c| &mut c.vault.delta.floor, signed(990_000), delta),
+        ("delta floor of a hedge", hedge, |c| &mut c.vault.delta.floor, signed(990_000), delta),
+        ("leverage ceiling", purchase, |c| &mut c.vault.leverage.ceil, signed(1_010_000), leverage),
+        ("leverage floor", sale, |c| &mut c.vault.leverage.floor, signed(990_000), leverage),
+        ("leverage floor of a withdrawal", withdrawal, |c| &mut c.vault.leverage.floor, left, leverage),
+        ("delta floor of a withdrawal", withdrawal, |c| &mut c.vault.delta.floor, left, delta),
+    ];
+    for (name, make, end, value, revert) in edges {
+        let inward = if name.contains("floor") { I256::ONE } else { -I256::ONE };
+        let mut case = make();
+        *end(&mut case) = value;
+        assert_eq!(case.verdict(), Ok(()), "{name}");
+        *end(&mut case) = value + inward;
+        assert_eq!(case.verdict(), Err(revert), "{name}");
     }
 }
 

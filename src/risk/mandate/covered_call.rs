@@ -127,7 +127,7 @@ impl CoveredCall {
 /// Calls sold over every option id, settled or not, and the base held (`getSubAccountStats`).
 fn holdings(state: &VaultState) -> Result<Holdings, Revert> {
     let mut short_calls = U256::ZERO;
-    for balance in &state.options {
+    for balance in state.options.iter() {
         if balance.is_positive() {
             return Err(Revert::CctInvalidOptionBalance);
         }

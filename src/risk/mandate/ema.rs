@@ -2,7 +2,7 @@
 
 use super::fixed::{add_signed, div_d_signed, div_signed, exp, mul_d_signed, mul_signed, neg, sub_signed};
 use super::revert::Revert;
-use alloy_primitives::{I256, U256};
+use alloy_primitives::{I256, U256, uint};
 
 /// What the contract stores between signatures (`getLBTSAEmaValues`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +51,18 @@ impl MarkLossOrder {
     }
 }
 
+/// The contracts' e^0: one unit short of one.
+const DECAY_OF_NOTHING: U256 = uint!(999_999_999_999_999_999_U256);
+
 impl MarkLoss {
+    /// Nothing lost yet.
+    pub const NONE: MarkLoss = MarkLoss { ema: I256::ZERO, last_s: 0 };
+
     /// The sum after decay until `now_s`: `ema · e^(−λ·dt)`, truncated towards zero.
     pub fn decayed(&self, decay_per_s: U256, now_s: u64) -> Result<I256, Revert> {
         let elapsed_s = now_s.checked_sub(self.last_s).ok_or(Revert::ArithmeticOverflow)?;
         let exponent = decay_per_s.checked_mul(U256::from(elapsed_s)).ok_or(Revert::ArithmeticOverflow)?;
-        let decay = exp(neg(I256::from_raw(exponent))?)?;
+        let decay = if elapsed_s == 0 { DECAY_OF_NOTHING } else { exp(neg(I256::from_raw(exponent))?)? };
         mul_d_signed(self.ema, I256::from_raw(decay))
     }
 
@@ -170,6 +176,7 @@ mod tests {
     fn zero_elapsed_time_still_costs_one_unit() {
         // The contracts' e^0 is one unit short of 1.
         assert_eq!(state(E18).decayed(U256::from(TEST_DECAY), 1_000), Ok(int(E18 - 1)));
+        assert_eq!(exp(I256::ZERO), Ok(DECAY_OF_NOTHING));
         assert_eq!(state(E18).decayed(U256::from(TEST_DECAY), 999), Err(Revert::ArithmeticOverflow));
         assert_eq!(state(E18).decayed(U256::MAX, 1_002), Err(Revert::ArithmeticOverflow));
     }

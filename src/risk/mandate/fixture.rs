@@ -5,6 +5,7 @@ use super::collateral::CollateralLimits;
 use super::feeds::Feeds;
 use super::revert::Revert;
 use alloy_primitives::{Address, B256, I256, U256};
+use std::borrow::Cow;
 
 /// Seconds from [`NOW_S`] to [`EXPIRY_S`].
 pub const LEFT_S: u64 = 586_800;
@@ -82,13 +83,13 @@ pub fn collateral() -> CollateralLimits {
 }
 
 /// A hundred of base, no cash, nothing open.
-pub fn state() -> VaultState {
+pub fn state() -> VaultState<'static> {
     VaultState {
         now_s: NOW_S,
         blocked: false,
         base: int(whole(100)),
         cash: I256::ZERO,
-        options: Vec::new(),
+        options: Cow::Borrowed(&[]),
         token_balance: whole(12),
         pending_deposits: whole(2),
     }
@@ -109,18 +110,18 @@ pub fn leg(sub_id: U256, price: U256, amount: I256) -> Leg {
     Leg { asset: OPTION, sub_id, price, amount }
 }
 
-pub fn taken(max_fee: U256, legs: [Leg; 2]) -> Rfq {
+pub fn taken(max_fee: U256, legs: [Leg; 2]) -> Rfq<'static> {
     let role = Role::Taker { order_hash: B256::ZERO, legs_hash: B256::ZERO };
-    Rfq { role, max_fee, legs: legs.to_vec() }
+    Rfq { role, max_fee, legs: legs.to_vec().into() }
 }
 
 /// The order inside an action; tests only build such.
-pub fn order(action: &mut Action) -> &mut Trade {
+pub fn order<'c>(action: &'c mut Action<'_>) -> &'c mut Trade {
     let Action::Trade(trade) = action else { panic!("not an order: {action:?}") };
     trade
 }
 
-pub fn quote(action: &mut Action) -> &mut Rfq {
+pub fn quote<'c>(action: &'c mut Action<'static>) -> &'c mut Rfq<'static> {
     let Action::Rfq(rfq) = action else { panic!("not a quote: {action:?}") };
     rfq
 }

@@ -8,6 +8,7 @@ pub mod basis;
 pub mod black76;
 pub mod collateral;
 pub mod covered_call;
+pub mod decode;
 pub mod ema;
 pub mod feeds;
 pub mod fixed;

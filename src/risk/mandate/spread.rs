@@ -228,7 +228,7 @@ fn marked(leg: &Leg, terms: &OptionTerms, now_s: u64, vol: U256, forward: U256) 
 /// Spreads open and base held (`getSubAccountStats`): as many options bought as sold, and no debt in base.
 fn holdings(state: &VaultState) -> Result<Holdings, Revert> {
     let (mut bought, mut sold) = (U256::ZERO, U256::ZERO);
-    for balance in &state.options {
+    for balance in state.options.iter() {
         let side = if balance.is_positive() { &mut bought } else { &mut sold };
         *side = add(*side, abs(*balance)?)?;
     }

@@ -14,6 +14,8 @@ use crate::msg::{
 use crate::risk::limits::OptionLimits;
 use crate::risk::option_case::{Facet, OptionCase, Purse, Wanted};
 use crate::risk::option_checks::{OPTION_CHECKS, refusal};
+use crate::risk::wall::Drift;
+use crate::risk::wall::terms::OptionTerms as WallTerms;
 use crate::risk::*;
 
 pub(super) const NOW: Nanos = Nanos(1_000_000 * SEC);
@@ -81,6 +83,39 @@ pub(super) fn value(id: InstrumentId, mark: &str, option: Option<OptionValue>) -
     }
 }
 
+/// The mission's contract without margins.
+pub(super) fn exact(product: Product) -> WallTerms {
+    WallTerms { drift: Drift { price: Ratio::ZERO, time_s: 0 }, ..WallTerms::mission(product, price("100")) }
+}
+
+/// Puts another contract in its place.
+pub(super) fn walled(scene: &mut Scene, change: fn(&mut WallTerms)) {
+    let product = scene.limits.product;
+    let mut terms = exact(product);
+    change(&mut terms);
+    scene.limits.wall = terms.wall(product);
+}
+
+/// Puts another contract in its place, as open as the scene's but for the change.
+pub(super) fn deal_walled(scene: &mut Scene, change: fn(&mut WallTerms)) {
+    let product = scene.limits.product;
+    let mut terms = open(product);
+    change(&mut terms);
+    scene.limits.wall = terms.wall(product);
+}
+
+/// A contract far outside of the limits, so that these are what refuses.
+fn open(product: Product) -> WallTerms {
+    let buys = product.side() == Side::Buy;
+    WallTerms {
+        spread_ratio_min: Ratio::ZERO,
+        spread_ratio_max: Ratio::ONE,
+        cost_tolerance: if buys { Ratio::whole(1_000) } else { Ratio::ZERO },
+        share_max: Ratio::ONE,
+        ..exact(product)
+    }
+}
+
 pub(super) fn limits(product: Product) -> OptionLimits {
     OptionLimits {
         product,
@@ -107,6 +142,7 @@ pub(super) fn limits(product: Product) -> OptionLimits {
         clock_offset_ns_max: SEC,
         value_age_ns_max: 500 * MS,
         cash_tolerance: Cash::ONE,
+        wall: open(product).wall(product),
     }
 }
 

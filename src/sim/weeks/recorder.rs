@@ -2,7 +2,7 @@
 
 use super::checks::Checks;
 use super::{FIRST_EXPIRY_S, Terms, WEEK_S};
-use crate::actors::risk::{Alarm, Notice};
+use crate::actors::risk::{Alarm, Notice, Stats};
 use crate::base::ids::{Nonce, Side};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::{Nanos, SEC};
@@ -149,7 +149,7 @@ impl Recorder {
             Notice::Mode { mode: Mode::Halted, .. } => {
                 self.violation(rig.venue.now(), "the vault halted".to_owned());
             }
-            Notice::Sample { stats, .. } => self.note_refused(&stats.refused),
+            Notice::Sample { stats, .. } => self.note_refused(stats),
             Notice::Mode { .. } | Notice::Hedged { .. } => {}
         }
     }
@@ -177,9 +177,10 @@ impl Recorder {
         }
     }
 
-    fn note_refused(&mut self, counts: &[u64]) {
-        let rows = OPTION_CHECKS.iter().zip(counts).filter(|(_, count)| **count > 0);
-        self.record.refused = rows.map(|(check, count)| (check.name, *count)).collect();
+    /// By row, and those of the mandate by the contract's names too.
+    fn note_refused(&mut self, stats: &Stats) {
+        let rows = OPTION_CHECKS.iter().zip(stats.refused).filter(|(_, count)| *count > 0);
+        self.record.refused = rows.map(|(check, count)| (check.name, count)).chain(stats.reverts.iter()).collect();
     }
 
     fn violation(&mut self, at: Nanos, what: String) {

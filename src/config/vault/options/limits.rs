@@ -9,6 +9,7 @@ use crate::config::read::{Bps, Field, Section, Span, Spec};
 use crate::config::vault::bounds::{self, usdc};
 use crate::msg::Product;
 use crate::risk::limits::OptionLimits;
+use crate::risk::wall::OptionWall;
 
 /// Largest order, in base or contracts.
 const AMOUNT_MAX: Amount = Amount::whole(1_000_000);
@@ -138,7 +139,7 @@ impl Fields {
         fields
     }
 
-    pub(super) fn build(&self, product: Product) -> Option<OptionLimits> {
+    pub(super) fn build(&self, product: Product, wall: OptionWall) -> Option<OptionLimits> {
         let bounds = self.bounds.build()?;
         let open = OptionLimits {
             product,
@@ -165,6 +166,7 @@ impl Fields {
             clock_offset_ns_max: bounds.clock_offset_ns_max,
             value_age_ns_max: bounds.value_age_ns_max,
             cash_tolerance: bounds.cash_tolerance,
+            wall,
         };
         // Fields of the other kind keep a value that allows nothing or says nothing; the product tells which count.
         Some(match &self.kind {
