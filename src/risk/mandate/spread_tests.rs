@@ -111,7 +111,7 @@ fn both_amounts(case: &mut Case, amount: U256) {
 }
 
 #[test]
-fn each_check_of_a_quote_turns_at_one_unit() {
+fn each_check_of_what_a_quote_is_turns_at_one_unit() {
     use Revert as R;
     run(&[
         ("puts sold", put_spread, |_| {}, Ok(())),
@@ -150,6 +150,13 @@ fn each_check_of_a_quote_turns_at_one_unit() {
             },
             Err(R::PptInvalidMakerTradeDetails),
         ),
+    ]);
+}
+
+#[test]
+fn each_check_of_a_quotes_size_and_of_the_vault_turns_at_one_unit() {
+    use Revert as R;
+    run(&[
         ("as maker", put_spread, |c| c.rfq().role = Role::Maker, Err(R::PptInvalidHighStrikeAmount)),
         ("no amount", put_spread, |c| both_amounts(c, U256::ZERO), Err(R::PptInvalidHighStrikeAmount)),
         ("strikes closer", put_spread, |c| c.vault.strike_distance += U256::ONE, Err(R::PptStrikePriceOutsideOfDiff)),
