@@ -61,7 +61,7 @@ fn case(asset: alloy_primitives::Address, value: i64, base: i64, perp: i64, chan
             vault,
             perp: signed(perp),
             perp_price: Ok(price),
-            mark_to_market: Ok(signed(value) * I256::try_from(2_000).unwrap()),
+            mark_to_market: Ok(signed(value) * I256::try_from(2_000).expect("it fits")),
             mark_loss: MarkLoss { ema: I256::ZERO, last_s: NOW_S },
         },
         feeds: Quotes { spot: Ok(price), vol: Ok(U256::ZERO), forward: Ok(U256::ZERO), own_vol: None },
@@ -264,7 +264,7 @@ fn every_end_of_a_band_turns_at_one_unit() {
 fn only_a_trade_changes_the_budget_and_by_its_whole_amount() {
     let mut losing = buy();
     losing.order().limit_price = int(whole(2_010));
-    let once = losing.signed().unwrap();
+    let once = losing.signed().expect("no revert");
     assert_eq!(once, MarkLoss { ema: signed(25), last_s: NOW_S });
     losing.state.mark_loss = once;
     // The same order again, as when a part of it fills: charged in full again (less the unit that e^0 lacks).

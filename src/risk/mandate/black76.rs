@@ -99,7 +99,7 @@ mod tests {
 
     fn wad(decimal: &str) -> u128 {
         let (whole, fraction) = decimal.split_once('.').unwrap_or((decimal, ""));
-        format!("{whole}{fraction:0<18}").parse().unwrap()
+        format!("{whole}{fraction:0<18}").parse().expect("a literal")
     }
 
     fn at(expires_in_s: u64, vol: &str, forward: &str, strike: &str) -> Priced {
@@ -110,7 +110,7 @@ mod tests {
             forward: wad(forward),
             strike: wad(strike),
         };
-        input.priced().unwrap()
+        input.priced().expect("no revert")
     }
 
     /// 163 hours.
@@ -172,7 +172,7 @@ mod tests {
             (0, one, 0, k, f, U256::ZERO, U256::from(f - k), U256::ZERO),
         ];
         for (expires_in_s, discount, vol, forward, strike, call, put, call_delta) in cases {
-            let priced = Black76 { expires_in_s, discount, vol, forward, strike }.priced().unwrap();
+            let priced = Black76 { expires_in_s, discount, vol, forward, strike }.priced().expect("no revert");
             let near = |a: U256, b: U256| a.abs_diff(b) <= U256::from(1_000_000_u64);
             assert!(near(priced.call, call) && near(priced.put, put), "{forward} {strike} {priced:?}");
             assert!(near(priced.call_delta, call_delta), "{forward} {strike} {priced:?}");
@@ -189,11 +189,11 @@ mod tests {
             let forward = wad("1000");
             Black76 { expires_in_s: days * 86_400, discount, vol: wad(vol), forward, strike: wad(strike) }.priced()
         };
-        let out = discounted(30, ".25", "1200", 999_178_419_873_700_600).unwrap();
+        let out = discounted(30, ".25", "1200", 999_178_419_873_700_600).expect("no revert");
         assert!(near(out.call, 137_082_128_426_579_297) && near(out.put, 199_972_766_103_166_719_631));
-        let deep = discounted(2, ".75", "700", 999_890_416_963_563_700).unwrap();
+        let deep = discounted(2, ".75", "700", 999_890_416_963_563_700).expect("no revert");
         assert!(near(deep.call, 299_967_125_089_526_177_817) && near(deep.put, 457_084_680));
-        let long = discounted(365, "5", "700", 980_198_673_306_755_300).unwrap();
+        let long = discounted(365, "5", "700", 980_198_673_306_755_300).expect("no revert");
         assert!(near(long.call, 970_034_553_583_819_047_162) && near(long.put, 675_974_951_591_792_546_424));
     }
 
@@ -205,7 +205,7 @@ mod tests {
             (narrow_vol, narrow_forward, narrow_strike) in (0_u32..128, 0_u32..128, 0_u32..128),
         ) {
             let (vol, forward, strike) = (vol >> narrow_vol, forward >> narrow_forward, strike >> narrow_strike);
-            let priced = Black76 { expires_in_s, discount, vol, forward, strike }.priced().unwrap();
+            let priced = Black76 { expires_in_s, discount, vol, forward, strike }.priced().expect("no revert");
             let now = |x: u128| (U256::from(x) * U256::from(discount)) / UNIT;
             proptest::prop_assert!(priced.call <= now(forward) && priced.put <= now(strike));
             proptest::prop_assert!(priced.call_delta <= U256::from(discount));

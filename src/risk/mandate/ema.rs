@@ -91,7 +91,7 @@ mod tests {
     const E18: i128 = 1_000_000_000_000_000_000;
 
     fn int(value: i128) -> I256 {
-        I256::try_from(value).unwrap()
+        I256::try_from(value).expect("it fits")
     }
 
     fn units(value: i128) -> I256 {
@@ -161,15 +161,15 @@ mod tests {
         }
         let loss = |ema| MarkLoss { ema: int(ema), last_s: 0 };
         let tenth = loss(E18 / 10);
-        let micros = |ema: I256| i128::try_from(ema).unwrap() / 1_000_000_000_000;
+        let micros = |ema: I256| i128::try_from(ema).expect("it fits") / 1_000_000_000_000;
         for (seconds, expected) in [(3_600, 49_999), (7_200, 24_999), (1_500, 74_915)] {
-            assert_eq!(micros(tenth.decayed(U256::from(TEST_DECAY), seconds).unwrap()), expected);
+            assert_eq!(micros(tenth.decayed(U256::from(TEST_DECAY), seconds).expect("no revert")), expected);
         }
-        let day = tenth.decayed(U256::from(8_022_540_000_000_u64), 86_400).unwrap();
+        let day = tenth.decayed(U256::from(8_022_540_000_000_u64), 86_400).expect("no revert");
         assert_eq!(micros(day), 49_999);
         // Gains decay towards zero too, truncated the same way.
-        let mirror = loss(-E18 / 10).decayed(U256::from(TEST_DECAY), 3_600).unwrap();
-        assert_eq!(mirror, -tenth.decayed(U256::from(TEST_DECAY), 3_600).unwrap());
+        let mirror = loss(-E18 / 10).decayed(U256::from(TEST_DECAY), 3_600).expect("no revert");
+        assert_eq!(mirror, -tenth.decayed(U256::from(TEST_DECAY), 3_600).expect("no revert"));
     }
 
     #[test]
@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(after(room + 2, 1_000), Err(Revert::LbtMarkLossTooHigh));
         assert_eq!(after(7_500_010_000_000_000, 1_000), Err(Revert::LbtMarkLossTooHigh));
         assert_eq!(after(E18 / 50, 4_600), Err(Revert::LbtMarkLossTooHigh));
-        let settled = after(E18 / 50, 8_200).unwrap();
+        let settled = after(E18 / 50, 8_200).expect("no revert");
         assert_eq!(settled / int(1_000_000_000), int(7_499_995));
         // Above the target, an order at the mark or better still passes.
         assert!(state(E18 / 10).charged(&order(true, 1_990, 2_000), &tight, 1_000).is_ok());

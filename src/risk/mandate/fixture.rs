@@ -30,7 +30,7 @@ pub fn int(value: U256) -> I256 {
 
 /// Adds a signed number of units.
 pub fn off(value: U256, units: i64) -> U256 {
-    int(value).wrapping_add(I256::try_from(units).unwrap()).into_raw()
+    int(value).wrapping_add(I256::try_from(units).expect("it fits")).into_raw()
 }
 
 pub fn sub_id(strike: u64, expiry_s: u64, is_call: bool) -> U256 {

@@ -90,14 +90,14 @@ fn tail_series(z: U256) -> Wide {
         term = times(term, square) / Wide::from(n);
     }
     // 1/√(2π), with 60 decimals.
-    let digits: Wide = "398942280401432677939946059934381868475858631164934657665926".parse().unwrap();
+    let digits: Wide = "398942280401432677939946059934381868475858631164934657665926".parse().expect("a literal");
     let peak = (digits << PLACES) / Wide::from(10_u8).pow(Wide::from(60));
     let density = (peak << PLACES) / exp_series(square >> 1_usize);
     (one() >> 1_usize).saturating_sub(times(density, sum))
 }
 
 fn int(value: i128) -> I256 {
-    I256::try_from(value).unwrap()
+    I256::try_from(value).expect("it fits")
 }
 
 fn distance(a: U256, b: U256) -> u128 {
@@ -112,7 +112,7 @@ fn contract_values_of_the_logarithm() {
         ("1000000000000000000", 0),
     ];
     for (x, expected) in cases {
-        assert_eq!(ln(x.parse().unwrap()), Ok(int(expected)), "{x}");
+        assert_eq!(ln(x.parse().expect("a literal")), Ok(int(expected)), "{x}");
     }
     assert_eq!(ln(I256::ZERO), Err(Revert::LnZero));
     assert_eq!(ln(int(-1)), Err(Revert::LnNegativeUndefined));
@@ -135,7 +135,7 @@ fn contract_values_of_the_exponential() {
         (-43 * e18, "0"),
     ];
     for (x, expected) in cases {
-        assert_eq!(exp(int(x)), Ok(expected.parse().unwrap()), "{x}");
+        assert_eq!(exp(int(x)), Ok(expected.parse().expect("a literal")), "{x}");
     }
     let last = 135_305_999_368_893_231_589;
     assert_eq!(exp(int(last)), Err(Revert::ExpOverflow));
@@ -153,7 +153,7 @@ fn contract_values_of_the_root() {
         ("0", "0"),
     ];
     for (x, expected) in cases {
-        assert_eq!(sqrt(x.parse().unwrap()), Ok(expected.parse().unwrap()), "{x}");
+        assert_eq!(sqrt(x.parse().expect("a literal")), Ok(expected.parse().expect("a literal")), "{x}");
     }
     assert_eq!(sqrt(U256::MAX), Err(Revert::ArithmeticOverflow));
 }
@@ -185,7 +185,7 @@ proptest! {
     #[test]
     fn the_logarithm_is_within_two_units(limbs in proptest::array::uniform4(any::<u64>()), narrow in 1_usize..256) {
         let x = (U256::from_limbs(limbs) >> narrow).max(U256::ONE);
-        let ours = ln(I256::from_raw(x)).unwrap();
+        let ours = ln(I256::from_raw(x)).expect("no revert");
         let (magnitude, negative) = ln_series(x);
         let twin = I256::from_raw(decimal(magnitude));
         let twin = if negative { -twin } else { twin };
@@ -194,7 +194,7 @@ proptest! {
 
     #[test]
     fn the_exponential_is_within_two_units_and_a_part_in_1e20(x in -42_000_000_000_000_000_000_i128..135_000_000_000_000_000_000) {
-        let ours = exp(int(x)).unwrap();
+        let ours = exp(int(x)).expect("no revert");
         let power = exp_series(wide(U256::from(x.unsigned_abs())));
         let twin = decimal(if x < 0 { (one() << PLACES) / power } else { power });
         let allowed = U256::from(2) + twin / U256::from(10_u128.pow(20));
@@ -219,10 +219,10 @@ proptest! {
     fn the_distribution_is_within_a_hundred_units(x in 0_u128..12_000_000_000_000_000_000) {
         let tail = decimal(tail_series(U256::from(x)));
         let z = int(x as i128);
-        let below = cdf(-z).unwrap();
+        let below = cdf(-z).expect("no revert");
         prop_assert!(distance(below, tail) <= 100, "{below} {tail}");
         if x > 0 {
-            prop_assert_eq!(below + cdf(z).unwrap(), U256::from(1_000_000_000_000_000_000_u64));
+            prop_assert_eq!(below + cdf(z).expect("no revert"), U256::from(1_000_000_000_000_000_000_u64));
         }
     }
 }

@@ -69,7 +69,7 @@ fn mark(strike: u64, vol: U256, is_call: bool) -> U256 {
         forward: whole(60_000).saturating_to(),
         strike: whole(strike).saturating_to(),
     };
-    let priced = input.priced().unwrap();
+    let priced = input.priced().expect("no revert");
     if is_call { priced.call } else { priced.put }
 }
 

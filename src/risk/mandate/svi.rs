@@ -74,7 +74,7 @@ mod tests {
     const E18: i128 = 1_000_000_000_000_000_000;
 
     fn curve(a: i128, b: u128, rho: i128, m: i128, sigma: u128, forward: u128, ref_tau: u64) -> VolCurve {
-        let int = |x: i128| I256::try_from(x).unwrap();
+        let int = |x: i128| I256::try_from(x).expect("it fits");
         VolCurve {
             a: int(a),
             b: U256::from(b),
@@ -95,7 +95,7 @@ mod tests {
         let week = 19_178_082_191_780_821;
         let smile = curve(E18 / 500, E18 as u128 * 3 / 100, -E18 / 5, E18 / 100, E18 as u128 / 20, 3_000, week);
         for (strike, micro_vol) in [(2_800, 524_633), (3_000, 432_640), (3_200, 450_515), (3_500, 545_765)] {
-            let vol = smile.vol(dollars(strike)).unwrap();
+            let vol = smile.vol(dollars(strike)).expect("no revert");
             // The reference gives six decimals, rounded to the nearest.
             let rounded = (vol + U256::from(500_000_000_000_u64)) / U256::from(1_000_000_000_000_u64);
             assert_eq!(rounded, U256::from(micro_vol), "{strike}: {vol}");
@@ -143,7 +143,7 @@ mod tests {
             (third, 2_400, 951_272_174_421_869_400),
         ];
         for (curve, strike, expected) in cases {
-            let vol = curve.vol(dollars(strike)).unwrap();
+            let vol = curve.vol(dollars(strike)).expect("no revert");
             assert!(vol.abs_diff(U256::from(expected)) <= U256::from(10_000), "{strike}: {vol}");
         }
     }
@@ -161,9 +161,9 @@ mod tests {
         );
         let micro = |x: U256| x / U256::from(1_000_000_000_000_u64);
         for (strike, sign, micro_vol) in [(2_000_000, false, 645_048_u64), (1, true, 666_465)] {
-            let k = flat.log_moneyness(dollars(strike)).unwrap();
+            let k = flat.log_moneyness(dollars(strike)).expect("no revert");
             assert_eq!((k.is_negative(), micro(k.unsigned_abs())), (sign, U256::from(409_878)));
-            assert_eq!(micro(flat.vol(dollars(strike)).unwrap()), U256::from(micro_vol));
+            assert_eq!(micro(flat.vol(dollars(strike)).expect("no revert")), U256::from(micro_vol));
         }
         let steep = curve(
             2 * E18,
@@ -174,12 +174,13 @@ mod tests {
             2_000,
             38_356_164_380_000_000,
         );
-        assert_eq!(micro(steep.vol(dollars(200_000)).unwrap()), U256::from(11_064_985));
+        assert_eq!(micro(steep.vol(dollars(200_000)).expect("no revert")), U256::from(11_064_985));
         // One unit of strike over a large forward has moneyness zero: the lower bound, not a logarithm of zero.
-        let lowest = flat.log_moneyness(U256::ONE).unwrap();
-        assert_eq!(lowest, -flat.log_moneyness(dollars(2_000_000)).unwrap());
+        let lowest = flat.log_moneyness(U256::ONE).expect("no revert");
+        assert_eq!(lowest, -flat.log_moneyness(dollars(2_000_000)).expect("no revert"));
         let wild = VolCurve { a: I256::from_raw(dollars(200)), ..flat };
-        let cut = sqrt(div_d(VARIANCE_MAX.into_raw(), U256::from(flat.ref_tau)).unwrap()).unwrap();
+        let cut =
+            sqrt(div_d(VARIANCE_MAX.into_raw(), U256::from(flat.ref_tau)).expect("no revert")).expect("no revert");
         assert_eq!(wild.vol(dollars(2_000)), Ok(cut));
     }
 
@@ -187,8 +188,12 @@ mod tests {
     fn bad_curves_revert_by_name() {
         let flat = curve(E18 / 100, E18 as u128 / 100, 0, 0, E18 as u128 / 20, 2_000, 32_876_712_320_000_000);
         let strike = dollars(2_000);
-        let negative = VolCurve { a: I256::try_from(-10 * E18).unwrap(), ..flat };
-        let tilted = VolCurve { rho: I256::try_from(-90 * E18).unwrap(), m: I256::try_from(-E18).unwrap(), ..flat };
+        let negative = VolCurve { a: I256::try_from(-10 * E18).expect("it fits"), ..flat };
+        let tilted = VolCurve {
+            rho: I256::try_from(-90 * E18).expect("it fits"),
+            m: I256::try_from(-E18).expect("it fits"),
+            ..flat
+        };
         let cases = [
             (VolCurve { forward: U256::ZERO, ..flat }, Err(Revert::SviNoForwardPrice)),
             (negative, Err(Revert::SviNegativeVariance)),

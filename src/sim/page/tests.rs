@@ -1,9 +1,10 @@
 use super::html;
 use crate::exchange::world::weeks::Shape;
-use crate::sim::record::{Concern, Record};
+use crate::sim::record::{Auction, Concern, DemandPoint, FillPoint, Record};
 use crate::sim::sample::{any_record, record};
 use crate::sim::weeks::{Terms, Vault};
 use proptest::prelude::*;
+use rust_decimal::Decimal;
 
 const TERMS: Terms = Terms { vault: Vault::SafeHarvest, weeks: 12, seed: 7, market: Shape::Wild };
 /// Elements that stand alone.
@@ -97,5 +98,27 @@ proptest! {
     #[test]
     fn any_record_makes_a_page(record in any_record()) {
         assert_well_formed(&html(&record, &TERMS));
+    }
+}
+
+#[test]
+fn units_left_are_what_fills_after_the_last_demand_leave() {
+    let all = Decimal::MAX;
+    for (remaining, before, after, left) in [
+        (Decimal::TEN, 5, Decimal::TEN, "0.00 units left"),
+        (Decimal::TEN, 5, Decimal::ONE, "9.00 units left"),
+        (-all, 5, all, "0.00 units left"),
+    ] {
+        let demand = DemandPoint { at_ms: 10, remaining, ..DemandPoint::default() };
+        let fill = |at_ms, amount| FillPoint { at_ms, amount, ..FillPoint::default() };
+        let auction = Auction {
+            phase: "option-auction".to_owned(),
+            week: 1,
+            demands: vec![demand],
+            fills: vec![fill(before, all), fill(10, after)],
+            ..Auction::default()
+        };
+        let page = html(&Record { auctions: vec![auction], ..Record::default() }, &TERMS);
+        assert!(page.contains(left), "{remaining} less {after}");
     }
 }
