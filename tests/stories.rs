@@ -147,7 +147,11 @@ impl Stage {
                 Notice::Mode { mode, .. } => writeln!(said, "risk → ops      mode {mode:?}"),
                 Notice::Alarm { alarm, .. } => writeln!(said, "risk → ops      ALARM {alarm:?}"),
                 Notice::Hedged { delta, .. } => writeln!(said, "risk → ops      hedged, delta {delta}"),
-                Notice::Filled { .. } | Notice::Sample { .. } | Notice::Phase { .. } | Notice::Demand { .. } => Ok(()),
+                Notice::Filled { .. }
+                | Notice::Sample { .. }
+                | Notice::Phase { .. }
+                | Notice::Demand { .. }
+                | Notice::Settlement { .. } => Ok(()),
             };
         }
     }
@@ -396,6 +400,7 @@ impl Runner for Stage {
                     maker: true,
                     mark: Price::whole(2_000),
                     venue_at: self.at,
+                    settlement: Default::default(),
                 };
                 self.report(Report::Fill(fill), &mut said);
             }

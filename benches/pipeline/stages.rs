@@ -11,7 +11,7 @@ use keel::base::ids::{Epoch, InstrumentId, Nonce, Side};
 use keel::base::num::{Amount, Cash, Price, Ratio};
 use keel::base::time::{Nanos, SEC};
 use keel::derive::decode::{Decoder, ExternalDecoder, Heard, Vocabulary};
-use keel::derive::encode::order::{OrderRequests, OrderWire, Replaced};
+use keel::derive::encode::order::{OrderForm, OrderRequests, OrderWire, Replaced};
 use keel::derive::seal::OrderDeed;
 use keel::engine::actor::Actor;
 use keel::engine::ports::Key;
@@ -353,7 +353,8 @@ fn sign(c: &mut Criterion, blueprint: &Blueprint, mut key: LocalKey) {
 
 fn encode(c: &mut Criterion, blueprint: &Blueprint) {
     let subaccount = blueprint.vaults[0].book.subaccount;
-    let mut requests = OrderRequests::new(subaccount, INSTRUMENTS[0], &[0x22; 20]).expect("a plain name");
+    let mut requests =
+        OrderRequests::new(subaccount, INSTRUMENTS[0], &OrderForm::v3([0x22; 20])).expect("a plain name");
     let order = granted(blueprint, AT.0 + 1, 1).remove(0);
     let signature = [0x5a; 65];
     let mut wire = OrderWire {

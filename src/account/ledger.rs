@@ -13,6 +13,7 @@ use crate::account::holdings::Holdings;
 use crate::account::order::LiveOrder;
 use crate::account::positions::Positions;
 use crate::account::recent::Recent;
+use crate::account::unsettled::Unsettled;
 use crate::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Rounding};
 use crate::base::time::{Nanos, SEC};
@@ -84,6 +85,8 @@ pub enum Effect {
         /// Its instrument.
         instrument: InstrumentId,
     },
+    /// A fill never happened: the chain has refused it, and it is undone.
+    Reverted,
     /// The venue reports something only a person may explain.
     Alarm,
 }
@@ -104,6 +107,7 @@ pub struct Ledger {
     orders: [Option<LiveOrder>; SLOTS],
     flows: Flows,
     trades_seen: Recent<Uuid, 1024>,
+    unsettled: Unsettled,
     buried: Recent<Nonce, 256>,
     settlements_seen: Recent<(Cash, Cash), 64>,
     draft: Draft,
@@ -125,6 +129,7 @@ impl Ledger {
             orders: [None; SLOTS],
             flows: Flows::default(),
             trades_seen: Recent::default(),
+            unsettled: Unsettled::default(),
             buried: Recent::default(),
             settlements_seen: Recent::default(),
             draft: Draft::default(),
@@ -155,6 +160,21 @@ impl Ledger {
     /// Money moved so far.
     pub fn flows(&self) -> &Flows {
         &self.flows
+    }
+
+    /// From now on fills are expected to settle on a chain (v2).
+    pub fn expect_settlement(&mut self) {
+        self.unsettled.expect();
+    }
+
+    /// True if fills settle on a chain.
+    pub fn expects_settlement(&self) -> bool {
+        self.unsettled.is_expected()
+    }
+
+    /// Fills that may still be taken back, one more while that is not known for certain. Zero on v3.
+    pub fn unsettled(&self) -> u32 {
+        self.unsettled.count()
     }
 
     /// True until a snapshot has settled what is true.
@@ -258,6 +278,7 @@ impl Ledger {
     /// The session is lost: every live order may have met any fate.
     pub fn doubt_all(&mut self) {
         self.uncertain = true;
+        self.unsettled.lose_track();
         self.orders.iter_mut().flatten().for_each(LiveOrder::doubt);
     }
 

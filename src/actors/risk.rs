@@ -17,6 +17,7 @@ pub use notice::{Alarm, Notice, Reverts, Sample, Stats};
 use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId};
 use crate::base::queue::Batch;
 use crate::base::time::Nanos;
+use crate::derive::dialect::Dialect;
 use crate::engine::actor::Actor;
 use crate::market::instrument::{Instrument, Listing};
 use crate::msg::{Account, Act, Command, Intent, ReportMsg, Session, Talk, Urgent, Value};
@@ -83,7 +84,7 @@ pub struct Risk {
 const TPS_ASSUMED: u32 = 1;
 
 impl Risk {
-    /// For the given vaults over the given instrument table; nonces start above `floor`.
+    /// For the given vaults over the given instrument table, on v3; nonces start above `floor`.
     pub fn new(plans: Vec<Plan>, instruments: Vec<Instrument>, floor: Nonce, key_expires_at: Nanos) -> Risk {
         assert!(plans.len() <= 8, "more vaults than one step can speak for");
         let per_instrument = instruments.iter().map(|_| Window::new(TPS_ASSUMED)).collect();
@@ -102,6 +103,15 @@ impl Risk {
             },
             snapshot_of: None,
         }
+    }
+
+    /// In a dialect: its nonces, and whether fills settle on a chain.
+    pub fn speaking(mut self, dialect: &Dialect) -> Risk {
+        self.wallet.nonces = self.wallet.nonces.counting(dialect.nonce_unit);
+        if dialect.settles_fills() {
+            self.desks.iter_mut().for_each(|desk| desk.ledger.expect_settlement());
+        }
+        self
     }
 
     fn on_intent(&mut self, at: Nanos, intent: &Intent, out: &mut Out) {

@@ -6,6 +6,7 @@ use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
 use crate::config::{self, Config, Isolation};
+use crate::derive::dialect::Dialect;
 use crate::engine::core::Idle;
 use crate::engine::journal::Replay;
 use crate::engine::ports::Clock;
@@ -107,13 +108,17 @@ pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
 }
 
 /// Opens the journal and folds what is in it.
-fn open_journal(folder: &Path) -> Result<(PageStore, Replay), Failure> {
+fn open_journal(folder: &Path, dialect: &Dialect) -> Result<(PageStore, Replay), Failure> {
     let mut replay = Replay::default();
     let mut visit = |_: u64, record: &[u8]| replay.visit(record);
     let (store, _) = PageStore::open(folder, JOURNAL, &mut visit).map_err(|why| Failure::Refused(why.to_string()))?;
     if replay.unread() > 0 {
         let what = format!("{} records of the journal were written by a newer keel", replay.unread());
         return Err(Failure::Refused(format!("{what}: run that one, or start with an empty state.dir")));
+    }
+    if !dialect.nonce_unit.counts(replay.floor()) {
+        let what = format!("{}: its journal holds nonces of the other generation of the protocol", folder.display());
+        return Err(Failure::Refused(format!("{what}: {} needs a state.dir of its own", dialect.name)));
     }
     Ok((store, replay))
 }
@@ -250,7 +255,7 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
     let mut clock = LiveClock::new();
-    let (store, replay) = open_journal(terms.state_dir)?;
+    let (store, replay) = open_journal(terms.state_dir, config.venue.environment.dialect)?;
     let mut hand = Hand::take(config, store, terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
     let ratios = ratio_sources(config).await?;

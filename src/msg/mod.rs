@@ -18,7 +18,7 @@ pub use market::{
 };
 pub use report::{
     Answer, Asset, Balance, BalanceKind, Breach, Budget, Fill, OrderRow, OrderStatus, QuoteRow, Report, ReportMsg,
-    Request, RfqRow, RfqStatus, Session, Snapshot, Unsent, Verdict,
+    Request, RfqRow, RfqStatus, Session, Settlement, Snapshot, Unsent, Verdict,
 };
 pub use trace::{Cause, STAGES, Stage, Trace};
 pub use value::{Accrual, Guards, OptionValue, Value};

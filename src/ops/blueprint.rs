@@ -322,7 +322,7 @@ impl Blueprint {
     fn inherited_loss(&self, kind: &PlanKind) -> MarkLoss {
         match kind {
             PlanKind::Basis(plan) if self.nonce_floor > Nonce(0) => {
-                wall::basis::inherited(&plan.limits.wall, Nanos(self.nonce_floor.0))
+                wall::basis::inherited(&plan.limits.wall, self.dialect.nonce_unit.moment(self.nonce_floor))
             }
             _ => MarkLoss::NONE,
         }
@@ -396,7 +396,12 @@ impl Blueprint {
             inherited_loss: self.inherited_loss(&plan.kind),
         });
         let plans = plans.collect();
-        let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
+        let terms = Terms {
+            wallet: self.wallet,
+            cancel_on_disconnect: self.cancel_on_disconnect,
+            dialect: self.dialect,
+            atomic: false,
+        };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
         let gateway = Gateway::new(terms, address, self.pairs(), self.members(), Decoder::new(self.vocabulary()))
@@ -406,7 +411,8 @@ impl Blueprint {
             market_data: (market_data, public, external),
             pricing: Pricing::new(self.models(), self.capacity(), currencies),
             auction: Auction::new(seats),
-            risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at),
+            risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at)
+                .speaking(self.dialect),
             signer,
             gateway: (gateway, private),
             clock,

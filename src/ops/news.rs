@@ -124,6 +124,7 @@ impl News {
             | Notice::Hedged { vault, .. }
             | Notice::Mode { vault, .. }
             | Notice::Alarm { vault, .. }
+            | Notice::Settlement { vault, .. }
             | Notice::Phase { vault, .. }
             | Notice::Demand { vault, .. }
             | Notice::Sample { vault, .. } => usize::from(vault.0),
@@ -150,7 +151,7 @@ impl News {
             }
             Notice::Mode { mode, .. } => news.modes.push((now, mode)),
             Notice::Alarm { alarm, .. } if news.alarms.len() < ALARMS_MAX => news.alarms.push((now, alarm)),
-            Notice::Alarm { .. } => {}
+            Notice::Alarm { .. } | Notice::Settlement { .. } => {}
             Notice::Phase { at, milestone, .. } => news.auction.enter(at, milestone),
             Notice::Demand { at, demand, .. } => news.auction.demand(at, demand),
         }

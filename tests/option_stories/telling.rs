@@ -115,7 +115,7 @@ impl Play {
                     self.line(said, &format!("risk            refused {refused} wishes so far: {:?}", stats.refused));
                 }
             }
-            Notice::Filled { .. } | Notice::Hedged { .. } => {}
+            Notice::Filled { .. } | Notice::Hedged { .. } | Notice::Settlement { .. } => {}
         }
     }
 }

@@ -77,6 +77,8 @@ pub struct Desk {
     intents_seen: u32,
     loss: (Ratio, Nanos),
     fills: FillRate,
+    /// Unsettled fills as last told.
+    settlement_told: Option<u32>,
 }
 
 /// Fills of the last minute, in six slices.
@@ -139,6 +141,7 @@ impl Desk {
             intents_seen: 0,
             loss: (Ratio::ZERO, Nanos::ZERO),
             fills: FillRate::default(),
+            settlement_told: None,
         }
     }
 
@@ -164,6 +167,16 @@ impl Desk {
             self.accrual = value.accrual.or(self.accrual);
         } else if Some(value.instrument) == self.ledger.book().perp {
             self.perp = *value;
+        }
+    }
+
+    /// Tells how many fills are unsettled, if that has changed.
+    pub(super) fn tell_settlement(&mut self, out: &mut Out) {
+        let unsettled = self.ledger.unsettled();
+        let news = self.ledger.expects_settlement() && self.settlement_told != Some(unsettled);
+        if news && out.notices.room() > 0 {
+            self.settlement_told = Some(unsettled);
+            out.notices.push(Notice::Settlement { vault: self.vault(), unsettled });
         }
     }
 

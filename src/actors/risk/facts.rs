@@ -44,6 +44,7 @@ impl Risk {
         for desk in &mut self.desks {
             let changed = desk.on_fact(at, message, subject, wallet, out);
             desk.settle_pledge(out);
+            desk.tell_settlement(out);
             if changed {
                 desk.publish(at, message.trace, wallet, live, out);
             }
@@ -72,6 +73,7 @@ impl Risk {
                 }
                 Session::Rejected { code } => desk.halt(Alarm::SessionRejected { code }, out),
             }
+            desk.tell_settlement(out);
             desk.publish(at, Trace::default(), &mut self.wallet, live, out);
         }
     }
@@ -115,6 +117,16 @@ impl Desk {
                 self.on_effect(at, effect, wallet, out)
             }
             Report::Fill(fill) => self.on_fill(at, fill, wallet, out),
+            Report::PastFill(fill) => {
+                let effect = self.ledger.on_past_fill(at, fill);
+                self.on_effect(at, effect, wallet, out)
+            }
+            Report::PastFillsComplete { subaccount } => {
+                if *subaccount == self.ledger.book().subaccount {
+                    self.ledger.past_fills_complete();
+                }
+                false
+            }
             Report::Balance(balance) => {
                 let effect = self.ledger.on_balance(at, balance);
                 self.on_effect(at, effect, wallet, out)
@@ -179,8 +191,8 @@ impl Desk {
     fn on_fill(&mut self, at: Nanos, fill: &Fill, wallet: &mut Wallet, out: &mut Out) -> bool {
         let hedge = self.hedge_approved_at(fill.nonce);
         let effect = self.ledger.on_fill(at, fill);
-        if effect == Effect::None {
-            return false;
+        if matches!(effect, Effect::None | Effect::Reverted) {
+            return self.on_effect(at, effect, wallet, out);
         }
         self.note_fill(at, fill);
         self.note_paid(fill, effect);
@@ -332,6 +344,10 @@ impl Desk {
             }
             Effect::Alarm => {
                 self.drain(Alarm::VenueAlarm, out);
+                true
+            }
+            Effect::Reverted => {
+                self.drain(Alarm::Reverted, out);
                 true
             }
         }

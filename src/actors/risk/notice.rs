@@ -32,6 +32,8 @@ pub enum Alarm {
     },
     /// The venue reported a liquidation, a revert or a position we cannot explain.
     VenueAlarm,
+    /// The chain refused a fill that the venue had told (v2): it is undone.
+    Reverted,
     /// The signer did not sign what risk had granted.
     Withheld {
         /// Why.
@@ -225,6 +227,13 @@ pub enum Notice {
         vault: VaultId,
         /// Why.
         alarm: Alarm,
+    },
+    /// So many fills are not settled on the chain now (v2): while there is one, no contract may sign or revoke.
+    Settlement {
+        /// Whose.
+        vault: VaultId,
+        /// How many; one more while the venue's records have not been read.
+        unsettled: u32,
     },
     /// A phase was entered.
     Phase {

@@ -321,6 +321,7 @@ impl Stage {
             maker: false,
             mark: priced.price,
             venue_at: self.at,
+            settlement: Default::default(),
         }))
     }
 

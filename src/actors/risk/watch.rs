@@ -35,6 +35,7 @@ impl Risk {
             desk.chase_talk(at, wallet, out);
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_value(out);
+            desk.tell_settlement(out);
             if matches!(desk.mode, Mode::Drain | Mode::Halted) {
                 desk.withdraw(at, wallet, out);
             }

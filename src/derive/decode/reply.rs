@@ -52,6 +52,8 @@ pub(super) fn result<'f, S: Source<'f>>(
             out.push(heard_order(order(s, None, words)?));
             ReplyBody::Done
         }
+        // v2 counts where v3 says "ok".
+        RequestKind::CancelAll if !s.is_string() => ReplyBody::Cancelled { count: cancelled_count(s)? },
         RequestKind::CancelAll | RequestKind::CancelOnDisconnect | RequestKind::CancelRfq => match s.string()? {
             b"ok" => ReplyBody::Done,
             _ => return Err(Malformed::Word),
@@ -264,7 +266,12 @@ fn trade_history<'f, S: Source<'f>>(
     words: &Vocabulary,
     out: &mut Vec<Heard>,
 ) -> Result<ReplyBody, Malformed> {
-    let pages = page(s, b"trades", out, |s| fill(s, None, words))?;
+    let pages = page(s, b"trades", out, |s| {
+        Ok(match fill(s, None, words)? {
+            Heard::Fill(fill) => Heard::PastFill(fill),
+            other => other,
+        })
+    })?;
     Ok(ReplyBody::Pages { pages })
 }
 
