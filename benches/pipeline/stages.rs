@@ -330,8 +330,8 @@ fn sign(c: &mut Criterion, blueprint: &Blueprint, mut key: LocalKey) {
         }
     });
     group.bench_function("key", |b| b.iter(|| key.sign(black_box(&digest))));
-    let folder = std::env::temp_dir().join(format!("keel-bench-sign-{}", std::process::id()));
-    let store = PageStore::open(&folder, Pages::default(), &mut |_, _| ()).expect("a journal").0;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = PageStore::open(&folder.path().join("journal"), Pages::default(), &mut |_, _| ()).expect("a journal").0;
     let mut sealer = blueprint.sealer(key, store);
     sealer.mark(&Mark { instrument: InstrumentId(0), price: "3213.6".parse().expect("literal"), at: AT });
     let mut nonce = AT.0;
@@ -348,7 +348,6 @@ fn sign(c: &mut Criterion, blueprint: &Blueprint, mut key: LocalKey) {
     });
     group.finish();
     drop(sealer);
-    let _ = std::fs::remove_dir_all(&folder);
 }
 
 fn encode(c: &mut Criterion, blueprint: &Blueprint) {

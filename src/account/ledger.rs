@@ -15,7 +15,7 @@ use crate::account::positions::Positions;
 use crate::account::recent::Recent;
 use crate::account::unsettled::Unsettled;
 use crate::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
-use crate::base::num::{Amount, Cash, Rounding};
+use crate::base::num::{Amount, Cash, Price, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, OrderRow, SLOTS};
 use adoption::Adoption;
@@ -341,16 +341,11 @@ impl Ledger {
                 self.holdings.cash += moved;
                 self.flows.interest += moved;
             }
-            BalanceKind::Transfer if is_cash => {
-                self.holdings.cash += moved;
-                self.flows.transfers += moved;
-            }
-            BalanceKind::Transfer | BalanceKind::Interest
-                if balance.asset == Asset::Currency(self.book.base_currency) =>
-            {
+            BalanceKind::Interest if balance.asset == Asset::Currency(self.book.base_currency) => {
                 self.holdings.base += to_amount(moved);
             }
-            BalanceKind::PerpSettlement | BalanceKind::Interest | BalanceKind::Transfer => return Effect::None,
+            BalanceKind::Transfer => return self.on_transfer(balance),
+            BalanceKind::PerpSettlement | BalanceKind::Interest => return Effect::None,
             BalanceKind::OptionSettlement if self.book.options.is_some() => return self.on_settlement(balance),
             BalanceKind::OptionSettlement | BalanceKind::Alarm => {
                 self.uncertain = true;
@@ -360,8 +355,28 @@ impl Ledger {
         Effect::Changed
     }
 
+    /// Something was deposited, withdrawn or transferred. What a snapshot has shown already is not booked again, and
+    /// before anything is traded on it the next snapshot has to agree.
+    fn on_transfer(&mut self, balance: &Balance) -> Effect {
+        let moved = balance.new - balance.previous;
+        if balance.asset == Asset::Currency(self.book.cash_currency) {
+            if is_news(self.holdings.cash, balance) {
+                self.holdings.cash += moved;
+                self.flows.transfers += moved;
+            }
+        } else if balance.asset == Asset::Currency(self.book.base_currency) {
+            if is_news(Price::ONE.times(self.holdings.base), balance) {
+                self.holdings.base += to_amount(moved);
+            }
+        } else {
+            return Effect::None;
+        }
+        self.uncertain = true;
+        Effect::Changed
+    }
+
     /// An expired option became cash: its own row takes the position away, the cash row pays. A snapshot may have told
-    /// of either before, so a row counts only where our balance is still nearer to the one before it.
+    /// of either before.
     fn on_settlement(&mut self, balance: &Balance) -> Effect {
         match balance.asset {
             Asset::Instrument(instrument) => {
@@ -371,9 +386,8 @@ impl Ledger {
                 }
             }
             Asset::Currency(currency) if currency == self.book.cash_currency => {
-                let cash = self.holdings.cash;
                 let first = self.settlements_seen.insert((balance.previous, balance.new));
-                if first && (cash - balance.previous).abs() <= (cash - balance.new).abs() {
+                if first && is_news(self.holdings.cash, balance) {
                     self.holdings.cash += balance.new - balance.previous;
                     self.flows.settled += balance.new - balance.previous;
                 }
@@ -450,9 +464,14 @@ impl Ledger {
     }
 }
 
+/// Whether a row with balances before and after tells ours something new: ours is still nearer to the one before.
+fn is_news(ours: Cash, balance: &Balance) -> bool {
+    (ours - balance.previous).abs() <= (ours - balance.new).abs()
+}
+
 /// A balance with venue precision as an amount, rounded down: we never hold more than the venue says.
 fn to_amount(balance: Cash) -> Amount {
-    balance.over_price(crate::base::num::Price::ONE, Rounding::Floor)
+    balance.over_price(Price::ONE, Rounding::Floor)
 }
 
 #[cfg(test)]

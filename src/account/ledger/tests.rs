@@ -227,6 +227,31 @@ fn settlement_moves_cash_but_not_value_and_interest_is_counted() {
     assert!(ledger.differs_from_reports(Nanos(2 * SEC)));
 }
 
+/// A deposit told late is not counted again, and nothing is traded on one before a snapshot agrees.
+#[test]
+fn a_transfer_that_a_snapshot_has_shown_is_not_booked_again() {
+    let told = |(base, cash), currency, from: i64, to: i64| {
+        let mut ledger = opened(base, cash);
+        let row = Balance {
+            subaccount: BOOK.subaccount,
+            asset: Asset::Currency(currency),
+            previous: Cash::whole(from),
+            new: Cash::whole(to),
+            kind: BalanceKind::Transfer,
+        };
+        assert_eq!(ledger.on_balance(Nanos(2), &row), Effect::Changed);
+        assert!(ledger.is_uncertain());
+        (ledger.holdings().base, ledger.holdings().cash, ledger.flows().transfers)
+    };
+    let (base, cash) = (BOOK.base_currency, BOOK.cash_currency);
+    let want = |base: &str, cash: i64, flow: i64| (amount(base), Cash::whole(cash), Cash::whole(flow));
+    assert_eq!(told(("10", 50), base, 10, 110), want("110", 50, 0));
+    assert_eq!(told(("110", 50), base, 10, 110), want("110", 50, 0));
+    assert_eq!(told(("10", 50), cash, 50, 150), want("10", 150, 100));
+    assert_eq!(told(("10", 150), cash, 50, 150), want("10", 150, 0));
+    assert_eq!(told(("10", 150), cash, 150, 50), want("10", 50, -100));
+}
+
 #[test]
 fn adopted_balances_bring_the_fills_of_listed_orders_with_them() {
     let mut ledger = opened("10", 0);

@@ -52,7 +52,7 @@ enum Phase {
     Subscribing,
     /// Usable.
     Up,
-    /// Refused for good.
+    /// Refused: nothing more is tried on this connection.
     Rejected,
 }
 
@@ -172,9 +172,7 @@ impl Session {
     }
 
     pub(super) fn on_down(&mut self, out: &mut Out) {
-        if self.phase != Phase::Rejected {
-            self.phase = Phase::Offline;
-        }
+        self.phase = Phase::Offline;
         self.asked = None;
         out.report(Trace::default(), Report::Session(State::Down));
     }

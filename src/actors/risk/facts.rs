@@ -195,7 +195,7 @@ impl Desk {
             return self.on_effect(at, effect, wallet, out);
         }
         self.note_fill(at, fill);
-        self.note_paid(fill, effect);
+        self.note_paid(fill, effect, out);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
             self.alarm(Alarm::Invariant { row: 0 }, out);
