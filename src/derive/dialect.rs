@@ -5,6 +5,9 @@ use std::net::SocketAddr;
 
 use alloy_primitives::hex;
 
+use crate::base::ids::Nonce;
+use crate::base::time::{MS, Nanos};
+
 /// An Ethereum address, raw.
 pub type Address = [u8; 20];
 /// A 32-byte hash or word, raw.
@@ -38,6 +41,16 @@ pub enum NonceUnit {
     Nanos,
     /// Unix milliseconds followed by three digits (v2).
     MillisAndThreeDigits,
+}
+
+impl NonceUnit {
+    /// The moment that a nonce names.
+    pub fn moment(self, nonce: Nonce) -> Nanos {
+        match self {
+            NonceUnit::Nanos => Nanos(nonce.0),
+            NonceUnit::MillisAndThreeDigits => Nanos((nonce.0 / 1_000).saturating_mul(MS)),
+        }
+    }
 }
 
 /// Names of the three REST authentication headers.
@@ -308,6 +321,14 @@ mod tests {
         assert_eq!(TESTNET.generation, Generation::V3);
         assert_eq!(V2_TESTNET.headers.wallet, "X-LyraWallet");
         assert_eq!(V2_MAINNET.modules.vault, None);
+    }
+
+    #[test]
+    fn a_nonce_names_its_moment_in_either_unit() {
+        assert_eq!(NonceUnit::Nanos.moment(Nonce(1_763_683_200_000_000_001)), Nanos(1_763_683_200_000_000_001));
+        let v2 = NonceUnit::MillisAndThreeDigits;
+        assert_eq!(v2.moment(Nonce(1_763_683_200_005_999)), Nanos(1_763_683_200_005 * MS));
+        assert_eq!(v2.moment(Nonce(u64::MAX)), Nanos(u64::MAX), "further off than any clock");
     }
 
     #[test]
