@@ -175,12 +175,25 @@ fn the_shares_have_theirs_and_capital_moves_only_where_a_contract_signs() {
     assert!(!none.deposits && !none.withdrawals);
 }
 
-/// Takes every field of the contracts apart: a new one does not compile until somebody has said where its value is from.
+fn text(value: &dyn std::fmt::Display) -> String {
+    value.to_string()
+}
+
+/// Digits with zeros behind them.
+fn e18(digits: &str, zeros: usize) -> String {
+    format!("{digits}{}", "0".repeat(zeros))
+}
+
+/// The contract of an option vault's example.
+fn contract_of(name: &str) -> OptionContract {
+    let OptionWall { contract, .. } = parse(&bare(name)).vaults.remove(0).options().expect("options").limits.wall;
+    contract
+}
+
+// Each takes every field of a contract apart: a new one does not compile until somebody has said where its value is from.
+
 #[test]
-fn no_field_of_the_contracts_is_left_to_chance() {
-    let option = |name: &str| match parse(&bare(name)).vaults.remove(0).options().expect("options").limits.wall {
-        OptionWall { contract, .. } => contract,
-    };
+fn no_field_of_the_calls_contract_is_left_to_chance() {
     let OptionContract::Calls(CoveredCall {
         assets: Assets { base: _, derivative: _, token_decimals: _ },
         life: SignatureLife { min_s, max_s },
@@ -190,20 +203,22 @@ fn no_field_of_the_contracts_is_left_to_chance() {
         expires_in_min_s,
         expires_in_max_s,
         collateral: CollateralLimits { fee_factor, leniency, worst_sell, worst_buy },
-    }) = option("harvest-weeth")
+    }) = contract_of("harvest-weeth")
     else {
         panic!("calls")
     };
-    let text = |value: &dyn std::fmt::Display| value.to_string();
     assert_eq!(
         [text(&min_s), text(&max_s), text(&expires_in_min_s), text(&expires_in_max_s)],
         ["300", "599", "86400", "2592000"]
     );
-    let e18 = |digits: &str, zeros: usize| format!("{digits}{}", "0".repeat(zeros));
     assert_eq!([text(&vol_factor), text(&delta_max)], [e18("5", 17), e18("4", 17)]);
     assert_eq!(text(&cash_min), e18("-1", 23));
     let swaps = [text(&fee_factor), text(&leniency), text(&worst_sell), text(&worst_buy)];
     assert_eq!(swaps, [e18("1", 16), e18("105", 16), e18("98", 16), e18("102", 16)]);
+}
+
+#[test]
+fn no_field_of_the_spreads_contract_is_left_to_chance() {
     let OptionContract::Spreads(Spread {
         assets: _,
         is_call,
@@ -220,7 +235,7 @@ fn no_field_of_the_contracts_is_left_to_chance() {
         cash_min: _,
         fee_factor,
         collateral: _,
-    }) = option("bull-susde")
+    }) = contract_of("bull-susde")
     else {
         panic!("spreads")
     };
@@ -231,6 +246,10 @@ fn no_field_of_the_contracts_is_left_to_chance() {
         [text(&loss_or_gain_max), text(&debt_tolerance), text(&fee_factor)],
         [e18("2", 16), e18("2", 16), e18("1", 18)]
     );
+}
+
+#[test]
+fn no_field_of_the_basis_contract_is_left_to_chance() {
     let basis = parse(&bare("lbtc-basis"));
     let Mandate::Basis(Limits { wall: BasisWall { contract, drift: _ }, .. }) =
         Mandate::Basis(basis.vaults[0].basis().expect("a basis vault").limits)
@@ -254,6 +273,10 @@ fn no_field_of_the_contracts_is_left_to_chance() {
     let bands = [text(&delta.floor), text(&delta.ceil), text(&leverage.floor), text(&leverage.ceil)];
     assert_eq!(bands, [e18("98", 16), e18("102", 16), e18("9", 17), e18("2", 18)]);
     assert_eq!(text(&decay_per_s), "192540883488874");
+}
+
+#[test]
+fn no_field_of_the_shares_is_left_to_chance() {
     let calls = parse(&format!("{}{CAPITAL}", bare("harvest-weeth")));
     let Shares { deposit_cap, deposit_min, deposit_scale, withdraw_scale, management_fee } =
         calls.vaults[0].capital.shares;

@@ -12,6 +12,7 @@ use crate::derive::seal::{
 };
 use crate::engine::actor::Actor;
 use crate::engine::ports::{Key, Store};
+use crate::engine::rolling::Rolling;
 use crate::engine::switch::Switch;
 use crate::market::instrument::Listing;
 use crate::msg::{Breach, Mark, Milestone, Report, ReportMsg, Request, Stage, Trace, Unsent};
@@ -22,6 +23,9 @@ use crate::risk::order::{Execution, Order};
 const PROOF_NS: u64 = 2 * SEC;
 /// Housekeeping of the key.
 const REFRESH_NS: u64 = 10 * SEC;
+
+/// Most milestones journaled in a minute.
+const NOTES_PER_MINUTE_MAX: i128 = 600;
 
 /// What the signer hears.
 #[derive(Clone, Copy, Debug)]
@@ -89,19 +93,23 @@ pub struct Brake {
     refusals_max: u32,
     refusals: u32,
     stopped: Option<Breach>,
+    heard: bool,
     told: bool,
 }
 
 impl Brake {
     /// Stops at this many refusals, or when the switch is thrown.
     pub fn new(switch: Switch, refusals_max: u32) -> Brake {
-        Brake { switch, refusals_max, refusals: 0, stopped: None, told: false }
+        Brake { switch, refusals_max, refusals: 0, stopped: None, heard: false, told: false }
     }
 
     /// Why nothing may be signed, if so.
     pub fn check(&mut self) -> Result<(), Breach> {
-        if self.stopped.is_none() && self.switch.is_thrown() {
-            self.stopped = Some(Breach::Stopped);
+        if !self.heard && self.switch.is_thrown() {
+            // Only what has stopped for good says so: a switch that is thrown back changes nothing any more.
+            self.stopped.get_or_insert(Breach::Stopped);
+            self.heard = true;
+            self.switch.acknowledge();
         }
         self.stopped.map_or(Ok(()), Err)
     }
@@ -125,12 +133,13 @@ impl Brake {
 pub struct Guarded<K, S> {
     sealer: Sealer<K, S>,
     brake: Brake,
+    noted: Rolling,
 }
 
 impl<K: Key, S: Store> Guarded<K, S> {
     /// Over a sealing desk.
     pub fn new(sealer: Sealer<K, S>, brake: Brake) -> Guarded<K, S> {
-        Guarded { sealer, brake }
+        Guarded { sealer, brake, noted: Rolling::minute() }
     }
 
     /// Address that signs.
@@ -161,11 +170,14 @@ impl<K: Key, S: Store> Guarded<K, S> {
         self.brake.news()
     }
 
-    /// Journals a milestone; a vault without options reaches none.
-    pub fn note(&mut self, vault: VaultId, milestone: &Milestone) {
-        if let Some(subaccount) = self.sealer.subaccount(vault) {
-            self.sealer.note(subaccount, milestone);
+    /// Journals a milestone, at a pace that no week of options needs; a vault without options reaches none.
+    pub fn note(&mut self, at: Nanos, vault: VaultId, milestone: &Milestone) {
+        let Some(subaccount) = self.sealer.subaccount(vault) else { return };
+        if self.noted.sum(at) >= NOTES_PER_MINUTE_MAX {
+            return self.brake.note(Breach::Pace);
         }
+        self.noted.add(at, 1);
+        self.sealer.note(subaccount, milestone);
     }
 
     /// Takes a change of the instrument table. Without a place nothing is signed for it; the roster counts those.
@@ -274,7 +286,7 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
                 Err(why) => out.refusals.push(withheld(Trace::default(), movement.nonce(), Request::Move, why)),
             },
             // A phase that is not on record would be forgotten by the next start.
-            In::Milestone { vault, milestone } => self.desk.note(vault, &milestone),
+            In::Milestone { vault, milestone } => self.desk.note(at, vault, &milestone),
             In::Listing(listing) => self.desk.apply(&listing),
             In::Mark(mark) => self.desk.mark(&mark),
             In::Tick => self.on_tick(at, out),

@@ -6,9 +6,8 @@ use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
 use crate::config::{self, Config, Isolation};
-use crate::derive::dialect::Dialect;
+use crate::derive::seal::envelope::pins::prove_unmoved;
 use crate::engine::core::Idle;
-use crate::engine::journal::Replay;
 use crate::engine::ports::Clock;
 use crate::engine::switch::Switch;
 use crate::io::clock::LiveClock;
@@ -23,9 +22,9 @@ use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Troubles};
 use crate::ops::engine::{Ends, Engine};
+use crate::ops::journal::{self, Journal};
 use crate::ops::news::News;
 use crate::ops::rest::{Prover, Rest};
-use crate::ops::wall::child::JOURNAL;
 use crate::ops::wall::{self, Charter, Introduced};
 use crate::topology::{Layout, Parts, Signing, assemble};
 use actix::Addr;
@@ -107,22 +106,6 @@ pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
     key_source(config).load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
-/// Opens the journal and folds what is in it.
-fn open_journal(folder: &Path, dialect: &Dialect) -> Result<(PageStore, Replay), Failure> {
-    let mut replay = Replay::default();
-    let mut visit = |_: u64, record: &[u8]| replay.visit(record);
-    let (store, _) = PageStore::open(folder, JOURNAL, &mut visit).map_err(|why| Failure::Refused(why.to_string()))?;
-    if replay.unread() > 0 {
-        let what = format!("{} records of the journal were written by a newer keel", replay.unread());
-        return Err(Failure::Refused(format!("{what}: run that one, or start with an empty state.dir")));
-    }
-    if !dialect.nonce_unit.counts(replay.floor()) {
-        let what = format!("{}: its journal holds nonces of the other generation of the protocol", folder.display());
-        return Err(Failure::Refused(format!("{what}: {} needs a state.dir of its own", dialect.name)));
-    }
-    Ok((store, replay))
-}
-
 fn wire(url: &str) -> Result<WebSocket, Failure> {
     WebSocket::new(url, WireSettings::drawn().map_err(|why| Failure::Refused(why.to_string()))?)
         .map_err(|why| Failure::Refused(format!("{url}: {why}")))
@@ -177,7 +160,7 @@ async fn ratio_sources(config: &Config) -> Result<Vec<(RatioSource, Option<u64>)
 
 /// What signs: the key with the journal it writes to, or the process that has both.
 enum Hand {
-    Here(LocalKey, PageStore),
+    Here(LocalKey, PageStore, Switch),
     Apart(Introduced),
 }
 
@@ -186,9 +169,9 @@ type Joined = (Parts<WebSocket, LiveClock, LocalKey, PageStore>, Layout, Switch)
 
 impl Hand {
     /// Loads the key, here or in a process that is started for it and takes the journal over.
-    fn take(config: &Config, store: PageStore, state_dir: &Path) -> Result<Hand, Failure> {
+    fn take(config: &Config, (store, switch): (PageStore, Switch), state_dir: &Path) -> Result<Hand, Failure> {
         if config.signer.isolation == Isolation::Thread {
-            return Ok(Hand::Here(load_key(config)?, store));
+            return Ok(Hand::Here(load_key(config)?, store, switch));
         }
         drop(store);
         let source = key_source(config);
@@ -212,7 +195,7 @@ impl Hand {
 
     fn prover(&mut self) -> &mut (dyn Prover + Send) {
         match self {
-            Hand::Here(key, _) => key,
+            Hand::Here(key, ..) => key,
             Hand::Apart(introduced) => introduced,
         }
     }
@@ -226,8 +209,7 @@ impl Hand {
         (layout, state_dir): (Layout, &Path),
     ) -> Result<Joined, Failure> {
         match self {
-            Hand::Here(key, store) => {
-                let switch = switch::create(state_dir).map_err(Failure::Refused)?;
+            Hand::Here(key, store, switch) => {
                 let outside = Outside { wires, clock, key, store, switch: switch.clone() };
                 Ok((blueprint.build(outside), layout, switch))
             }
@@ -255,9 +237,12 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
     let mut clock = LiveClock::new();
-    let (store, replay) = open_journal(terms.state_dir, config.venue.environment.dialect)?;
-    let mut hand = Hand::take(config, store, terms.state_dir)?;
+    let unit = config.venue.environment.dialect.nonce_unit;
+    let opened = journal::open(terms.state_dir, unit, clock.now(), None).map_err(Failure::Refused)?;
+    let Journal { store, replay, switch } = opened;
+    let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
+    prove_unmoved(replay.pins(), &proved.instruments).map_err(Failure::Refused)?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };

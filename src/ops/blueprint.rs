@@ -17,7 +17,6 @@ use crate::derive::seal::envelope::{CapitalFence, FenceLimits, FenceTerms};
 use crate::derive::seal::{Charter, Sealer};
 use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key, Store, Transport};
-use crate::engine::rolling::Spent;
 use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
@@ -117,10 +116,8 @@ pub struct Blueprint {
     pub vaults: Vec<VaultPlan>,
     /// When the session key expires, our clock.
     pub key_expires_at: Nanos,
-    /// Highest nonce the journal knows.
-    pub nonce_floor: Nonce,
-    /// What the journal knows to have been signed lately, by subaccount.
-    pub spent: Vec<(SubaccountId, Spent)>,
+    /// What the journal tells of earlier runs.
+    pub past: Replay,
     /// Refusals after which the signer halts itself.
     pub refusals_max: u32,
 }
@@ -200,8 +197,7 @@ impl Blueprint {
             ratio_feeds: config.ratio_feeds().len(),
             vaults: config.vaults.iter().map(plan).collect(),
             key_expires_at,
-            nonce_floor: replay.floor(),
-            spent: replay.spent().to_vec(),
+            past: replay.clone(),
             refusals_max: config.signer.refusals_max,
         }
     }
@@ -328,8 +324,8 @@ impl Blueprint {
     /// moments, and after the last of them the sum only decayed.
     fn inherited_loss(&self, kind: &PlanKind) -> MarkLoss {
         match kind {
-            PlanKind::Basis(plan) if self.nonce_floor > Nonce(0) => {
-                wall::basis::inherited(&plan.limits.wall, self.dialect.nonce_unit.moment(self.nonce_floor))
+            PlanKind::Basis(plan) if self.past.floor() > Nonce(0) => {
+                wall::basis::inherited(&plan.limits.wall, self.dialect.nonce_unit.moment(self.past.floor()))
             }
             _ => MarkLoss::NONE,
         }
@@ -372,13 +368,7 @@ impl Blueprint {
 
     /// The sealing desk, with every vault's fence.
     pub fn sealer<K: Key, S: Store>(&self, key: K, store: S) -> Sealer<K, S> {
-        let charter = Charter {
-            dialect: self.dialect,
-            owner: self.wallet,
-            fences: self.fences(),
-            spent: &self.spent,
-            floor: self.nonce_floor,
-        };
+        let charter = Charter { dialect: self.dialect, owner: self.wallet, fences: self.fences(), past: &self.past };
         Sealer::new(charter, self.pairs(), key, store).with_options(self.option_members())
     }
 
@@ -436,8 +426,7 @@ impl Blueprint {
             market_data: (market_data, public, external),
             pricing: Pricing::new(self.models(), self.capacity(), currencies),
             auction: Auction::new(seats),
-            risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at)
-                .speaking(self.dialect),
+            risk: Risk::new(plans, self.instruments.clone(), self.past.floor(), self.key_expires_at),
             signer,
             gateway: (gateway, private),
             clock,

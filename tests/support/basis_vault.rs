@@ -3,12 +3,13 @@
 #![allow(dead_code)] // Every binary that includes this uses its own part of it.
 
 use keel::account::ledger::Book;
-use keel::base::ids::{InstrumentId, Nonce, SubaccountId};
+use keel::base::ids::{InstrumentId, SubaccountId};
 use keel::base::num::{Amount, Cash, Ratio};
 use keel::base::time::{Nanos, SEC};
 use keel::derive::dialect::LOCAL;
 use keel::derive::instrument::listings;
 use keel::derive::seal::envelope::FenceLimits;
+use keel::engine::journal::Replay;
 use keel::exchange::{AccountSeed, AuthHeaders, Exchange, HttpTicket, Out, Outbox, developer_accounts};
 use keel::io::key::LocalKey;
 use keel::market::fair::Model;
@@ -170,8 +171,7 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
             wrapped: None,
         }],
         key_expires_at: Nanos::MAX,
-        nonce_floor: Nonce(0),
-        spent: Vec::new(),
+        past: Replay::default(),
         refusals_max: 5,
     }
 }

@@ -20,7 +20,7 @@ use keel::io::store::PageStore;
 use keel::market::instrument::Instrument;
 use keel::msg::Mark;
 use keel::ops::blueprint::Blueprint;
-use keel::ops::wall::child::JOURNAL;
+use keel::ops::journal::JOURNAL;
 use keel::ops::wall::{Charter, introduce};
 use std::fs;
 use std::io::Write;
@@ -190,8 +190,8 @@ fn apart(args: &Args, scene: &Scene, core: Option<usize>, spin: bool) -> Result<
             }
         }
     };
-    let mark = |_| {
-        let ask = Ask::Mark { instrument: InstrumentId(0), price: Price::whole(MARK) };
+    let mark = |at| {
+        let ask = Ask::Mark(Mark { instrument: InstrumentId(0), price: Price::whole(MARK), at });
         wall.borrow_mut().send(&ask.write())
     };
     pace(args, scene, &mut LiveClock::new(), sign, mark)

@@ -26,7 +26,7 @@ impl Gateway {
             token_decimals: moved.token_decimals(),
             nonce,
             expiry_sec: moved.expires_s(),
-            signer: &self.signer,
+            signer: &self.form.signer,
             signature: signed.signature(),
         };
         match movement(&mut self.buffer[..], &wire) {

@@ -31,14 +31,12 @@ fn stage() -> Stage {
 }
 
 fn ask(stage: &mut Stage, flow: Flow) -> Said {
-    let sight = ChainSight {
-        read_at: stage.at,
-        tokens: 5 * ONE,
-        pending: 0,
-        base: Amount::whole(100),
-        cash: Cash::ZERO,
-        blocked: false,
-    };
+    ask_seen(stage, flow, Amount::whole(100))
+}
+
+/// Asked by somebody whom the chain showed that much collateral in the subaccount.
+fn ask_seen(stage: &mut Stage, flow: Flow, base: Amount) -> Said {
+    let sight = ChainSight { read_at: stage.at, tokens: 5 * ONE, pending: 0, base, cash: Cash::ZERO, blocked: false };
     let wish = CapitalWish { flow, amount: 5 * ONE, sight };
     stage.hear(In::Command(Command::Capital { vault: VAULT, wish }))
 }
@@ -79,8 +77,16 @@ fn nothing_is_granted_beside_capital_on_its_way() {
     assert!(stage.ask("5").asked().is_none(), "its execution would kill the deposit's signature");
     let said = moved(&mut stage, BalanceKind::Transfer, "105");
     assert_eq!(news(&said), [CapitalNews::Settled { nonce }]);
+    assert_eq!(refused(&ask(&mut stage, Flow::Deposit)), "awake", "what came is not proved yet");
+    stage.tick(SEC);
+    stage.snapshot("0", &[], &[]);
+    stage.mark();
+    assert_eq!(
+        refused(&ask_seen(&mut stage, Flow::Deposit, Amount::whole(95))),
+        "settled",
+        "the chain seen was of before"
+    );
     assert!(stage.ask("5").asked().is_some());
-    assert_eq!(refused(&ask(&mut stage, Flow::Deposit)), "settled", "the chain seen was of before");
 }
 
 #[test]

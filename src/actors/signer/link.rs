@@ -176,7 +176,7 @@ impl Actor for Link {
         match message {
             In::Granted(granted) => self.on_granted(at, granted, said),
             In::Listing(listing) => said.ask = Some(Ask::Listing(listing).write()),
-            In::Mark(Mark { instrument, price, .. }) => said.ask = Some(Ask::Mark { instrument, price }.write()),
+            In::Mark(mark) => said.ask = Some(Ask::Mark(mark).write()),
             In::Answer(page) => self.on_answer(page, &mut said.out),
             In::Gone => self.lost = true,
             In::Tick => {

@@ -88,7 +88,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
         self.envelope.judge_movement(at, flow, &envelope, &data)?;
         let digest = envelope.digest(&self.maker.dialect.domain_separator, &data);
         self.last = nonce;
-        self.store.append(&MovementRecord { at, nonce, vault, subaccount, flow, amount, expires_s }.write());
+        self.put(&MovementRecord { at, nonce, vault, subaccount, flow, amount, expires_s }.write());
         Ok(self.key.sign(&digest))
     }
 }

@@ -7,7 +7,7 @@ use crate::base::time::SEC;
 use crate::derive::dialect::{Address, V2_MAINNET};
 use crate::derive::seal::Charter;
 use crate::derive::seal::envelope::{CapitalFence, FenceLimits, FenceTerms};
-use crate::engine::journal::Replay;
+use crate::engine::journal::{FloorRecord, Replay};
 use alloy_primitives::hex;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -54,11 +54,7 @@ fn capital() -> CapitalFence {
     }
 }
 
-fn sealer(
-    diary: &Diary,
-    capital: Option<CapitalFence>,
-    spent: &[(SubaccountId, crate::engine::rolling::Spent)],
-) -> Sealer<Diary, Diary> {
+fn sealer(diary: &Diary, capital: Option<CapitalFence>, past: &Replay) -> Sealer<Diary, Diary> {
     let limits = FenceLimits {
         orders_per_minute_max: 3,
         notional_max: Cash::ONE,
@@ -67,8 +63,15 @@ fn sealer(
     };
     let base = Name::new("WEETH").expect("short");
     let fence = FenceTerms { vault: VaultId(0), subaccount: SUB, base, perp: None, options: None, limits, capital };
-    let charter = Charter { dialect: &V2_MAINNET, owner: VAULT, fences: vec![fence], spent, floor: Nonce(10) };
+    let charter = Charter { dialect: &V2_MAINNET, owner: VAULT, fences: vec![fence], past };
     Sealer::new(charter, [], diary.clone(), diary.clone())
+}
+
+/// What an earlier run left: ten nonces spent.
+fn before() -> Replay {
+    let mut replay = Replay::default();
+    replay.visit(&FloorRecord(Nonce(10)).write());
+    replay
 }
 
 fn deed(flow: Flow, nonce: u64, amount: u128) -> MovementDeed {
@@ -79,7 +82,7 @@ fn deed(flow: Flow, nonce: u64, amount: u128) -> MovementDeed {
 fn the_published_withdrawal_digest_is_signed_and_on_record_before() {
     let diary = Diary::default();
     let withdrawal = deed(Flow::Withdrawal, 1_732_176_000_000_004, ONE);
-    let signature = sealer(&diary, Some(capital()), &[]).seal_movement(NOW, &withdrawal).expect("sealed");
+    let signature = sealer(&diary, Some(capital()), &before()).seal_movement(NOW, &withdrawal).expect("sealed");
     assert_eq!(hex::encode(&signature[..32]), "017215d98d2e013b1f13b66510f9f01bcb09d725324a8ea621aba356052503b5");
     let [record, digest] = &diary.0.borrow()[..] else { panic!("a record, then a signature") };
     assert_eq!(digest[..], signature[..32]);
@@ -92,7 +95,7 @@ fn the_published_withdrawal_digest_is_signed_and_on_record_before() {
 fn nothing_leaves_the_envelope() {
     let refused = |capital: Option<CapitalFence>, at, deed: MovementDeed| {
         let diary = Diary::default();
-        let why = sealer(&diary, capital, &[]).seal_movement(at, &deed).expect_err("refused");
+        let why = sealer(&diary, capital, &before()).seal_movement(at, &deed).expect_err("refused");
         assert!(diary.0.borrow().is_empty(), "nothing is written or signed");
         why
     };
@@ -114,14 +117,14 @@ fn nothing_leaves_the_envelope() {
 #[test]
 fn a_day_holds_so_much_and_a_restart_buys_no_new_day() {
     let diary = Diary::default();
-    let mut first = sealer(&diary, Some(capital()), &[]);
+    let mut first = sealer(&diary, Some(capital()), &before());
     assert!(first.seal_movement(NOW, &deed(Flow::Withdrawal, 11, 3 * ONE)).is_ok());
     assert_eq!(first.seal_movement(NOW, &deed(Flow::Withdrawal, 12, ONE + 1)), Err(Breach::Day));
     assert!(first.seal_movement(NOW, &deed(Flow::Deposit, 13, ONE)).is_ok(), "deposits are not withdrawn");
     let mut replay = Replay::default();
     diary.0.borrow().iter().filter(|record| record.len() == 64).for_each(|record| replay.visit(record));
     assert_eq!(replay.floor(), Nonce(13));
-    let mut second = sealer(&diary, Some(capital()), replay.spent());
+    let mut second = sealer(&diary, Some(capital()), &replay);
     assert_eq!(second.seal_movement(NOW, &deed(Flow::Withdrawal, 14, ONE + 1)), Err(Breach::Day));
     assert!(second.seal_movement(NOW, &deed(Flow::Withdrawal, 15, ONE)).is_ok());
     // Three signatures in a minute are all this fence gives.

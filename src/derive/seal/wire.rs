@@ -5,12 +5,13 @@
 
 use crate::base::ids::{InstrumentId, Name, Nonce, Right, Side, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
+use crate::base::time::Nanos;
 use crate::derive::action::trade::OrderTerms;
 use crate::derive::seal::{LoginProof, MovementDeed, OrderDeed, PackageDeed, PackageSeal};
 use crate::engine::journal::{MilestoneRecord, RECORD};
 use crate::engine::ports::{ANSWER_BYTES, ASK_BYTES};
 use crate::market::instrument::{Instrument, Kind, Listing, OptionTerms};
-use crate::msg::{Breach, Flow, LEGS, Leg, Milestone, PricedLeg};
+use crate::msg::{Breach, Flow, LEGS, Leg, Mark, Milestone, PricedLeg};
 
 /// A message to the signer's process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,13 +32,8 @@ pub enum Ask {
     },
     /// The instrument table has changed.
     Listing(Listing),
-    /// A mark; its moment is when it is read on the other side.
-    Mark {
-        /// Which instrument.
-        instrument: InstrumentId,
-        /// The venue's mark.
-        price: Price,
-    },
+    /// A mark. Its moment is the engine's word: it counts as no later than when it is read on the other side.
+    Mark(Mark),
 }
 
 /// A message from the signer's process.
@@ -199,7 +195,9 @@ impl Ask {
             }
             Ask::Listing(Listing::Listed { instrument, .. }) => write_listed(instrument),
             Ask::Listing(Listing::Delisted { id }) => Pen::new(DELISTED).u16(id.0).page,
-            Ask::Mark { instrument, price } => Pen::new(MARK).u16(instrument.0).i64(price.raw()).page,
+            Ask::Mark(Mark { instrument, price, at }) => {
+                Pen::new(MARK).u16(instrument.0).i64(price.raw()).u64(at.0).page
+            }
         }
     }
 
@@ -220,7 +218,10 @@ impl Ask {
                 Some(Ask::Listing(Listing::Listed { instrument, watched: false }))
             }
             DELISTED => Some(Ask::Listing(Listing::Delisted { id: eye.instrument()? })),
-            MARK => Some(Ask::Mark { instrument: eye.instrument()?, price: Price::from_raw(eye.i64()?) }),
+            MARK => {
+                let (instrument, price) = (eye.instrument()?, Price::from_raw(eye.i64()?));
+                Some(Ask::Mark(Mark { instrument, price, at: Nanos(eye.u64()?) }))
+            }
             _ => None,
         }
     }
@@ -378,7 +379,6 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::time::Nanos;
     use crate::derive::desk::tests::{instrument, listed};
     use crate::msg::Phase;
     use proptest::prelude::*;
@@ -404,7 +404,7 @@ mod tests {
                 milestone: Milestone { phase: Phase::OptionAuction, started_at: Nanos(5), ..Milestone::default() },
             },
             Ask::Listing(Listing::Delisted { id: InstrumentId(9) }),
-            Ask::Mark { instrument: InstrumentId(9), price: Price::from_raw(-3) },
+            Ask::Mark(Mark { instrument: InstrumentId(9), price: Price::from_raw(-3), at: Nanos(u64::MAX) }),
         ] {
             assert_eq!(Ask::read(&ask.write()), Some(ask));
         }

@@ -6,7 +6,7 @@ use crate::base::time::Nanos;
 use crate::msg::Flow;
 
 /// First byte of a movement record; its kind and version.
-const MOVEMENT_V1: u8 = 0xA5;
+const MOVEMENT_V1: u8 = 0xA8;
 const WITHDRAWAL: u8 = 1;
 
 /// A movement of capital as the journal knows it.

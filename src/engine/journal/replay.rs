@@ -1,6 +1,9 @@
 //! What a start must know of the runs before it, gathered record by record.
 
-use super::{Charged, LegRecord, MilestoneRecord, MovementRecord, OrderRecord};
+use super::{
+    Charged, FloorRecord, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, PinRecord, SumRecord,
+    WithdrawnRecord,
+};
 use crate::base::ids::{Nonce, Side, SubaccountId};
 use crate::base::num::{Cash, Price};
 use crate::engine::rolling::Spent;
@@ -12,6 +15,7 @@ pub struct Replay {
     floor: Nonce,
     milestones: Vec<(SubaccountId, Milestone)>,
     spent: Vec<(SubaccountId, Spent)>,
+    pins: Vec<PinRecord>,
     last_leg: Option<LegRecord>,
     unread: u64,
 }
@@ -46,6 +50,16 @@ impl Replay {
             match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
                 Some((_, last)) => *last = told_apart(last, milestone),
                 None => self.milestones.push((subaccount, milestone)),
+            }
+        } else if let Some(FloorRecord(floor)) = FloorRecord::read(record) {
+            self.floor = self.floor.max(floor);
+        } else if let Some(sum) = SumRecord::read(record) {
+            sum.apply(self.spent_by(sum.subaccount()));
+        } else if let Some(sum) = WithdrawnRecord::read(record) {
+            sum.apply(self.spent_by(sum.subaccount()));
+        } else if let Some(pin) = PinRecord::read(record) {
+            if !self.pins.iter().any(|known| known.name == pin.name) {
+                self.pins.push(pin);
             }
         } else {
             self.unread += 1;
@@ -83,6 +97,16 @@ impl Replay {
     /// Highest nonce spent: the next must be above it.
     pub fn floor(&self) -> Nonce {
         self.floor
+    }
+
+    /// What names were first seen to be.
+    pub fn pins(&self) -> &[PinRecord] {
+        &self.pins
+    }
+
+    /// The last milestone of every vault that has one, by subaccount.
+    pub fn milestones(&self) -> &[(SubaccountId, Milestone)] {
+        &self.milestones
     }
 
     /// The last milestone of the vault that trades for a subaccount, if it has one.

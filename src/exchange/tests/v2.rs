@@ -228,8 +228,11 @@ fn a_fill_is_told_in_every_state_and_never_goes_back() {
     assert_eq!(public["result"]["trades"], json!([]));
 }
 
-/// Books that must be the same after a fill was taken back: amounts, cash, fees.
-fn books(b: &Bench) -> Vec<(BTreeMap<String, Decimal>, Vec<(String, Decimal)>, Decimal)> {
+/// Amounts, positions and fees of an account.
+type Books = (BTreeMap<String, Decimal>, Vec<(String, Decimal)>, Decimal);
+
+/// Books that must be the same after a fill was taken back.
+fn books(b: &Bench) -> Vec<Books> {
     let of = |sub| {
         let report: SubaccountReport = b.ex.subaccount_report(sub).expect("exists");
         let positions = report.positions.iter().map(|(name, p)| (name.clone(), p.amount)).collect();

@@ -26,6 +26,7 @@ impl Envelope {
             domain: self.domain,
             module: envelope.module,
             subaccount: envelope.subaccount,
+            nonce: envelope.nonce,
             owner: envelope.owner,
             signer: envelope.signer,
             expiry_s: envelope.expiry_sec,
