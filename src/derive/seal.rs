@@ -17,11 +17,11 @@ use super::desk::{Desk, MemberTerms};
 use super::dialect::{Address, Dialect};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
 use crate::base::time::Nanos;
-use crate::engine::journal::{Charged, MilestoneRecord, OrderRecord};
+use crate::engine::journal::{Charged, MilestoneRecord, OrderRecord, PrincipalRecord};
 use crate::engine::ports::{Key, Store};
 use crate::engine::rolling::Spent;
 use crate::market::instrument::{Instrument, Kind, Listing};
-use crate::msg::{Breach, Mark, Milestone, Stage};
+use crate::msg::{Breach, Mark, Milestone, Principal, Stage};
 use crate::risk::order::Order;
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
@@ -221,6 +221,11 @@ impl<K: Key, S: Store> Sealer<K, S> {
     /// Writes to the journal that a vault has entered a phase.
     pub fn note(&mut self, subaccount: SubaccountId, milestone: &Milestone) {
         self.store.append(&MilestoneRecord { subaccount, milestone: *milestone }.write());
+    }
+
+    /// Writes to the journal what a vault must keep.
+    pub fn keep(&mut self, subaccount: SubaccountId, principal: &Principal) {
+        self.store.append(&PrincipalRecord { subaccount, principal: *principal }.write());
     }
 
     /// Proves the session key at venue time `venue_at`.

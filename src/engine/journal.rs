@@ -4,6 +4,7 @@
 mod execution;
 mod milestone;
 mod movement;
+mod principal;
 mod replay;
 
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, VaultId};
@@ -12,6 +13,7 @@ use crate::base::time::Nanos;
 pub use execution::LegRecord;
 pub use milestone::MilestoneRecord;
 pub use movement::MovementRecord;
+pub use principal::PrincipalRecord;
 pub use replay::Replay;
 
 /// Length of every record.

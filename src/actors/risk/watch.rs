@@ -36,6 +36,7 @@ impl Risk {
             desk.chase_movement(at, out);
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_value(out);
+            desk.found_principal(out);
             if matches!(desk.mode, Mode::Drain | Mode::Halted) {
                 desk.withdraw(at, wallet, out);
             }

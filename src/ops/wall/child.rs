@@ -187,6 +187,10 @@ impl<K: Key, S: Store> Service<K, S> {
                     Err(why) => Answer::Refused { nonce, why },
                 }
             }
+            Some(Ask::Principal { vault, principal }) => {
+                self.desk.keep(vault, &principal);
+                return true;
+            }
             Some(Ask::Milestone { vault, milestone }) => {
                 self.desk.note(vault, &milestone);
                 return true;
