@@ -97,6 +97,7 @@ impl Stage {
                 book,
                 mandate: Mandate::Basis(limits()),
                 capital: CapitalLimits::NONE,
+                principal: None,
                 inherited_loss: MarkLoss::NONE,
             }],
             instruments,

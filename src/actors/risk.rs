@@ -5,6 +5,7 @@ mod desk;
 mod facts;
 mod notice;
 mod packages;
+mod principal;
 mod purse;
 mod table;
 mod tales;

@@ -15,7 +15,7 @@ use crate::engine::ports::{Key, Store};
 use crate::engine::rolling::Rolling;
 use crate::engine::switch::Switch;
 use crate::market::instrument::Listing;
-use crate::msg::{Breach, Mark, Milestone, Report, ReportMsg, Request, Stage, Trace, Unsent};
+use crate::msg::{Breach, Mark, Milestone, Principal, Report, ReportMsg, Request, Stage, Trace, Unsent};
 use crate::risk::capital::Movement;
 use crate::risk::order::{Execution, Order};
 
@@ -37,6 +37,13 @@ pub enum In {
     Execution(Execution),
     /// A granted movement of capital.
     Movement(Movement),
+    /// What a vault must keep: journaled only.
+    Principal {
+        /// Whose.
+        vault: VaultId,
+        /// How much.
+        principal: Principal,
+    },
     /// A phase a vault has entered: journaled only.
     Milestone {
         /// Whose.
@@ -180,6 +187,13 @@ impl<K: Key, S: Store> Guarded<K, S> {
         self.sealer.note(subaccount, milestone);
     }
 
+    /// Journals what a vault must keep.
+    pub fn keep(&mut self, vault: VaultId, principal: &Principal) {
+        if let Some(subaccount) = self.sealer.subaccount(vault) {
+            self.sealer.keep(subaccount, principal);
+        }
+    }
+
     /// Takes a change of the instrument table. Without a place nothing is signed for it; the roster counts those.
     pub fn apply(&mut self, listing: &Listing) {
         let _ = self.sealer.apply(listing);
@@ -285,6 +299,7 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
                 Ok(signature) => out.sealed.push(Sealed::Movement(SignedMovement::of(movement, signature))),
                 Err(why) => out.refusals.push(withheld(Trace::default(), movement.nonce(), Request::Move, why)),
             },
+            In::Principal { vault, principal } => self.desk.keep(vault, &principal),
             // A phase that is not on record would be forgotten by the next start.
             In::Milestone { vault, milestone } => self.desk.note(at, vault, &milestone),
             In::Listing(listing) => self.desk.apply(&listing),

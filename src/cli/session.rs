@@ -12,7 +12,7 @@ use crate::engine::ports::Clock;
 use crate::engine::switch::Switch;
 use crate::io::clock::LiveClock;
 use crate::io::host;
-use crate::io::key::{KeySource, LocalKey, Passphrase};
+use crate::io::key::{KeySource, Kms, KmsCredentials, LocalKey, Passphrase, Seal};
 use crate::io::store::PageStore;
 use crate::io::switch;
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
@@ -29,7 +29,7 @@ use crate::ops::wall::{self, Charter, Introduced};
 use crate::topology::{Layout, Parts, Signing, assemble};
 use actix::Addr;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -92,18 +92,50 @@ fn rest_of(config: &Config) -> Result<Rest, Failure> {
     Rest::new(&config.venue.environment.rest).map_err(|why| Failure::Refused(why.to_string()))
 }
 
+/// Name under which a container is told where its credentials are; the address is no secret outside of it.
+const CONTAINER_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+
 /// Where the session key comes from.
-fn key_source(config: &Config) -> KeySource {
-    let passphrase = config.wallet.passphrase.as_ref().map(|passphrase| match passphrase {
-        config::Passphrase::File(path) => Passphrase::File(path.clone()),
+fn key_source(config: &Config) -> Result<KeySource, Failure> {
+    let passphrase = |passphrase: &config::Passphrase| match passphrase {
+        config::Passphrase::File(path) => Passphrase::File(absolute(path)),
         config::Passphrase::Descriptor(number) => Passphrase::Descriptor(*number),
-    });
-    KeySource { file: config.wallet.session_key_file.clone(), passphrase }
+    };
+    let seal = match &config.wallet.seal {
+        config::KeySeal::Plain => Seal::Plain,
+        config::KeySeal::Keystore(words) => Seal::Keystore(passphrase(words)),
+        config::KeySeal::Age(words) => Seal::Age(passphrase(words)),
+        config::KeySeal::Kms(kms) => Seal::Kms(Kms {
+            region: kms.region.clone(),
+            key_arn: kms.key_arn.clone(),
+            endpoint: kms.endpoint.as_str().to_owned(),
+            credentials: lender(&kms.credentials)?,
+            timeout_ms: kms.timeout_ms,
+        }),
+    };
+    Ok(KeySource { file: absolute(&config.wallet.session_key_file), seal })
+}
+
+fn lender(credentials: &config::KmsCredentials) -> Result<KmsCredentials, Failure> {
+    Ok(match credentials {
+        config::KmsCredentials::File(path) => KmsCredentials::File(absolute(path)),
+        config::KmsCredentials::Instance => KmsCredentials::Instance("http://169.254.169.254".to_owned()),
+        config::KmsCredentials::Container => {
+            let path = std::env::var(CONTAINER_URI).ok().filter(|path| path.starts_with('/'));
+            let missing =
+                || Failure::Refused(format!("wallet.kms.credentials is \"container\", but {CONTAINER_URI} is not set"));
+            KmsCredentials::Container(format!("http://169.254.170.2{}", path.ok_or_else(missing)?))
+        }
+    })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// Loads the session key.
 pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
-    key_source(config).load().map_err(|why| Failure::Refused(why.to_string()))
+    key_source(config)?.load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
 fn wire(url: &str) -> Result<WebSocket, Failure> {
@@ -174,17 +206,15 @@ impl Hand {
             return Ok(Hand::Here(load_key(config)?, store, switch));
         }
         drop(store);
-        let source = key_source(config);
+        let key = key_source(config)?;
         let Layout { cores } = layout(config);
         // A core that the rest of the pipeline lives on is not the signer's.
         let core = cores[4].filter(|own| cores.iter().filter(|core| **core == Some(*own)).count() == 1);
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let charter = Charter {
             file: config.source().file.clone(),
             text: config.source().text.clone(),
             state_dir: absolute(state_dir),
-            key_file: absolute(&source.file),
-            passphrase: source.passphrase,
+            key,
             core,
             spin: core.is_some() && config.topology.idle == config::Idle::Spin,
         };

@@ -21,11 +21,11 @@ use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
 use crate::base::num::Cash;
 use crate::base::time::Nanos;
 use crate::engine::journal::{
-    Charged, FloorRecord, MilestoneRecord, OrderRecord, RECORD, Replay, SumRecord, WithdrawnRecord,
+    Charged, FloorRecord, MilestoneRecord, OrderRecord, PrincipalRecord, RECORD, Replay, SumRecord, WithdrawnRecord,
 };
 use crate::engine::ports::{Key, Store};
 use crate::market::instrument::{Instrument, Kind, Listing};
-use crate::msg::{Breach, Mark, Milestone, Stage};
+use crate::msg::{Breach, Mark, Milestone, Principal, Stage};
 use crate::risk::order::Order;
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
@@ -124,6 +124,7 @@ pub struct Sealer<K, S> {
     store: S,
     last: Nonce,
     milestones: Vec<(SubaccountId, Milestone)>,
+    principals: Vec<(SubaccountId, Principal)>,
 }
 
 /// Makes order templates.
@@ -166,6 +167,8 @@ impl<K: Key, S: Store> Sealer<K, S> {
         let maker = Maker { dialect: *dialect, owner, signer: key.address() };
         let mut milestones = Vec::with_capacity(fences.len() + past.milestones().len());
         milestones.extend_from_slice(past.milestones());
+        let mut principals = Vec::with_capacity(fences.len() + past.principals().len());
+        principals.extend_from_slice(past.principals());
         let mut envelope = Envelope::new(dialect, owner, maker.signer, fences).pinned(past.pins());
         past.spent().iter().for_each(|(subaccount, spent)| envelope.remember(*subaccount, spent));
         let mut pins = Vec::new();
@@ -174,7 +177,8 @@ impl<K: Key, S: Store> Sealer<K, S> {
             maker.template(subaccount, instrument)
         });
         let members = Vec::new();
-        let mut sealer = Sealer { maker, orders, members, envelope, key, store, last: past.floor(), milestones };
+        let mut sealer =
+            Sealer { maker, orders, members, envelope, key, store, last: past.floor(), milestones, principals };
         pins.iter().for_each(|pin| sealer.put(&pin.write()));
         sealer
     }
@@ -221,7 +225,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
 
     /// Writes down all that a later run must know, however few pages it finds.
     fn sum_up(&mut self) {
-        let Sealer { envelope, store, last, milestones, .. } = self;
+        let Sealer { envelope, store, last, milestones, principals, .. } = self;
         store.append(&FloorRecord(*last).write());
         for (subaccount, spent) in envelope.spent() {
             SumRecord::of(subaccount, spent).for_each(|sum| store.append(&sum.write()));
@@ -235,6 +239,9 @@ impl<K: Key, S: Store> Sealer<K, S> {
             if pledged.is_positive() {
                 store.append(&MilestoneRecord { subaccount, milestone: *milestone }.write());
             }
+        }
+        for (subaccount, principal) in principals {
+            store.append(&PrincipalRecord { subaccount: *subaccount, principal: *principal }.write());
         }
         envelope.pins().iter().for_each(|pin| store.append(&pin.write()));
     }
@@ -266,6 +273,15 @@ impl<K: Key, S: Store> Sealer<K, S> {
             None => self.milestones.push((subaccount, *milestone)),
         }
         self.put(&MilestoneRecord { subaccount, milestone: *milestone }.write());
+    }
+
+    /// Writes to the journal what a vault must keep.
+    pub fn keep(&mut self, subaccount: SubaccountId, principal: &Principal) {
+        match self.principals.iter_mut().find(|(known, _)| *known == subaccount) {
+            Some((_, last)) => *last = *principal,
+            None => self.principals.push((subaccount, *principal)),
+        }
+        self.put(&PrincipalRecord { subaccount, principal: *principal }.write());
     }
 
     /// Proves the session key at venue time `venue_at`.

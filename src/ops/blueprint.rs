@@ -21,7 +21,7 @@ use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
-use crate::msg::{CurrencyId, Milestone};
+use crate::msg::{CurrencyId, Milestone, Principal};
 use crate::ops::roster::{Roster, Want};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
@@ -46,6 +46,8 @@ pub struct VaultPlan {
     pub fence: FenceLimits,
     /// What its capital may do.
     pub capital: CapitalLimits,
+    /// What it must keep, as its journal remembers.
+    pub principal: Option<Principal>,
     /// The wrapped collateral of a vault whose contract signs.
     pub wrapped: Option<Address>,
 }
@@ -179,7 +181,8 @@ impl VaultPlan {
         };
         let contract = vault.options().and_then(|options| options.v2.as_ref());
         let wrapped = contract.map(|contract| contract.wrapped_asset);
-        VaultPlan { book: vault.book, kind, fence: vault.fence, capital: vault.capital, wrapped }
+        let principal = replay.principal(vault.book.subaccount);
+        VaultPlan { book: vault.book, kind, fence: vault.fence, capital: vault.capital, principal, wrapped }
     }
 }
 
@@ -408,6 +411,7 @@ impl Blueprint {
             book: plan.book,
             mandate: mandate(&plan.kind),
             capital: plan.capital,
+            principal: plan.principal,
             inherited_loss: self.inherited_loss(&plan.kind),
         });
         let plans = plans.collect();

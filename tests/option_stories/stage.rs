@@ -142,6 +142,7 @@ impl Play {
             book,
             mandate: Mandate::Options(plan.limits),
             capital: CapitalLimits::NONE,
+            principal: None,
             inherited_loss: MarkLoss::NONE,
         };
         let seat = Seat::Options(OptionSeat::new(terms, OptionVault::new(plan.params)));

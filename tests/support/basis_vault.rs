@@ -168,6 +168,7 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
                 ..FenceLimits::of(&Mandate::Basis(limits()))
             },
             capital: CapitalLimits::NONE,
+            principal: None,
             wrapped: None,
         }],
         key_expires_at: Nanos::MAX,

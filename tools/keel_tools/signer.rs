@@ -16,6 +16,7 @@ use keel::engine::switch::Switch;
 use keel::exchange::{AccountSeed, Exchange, Settings};
 use keel::io::clock::LiveClock;
 use keel::io::host;
+use keel::io::key::KeySource;
 use keel::io::store::PageStore;
 use keel::market::instrument::Instrument;
 use keel::msg::Mark;
@@ -167,8 +168,7 @@ fn apart(args: &Args, scene: &Scene, core: Option<usize>, spin: bool) -> Result<
         file: "vault.toml".to_owned(),
         text: scene.text.clone(),
         state_dir: folder.path().join("journal"),
-        key_file,
-        passphrase: None,
+        key: KeySource::plain(key_file),
         core,
         spin,
     };

@@ -129,6 +129,43 @@ fn what_never_left_is_over_and_what_the_signer_refused_drains() {
 }
 
 #[test]
+fn behind_a_process_wall_a_movement_is_signed_by_name_or_given_back() {
+    use crate::actors::signer::Sealed;
+    use crate::actors::signer::link::{In as ToLink, Link, LinkOut};
+    use crate::derive::seal::MovementDeed;
+    use crate::derive::seal::wire::{Answer, Ask};
+    for refused in [false, true] {
+        let mut stage = stage();
+        let said = ask(&mut stage, Flow::Withdrawal);
+        let [Granted::Movement(movement)] = said.orders[..] else { panic!("granted") };
+        let (mut link, mut out) = (Link::default(), LinkOut::default());
+        link.on(stage.at, ToLink::Granted(said.orders[0]), &mut out);
+        let asked = Ask::read(&out.ask.expect("asked"));
+        assert_eq!(asked, Some(Ask::Movement(MovementDeed::of(&movement))));
+        let nonce = movement.nonce();
+        let answer = match refused {
+            true => Answer::Refused { nonce, why: Breach::Module },
+            false => Answer::Movement { nonce, signature: [3; 65] },
+        };
+        let mut out = LinkOut::default();
+        link.on(stage.at, ToLink::Answer(&answer.write()), &mut out);
+        let sealed: Vec<_> = out.out.sealed.iter().collect();
+        match sealed[..] {
+            [] => {
+                let why = Unsent::Withheld(Breach::Module);
+                let back: Vec<_> = out.out.refusals.iter().map(|report| report.body).collect();
+                assert!(refused && back == [Report::Unsent { nonce, request: Request::Move, why }]);
+            }
+            [Sealed::Movement(signed)] => {
+                assert!(!refused);
+                assert_eq!((signed.movement(), signed.signature()), (&movement, &[3; 65]));
+            }
+            _ => panic!("one movement"),
+        }
+    }
+}
+
+#[test]
 fn a_vault_without_the_section_moves_nothing_and_says_which_check_refused() {
     let mut stage = Stage::new(Product::CoveredCall, "0");
     stage.milestone(Phase::CollateralOnly, "0");

@@ -12,7 +12,7 @@ use crate::base::ids::{InstrumentId, Nonce, Uuid, VaultId};
 use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
-use crate::msg::{Accrual, Fill, Intent, Life, Milestone, Mode, Purpose, Trace, Urgent, Value};
+use crate::msg::{Accrual, Fill, Intent, Life, Milestone, Mode, Principal, Purpose, Trace, Urgent, Value};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::risk::mandate::ema::MarkLoss;
@@ -33,6 +33,8 @@ pub struct Plan {
     pub mandate: Mandate,
     /// What its capital may do.
     pub capital: CapitalLimits,
+    /// What a vault that spends yield must keep, as its journal remembers.
+    pub principal: Option<Principal>,
     /// The mandate's loss sum at its worst after the last order of an earlier run; [`MarkLoss::NONE`] if there was none.
     pub inherited_loss: MarkLoss,
 }
@@ -73,6 +75,8 @@ pub struct Desk {
     /// The phase the strategy last said, with what was spent in it.
     pub(super) milestone: Milestone,
     pub(super) pledge: Option<Pledge>,
+    /// What it must keep; buyers of spreads only.
+    pub(super) principal: Option<Principal>,
     /// What a unit of collateral has earned, as last known.
     pub(super) accrual: Option<Accrual>,
     /// The loss sum of the mandate's contract, in its own decay; Delta-1 only.
@@ -142,6 +146,7 @@ impl Desk {
             stray: Default::default(),
             milestone: Milestone::default(),
             pledge: None,
+            principal: plan.principal,
             accrual: None,
             mark_loss: MarkLoss::NONE,
             inherited_loss: plan.inherited_loss,

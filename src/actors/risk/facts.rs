@@ -130,6 +130,7 @@ impl Desk {
             Report::Balance(balance) => {
                 let effect = self.ledger.on_balance(at, balance);
                 self.note_moved(balance, out);
+                self.note_transfer(balance, out);
                 self.on_effect(at, effect, wallet, out)
             }
             Report::Snapshot(part) if subject == Some(self.ledger.book().subaccount) => {

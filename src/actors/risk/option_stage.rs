@@ -148,6 +148,7 @@ impl Stage {
             book,
             mandate: Mandate::Options(limits(product)),
             capital: CapitalLimits::NONE,
+            principal: None,
             inherited_loss: MarkLoss::NONE,
         };
         let spot = instrument(BASE, Kind::Spot, None);
@@ -199,6 +200,7 @@ impl Stage {
                 option: (id != BASE).then_some(option),
                 accrual: earned.filter(|_| id == BASE).map(|share| Accrual {
                     share: ratio(share),
+                    rate: crate::base::num::Ratio::ONE,
                     since: Nanos::ZERO,
                     read_at: self.at,
                 }),

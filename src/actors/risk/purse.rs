@@ -55,10 +55,12 @@ impl Desk {
     }
 
     /// What may still be spent, for a vault that has announced an auction. Whatever was announced, no more may go out than
-    /// the collateral has earned (strategy specification §1.5: never the principal).
+    /// the collateral has earned (strategy specification §1.5), nor so much that less than the principal would be left if
+    /// all of it were lost (§2.12).
     pub(super) fn purse(&self) -> Option<Purse> {
         let Milestone { phase, budget, spent, pledged, .. } = self.milestone;
-        let budget = budget.min(self.earned().unwrap_or_default());
+        let surplus = self.surplus().unwrap_or_default() + spent;
+        let budget = budget.min(self.earned().unwrap_or_default()).min(surplus);
         (phase == Phase::OptionAuction).then_some(Purse { budget, spent: spent + pledged })
     }
 

@@ -69,6 +69,7 @@ fn a_repeated_wish_is_not_decided_twice() {
         book: BOOK,
         mandate: Mandate::Basis(limits()),
         capital: CapitalLimits::NONE,
+        principal: None,
         inherited_loss: MarkLoss::NONE,
     };
     let mut risk = Risk::new(vec![plan], Vec::new(), Nonce(0), Nanos::MAX);

@@ -37,6 +37,7 @@ impl Risk {
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_value(out);
             desk.tell_settlement(out);
+            desk.found_principal(out);
             if matches!(desk.mode, Mode::Drain | Mode::Halted) {
                 desk.withdraw(at, wallet, out);
             }

@@ -11,7 +11,7 @@ use crate::derive::seal::{LoginProof, MovementDeed, OrderDeed, PackageDeed, Pack
 use crate::engine::journal::{MilestoneRecord, RECORD};
 use crate::engine::ports::{ANSWER_BYTES, ASK_BYTES};
 use crate::market::instrument::{Instrument, Kind, Listing, OptionTerms};
-use crate::msg::{Breach, Flow, LEGS, Leg, Mark, Milestone, PricedLeg};
+use crate::msg::{Breach, Flow, LEGS, Leg, Mark, Milestone, PricedLeg, Principal};
 
 /// A message to the signer's process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -29,6 +29,13 @@ pub enum Ask {
         vault: VaultId,
         /// Which.
         milestone: Milestone,
+    },
+    /// Write to the journal what a vault must keep.
+    Principal {
+        /// Whose.
+        vault: VaultId,
+        /// How much.
+        principal: Principal,
     },
     /// The instrument table has changed.
     Listing(Listing),
@@ -177,6 +184,7 @@ const REFUSED: u8 = 7;
 const DOWN: u8 = 8;
 const LOGIN: u8 = 9;
 const MOVEMENT: u8 = 10;
+const PRINCIPAL: u8 = 11;
 
 impl Ask {
     /// The bytes of the message.
@@ -192,6 +200,9 @@ impl Ask {
             Ask::Milestone { vault, milestone } => {
                 let record = MilestoneRecord { subaccount: SubaccountId(0), milestone: *milestone }.write();
                 Pen::new(MILESTONE).u8(vault.0).bytes(&record).page
+            }
+            Ask::Principal { vault, principal: Principal { base, rate } } => {
+                Pen::new(PRINCIPAL).u8(vault.0).i64(base.raw()).i64(rate.raw()).page
             }
             Ask::Listing(Listing::Listed { instrument, .. }) => write_listed(instrument),
             Ask::Listing(Listing::Delisted { id }) => Pen::new(DELISTED).u16(id.0).page,
@@ -212,6 +223,11 @@ impl Ask {
                 let vault = VaultId(eye.u8()?);
                 let MilestoneRecord { milestone, .. } = MilestoneRecord::read(&eye.take::<RECORD>()?)?;
                 Some(Ask::Milestone { vault, milestone })
+            }
+            PRINCIPAL => {
+                let vault = VaultId(eye.u8()?);
+                let (base, rate) = (Amount::from_raw(eye.i64()?), Ratio::from_raw(eye.i64()?));
+                Some(Ask::Principal { vault, principal: Principal { base, rate } })
             }
             LISTED => {
                 let instrument = read_listed(&mut eye)?;
@@ -402,6 +418,10 @@ mod tests {
             Ask::Milestone {
                 vault: VaultId(3),
                 milestone: Milestone { phase: Phase::OptionAuction, started_at: Nanos(5), ..Milestone::default() },
+            },
+            Ask::Principal {
+                vault: VaultId(3),
+                principal: Principal { base: Amount::whole(7), rate: Ratio::from_bps(10_800) },
             },
             Ask::Listing(Listing::Delisted { id: InstrumentId(9) }),
             Ask::Mark(Mark { instrument: InstrumentId(9), price: Price::from_raw(-3), at: Nanos(u64::MAX) }),

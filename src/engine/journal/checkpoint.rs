@@ -2,16 +2,12 @@
 //! what has been spent lately, what names were first seen to be. Each record says at least as much as was known, and
 //! reading it twice, or beside the records it sums up, changes nothing.
 
+use super::kind::{FLOOR_V1, PIN_V1, SUM_V1, WITHDRAWN_V1};
 use super::{Charged, RECORD, pack, unpack};
 use crate::base::ids::{Nonce, SubaccountId};
 use crate::base::num::Cash;
 use crate::engine::rolling::{BUCKETS, Rolling, Spent};
 
-/// First bytes of the records; their kinds and versions.
-const FLOOR_V1: u8 = 0xA5;
-const SUM_V1: u8 = 0xA6;
-const PIN_V1: u8 = 0xA7;
-const WITHDRAWN_V1: u8 = 0xA9;
 /// Buckets in a record of three bytes each.
 const SUMS: usize = 13;
 const SUMS_AT: usize = 24;

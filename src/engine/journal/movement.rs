@@ -1,12 +1,11 @@
 //! Capital moved, written before its signature leaves the signer.
 
+use super::kind::MOVEMENT_V1;
 use super::{RECORD, pack, unpack};
 use crate::base::ids::{Nonce, SubaccountId, VaultId};
 use crate::base::time::Nanos;
 use crate::msg::Flow;
 
-/// First byte of a movement record; its kind and version.
-const MOVEMENT_V1: u8 = 0xA8;
 const WITHDRAWAL: u8 = 1;
 
 /// A movement of capital as the journal knows it.

@@ -1,19 +1,20 @@
 //! What a start must know of the runs before it, gathered record by record.
 
 use super::{
-    Charged, FloorRecord, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, PinRecord, SumRecord,
-    WithdrawnRecord,
+    Charged, FloorRecord, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, PinRecord, PrincipalRecord,
+    SumRecord, WithdrawnRecord,
 };
 use crate::base::ids::{Nonce, Side, SubaccountId};
 use crate::base::num::{Cash, Price};
 use crate::engine::rolling::Spent;
-use crate::msg::{Flow, Milestone};
+use crate::msg::{Flow, Milestone, Principal};
 
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
     floor: Nonce,
     milestones: Vec<(SubaccountId, Milestone)>,
+    principals: Vec<(SubaccountId, Principal)>,
     spent: Vec<(SubaccountId, Spent)>,
     pins: Vec<PinRecord>,
     last_leg: Option<LegRecord>,
@@ -46,6 +47,11 @@ impl Replay {
             self.floor = self.floor.max(movement.nonce);
             let withdrawn = if movement.flow == Flow::Withdrawal { movement.amount } else { 0 };
             self.spent_by(movement.subaccount).charge_movement(movement.at, withdrawn);
+        } else if let Some(PrincipalRecord { subaccount, principal }) = PrincipalRecord::read(record) {
+            match self.principals.iter_mut().find(|(known, _)| *known == subaccount) {
+                Some((_, last)) => *last = principal,
+                None => self.principals.push((subaccount, principal)),
+            }
         } else if let Some(MilestoneRecord { subaccount, milestone }) = MilestoneRecord::read(record) {
             match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
                 Some((_, last)) => *last = told_apart(last, milestone),
@@ -112,6 +118,16 @@ impl Replay {
     /// The last milestone of the vault that trades for a subaccount, if it has one.
     pub fn milestone(&self, subaccount: SubaccountId) -> Option<Milestone> {
         self.milestones.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
+    }
+
+    /// What every vault that has one must keep, by subaccount.
+    pub fn principals(&self) -> &[(SubaccountId, Principal)] {
+        &self.principals
+    }
+
+    /// What the vault that trades for a subaccount must keep, as last written.
+    pub fn principal(&self, subaccount: SubaccountId) -> Option<Principal> {
+        self.principals.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
     }
 
     /// Records of a kind or version that this program does not know: written by a newer one.

@@ -10,7 +10,7 @@ use crate::derive::seal::wire::{Answer, Ask};
 use crate::engine::ports::{ASK_BYTES, Clock, Key, Store};
 use crate::io::clock::LiveClock;
 use crate::io::host;
-use crate::io::key::{KeySource, LocalKey};
+use crate::io::key::LocalKey;
 use crate::io::lockdown::{self, Filter};
 use crate::io::ring::{self, SignerEnds};
 use crate::io::store::PageStore;
@@ -87,8 +87,8 @@ fn introduce() -> Result<(Guarded<LocalKey, PageStore>, Charter), String> {
     let Request::Charter(charter) = hear()? else { return Err("a charter comes first".to_owned()) };
     // Its own reading: what the engine makes of the same words is the engine's affair.
     let config = Config::parse(&charter.text, &charter.file, &Online::here()).map_err(|why| why.to_string())?;
-    let source = KeySource { file: charter.key_file.clone(), passphrase: charter.passphrase.clone() };
-    let mut key = source.load().map_err(|why| why.to_string())?;
+    // The only step that may take the network: from the next on there is none.
+    let mut key = charter.key.load().map_err(|why| why.to_string())?;
     say(&Reply::Holds { address: hex::encode_prefixed(Key::address(&key)) })?;
     let instruments = loop {
         match hear()? {
@@ -209,6 +209,10 @@ impl<K: Key, S: Store> Service<K, S> {
                     Ok(signature) => Answer::Movement { nonce, signature },
                     Err(why) => Answer::Refused { nonce, why },
                 }
+            }
+            Some(Ask::Principal { vault, principal }) => {
+                self.desk.keep(vault, &principal);
+                return true;
             }
             Some(Ask::Milestone { vault, milestone }) => {
                 self.desk.note(clock.now(), vault, &milestone);
