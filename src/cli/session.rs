@@ -11,11 +11,10 @@ use crate::engine::core::Idle;
 use crate::engine::ports::Clock;
 use crate::engine::switch::Switch;
 use crate::io::clock::LiveClock;
-use crate::io::host;
 use crate::io::key::{KeySource, Kms, KmsCredentials, LocalKey, Passphrase, Seal};
 use crate::io::store::PageStore;
-use crate::io::switch;
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
+use crate::io::{fence, host};
 use crate::market::instrument::Instrument;
 use crate::msg::{Command, Mode};
 use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
@@ -193,7 +192,7 @@ async fn ratio_sources(config: &Config) -> Result<Vec<(RatioSource, Option<u64>)
 /// What signs: the key with the journal it writes to, or the process that has both.
 enum Hand {
     Here(LocalKey, PageStore, Switch),
-    Apart(Introduced),
+    Apart(Introduced, Switch),
 }
 
 /// The actors, where they run, and what stops their signer.
@@ -220,13 +219,18 @@ impl Hand {
         };
         let advice = "or set signer.isolation = \"thread\" to keep the key in the engine's process";
         let refused = |why| Failure::Refused(format!("{why} ({advice})"));
-        wall::introduce(&signer::ARGUMENTS, charter).map(Hand::Apart).map_err(refused)
+        let secrets = charter.key.files();
+        let introduced = wall::introduce(&signer::ARGUMENTS, charter).map_err(refused)?;
+        // Before any other thread: what a thread may open is its own affair and that of those it starts.
+        let held = fence::shut_out(&secrets, state_dir);
+        held.unwrap_or_else(|faults| faults.iter().for_each(|why| eprintln!("keel: warning: {why}")));
+        Ok(Hand::Apart(introduced, switch))
     }
 
     fn prover(&mut self) -> &mut (dyn Prover + Send) {
         match self {
             Hand::Here(key, ..) => key,
-            Hand::Apart(introduced) => introduced,
+            Hand::Apart(introduced, _) => introduced,
         }
     }
 
@@ -236,19 +240,18 @@ impl Hand {
         blueprint: &Blueprint,
         wires: Wires<WebSocket>,
         clock: LiveClock,
-        (layout, state_dir): (Layout, &Path),
+        layout: Layout,
     ) -> Result<Joined, Failure> {
         match self {
             Hand::Here(key, store, switch) => {
                 let outside = Outside { wires, clock, key, store, switch: switch.clone() };
                 Ok((blueprint.build(outside), layout, switch))
             }
-            Hand::Apart(introduced) => {
+            Hand::Apart(introduced, switch) => {
                 let address = introduced.signer();
                 let (wall, warnings) = introduced.begin(&blueprint.instruments).map_err(Failure::Refused)?;
                 warnings.iter().for_each(|warning| eprintln!("keel: warning: {warning}"));
                 eprintln!("keel: the key is in process {}", wall.process());
-                let switch = switch::open(state_dir).map_err(Failure::Refused)?;
                 let signing = Signing::Apart(Box::new(wall));
                 Ok((blueprint.parts(wires, clock, (signing, address)), layout.apart(), switch))
             }
@@ -268,7 +271,7 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
     let mut clock = LiveClock::new();
     let unit = config.venue.environment.dialect.nonce_unit;
-    let opened = journal::open(terms.state_dir, unit, clock.now(), None).map_err(Failure::Refused)?;
+    let opened = journal::open(terms.state_dir, unit, clock.now()).map_err(Failure::Refused)?;
     let Journal { store, replay, switch } = opened;
     let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
@@ -277,7 +280,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
-    let (parts, layout, switch) = hand.join(&blueprint, wires, clock.clone(), (layout(config), terms.state_dir))?;
+    let (parts, layout, switch) = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
     let (cores, ends) = assemble(parts, &layout);
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();

@@ -164,6 +164,41 @@ pub fn confine(filter: Filter) -> Result<(), String> {
     if done == 0 { Ok(()) } else { Err(refused("confine this process's system calls (seccomp)")) }
 }
 
+/// What starts a program or reaches into another process.
+const PROGRAMS: &[libc::c_long] =
+    &[libc::SYS_execve, libc::SYS_execveat, libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev];
+
+/// Numbers from here on are of another way to make calls (x32), which nothing here uses.
+const FOREIGN: u32 = 0x4000_0000;
+
+/// From now on no thread of this process starts a program or reaches into another: the kernel refuses it.
+///
+/// # Errors
+/// What the system refused.
+pub fn forbid_programs() -> Result<(), String> {
+    let (load, give) = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, libc::BPF_RET | libc::BPF_K);
+    let (allow, refuse) =
+        (statement(give, libc::SECCOMP_RET_ALLOW), statement(give, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32));
+    let right_arch = libc::sock_filter { jt: 1, jf: 0, ..unless_equal_skip(ARCH) };
+    let foreign =
+        libc::sock_filter { code: (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16, ..unless_equal_skip(FOREIGN) };
+    let mut program = vec![statement(load, ARCH_AT), right_arch, refuse, statement(load, NUMBER_AT), foreign, refuse];
+    for number in PROGRAMS {
+        program.extend([unless_equal_skip(*number as u32), refuse]);
+    }
+    program.push(allow);
+    let whole = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    // SAFETY: takes numbers; then the program, which lives for the call that copies it.
+    let done = unsafe {
+        if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
+            return Err(refused("give up new privileges"));
+        }
+        let (mode, every) = (libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_TSYNC);
+        libc::syscall(libc::SYS_seccomp, mode, every, &raw const whole)
+    };
+    if done == 0 { Ok(()) } else { Err(refused("forbid programs (seccomp)")) }
+}
+
 /// Keeps every page there is in memory. Pages to come are not: a journal must grow even where little may be locked.
 ///
 /// # Errors
@@ -178,27 +213,27 @@ pub fn lock_present_memory() -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Stdio};
 
-    /// Runs a test of this file in a process of its own, since what is given up is gone; yields how it ended.
-    fn alone(test: &str) -> std::process::ExitStatus {
+    /// Runs a test in a process of its own, since what is given up is gone; yields how it ended.
+    pub(crate) fn alone(test: &str) -> std::process::ExitStatus {
         let me = std::env::current_exe().expect("this program");
         let mut command = Command::new(me);
-        command.args(["--exact", &format!("io::lockdown::tests::{test}"), "--nocapture"]).env("KEEL_CONFINED", "1");
+        command.args(["--exact", test, "--nocapture"]).env("KEEL_CONFINED", "1");
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("runs")
     }
 
-    fn is_alone() -> bool {
+    pub(crate) fn is_alone() -> bool {
         std::env::var_os("KEEL_CONFINED").is_some()
     }
 
     #[test]
     fn a_socket_kills() {
         if !is_alone() {
-            assert_eq!(alone("a_socket_kills").signal(), Some(libc::SIGSYS));
+            assert_eq!(alone("io::lockdown::tests::a_socket_kills").signal(), Some(libc::SIGSYS));
             return;
         }
         give_up_privileges().expect("given up");
@@ -211,7 +246,7 @@ mod tests {
     #[test]
     fn a_file_kills_once_signing() {
         if !is_alone() {
-            assert_eq!(alone("a_file_kills_once_signing").signal(), Some(libc::SIGSYS));
+            assert_eq!(alone("io::lockdown::tests::a_file_kills_once_signing").signal(), Some(libc::SIGSYS));
             return;
         }
         give_up_privileges().expect("given up");
@@ -225,7 +260,7 @@ mod tests {
     #[test]
     fn a_keepers_read_kills() {
         if !is_alone() {
-            assert_eq!(alone("a_keepers_read_kills").signal(), Some(libc::SIGSYS));
+            assert_eq!(alone("io::lockdown::tests::a_keepers_read_kills").signal(), Some(libc::SIGSYS));
             return;
         }
         give_up_privileges().expect("given up");
@@ -243,7 +278,7 @@ mod tests {
         use crate::engine::ports::Store;
         use crate::io::store::{Layout, Lock, PageStore};
         if !is_alone() {
-            assert_eq!(alone("keeping_pages_needs_no_more_than_it_is_left").code(), Some(42));
+            assert_eq!(alone("io::lockdown::tests::keeping_pages_needs_no_more_than_it_is_left").code(), Some(42));
             return;
         }
         let folder = tempfile::tempdir().expect("a folder");
@@ -268,7 +303,7 @@ mod tests {
     fn signing_needs_no_more_than_it_is_left() {
         use crate::engine::ports::Key;
         if !is_alone() {
-            assert_eq!(alone("signing_needs_no_more_than_it_is_left").code(), Some(42));
+            assert_eq!(alone("io::lockdown::tests::signing_needs_no_more_than_it_is_left").code(), Some(42));
             return;
         }
         give_up_privileges().expect("given up");

@@ -24,14 +24,33 @@ pub struct Journal {
     pub switch: Switch,
 }
 
-/// Takes the folder's journal over at moment `now`; with a filter, its keeper is left no other system calls.
+/// Opens the folder's journal at moment `now`, for this process to write to or to hand over.
 ///
 /// # Errors
 /// File and reason, in words.
-pub fn open(folder: &Path, unit: NonceUnit, now: Nanos, filter: Option<Filter>) -> Result<Journal, String> {
+pub fn open(folder: &Path, unit: NonceUnit, now: Nanos) -> Result<Journal, String> {
     let lock = Lock::take(folder).map_err(|why| why.to_string())?;
-    // Whoever finds the folder taken finds the switch of the process that took it, not of one before.
+    // Whoever finds the folder taken finds the switch of the run that took it, not of one before.
     let switch = switch::create(folder)?;
+    read(lock, switch, (unit, now), None)
+}
+
+/// Takes over the journal that the engine has opened and given back, with the engine's switch: one that was thrown
+/// meanwhile stays thrown. Its keeper is left no system calls but those of its duty.
+///
+/// # Errors
+/// File and reason, in words.
+pub fn take_over(folder: &Path, unit: NonceUnit, now: Nanos) -> Result<Journal, String> {
+    let lock = Lock::take(folder).map_err(|why| why.to_string())?;
+    read(lock, switch::open(folder)?, (unit, now), Some(Filter::Keeping))
+}
+
+fn read(
+    lock: Lock,
+    switch: Switch,
+    (unit, now): (NonceUnit, Nanos),
+    filter: Option<Filter>,
+) -> Result<Journal, String> {
     let mut replay = Replay::default();
     let mut visit = |_: u64, record: &[u8]| replay.visit(record);
     let (store, _) = PageStore::open_under(lock, JOURNAL, &mut visit, filter).map_err(|why| why.to_string())?;

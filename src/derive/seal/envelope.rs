@@ -271,7 +271,7 @@ impl Envelope {
         if max_fee.is_negative() {
             return Err(Breach::Range);
         }
-        if max_fee.times(Amount::ONE) > spread.notional.scale(limits.fee_max, Rounding::Floor) {
+        if max_fee.times(Amount::ONE) > spread.worth().scale(limits.package_fee_max, Rounding::Floor) {
             return Err(Breach::Fee);
         }
         let mark = spread.far_mark(at, limits.mark_age_ns_max)?;
@@ -323,6 +323,11 @@ struct Spread {
 }
 
 impl Spread {
+    /// What it costs or brings, all of it.
+    fn worth(&self) -> Cash {
+        self.net.abs().times(self.legs[0].1.amount)
+    }
+
     /// The spread's mark per unit, if both legs have a recent one and it is worth anything.
     fn far_mark(&self, at: Nanos, age_ns_max: u64) -> Result<Price, Breach> {
         let [(near, _), (far, _)] = &self.legs;

@@ -250,6 +250,7 @@ mod tests {
                 price_band: Ratio::from_bps(100),
                 option_band: Ratio::from_bps(1_000),
                 fee_max: Ratio::from_bps(100),
+                package_fee_max: Ratio::from_bps(50_000),
                 mark_age_ns_max: SEC,
                 life_s_max: 600,
             },

@@ -48,6 +48,18 @@ pub struct KeySource {
     pub seal: Seal,
 }
 
+impl KeySource {
+    /// Every file that helps to the key: its own, its passphrase's, the one that lends the right to unwrap it.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let with = match &self.seal {
+            Seal::Keystore(Passphrase::File(path)) | Seal::Age(Passphrase::File(path)) => Some(path.clone()),
+            Seal::Kms(Kms { credentials: super::KmsCredentials::File(path), .. }) => Some(path.clone()),
+            Seal::Plain | Seal::Keystore(_) | Seal::Age(_) | Seal::Kms(_) => None,
+        };
+        std::iter::once(self.file.clone()).chain(with).collect()
+    }
+}
+
 /// Opens a plain file that only its owner can reach. What is checked is what is read: the open file, not the path.
 pub(super) fn private_file(path: &Path) -> Result<File, KeyError> {
     let name = || path.display().to_string();

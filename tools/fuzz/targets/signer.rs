@@ -86,6 +86,7 @@ fn desk(pen: &Pen) -> Guarded<Pen, Paper> {
         price_band: Ratio::from_bps(BAND_BPS),
         option_band: Ratio::ZERO,
         fee_max: Ratio::from_bps(100),
+        package_fee_max: Ratio::ZERO,
         mark_age_ns_max: SEC,
         life_s_max: LIFE_S_MAX,
     };

@@ -1,11 +1,13 @@
 //! What the signer's own envelope allows one vault, and how much of it follows from the vault's limits.
 
 use crate::base::ids::{Name, SubaccountId, VaultId};
-use crate::base::num::{Cash, Price, Ratio};
+use crate::base::num::{Cash, E9, Price, Ratio};
 use crate::base::time::SEC;
 use crate::derive::dialect::Address;
 use crate::msg::Product;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
+use crate::risk::wall::OptionContract;
+use alloy_primitives::U256;
 
 /// Longest life a signature may ever have: the mandate's ten minutes.
 pub const LIFE_S_MAX: u64 = 600;
@@ -29,6 +31,8 @@ pub struct FenceLimits {
     pub option_band: Ratio,
     /// Highest fee signed for, as a share of the order's notional.
     pub fee_max: Ratio,
+    /// Highest fee of a package signed for, as a share of what it costs or brings.
+    pub package_fee_max: Ratio,
     /// Oldest usable mark.
     pub mark_age_ns_max: u64,
     /// Longest life of a signature, seconds.
@@ -49,6 +53,7 @@ impl FenceLimits {
         price_band: Ratio::from_bps(1),
         option_band: Ratio::ZERO,
         fee_max: Ratio::from_bps(1),
+        package_fee_max: Ratio::ZERO,
         mark_age_ns_max: SEC,
         life_s_max: LIFE_S_MAX,
     };
@@ -63,10 +68,11 @@ impl FenceLimits {
     }
 
     fn of_basis(limits: &Limits) -> FenceLimits {
-        let order = limits.notional_max;
+        let (order, contract) = (limits.notional_max, &limits.wall.contract);
         FenceLimits {
             bought_per_day_max: times(limits.borrow_max, 10),
             price_band: half_more(limits.mark_offset_max),
+            fee_max: fee(contract.perp_fee_max.max(contract.collateral.fee_factor)),
             option_band: Ratio::ZERO,
             ..FenceLimits::of_order(order)
         }
@@ -75,6 +81,10 @@ impl FenceLimits {
     fn of_options(limits: &OptionLimits) -> FenceLimits {
         // Risk counts options with their index, the envelope with their strike, which may be further out.
         let order = times(limits.notional_max, 2);
+        let (order_fee, package_fee_max) = match &limits.wall.contract {
+            OptionContract::Calls(contract) => (contract.collateral.fee_factor, Ratio::ZERO),
+            OptionContract::Spreads(contract) => (contract.collateral.fee_factor, fee(contract.fee_factor)),
+        };
         let option_band = match limits.product {
             // A call may be sold for as little as Black-76 gives at a share of its volatility.
             Product::CoveredCall => Ratio::from_bps(8_500),
@@ -87,6 +97,8 @@ impl FenceLimits {
             bought_per_day_max: Cash::ZERO,
             price_band: half_more(limits.buy_premium_max.max(limits.sell_discount_max)),
             option_band,
+            fee_max: fee(order_fee),
+            package_fee_max,
             ..FenceLimits::of_order(order)
         }
     }
@@ -100,11 +112,19 @@ impl FenceLimits {
             bought_per_day_max: Cash::ZERO,
             price_band: Ratio::ZERO,
             option_band: Ratio::ZERO,
-            fee_max: Ratio::from_bps(500),
+            fee_max: Ratio::ZERO,
+            package_fee_max: Ratio::ZERO,
             mark_age_ns_max: 15 * SEC,
             life_s_max: LIFE_S_MAX,
         }
     }
+}
+
+/// A fee factor of the contract's, 1e-18, and half as much again: the contract judges at the mark, the envelope at the
+/// order's own price.
+fn fee(factor: U256) -> Ratio {
+    let raw = factor / U256::from(E9);
+    half_more(Ratio::from_raw(i64::try_from(raw).unwrap_or(i64::MAX)).min(Ratio::ONE))
 }
 
 /// Half as much again, in whole basis points.

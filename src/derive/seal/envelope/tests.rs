@@ -35,6 +35,7 @@ fn limits() -> FenceLimits {
         price_band: Ratio::from_bps(100),
         option_band: Ratio::from_bps(2_000),
         fee_max: Ratio::from_bps(50),
+        package_fee_max: Ratio::from_bps(1_000),
         mark_age_ns_max: SEC,
         life_s_max: 590,
     }
@@ -322,7 +323,7 @@ fn packages_are_the_vaults_own_spread_at_a_fair_price() {
         (package(SPREADS, [2, 3], (Sell, "50", "9"), (Buy, "26", "9.000000001"), "0"), Breach::Package),
         (package(SPREADS, [2, 4], (Sell, "50", "9"), (Buy, "26", "9"), "0"), Breach::Instrument),
         (package(SPREADS, [2, 3], (Sell, "50", "9.090909091"), (Buy, "26", "9.090909091"), "0"), Breach::Notional),
-        (package(SPREADS, [2, 3], (Sell, "50", "1"), (Buy, "20", "1"), "5.500000001"), Breach::Fee),
+        (package(SPREADS, [2, 3], (Sell, "50", "1"), (Buy, "20", "1"), "3.000000001"), Breach::Fee),
         (package(SPREADS, [2, 3], (Sell, "50", "1"), (Buy, "-1", "1"), "0"), Breach::Range),
         (package(CALLS, [2, 3], (Sell, "50", "1"), (Buy, "20", "1"), "0"), Breach::Module),
         (package(BASIS, [2, 3], (Sell, "50", "1"), (Buy, "20", "1"), "0"), Breach::Module),
@@ -333,7 +334,7 @@ fn packages_are_the_vaults_own_spread_at_a_fair_price() {
         assert_eq!(got, Err(want), "row {place}");
     }
     assert_eq!(package(SPREADS, [2, 3], (Sell, "50", "9.09090909"), (Buy, "26", "9.09090909"), "0"), Ok(()));
-    assert_eq!(package(SPREADS, [2, 3], (Sell, "50", "1"), (Buy, "20", "1"), "5.5"), Ok(()));
+    assert_eq!(package(SPREADS, [2, 3], (Sell, "50", "1"), (Buy, "20", "1"), "3"), Ok(()));
     assert_eq!(package(YIELD, [2, 3], (Buy, "56", "1"), (Sell, "20", "1"), "0"), Ok(()));
 }
 
