@@ -14,7 +14,7 @@ mod wishes;
 pub use desk::{Desk, Plan};
 pub use notice::{Alarm, Notice, Reverts, Sample, Stats};
 
-use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId};
+use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId, VaultId};
 use crate::base::queue::Batch;
 use crate::base::time::Nanos;
 use crate::engine::actor::Actor;
@@ -106,10 +106,11 @@ impl Risk {
 
     fn on_intent(&mut self, at: Nanos, intent: &Intent, out: &mut Out) {
         let live: u32 = self.live_orders();
+        let meets_another = self.meets_another_vault(intent);
         let Some(desk) = self.desks.iter_mut().find(|desk| desk.vault() == intent.vault) else { return };
         let informed = desk.heard_intent(intent);
         let wallet = &mut self.wallet;
-        let plea = Plea { at, intent, live };
+        let plea = Plea { at, intent, live, meets_another };
         match intent.act {
             Act::Cancel { nonce } => desk.cancel(at, nonce, intent.trace, wallet, out),
             Act::Unask { rfq_id } => desk.unask_named(at, rfq_id, wallet, out),
@@ -129,16 +130,22 @@ impl Risk {
 
     fn on_command(&mut self, at: Nanos, command: &Command, out: &mut Out) {
         match *command {
-            Command::Kill => self.kill(at, out),
+            Command::Kill => self.kill(at, Alarm::Asked, out),
+            Command::Pause { vault } => {
+                self.desk(vault).into_iter().for_each(|(desk, _)| desk.drain(Alarm::Asked, out))
+            }
             Command::Drain { vault } => {
-                for desk in self.desks.iter_mut().filter(|desk| desk.vault() == vault) {
-                    desk.drain(Alarm::Asked, out);
+                self.desk(vault).into_iter().for_each(|(desk, _)| desk.drain(Alarm::Retired, out))
+            }
+            Command::Resume { vault } => self.desk(vault).into_iter().for_each(|(desk, _)| desk.resume(out)),
+            Command::Halt { vault } => {
+                if let Some((desk, wallet)) = self.desk(vault) {
+                    desk.stop(at, Alarm::Asked, wallet, out);
                 }
             }
-            Command::Resume { vault } => {
-                for desk in self.desks.iter_mut().filter(|desk| desk.vault() == vault) {
-                    desk.resume(out);
-                }
+            Command::Tighten { vault, to } => {
+                // Refused here too: whoever speaks on this lane may be wrong about what holds now.
+                let _ = self.desk(vault).map(|(desk, _)| desk.mandate.tighten(to));
             }
             Command::BorrowRate { apr, read_at } => {
                 self.desks.iter_mut().for_each(|desk| desk.borrow_apr = Some((apr, read_at)));
@@ -146,15 +153,25 @@ impl Risk {
         }
     }
 
+    fn desk(&mut self, vault: VaultId) -> Option<(&mut Desk, &mut Wallet)> {
+        let desk = self.desks.iter_mut().find(|desk| desk.vault() == vault);
+        desk.map(|desk| (desk, &mut self.wallet))
+    }
+
     /// Raises the epoch so that nothing approved before can leave, cancels every order, halts every desk.
-    fn kill(&mut self, at: Nanos, out: &mut Out) {
+    fn kill(&mut self, at: Nanos, why: Alarm, out: &mut Out) {
         self.wallet.epoch = Epoch(self.wallet.epoch.0 + 1);
         out.urgent.push(Urgent::Stop { epoch: self.wallet.epoch });
         for desk in &mut self.desks {
-            desk.halt(Alarm::Asked, out);
-            desk.cancel_all(at, &mut self.wallet, out);
-            desk.unask(at, &mut self.wallet, out);
+            desk.stop(at, why, &mut self.wallet, out);
         }
+    }
+
+    /// True if an order could trade with one of another vault (M9, Derive 11007): whoever is taken decides nothing then.
+    fn meets_another_vault(&self, intent: &Intent) -> bool {
+        let (Act::Place(wish) | Act::Replace { new: wish, .. }) = intent.act else { return false };
+        let others = self.desks.iter().filter(|desk| desk.vault() != intent.vault);
+        others.flat_map(|desk| desk.ledger.orders()).any(|order| order.could_trade_with(&wish))
     }
 }
 
@@ -203,6 +220,8 @@ impl Actor for Risk {
     }
 }
 
+#[cfg(test)]
+mod control_tests;
 #[cfg(test)]
 mod cover_tests;
 #[cfg(test)]

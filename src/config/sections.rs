@@ -90,11 +90,11 @@ fn check_host(url: &Field<Url>, dialect: &'static Dialect, section: &Section<'_>
     }
 }
 
-fn path_rule<'r>(allowed: &str, absent: Absent<PathBuf>) -> Rule<'r, PathBuf> {
+pub(super) fn path_rule<'r>(allowed: &str, absent: Absent<PathBuf>) -> Rule<'r, PathBuf> {
     Rule { unit: "", allowed: allowed.to_owned(), absent, show: |path| path.display().to_string() }
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     let plain = !text.is_empty() && text.len() <= PATH_MAX && !text.contains(char::is_control);
     if plain { Ok(PathBuf::from(text)) } else { Err(format!("{} is not a path", quoted(text))) }
 }

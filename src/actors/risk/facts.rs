@@ -80,11 +80,9 @@ impl Risk {
 impl Risk {
     /// Without a signer nothing can be quoted or hedged: everything is cancelled, and a person must look.
     fn on_signer_down(&mut self, at: Nanos, why: Breach, out: &mut Out) {
+        self.kill(at, Alarm::SignerDown { why }, out);
         let live = self.live_orders();
         for desk in &mut self.desks {
-            desk.halt(Alarm::SignerDown { why }, out);
-            desk.cancel_all(at, &mut self.wallet, out);
-            desk.unask(at, &mut self.wallet, out);
             desk.publish(at, Trace::default(), &mut self.wallet, live, out);
         }
     }
@@ -183,6 +181,7 @@ impl Desk {
             return false;
         }
         self.note_fill(at, fill);
+        self.guard_trades(at, fill, wallet, out);
         self.note_paid(fill, effect);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
