@@ -16,7 +16,7 @@ pub use notice::{Alarm, Notice, Reverts, Sample, Stats};
 
 use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId, VaultId};
 use crate::base::queue::Batch;
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::engine::actor::Actor;
 use crate::market::instrument::{Instrument, Listing};
 use crate::msg::{Account, Act, Command, Intent, ReportMsg, Session, Talk, Urgent, Value};
@@ -70,6 +70,8 @@ struct Wallet {
     venue_offset_ns: Option<i64>,
     session: Session,
     key_expires_at: Nanos,
+    /// Before this moment an order of an earlier run may still arrive at the venue.
+    settled_at: Nanos,
 }
 
 /// The risk actor.
@@ -79,6 +81,9 @@ pub struct Risk {
     snapshot_of: Option<SubaccountId>,
 }
 
+/// After this an order has been refused as late, or its fate can be read: a second of `reject_after_ms`, and as much for the
+/// venue's own delay and for what our clocks differ by. Nonces are moments, so the highest tells when the last was made.
+const SETTLED_NS: u64 = 2 * SEC;
 /// Matching requests per second assumed until the venue says otherwise: its lowest tier.
 const TPS_ASSUMED: u32 = 1;
 
@@ -99,6 +104,7 @@ impl Risk {
                 venue_offset_ns: None,
                 session: Session::Down,
                 key_expires_at,
+                settled_at: if floor == Nonce(0) { Nanos::ZERO } else { Nanos(floor.0).plus(SETTLED_NS) },
             },
             snapshot_of: None,
         }

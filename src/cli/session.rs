@@ -7,7 +7,7 @@ use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
 use crate::config::{self, Config, Isolation};
 use crate::derive::dialect::Address;
-use crate::engine::core::Idle;
+use crate::engine::core::{Idle, Pulse};
 use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key};
 use crate::engine::switch::Switch;
@@ -40,6 +40,8 @@ use std::time::Duration;
 
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// Looks in a row at which a core may stand still before it is said.
+const STILL_MAX: u32 = 10;
 /// Longest wait for the last orders to be gone (also after a signal).
 const WIND_UP: Duration = Duration::from_secs(5);
 
@@ -353,7 +355,7 @@ async fn watch(
     stops: Stops<'_>,
     (started, clock): (Nanos, &mut LiveClock),
 ) -> Result<(), Failure> {
-    let (mut told, mut crier) = (false, Crier::default());
+    let (mut told, mut crier, mut pulse) = (false, Crier::default(), engine.pulse());
     while !stops.signal.load(Ordering::Relaxed) && engine.is_alive() {
         tokio::time::sleep(LOOK).await;
         // Told until heard: the signer has stopped already, what rests at the venue has not.
@@ -363,6 +365,7 @@ async fn watch(
         let elapsed = Duration::from_nanos(clock.now().since(started));
         let news = ask(clerk).await?;
         crier.cry(terms.names, &news);
+        crier.feel(&mut pulse);
         let goes_on = (terms.watch)(&news, elapsed);
         if goes_on.is_break() || terms.seconds.is_some_and(|seconds| elapsed >= Duration::from_secs(seconds)) {
             break;
@@ -378,9 +381,22 @@ struct Crier {
     said: Vec<usize>,
     /// The end of the signer, which every vault reports, has been said.
     signer: bool,
+    /// Looks in a row at which a core stood still.
+    still: u32,
 }
 
 impl Crier {
+    /// A core that stands still is said aloud once it has for a second; its sentry does what is to be done.
+    fn feel(&mut self, pulse: &mut Pulse) {
+        self.still = if pulse.beats() { 0 } else { self.still.saturating_add(1) };
+        if self.still == STILL_MAX {
+            eprintln!(
+                "keel: alarm: a core of the pipeline has stood still for {STILL_MAX} looks of {} ms",
+                LOOK.as_millis()
+            );
+        }
+    }
+
     fn cry(&mut self, names: &[String], news: &News) {
         if let Some(why) = news.signer_down().filter(|_| !std::mem::replace(&mut self.signer, true)) {
             eprintln!(

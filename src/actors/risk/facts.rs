@@ -385,7 +385,8 @@ impl Desk {
         }
         if !self.ledger.is_uncertain() {
             self.unknown_since = Nanos::ZERO;
-            if self.mode == Mode::Starting && !self.foreign_seen {
+            // A snapshot from before then does not show what an earlier run had under way.
+            if self.mode == Mode::Starting && !self.foreign_seen && self.reconcile.asked_at >= wallet.settled_at {
                 self.strange_since = None;
                 self.note_value();
                 self.set_mode(Mode::Live, out);
