@@ -11,6 +11,7 @@ mod problem;
 mod read;
 mod seal;
 mod sections;
+mod sentry;
 mod shape;
 mod text;
 mod vault;
@@ -29,6 +30,7 @@ pub use explain::{Explained, table};
 pub use host::Online;
 pub use problem::{ConfigErrors, Problem};
 use read::{Notes, Section};
+pub use sentry::Sentry;
 pub use shape::{
     BasisVault, CoveredCallTerms, OptionVaultConfig, RatioFeed, Strategy, V2Contract, VaultConfig, VaultKind,
 };
@@ -49,6 +51,8 @@ pub struct Config {
     pub chain: Option<Chain>,
     /// Which thread runs where.
     pub topology: Topology,
+    /// Who watches the engine, if anybody.
+    pub sentry: Option<Sentry>,
     /// Folder of the journal, if one is kept.
     pub state_dir: Option<PathBuf>,
     /// Vaults, in the order of [`crate::base::ids::VaultId`].
@@ -255,40 +259,53 @@ struct Fleet {
 }
 
 impl Config {
-    /// Reads and checks a file, the files it names, and the cores of this host. Relative paths in it are relative to its
-    /// folder.
+    /// Reads and checks a file, the files the engine needs of those it names, and the cores of this host. Relative paths in
+    /// it are relative to its folder.
     ///
     /// # Errors
     /// Everything that is wrong, at once.
     pub fn load(path: &Path) -> Result<Config, ConfigErrors> {
+        Config::load_for(path, |config, files| {
+            files.private_key(
+                &mut config.wallet.session_key_file,
+                "wallet.session_key_file",
+                files.lines.key,
+                KEY_FILE,
+            );
+            for (field, file, holds) in config.wallet.seal.files() {
+                let allowed = format!("a plain file with mode 0600 or 0400, holding {holds}");
+                files.private_key(file, field, files.lines.key, &allowed);
+            }
+            if let Some(sentry) = &mut config.sentry {
+                files.private_key(&mut sentry.secret_file, "sentry.secret_file", files.lines.sentry, SECRET_FILE);
+            }
+            if let Some(dir) = &mut config.state_dir {
+                config.warnings.extend(files.state(dir));
+            }
+        })
+    }
+
+    /// The same for the sentry, which is on another host: of the files named it needs its own.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load_for_sentry(path: &Path) -> Result<Config, ConfigErrors> {
+        Config::load_for(path, |config, files| {
+            let Some(sentry) = &mut config.sentry else {
+                return files.errors.push(1, "sentry", "missing: there is nothing to hear", "[sentry]");
+            };
+            files.private_key(&mut sentry.secret_file, "sentry.secret_file", files.lines.sentry, SECRET_FILE);
+            files.private_key(&mut sentry.session_key_file, "sentry.session_key_file", files.lines.sentry, KEY_FILE);
+        })
+    }
+
+    fn load_for(path: &Path, check: impl FnOnce(&mut Config, &mut Files<'_>)) -> Result<Config, ConfigErrors> {
         let name = path.display().to_string();
         let bytes = file::read(path)?;
         let text = plain_text(&name, &bytes)?;
         let mut outcome = parse(text, &name, &Online::here());
-        if let (Some(config), key_line, state_line) = &mut outcome.built {
-            let key = file::resolve(path, &config.wallet.session_key_file);
-            if let Some(what) = file::key_fault(&key) {
-                let allowed = "a plain file with mode 0600 or 0400, holding the key as wallet.key_source says";
-                outcome.errors.push(*key_line, "wallet.session_key_file", what, allowed);
-            }
-            config.wallet.session_key_file = key;
-            for (field, file, holds) in config.wallet.seal.files() {
-                *file = file::resolve(path, file);
-                if let Some(what) = file::key_fault(file) {
-                    let allowed = format!("a plain file with mode 0600 or 0400, holding {holds}");
-                    outcome.errors.push(*key_line, field, what, allowed);
-                }
-            }
-            if let Some(dir) = &mut config.state_dir {
-                *dir = file::resolve(path, dir);
-                if let Some(what) = file::state_fault(dir) {
-                    outcome.errors.push(*state_line, "state.dir", what, "a folder with mode 0700, or none yet");
-                }
-                if file::in_memory(dir) {
-                    let what = "is in memory: the journal is lost when the host restarts";
-                    config.warnings.push(format!("{name}:{state_line}: state.dir: {what}"));
-                }
-            }
+        if let (Some(config), lines) = &mut outcome.built {
+            check(config, &mut Files { path, lines: *lines, errors: &mut outcome.errors });
         }
         outcome.finish()
     }
@@ -348,11 +365,54 @@ impl Config {
     }
 }
 
+const KEY_FILE: &str = "a plain file with mode 0600 or 0400, holding the key as wallet.key_source says";
+const SECRET_FILE: &str = "a plain file with mode 0600 or 0400, holding 64 hexadecimal digits";
+
+/// Looks at the files a configuration names.
+struct Files<'f> {
+    /// The configuration's own.
+    path: &'f Path,
+    lines: Lines,
+    errors: &'f mut ConfigErrors,
+}
+
+impl Files<'_> {
+    /// Resolves the path of a file that only its owner may reach, and notes what is wrong with it.
+    fn private_key(&mut self, named: &mut PathBuf, field: &str, line: usize, allowed: &str) {
+        *named = file::resolve(self.path, named);
+        if let Some(what) = file::key_fault(named) {
+            self.errors.push(line, field, what, allowed);
+        }
+    }
+
+    /// Resolves the state folder, and notes what is wrong with it; a warning if it will not last.
+    fn state(&mut self, dir: &mut PathBuf) -> Option<String> {
+        *dir = file::resolve(self.path, dir);
+        let line = self.lines.state;
+        if let Some(what) = file::state_fault(dir) {
+            self.errors.push(line, "state.dir", what, "a folder with mode 0700, or none yet");
+        }
+        let name = self.path.display();
+        let what = "is in memory: the journal is lost when the host restarts";
+        file::in_memory(dir).then(|| format!("{name}:{line}: state.dir: {what}"))
+    }
+}
+
 /// A reading, and what is wrong with it.
 struct Outcome {
-    /// The configuration, and the lines of the session key file and the state folder.
-    built: (Option<Config>, usize, usize),
+    built: (Option<Config>, Lines),
     errors: ConfigErrors,
+}
+
+/// Where things stand whose files are looked at later.
+#[derive(Clone, Copy, Default)]
+struct Lines {
+    /// The session key file.
+    key: usize,
+    /// The state folder.
+    state: usize,
+    /// The sentry's section.
+    sentry: usize,
 }
 
 impl Outcome {
@@ -398,16 +458,16 @@ fn parse(text: &str, file: &str, online: &Online) -> Outcome {
         refuse_secrets(document.get_ref(), &notes);
         build(&Section::root(&notes, document.get_ref()), online)
     } else {
-        (None, 1, 1)
+        (None, Lines::default())
     };
     let Notes { errors, rows, warnings, .. } = notes.into_inner();
-    let (config, key_line, state_line) = built;
+    let (config, lines) = built;
     let source = Source { file: file.to_owned(), text: text.to_owned() };
     let config = config.map(|config| Config { explained: rows, warnings, source, ..config });
-    Outcome { built: (config, key_line, state_line), errors }
+    Outcome { built: (config, lines), errors }
 }
 
-fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) {
+fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, Lines) {
     let venue = sections::venue(root.child("venue"));
     let (wallet, key_line) = sections::wallet(root.child("wallet"));
     let signer = sections::signer(root.child("signer"));
@@ -417,6 +477,8 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
     let (chain, poll) = sections::chain(root.child("chain"), needs.ratios);
     let topology = sections::topology(root.child("topology"), online);
     let (state_dir, state_line) = sections::state(root.child("state"));
+    let engine_key = wallet.as_ref().map(|wallet| &wallet.session_key_file);
+    let (sentry, sentry_line) = sentry::sentry(root.child("sentry"), engine_key);
     let drafts: Vec<_> = tables.into_iter().map(|table| vault::vault(table, &poll)).collect();
     fleet::check(&drafts, root.notes);
     root.finish();
@@ -429,6 +491,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
             external: external?,
             chain: chain?,
             topology: topology?,
+            sentry: sentry?,
             state_dir,
             vaults: fleet.vaults,
             external_symbols: fleet.external_symbols,
@@ -440,7 +503,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
             source: Source::default(),
         })
     };
-    (config(), key_line, state_line)
+    (config(), Lines { key: key_line, state: state_line, sentry: sentry_line })
 }
 
 /// Refuses any text that could be a private key, wherever it stands, without repeating it. Access keys in URLs look the

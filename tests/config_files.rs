@@ -218,6 +218,37 @@ fn examples_parse_and_show_every_field_with_its_range() {
     }
 }
 
+/// The commented section of every example is sound as it stands, and shows each field with its range and default.
+#[test]
+fn examples_show_the_sentry() {
+    for file in folder(EXAMPLES) {
+        let example = read(&file);
+        let start = example.find("# [sentry]").expect("shown");
+        let end = start + example[start..].find("\n\n").expect("ends");
+        let fields = example[start..end].lines().filter(|line| line.starts_with("# [") || line.contains(" = "));
+        let section: String = fields.map(|line| format!("{}\n", line.trim_start_matches("# "))).collect();
+        let config = good(&format!("{}{section}{}", &example[..start], &example[end..]));
+        let rows: Vec<_> = config.explain().iter().filter(|row| row.section == "sentry").collect();
+        assert_eq!(rows.len(), 7);
+        for row in rows {
+            assert!(
+                example[start..end].contains(&format!("Allowed: {}", row.allowed)),
+                "{}: {}",
+                row.field,
+                row.allowed
+            );
+        }
+        let short: String = section
+            .lines()
+            .filter(|line| !line.contains("_ms") && !line.contains("listen"))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let implied = good(&format!("{}{short}{}", &example[..start], &example[end..])).sentry.expect("given");
+        let shown = config.sentry.expect("given");
+        assert_eq!((implied.beat_ns, implied.silence_ns_max), (shown.beat_ns, shown.silence_ns_max));
+        assert_eq!((implied.clock_offset_ns_max, implied.listen), (shown.clock_offset_ns_max, shown.address));
+    }
+}
+
 #[test]
 fn explain_tells_where_each_value_came_from() {
     let config = good(&text("tests/configs/good/minimal.toml"));

@@ -70,6 +70,7 @@ fn limits() -> Limits {
         perp_requirement: Ratio::from_bps(660),
         margin_buffer: Ratio::ZERO,
         drawdown_max: Ratio::from_bps(500),
+        losses: keel::risk::losses::LossBudgets::ALL,
         fills_per_minute_max: 100,
         order_life_ns: 590 * SEC,
         reject_after_ns: SEC,

@@ -1,6 +1,6 @@
 //! The life of one order of ours: every move it may make, and what it may still fill.
 
-use crate::base::ids::{Nonce, SubaccountId, VaultId};
+use crate::base::ids::{Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::Amount;
 use crate::base::time::Nanos;
 use crate::msg::{Life, OrderStatus, Wish, Working};
@@ -81,6 +81,15 @@ impl LiveOrder {
         if self.final_filled.is_none() {
             self.life = Life::Unknown;
         }
+    }
+
+    /// True if it and the wish could be each other's counterparties (Derive 11007).
+    pub fn could_trade_with(&self, wish: &Wish) -> bool {
+        let prices_meet = match wish.side {
+            Side::Buy => self.wish.price <= wish.price,
+            Side::Sell => self.wish.price >= wish.price,
+        };
+        self.wish.instrument == wish.instrument && self.wish.side != wish.side && prices_meet
     }
 
     /// As the strategy sees it.

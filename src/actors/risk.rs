@@ -16,9 +16,9 @@ mod wishes;
 pub use desk::{Desk, Plan};
 pub use notice::{Alarm, CapitalNews, Notice, Reverts, Sample, Stats};
 
-use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId};
+use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId, VaultId};
 use crate::base::queue::Batch;
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::derive::dialect::Dialect;
 use crate::engine::actor::Actor;
 use crate::market::instrument::{Instrument, Listing};
@@ -74,6 +74,8 @@ struct Wallet {
     venue_offset_ns: Option<i64>,
     session: Session,
     key_expires_at: Nanos,
+    /// Before this moment an order of an earlier run may still arrive at the venue.
+    settled_at: Nanos,
 }
 
 /// The risk actor.
@@ -83,6 +85,9 @@ pub struct Risk {
     snapshot_of: Option<SubaccountId>,
 }
 
+/// After this an order has been refused as late, or its fate can be read: a second of `reject_after_ms`, and as much for the
+/// venue's own delay and for what our clocks differ by. Nonces are moments, so the highest tells when the last was made.
+const SETTLED_NS: u64 = 2 * SEC;
 /// Matching requests per second assumed until the venue says otherwise: its lowest tier.
 const TPS_ASSUMED: u32 = 1;
 
@@ -103,6 +108,7 @@ impl Risk {
                 venue_offset_ns: None,
                 session: Session::Down,
                 key_expires_at,
+                settled_at: if floor == Nonce(0) { Nanos::ZERO } else { Nanos(floor.0).plus(SETTLED_NS) },
             },
             snapshot_of: None,
         }
@@ -119,10 +125,11 @@ impl Risk {
 
     fn on_intent(&mut self, at: Nanos, intent: &Intent, out: &mut Out) {
         let live: u32 = self.live_orders();
+        let meets_another = self.meets_another_vault(intent);
         let Some(desk) = self.desks.iter_mut().find(|desk| desk.vault() == intent.vault) else { return };
         let informed = desk.heard_intent(intent);
         let wallet = &mut self.wallet;
-        let plea = Plea { at, intent, live };
+        let plea = Plea { at, intent, live, meets_another };
         match intent.act {
             Act::Cancel { nonce } => desk.cancel(at, nonce, intent.trace, wallet, out),
             Act::Unask { rfq_id } => desk.unask_named(at, rfq_id, wallet, out),
@@ -144,16 +151,22 @@ impl Risk {
 
     fn on_command(&mut self, at: Nanos, command: &Command, out: &mut Out) {
         match *command {
-            Command::Kill => self.kill(at, out),
+            Command::Kill => self.kill(at, Alarm::Asked, out),
+            Command::Pause { vault } => {
+                self.desk(vault).into_iter().for_each(|(desk, _)| desk.drain(Alarm::Asked, out))
+            }
             Command::Drain { vault } => {
-                for desk in self.desks.iter_mut().filter(|desk| desk.vault() == vault) {
-                    desk.drain(Alarm::Asked, out);
+                self.desk(vault).into_iter().for_each(|(desk, _)| desk.drain(Alarm::Retired, out))
+            }
+            Command::Resume { vault } => self.desk(vault).into_iter().for_each(|(desk, _)| desk.resume(out)),
+            Command::Halt { vault } => {
+                if let Some((desk, wallet)) = self.desk(vault) {
+                    desk.stop(at, Alarm::Asked, wallet, out);
                 }
             }
-            Command::Resume { vault } => {
-                for desk in self.desks.iter_mut().filter(|desk| desk.vault() == vault) {
-                    desk.resume(out);
-                }
+            Command::Tighten { vault, to } => {
+                // Refused here too: whoever speaks on this lane may be wrong about what holds now.
+                let _ = self.desk(vault).map(|(desk, _)| desk.mandate.tighten(to));
             }
             Command::Capital { vault, wish } => self.on_capital(at, vault, wish, out),
             Command::BorrowRate { apr, read_at } => {
@@ -162,15 +175,25 @@ impl Risk {
         }
     }
 
+    fn desk(&mut self, vault: VaultId) -> Option<(&mut Desk, &mut Wallet)> {
+        let desk = self.desks.iter_mut().find(|desk| desk.vault() == vault);
+        desk.map(|desk| (desk, &mut self.wallet))
+    }
+
     /// Raises the epoch so that nothing approved before can leave, cancels every order, halts every desk.
-    fn kill(&mut self, at: Nanos, out: &mut Out) {
+    fn kill(&mut self, at: Nanos, why: Alarm, out: &mut Out) {
         self.wallet.epoch = Epoch(self.wallet.epoch.0 + 1);
         out.urgent.push(Urgent::Stop { epoch: self.wallet.epoch });
         for desk in &mut self.desks {
-            desk.halt(Alarm::Asked, out);
-            desk.cancel_all(at, &mut self.wallet, out);
-            desk.unask(at, &mut self.wallet, out);
+            desk.stop(at, why, &mut self.wallet, out);
         }
+    }
+
+    /// True if an order could trade with one of another vault (M9, Derive 11007): whoever is taken decides nothing then.
+    fn meets_another_vault(&self, intent: &Intent) -> bool {
+        let (Act::Place(wish) | Act::Replace { new: wish, .. }) = intent.act else { return false };
+        let others = self.desks.iter().filter(|desk| desk.vault() != intent.vault);
+        others.flat_map(|desk| desk.ledger.orders()).any(|order| order.could_trade_with(&wish))
     }
 }
 
@@ -221,6 +244,8 @@ impl Actor for Risk {
 
 #[cfg(test)]
 mod capital_tests;
+#[cfg(test)]
+mod control_tests;
 #[cfg(test)]
 mod cover_tests;
 #[cfg(test)]

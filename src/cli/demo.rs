@@ -150,7 +150,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut status = Status::new(&config);
     let mut patience = Patience { asked_for: args.seconds.is_some(), over_since: None };
     let journal = args.state.clone().unwrap_or_else(|| scratch.path.join("journal"));
+    let names: Vec<String> = config.vaults.iter().map(|vault| vault.name.clone()).collect();
     let terms = session::Terms {
+        names: &names,
         state_dir: &journal,
         seconds: Some(seconds),
         watch: &mut |news, elapsed| {

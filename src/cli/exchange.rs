@@ -45,6 +45,9 @@ pub struct Args {
     /// Request budgets of the accounts.
     #[arg(long, value_enum, default_value_t = TierArg::MarketMaker)]
     tier: TierArg,
+    /// What the market does: steady without a lean, or waves in which carry turns good and bad every half minute.
+    #[arg(long, value_enum, default_value_t = MarketArg::Steady)]
+    market: MarketArg,
     /// Address of the external book's feed (Binance bookTicker).
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
     book_listen: SocketAddr,
@@ -65,6 +68,15 @@ enum NetworkArg {
     Testnet,
     Local,
 }
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum MarketArg {
+    Steady,
+    Waves,
+}
+
+/// Length of a wave.
+const WAVE_S: u64 = 30;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum TierArg {
@@ -111,7 +123,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         binance_listen: args.book_listen,
         chainlink_listen: args.rpc_listen,
         settings,
-        world: WorldSettings::steady(args.seed),
+        world: match args.market {
+            MarketArg::Steady => WorldSettings::steady(args.seed),
+            MarketArg::Waves => WorldSettings::waves(args.seed, WAVE_S),
+        },
         authority: None,
         core: None,
     })

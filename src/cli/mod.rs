@@ -5,6 +5,7 @@ mod ctl;
 mod demo;
 mod exchange;
 mod run;
+mod sentry;
 mod session;
 pub mod signer;
 mod sim;
@@ -34,7 +35,9 @@ enum Verb {
     Run(run::Args),
     /// Check a configuration and explain every value.
     Check(check::Args),
-    /// Tell a running engine something.
+    /// Cancel everything at the venue when the engine falls silent: another process, with a key of its own.
+    Sentry(sentry::Args),
+    /// Tell a running engine something, or ask how it is.
     Ctl(ctl::Args),
     /// The signer's process, which the engine starts itself.
     #[command(hide = true)]
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Verb::Sim(args) => sim::run(&args, weeks::run),
         Verb::Run(args) => run::run(&args),
         Verb::Check(args) => check::run(&args),
+        Verb::Sentry(args) => sentry::run(&args),
         Verb::Ctl(args) => ctl::run(&args),
         Verb::Signer(args) => signer::run(&args),
     };

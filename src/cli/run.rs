@@ -43,7 +43,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         )
     })?;
     let mut status = Status::new(&config);
+    let names: Vec<String> = config.vaults.iter().map(|vault| vault.name.clone()).collect();
     let terms = session::Terms {
+        names: &names,
         state_dir: &state_dir,
         seconds: args.seconds,
         watch: &mut |news, elapsed| {

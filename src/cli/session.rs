@@ -6,9 +6,10 @@ use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
 use crate::config::{self, Config, Isolation};
+use crate::derive::dialect::Address;
 use crate::derive::seal::envelope::pins::prove_unmoved;
-use crate::engine::core::Idle;
-use crate::engine::ports::Clock;
+use crate::engine::core::{Idle, Pulse};
+use crate::engine::ports::{Clock, Key};
 use crate::engine::switch::Switch;
 use crate::io::clock::LiveClock;
 use crate::io::key::{KeySource, Kms, KmsCredentials, LocalKey, Passphrase, Seal};
@@ -19,11 +20,14 @@ use crate::market::instrument::Instrument;
 use crate::msg::{Command, Mode};
 use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
-use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Troubles};
+use crate::ops::console::{self, Console};
+use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Over, Troubles};
 use crate::ops::engine::{Ends, Engine};
+use crate::ops::herald::Herald;
 use crate::ops::journal::{self, Journal};
 use crate::ops::news::News;
 use crate::ops::rest::{Prover, Rest};
+use crate::ops::sentry::beat::Secret;
 use crate::ops::wall::{self, Charter, Introduced};
 use crate::topology::{Layout, Parts, Signing, assemble};
 use actix::Addr;
@@ -35,6 +39,8 @@ use std::time::Duration;
 
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// Looks in a row at which a core may stand still before it is said.
+const STILL_MAX: u32 = 10;
 /// Longest wait for the last orders to be gone (also after a signal).
 const WIND_UP: Duration = Duration::from_secs(5);
 
@@ -42,6 +48,8 @@ const WIND_UP: Duration = Duration::from_secs(5);
 pub struct Terms<'a> {
     /// Folder of the journal.
     pub state_dir: &'a Path,
+    /// Names of the vaults, by place.
+    pub names: &'a [String],
     /// Ends the run after this long; none runs until a signal.
     pub seconds: Option<u64>,
     /// Shows the run while it lasts, and may end it.
@@ -195,8 +203,13 @@ enum Hand {
     Apart(Introduced, Switch),
 }
 
-/// The actors, where they run, and what stops their signer.
-type Joined = (Parts<WebSocket, LiveClock, LocalKey, PageStore>, Layout, Switch);
+/// The actors, where they run, what stops their signer, and its address.
+struct Joined {
+    parts: Parts<WebSocket, LiveClock, LocalKey, PageStore>,
+    layout: Layout,
+    switch: Switch,
+    signer: Address,
+}
 
 impl Hand {
     /// Loads the key, here or in a process that is started for it and takes the journal over.
@@ -220,6 +233,7 @@ impl Hand {
         let advice = "or set signer.isolation = \"thread\" to keep the key in the engine's process";
         let refused = |why| Failure::Refused(format!("{why} ({advice})"));
         let secrets = charter.key.files();
+        console::make_folder(state_dir).map_err(Failure::Refused)?;
         let introduced = wall::introduce(&signer::ARGUMENTS, charter).map_err(refused)?;
         // Before any other thread: what a thread may open is its own affair and that of those it starts.
         let held = fence::shut_out(&secrets, state_dir);
@@ -244,16 +258,18 @@ impl Hand {
     ) -> Result<Joined, Failure> {
         match self {
             Hand::Here(key, store, switch) => {
+                let signer = Key::address(&key);
                 let outside = Outside { wires, clock, key, store, switch: switch.clone() };
-                Ok((blueprint.build(outside), layout, switch))
+                Ok(Joined { parts: blueprint.build(outside), layout, switch, signer })
             }
             Hand::Apart(introduced, switch) => {
-                let address = introduced.signer();
+                let signer = introduced.signer();
                 let (wall, warnings) = introduced.begin(&blueprint.instruments).map_err(Failure::Refused)?;
                 warnings.iter().for_each(|warning| eprintln!("keel: warning: {warning}"));
                 eprintln!("keel: the key is in process {}", wall.process());
                 let signing = Signing::Apart(Box::new(wall));
-                Ok((blueprint.parts(wires, clock, (signing, address)), layout.apart(), switch))
+                let parts = blueprint.parts(wires, clock, (signing, signer));
+                Ok(Joined { parts, layout: layout.apart(), switch, signer })
             }
         }
     }
@@ -280,10 +296,11 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
-    let (parts, layout, switch) = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
+    let Joined { parts, layout, switch, signer } = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
     let (cores, ends) = assemble(parts, &layout);
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
+    let herald = herald(config, signer, &engine)?;
     let Desks { clerk, listings } = control::start(control::Plan {
         ends,
         books: config.vaults.iter().map(|vault| vault.book).collect(),
@@ -293,11 +310,14 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         currencies: blueprint.currencies.clone(),
         rest: rest_of(config)?,
         clock: clock.clone(),
+        herald,
     });
+    open_console(config, &blueprint, terms.state_dir, (&commands, &clerk));
     let started = clock.now();
     let stops = Stops { signal: stop, switch: &switch, commands: &commands };
     watch(&engine, &clerk, terms, stops, (started, &mut clock)).await?;
     let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
+    clerk.send(Over(flat)).await.map_err(lost)?;
     let ends = engine.stop();
     let news = ask(&clerk).await?;
     let troubles = clerk.send(AskTroubles).await.map_err(lost)?;
@@ -308,6 +328,28 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         None => Vec::new(),
     };
     Ok(Outcome { news, ends, troubles, flat, options })
+}
+
+/// Who tells the sentry that all is well, if there is one.
+fn herald(config: &Config, signer: Address, engine: &Engine) -> Result<Option<(Herald, Duration)>, Failure> {
+    let Some(sentry) = &config.sentry else { return Ok(None) };
+    let secret = Secret::load(&sentry.secret_file).map_err(Failure::Refused)?;
+    let herald = Herald::new(sentry.address, secret, signer, engine.pulse()).map_err(Failure::Refused)?;
+    Ok(Some((herald, Duration::from_nanos(sentry.beat_ns))))
+}
+
+/// Lets operators in. Without a socket a run can still be killed, through the switch: that is said, and it goes on.
+fn open_console(
+    config: &Config,
+    blueprint: &Blueprint,
+    folder: &Path,
+    (commands, clerk): (&Post<Command>, &Addr<Clerk>),
+) {
+    let names = config.vaults.iter().map(|vault| vault.name.clone());
+    let console = Console::new(names.zip(blueprint.vaults.iter().map(|plan| plan.kind.mandate())).collect());
+    if let Err(why) = console::serve(folder, console, commands.clone(), clerk.clone()) {
+        eprintln!("keel: warning: operators are not heard: {why}");
+    }
 }
 
 fn lost(why: actix::MailboxError) -> Failure {
@@ -336,7 +378,7 @@ async fn watch(
     stops: Stops<'_>,
     (started, clock): (Nanos, &mut LiveClock),
 ) -> Result<(), Failure> {
-    let (mut told, mut alarmed) = (false, false);
+    let (mut told, mut crier, mut pulse) = (false, Crier::default(), engine.pulse());
     while !stops.signal.load(Ordering::Relaxed) && engine.is_alive() {
         tokio::time::sleep(LOOK).await;
         // Told until heard: the signer has stopped already, what rests at the venue has not.
@@ -345,17 +387,52 @@ async fn watch(
         }
         let elapsed = Duration::from_nanos(clock.now().since(started));
         let news = ask(clerk).await?;
-        if let Some(why) = news.signer_down().filter(|_| !std::mem::replace(&mut alarmed, true)) {
-            eprintln!(
-                "keel: alarm: nothing is signed any more ({why:?}); every vault is halted, every order cancelled"
-            );
-        }
+        crier.cry(terms.names, &news);
+        crier.feel(&mut pulse);
         let goes_on = (terms.watch)(&news, elapsed);
         if goes_on.is_break() || terms.seconds.is_some_and(|seconds| elapsed >= Duration::from_secs(seconds)) {
             break;
         }
     }
     Ok(())
+}
+
+/// Says every alarm aloud, once, within the time the run is looked at.
+#[derive(Default)]
+struct Crier {
+    /// Alarms of each vault that have been said.
+    said: Vec<usize>,
+    /// The end of the signer, which every vault reports, has been said.
+    signer: bool,
+    /// Looks in a row at which a core stood still.
+    still: u32,
+}
+
+impl Crier {
+    /// A core that stands still is said aloud once it has for a second; its sentry does what is to be done.
+    fn feel(&mut self, pulse: &mut Pulse) {
+        self.still = if pulse.beats() { 0 } else { self.still.saturating_add(1) };
+        if self.still == STILL_MAX {
+            eprintln!(
+                "keel: alarm: a core of the pipeline has stood still for {STILL_MAX} looks of {} ms",
+                LOOK.as_millis()
+            );
+        }
+    }
+
+    fn cry(&mut self, names: &[String], news: &News) {
+        if let Some(why) = news.signer_down().filter(|_| !std::mem::replace(&mut self.signer, true)) {
+            eprintln!(
+                "keel: alarm: nothing is signed any more ({why:?}); every vault is halted, every order cancelled"
+            );
+        }
+        self.said.resize(news.vaults().len(), 0);
+        for ((vault, said), name) in news.vaults().iter().zip(&mut self.said).zip(names) {
+            let new = &vault.alarms[(*said).min(vault.alarms.len())..];
+            new.iter().for_each(|(_, alarm)| eprintln!("keel: alarm: {name}: {alarm:?}"));
+            *said = vault.alarms.len();
+        }
+    }
 }
 
 /// Stops quoting, and waits until every order and every RFQ is gone. True if that was seen.

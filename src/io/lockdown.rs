@@ -199,13 +199,15 @@ pub fn forbid_programs() -> Result<(), String> {
     if done == 0 { Ok(()) } else { Err(refused("forbid programs (seccomp)")) }
 }
 
-/// Keeps every page there is in memory. Pages to come are not: a journal must grow even where little may be locked.
+/// Keeps every page there is in memory, those not touched yet from their first use on: bringing them all in at once would
+/// fetch the whole program and every reserve of its allocator, for which a start has no ten seconds. Mappings to come are
+/// not locked: a journal must grow even where little may be.
 ///
 /// # Errors
 /// What the system refused.
 pub fn lock_present_memory() -> Result<(), String> {
     // SAFETY: takes flags only.
-    if unsafe { libc::mlockall(libc::MCL_CURRENT) } == 0 {
+    if unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_ONFAULT) } == 0 {
         Ok(())
     } else {
         Err(refused("lock the signer's memory (needs CAP_IPC_LOCK or `ulimit -l unlimited`); the key's page is locked"))

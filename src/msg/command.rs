@@ -87,18 +87,35 @@ pub struct CapitalWish {
 /// What the control plane tells the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command {
-    /// Cancel everything, take no new risk.
+    /// Cancel everything, take no new risk until resumed.
+    Pause {
+        /// Which vault.
+        vault: VaultId,
+    },
+    /// Cancel everything, take no new risk until a restart.
     Drain {
         /// Which vault.
         vault: VaultId,
     },
-    /// Trade again after a drain.
+    /// Trade again after a pause, or a drain that does not demand a restart.
     Resume {
         /// Which vault.
         vault: VaultId,
     },
-    /// Stop for good.
+    /// Cancel everything, send nothing but cancels until a restart.
+    Halt {
+        /// Which vault.
+        vault: VaultId,
+    },
+    /// The same for every vault, and nothing approved before leaves any more.
     Kill,
+    /// Make a limit tighter.
+    Tighten {
+        /// Which vault.
+        vault: VaultId,
+        /// The limit, and to what.
+        to: Tighter,
+    },
     /// The venue's annual USDC borrow rate.
     BorrowRate {
         /// Annual rate.
@@ -113,4 +130,32 @@ pub enum Command {
         /// What.
         wish: CapitalWish,
     },
+}
+
+/// A limit of `[vault.limits]` with a value that is to hold from now on. The largest hedge is none of them: a hedge in
+/// the way of which something stands leaves the risk where it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tighter {
+    /// `quote_amount_max_base`.
+    QuoteAmount(Amount),
+    /// `option_amount_max_contracts`.
+    OptionAmount(Amount),
+    /// `collateral_amount_max_base`.
+    CollateralAmount(Amount),
+    /// `notional_max_usdc`.
+    Notional(Cash),
+    /// `borrow_max_usdc`.
+    Borrow(Cash),
+    /// `fills_per_minute_max`.
+    FillsPerMinute(u32),
+    /// `mark_offset_max_bps`.
+    MarkOffset(Ratio),
+    /// `loss_ema_max_bps`.
+    LossEma(Ratio),
+    /// `drawdown_max_bps`.
+    Drawdown(Ratio),
+    /// `loss_per_hour_max_bps`.
+    LossPerHour(Ratio),
+    /// `loss_per_day_max_bps`.
+    LossPerDay(Ratio),
 }

@@ -90,6 +90,16 @@ pub struct OptionPlan {
     pub remembered: Option<Milestone>,
 }
 
+impl PlanKind {
+    /// What risk holds it to.
+    pub fn mandate(&self) -> Mandate {
+        match self {
+            PlanKind::Basis(plan) => Mandate::Basis(plan.limits),
+            PlanKind::Options(plan) => Mandate::Options(plan.limits),
+        }
+    }
+}
+
 impl OptionPlan {
     /// What it needs listed.
     pub fn want(&self) -> Want {
@@ -403,13 +413,9 @@ impl Blueprint {
     ) -> Parts<T, C, K, S> {
         let Wires { public, external, private } = wires;
         let seats = self.vaults.iter().map(|plan| self.seat(plan)).collect();
-        let mandate = |kind: &PlanKind| match kind {
-            PlanKind::Basis(plan) => Mandate::Basis(plan.limits),
-            PlanKind::Options(plan) => Mandate::Options(plan.limits),
-        };
         let plans = self.vaults.iter().map(|plan| Plan {
             book: plan.book,
-            mandate: mandate(&plan.kind),
+            mandate: plan.kind.mandate(),
             capital: plan.capital,
             principal: plan.principal,
             inherited_loss: self.inherited_loss(&plan.kind),

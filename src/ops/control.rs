@@ -14,6 +14,7 @@ use crate::engine::ports::Clock;
 use crate::io::clock::LiveClock;
 use crate::market::instrument::Instrument;
 use crate::msg::{Command, Fill, RatioRound};
+use crate::ops::herald::Herald;
 use crate::ops::lister::{Lister, Question};
 use crate::ops::news::{News, Traded};
 use crate::ops::rest::{Rest, RestError};
@@ -36,6 +37,14 @@ pub struct Ask;
 
 impl Message for Ask {
     type Result = News;
+}
+
+/// The run is over: no beat follows. True if nothing rests at the venue.
+#[derive(Clone, Copy, Debug)]
+pub struct Over(pub bool);
+
+impl Message for Over {
+    type Result = ();
 }
 
 /// Counts what the readers could not read.
@@ -76,13 +85,26 @@ pub struct Clerk {
     news: News,
     books: Vec<Book>,
     troubles: Troubles,
+    herald: Option<(Herald, Duration, LiveClock)>,
 }
 
 impl Clerk {
     /// `books` names each vault's instruments, to tell fills apart.
     pub fn new(notices: Receiver<Notice>, books: Vec<Book>) -> Clerk {
         let news = News::new(books.len());
-        Clerk { notices, news, books, troubles: Troubles::default() }
+        Clerk { notices, news, books, troubles: Troubles::default(), herald: None }
+    }
+
+    /// Also tells a sentry that all is well, every so often, for as long as it is.
+    pub fn with_herald(self, herald: Option<(Herald, Duration, LiveClock)>) -> Clerk {
+        Clerk { herald, ..self }
+    }
+
+    fn beat(&mut self) {
+        self.collect();
+        if let Some((herald, _, clock)) = &mut self.herald {
+            herald.beat(clock.now(), &self.news);
+        }
     }
 
     fn collect(&mut self) {
@@ -100,6 +122,9 @@ impl Actor for Clerk {
 
     fn started(&mut self, context: &mut Self::Context) {
         context.run_interval(COLLECT, |clerk, _| clerk.collect());
+        if let Some((_, every, _)) = &self.herald {
+            context.run_interval(*every, |clerk, _| clerk.beat());
+        }
     }
 }
 
@@ -109,6 +134,16 @@ impl Handler<Ask> for Clerk {
     fn handle(&mut self, _: Ask, _: &mut Self::Context) -> Self::Result {
         self.collect();
         MessageResult(self.news.clone())
+    }
+}
+
+impl Handler<Over> for Clerk {
+    type Result = ();
+
+    fn handle(&mut self, Over(flat): Over, _: &mut Self::Context) {
+        if let Some((mut herald, ..)) = self.herald.take() {
+            herald.end(flat);
+        }
     }
 }
 
@@ -380,6 +415,8 @@ pub struct Plan {
     pub rest: Rest,
     /// Clock.
     pub clock: LiveClock,
+    /// Who tells the sentry, and how often.
+    pub herald: Option<(Herald, Duration)>,
 }
 
 /// Whom to ask.
@@ -394,7 +431,8 @@ pub struct Desks {
 /// Starts the actors on the present arbiter.
 pub fn start(plan: Plan) -> Desks {
     let ControlEnds { commands, ratios, feeds, bulletin, notices } = plan.ends;
-    let clerk = Clerk::new(notices, plan.books).start();
+    let herald = plan.herald.map(|(herald, every)| (herald, every, plan.clock.clone()));
+    let clerk = Clerk::new(notices, plan.books).with_herald(herald).start();
     for source in plan.ratios {
         let (clerk, clock, every, rounds) = (clerk.clone(), plan.clock.clone(), plan.ratio_every, ratios.clone());
         Supervisor::start(move |_| RatioReader::new(source, every, clock, rounds, clerk));

@@ -1,6 +1,6 @@
 //! The pipeline's threads: started pinned, stopped together, giving up what they measured.
 
-use crate::engine::core::{self, Idle};
+use crate::engine::core::{self, Idle, Pulse};
 use crate::io::host;
 use crate::topology::{Core, GatewayEnd, MarketDataEnd};
 use std::any::Any;
@@ -14,6 +14,7 @@ type Measured = Vec<Box<dyn Any + Send>>;
 pub struct Engine {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<Measured>>,
+    pulse: Pulse,
 }
 
 /// What the pipeline measured.
@@ -34,20 +35,21 @@ impl Engine {
         let (ready, pinned) = std::sync::mpsc::channel();
         let mut threads = Vec::with_capacity(cores.len());
         let expected = cores.len();
+        let mut pulse = Pulse::default();
         for group in cores {
             let names: Vec<&str> = group.turns.iter().map(|turn| turn.name()).collect();
             let name = if names.len() == 1 { names[0].to_owned() } else { "pipeline".to_owned() };
-            let (stop, ready) = (Arc::clone(&stop), ready.clone());
+            let (stop, ready, passes) = (Arc::clone(&stop), ready.clone(), pulse.watch());
             let body = move || {
                 let outcome = group.core.map_or(Ok(()), |core| host::pin_to_core(core).map_err(|why| why.to_string()));
                 let failed = outcome.is_err();
                 // The starter may have given up already; then nobody listens.
                 let _ = ready.send(outcome);
-                if failed { Vec::new() } else { core::run(group.turns, &stop, idle) }
+                if failed { Vec::new() } else { core::run(group.turns, (&stop, &passes), idle) }
             };
             threads.push(thread::Builder::new().name(name).spawn(body).map_err(|why| why.to_string())?);
         }
-        let engine = Engine { stop, threads };
+        let engine = Engine { stop, threads, pulse };
         for _ in 0..expected {
             if let Ok(Err(why)) = pinned.recv() {
                 engine.stop();
@@ -55,6 +57,11 @@ impl Engine {
             }
         }
         Ok(engine)
+    }
+
+    /// Watches whether every thread turns.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
     }
 
     /// True while every thread lives.

@@ -3,12 +3,15 @@
 pub mod auction_news;
 pub mod blueprint;
 pub mod bootstrap;
+pub mod console;
 pub mod control;
 pub mod engine;
+pub mod herald;
 pub mod journal;
 pub mod lister;
 pub mod news;
 pub mod report;
 pub mod rest;
 pub mod roster;
+pub mod sentry;
 pub mod wall;

@@ -6,6 +6,7 @@ use crate::base::num::Ratio;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Breach, Fill, Mode};
 use crate::ops::auction_news::AuctionNews;
+use std::sync::Arc;
 
 /// Spacing of the kept history.
 const HISTORY_NS: u64 = SEC;
@@ -68,8 +69,8 @@ pub struct VaultNews {
     pub first: Option<Sample>,
     /// Newest look.
     pub last: Option<Sample>,
-    /// Looks a second apart.
-    pub history: Vec<Sample>,
+    /// Looks a second apart; shared, so that a copy of the news copies no day of them.
+    pub history: Arc<Vec<Sample>>,
     /// Counters.
     pub stats: Stats,
     /// Deltas after hedges.
@@ -174,7 +175,7 @@ impl VaultNews {
         self.leverage_peak = self.leverage_peak.max(sample.leverage);
         let due = self.history.last().is_none_or(|kept| sample.at.since(kept.at) >= HISTORY_NS);
         if due && self.history.len() < HISTORY_MAX {
-            self.history.push(sample);
+            Arc::make_mut(&mut self.history).push(sample);
         }
     }
 }

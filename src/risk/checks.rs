@@ -37,6 +37,8 @@ pub struct Case<'a> {
     pub mode: Mode,
     /// The private session is up.
     pub session_up: bool,
+    /// The wish could trade with an order of another vault of the wallet.
+    pub meets_another: bool,
     /// Loss sum decayed to now.
     pub loss_ema: Ratio,
     /// The same as the mandate's contract keeps it: with its own decay, without credit for gains.
@@ -317,17 +319,9 @@ fn in_cash(case: &Case<'_>) -> bool {
     case.ledger.holdings().cash - spent >= -case.limits.borrow_max
 }
 
-/// Room to track it; no order of unknown fate near it (O4); at most one quote beside the one it replaces (O5); no own
-/// order it could trade with (M9, Derive 11007).
+/// Room to track it; no order of unknown fate near it (O4); at most one quote beside the one it replaces (O5); no order
+/// of any vault of ours it could trade with (M9, Derive 11007).
 fn alone(case: &Case<'_>) -> bool {
-    let crosses = |order: &LiveOrder| {
-        order.wish.instrument == case.wish.instrument
-            && order.wish.side != case.wish.side
-            && match case.wish.side {
-                Side::Buy => order.wish.price <= case.wish.price,
-                Side::Sell => order.wish.price >= case.wish.price,
-            }
-    };
     let others = || case.ledger.orders().filter(|order| Some(order.nonce) != case.replaced_nonce());
     let doubtful = others().any(|order| {
         order.life == Life::Unknown
@@ -335,7 +329,8 @@ fn alone(case: &Case<'_>) -> bool {
     });
     let second_quote = case.wish.purpose == Purpose::Quote && others().any(|o| o.wish.purpose == Purpose::Quote);
     let replaceable = case.replaced.is_none_or(|old| old.life == Life::Open && old.final_filled.is_none());
-    case.ledger.has_room() && replaceable && !doubtful && !second_quote && !others().any(crosses)
+    let crosses = case.meets_another || others().any(|order| order.could_trade_with(&case.wish));
+    case.ledger.has_room() && replaceable && !doubtful && !second_quote && !crosses
 }
 
 /// Inside the message budget and the fill throttle (RTS 6 15(1)(d), 15(3); O7). The throttle drains the vault, and

@@ -3,6 +3,7 @@
 use crate::base::ids::Side;
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::msg::Product;
+use crate::risk::losses::LossBudgets;
 use crate::risk::wall::{BasisWall, OptionWall};
 
 /// What a vault may do at most.
@@ -20,6 +21,14 @@ impl Mandate {
         match self {
             Mandate::Basis(limits) => limits.fills_per_minute_max,
             Mandate::Options(limits) => limits.fills_per_minute_max,
+        }
+    }
+
+    /// What may be lost before the vault drains.
+    pub const fn losses(&self) -> LossBudgets {
+        match self {
+            Mandate::Basis(limits) => limits.losses,
+            Mandate::Options(limits) => limits.losses,
         }
     }
 
@@ -80,6 +89,8 @@ pub struct OptionLimits {
     pub collateral_amount_max: Amount,
     /// Largest order in quote currency: index × amount for options.
     pub notional_max: Cash,
+    /// Losses at which the vault drains.
+    pub losses: LossBudgets,
     /// Fills per minute at which the vault drains.
     pub fills_per_minute_max: u32,
     /// Life of a signature (Derive: 300 s at least; mandate: below 600 s).
@@ -136,6 +147,8 @@ pub struct Limits {
     pub margin_buffer: Ratio,
     /// Value loss in base units, as a share of the session's highest, at which the vault drains.
     pub drawdown_max: Ratio,
+    /// Losses at which the vault drains.
+    pub losses: LossBudgets,
     /// Fills per minute at which the vault drains.
     pub fills_per_minute_max: u32,
     /// Life of an order's signature (Derive: 300 s at least; mandate: below 600 s).

@@ -3,6 +3,7 @@
 pub mod capital;
 pub mod checks;
 pub mod limits;
+pub mod losses;
 pub mod mandate;
 pub mod nonces;
 pub mod option_case;
@@ -10,6 +11,7 @@ pub mod option_checks;
 pub mod option_grant;
 pub mod order;
 pub mod pacing;
+pub mod tighten;
 pub mod wall;
 
 use crate::account::order::LiveOrder;

@@ -65,6 +65,8 @@ pub struct OptionCase<'a> {
     pub mode: Mode,
     /// The private session is up.
     pub session_up: bool,
+    /// The wish could trade with an order of another vault of the wallet.
+    pub meets_another: bool,
     /// Messages the rate budget still allows.
     pub budget_left: u32,
     /// Fills in the last minute.

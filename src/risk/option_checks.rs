@@ -340,7 +340,7 @@ fn alone(case: &OptionCase<'_>) -> bool {
         Wanted::Deal(_) => case.talk.rfq.is_some_and(|rfq| !rfq.leaving && case.at < rfq.valid_until),
     };
     let room = case.ledger.has_room_for(case.parts().iter().flatten().count());
-    others == 0 && replaceable && talk && room
+    others == 0 && replaceable && talk && room && !case.meets_another
 }
 
 /// A replacement stays in its instrument, on its side and for its purpose (Derive `private/replace`).

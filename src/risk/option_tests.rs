@@ -14,7 +14,7 @@ use crate::base::time::MS;
 use crate::msg::{Guards, Mode, Product, RfqWish, TimeInForce, Wish};
 use scene::*;
 
-const WRITES: [(&str, Spoil); 57] = [
+const WRITES: [(&str, Spoil); 58] = [
     ("awake", |s| s.mode = Mode::Drain),
     ("awake", |s| s.mode = Mode::Starting),
     ("awake", |s| s.session_up = false),
@@ -61,6 +61,7 @@ const WRITES: [(&str, Spoil); 57] = [
     ("covered", |s| hold(s, "100", "0", &[(FAR, "0.01")])),
     ("in_cash", |s| hold(s, "100", "-1000.01", &[])),
     ("pass", |s| hold(s, "100", "-1000", &[])),
+    ("alone", |s| s.meets_another = true),
     ("alone", |s| rests(s, 1, write("11", "1"), Life::Open)),
     ("alone", |s| rests(s, 1, write("11", "1"), Life::Unknown)),
     ("paced", |s| s.budget_left = 0),

@@ -63,6 +63,7 @@ pub(super) struct Scene {
     replaced: Option<Nonce>,
     mode: Mode,
     session_up: bool,
+    meets_another: bool,
     loss_ema: Ratio,
     mark_loss: MarkLoss,
     inherited_loss: MarkLoss,
@@ -113,6 +114,7 @@ pub(super) fn scene() -> Scene {
             perp_requirement: ratio("0.066"),
             margin_buffer: Ratio::ZERO,
             drawdown_max: Ratio::ONE,
+            losses: crate::risk::losses::LossBudgets::ALL,
             fills_per_minute_max: 100,
             order_life_ns: 310 * SEC,
             reject_after_ns: SEC,
@@ -128,6 +130,7 @@ pub(super) fn scene() -> Scene {
         replaced: None,
         mode: Mode::Live,
         session_up: true,
+        meets_another: false,
         loss_ema: Ratio::ZERO,
         mark_loss: MarkLoss::NONE,
         inherited_loss: MarkLoss::NONE,
@@ -223,6 +226,7 @@ impl Scene {
             perp: &self.perp,
             mode: self.mode,
             session_up: self.session_up,
+            meets_another: self.meets_another,
             loss_ema: self.loss_ema,
             mark_loss: self.mark_loss,
             inherited_loss: self.inherited_loss,
@@ -237,7 +241,7 @@ impl Scene {
 type Spoil = fn(&mut Scene);
 
 /// (row that must refuse, or "pass"; what is changed in the passing scene)
-const TABLE: [(&str, Spoil); 88] = [
+const TABLE: [(&str, Spoil); 89] = [
     ("pass", |_| {}),
     ("awake", |s| s.mode = Mode::Starting),
     ("awake", |s| s.mode = Mode::Halted),
@@ -321,6 +325,7 @@ const TABLE: [(&str, Spoil); 88] = [
     ("pass", |s| s.wish = hedge(Side::Sell, "1000", "0.2")),
     ("in_cash", |s| s.limits.borrow_max = Cash::whole(5_099)),
     ("pass", |s| s.limits.borrow_max = Cash::whole(5_100)),
+    ("alone", |s| s.meets_another = true),
     ("alone", |s| rests(s, 1, quote(Side::Buy, "999", "0.05"), Life::Open)),
     ("pass", |s| {
         rests(s, 1, quote(Side::Buy, "999", "0.05"), Life::Open);

@@ -2,8 +2,11 @@
 
 #[path = "../../tests/support/basis_vault.rs"]
 mod basis_vault;
+mod controls;
+mod kills;
 mod latency;
 mod mandates;
+mod process;
 mod signer;
 mod soak;
 
@@ -23,6 +26,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// How quickly the real engine stops what must stop, with each target.
+    Controls(controls::Args),
+    /// The real engine killed again and again on loopback, judged from the venue's record and the journal.
+    Kills(kills::Args),
     /// Book frame in to replace frame out, over loopback sockets at fixed arrival times.
     Latency(latency::Args),
     /// The replica of the vault contracts against a slow twin of it, on random actions.
@@ -41,6 +48,8 @@ enum Verb {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().verb {
+        Verb::Controls(args) => controls::run(&args),
+        Verb::Kills(args) => kills::run(&args),
         Verb::Latency(args) => latency::run(&args),
         Verb::Mandates(args) => mandates::run(&args),
         Verb::Signer(args) => signer::run(&args),

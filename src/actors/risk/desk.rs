@@ -9,12 +9,13 @@ use crate::account::holdings::Marks;
 use crate::account::ledger::{Book, Ledger};
 use crate::account::order::LiveOrder;
 use crate::base::ids::{InstrumentId, Nonce, Uuid, VaultId};
-use crate::base::num::{Cash, Ratio, Rounding};
+use crate::base::num::{Cash, Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
 use crate::msg::{Accrual, Fill, Intent, Life, Milestone, Mode, Principal, Purpose, Trace, Urgent, Value};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
+use crate::risk::losses::Losses;
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::mandate::revert::Revert;
 use crate::risk::order::Order;
@@ -86,9 +87,12 @@ pub struct Desk {
     decayed: Option<(u64, [MarkLoss; 2])>,
     intents_seen: u32,
     loss: (Ratio, Nanos),
+    pub(super) losses: Losses,
     fills: FillRate,
     /// Unsettled fills as last told.
     settlement_told: Option<u32>,
+    /// Only a restart lets it trade again.
+    pub(super) demands_restart: bool,
 }
 
 /// Fills of the last minute, in six slices.
@@ -153,8 +157,10 @@ impl Desk {
             decayed: None,
             intents_seen: 0,
             loss: (Ratio::ZERO, Nanos::ZERO),
+            losses: Losses::default(),
             fills: FillRate::default(),
             settlement_told: None,
+            demands_restart: false,
         }
     }
 
@@ -296,6 +302,7 @@ impl Desk {
     }
 
     pub(super) fn drain(&mut self, why: Alarm, out: &mut Out) {
+        self.demands_restart |= why.demands_restart();
         if matches!(self.mode, Mode::Live | Mode::Starting) {
             self.alarm(why, out);
             self.set_mode(Mode::Drain, out);
@@ -303,16 +310,26 @@ impl Desk {
     }
 
     pub(super) fn halt(&mut self, why: Alarm, out: &mut Out) {
+        self.demands_restart = true;
         if self.mode != Mode::Halted {
             self.alarm(why, out);
             self.set_mode(Mode::Halted, out);
         }
     }
 
-    /// Back to work after a drain, through a fresh reconciliation.
+    /// Halts, with the end of every order and RFQ asked for.
+    pub(super) fn stop(&mut self, at: Nanos, why: Alarm, wallet: &mut Wallet, out: &mut Out) {
+        self.halt(why, out);
+        self.cancel_all(at, wallet, out);
+        self.unask(at, wallet, out);
+    }
+
+    /// Back to work after a drain, through a fresh reconciliation, unless what led to it demands a restart. What was lost
+    /// before is the person's to answer for who resumes; the budgets begin anew.
     pub(super) fn resume(&mut self, out: &mut Out) {
-        if self.mode == Mode::Drain {
+        if self.mode == Mode::Drain && !self.demands_restart {
             self.foreign_seen = false;
+            self.losses = Losses::default();
             self.peak = Default::default();
             self.set_mode(Mode::Starting, out);
         }
@@ -331,9 +348,7 @@ impl Desk {
         } else {
             self.stats.options_filled += fill.amount;
         }
-        if matches!(self.mandate, Mandate::Options(_)) {
-            return;
-        }
+        let Mandate::Basis(limits) = self.mandate else { return };
         let mark = if is_base { self.base.mark } else { self.perp.mark };
         let Some(marks) = self.marks() else { return };
         let worth = self.ledger.holdings().value(marks);
@@ -342,10 +357,17 @@ impl Desk {
             let loss = Cash::from_raw(against.raw() * i128::from(fill.side.sign())) + fill.fee;
             let share = loss.over(worth, Rounding::Ceil);
             self.loss = (self.loss_ema(at) + share, at);
-            if let Mandate::Basis(limits) = &self.mandate {
-                self.decayed = None;
-                self.mark_loss = wall::basis::booked(&limits.wall, self.mark_loss, share, at);
-            }
+            self.decayed = None;
+            self.mark_loss = wall::basis::booked(&limits.wall, self.mark_loss, share, at);
+        }
+    }
+
+    /// Books what an option vault's fill has lost against `mark`, fee included, as a share of `worth` (M7).
+    pub(super) fn note_option_loss(&mut self, at: Nanos, fill: &Fill, (mark, worth): (Price, Cash)) {
+        if worth.is_positive() && mark.is_positive() {
+            let against = (fill.price - mark).times(fill.amount);
+            let loss = Cash::from_raw(against.raw() * i128::from(fill.side.sign())) + fill.fee;
+            self.losses.note_trade(at, loss.over(worth, Rounding::Ceil));
         }
     }
 

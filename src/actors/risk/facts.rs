@@ -82,11 +82,9 @@ impl Risk {
 impl Risk {
     /// Without a signer nothing can be quoted or hedged: everything is cancelled, and a person must look.
     fn on_signer_down(&mut self, at: Nanos, why: Breach, out: &mut Out) {
+        self.kill(at, Alarm::SignerDown { why }, out);
         let live = self.live_orders();
         for desk in &mut self.desks {
-            desk.halt(Alarm::SignerDown { why }, out);
-            desk.cancel_all(at, &mut self.wallet, out);
-            desk.unask(at, &mut self.wallet, out);
             desk.publish(at, Trace::default(), &mut self.wallet, live, out);
         }
     }
@@ -197,6 +195,7 @@ impl Desk {
             return self.on_effect(at, effect, wallet, out);
         }
         self.note_fill(at, fill);
+        self.guard_trades(at, fill, wallet, out);
         self.note_paid(fill, effect, out);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
@@ -413,7 +412,8 @@ impl Desk {
         }
         if !self.ledger.is_uncertain() {
             self.unknown_since = Nanos::ZERO;
-            if self.mode == Mode::Starting && !self.foreign_seen {
+            // A snapshot from before then does not show what an earlier run had under way.
+            if self.mode == Mode::Starting && !self.foreign_seen && self.reconcile.asked_at >= wallet.settled_at {
                 self.strange_since = None;
                 self.note_value();
                 self.set_mode(Mode::Live, out);

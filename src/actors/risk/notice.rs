@@ -12,12 +12,16 @@ use crate::risk::mandate::revert::Revert;
 pub enum Alarm {
     /// An operator asked.
     Asked,
+    /// An operator, or the end of the run, asked for it until a restart.
+    Retired,
     /// Balances differ from the venue's without a reason (M8).
     Mismatch,
     /// An order, fill or position that is not ours (O10).
     Foreign,
-    /// Value fell by more than the loss budget (M7).
+    /// Value fell by more than the session's limit.
     Drawdown,
+    /// The loss budget of the hour or the day is spent (M7).
+    LossBudget,
     /// More fills per minute than allowed.
     FillRate,
     /// The venue refused in a way only a person can mend (key, chain, compliance).
@@ -61,6 +65,28 @@ impl Alarm {
         "M1 options written never exceed the collateral",
         "M2 no leg of a spread is ever naked",
     ];
+
+    /// True if a drain for this reason ends with a restart only: the engine has caught itself, or the signer risk, in a
+    /// fault, or an operator has said so. The other reasons are facts of the world, which a person may judge and resume.
+    pub const fn demands_restart(self) -> bool {
+        match self {
+            Alarm::Retired
+            | Alarm::Withheld { .. }
+            | Alarm::SignerDown { .. }
+            | Alarm::VenueHalt { .. }
+            | Alarm::SessionRejected { .. }
+            | Alarm::Invariant { .. } => true,
+            Alarm::Asked
+            | Alarm::Mismatch
+            | Alarm::Foreign
+            | Alarm::Drawdown
+            | Alarm::LossBudget
+            | Alarm::FillRate
+            | Alarm::VenueAlarm
+            | Alarm::Reverted
+            | Alarm::Concern(_) => false,
+        }
+    }
 }
 
 /// Refusals of the mandate's contract by name: the newest eight names, with how often each was the reason.
@@ -147,6 +173,10 @@ pub struct Sample {
     pub at: Nanos,
     /// Mode.
     pub mode: Mode,
+    /// Only a restart lets it trade again.
+    pub demands_restart: bool,
+    /// Highest name given to an order of the wallet so far.
+    pub nonce: Nonce,
     /// Value in base units; zero while unknown.
     pub tvl: Amount,
     /// Value in quote currency.

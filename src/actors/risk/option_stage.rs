@@ -62,6 +62,7 @@ pub(super) fn limits(product: Product) -> OptionLimits {
         option_amount_max: amount("100"),
         collateral_amount_max: amount("100"),
         notional_max: Cash::whole(1_000_000),
+        losses: crate::risk::losses::LossBudgets::ALL,
         fills_per_minute_max: 1_000,
         order_life_ns: 310 * SEC,
         reject_after_ns: SEC,

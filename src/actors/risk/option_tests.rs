@@ -396,7 +396,7 @@ fn a_position_that_is_no_option_of_ours_drains() {
 #[test]
 fn a_start_waits_for_the_listing_of_what_is_held() {
     let mut stage = Stage::new(Product::CoveredCall, "0");
-    stage.hear(In::Command(Command::Drain { vault: VAULT }));
+    stage.hear(In::Command(Command::Pause { vault: VAULT }));
     stage.hear(In::Command(Command::Resume { vault: VAULT }));
     // A call not listed yet is a stranger to the decoder: its row is left out, and said to be strange.
     let strange = |stage: &mut Stage| {

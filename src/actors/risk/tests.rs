@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::account::ledger::Book;
+use crate::account::order::LiveOrder;
 use crate::base::ids::{Side, VaultId};
 use crate::base::num::Ratio;
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::SEC;
-use crate::msg::{CurrencyId, Purpose, TimeInForce, Wish};
+use crate::msg::{CurrencyId, Life, Purpose, TimeInForce, Wish};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::risk::mandate::ema::MarkLoss;
@@ -39,6 +40,7 @@ fn limits() -> Limits {
         perp_requirement: Ratio::ONE,
         margin_buffer: Ratio::ZERO,
         drawdown_max: Ratio::ONE,
+        losses: crate::risk::losses::LossBudgets::ALL,
         fills_per_minute_max: 1,
         order_life_ns: 310 * SEC,
         reject_after_ns: SEC,
@@ -62,17 +64,15 @@ fn hedge(seq: u32, after: u32) -> In {
     In::Intent(Intent { trace: Default::default(), vault: BOOK.vault, seq, after, act: Act::Place(wish) })
 }
 
+fn plan(book: Book) -> Plan {
+    let mandate = Mandate::Basis(limits());
+    Plan { book, mandate, capital: CapitalLimits::NONE, principal: None, inherited_loss: MarkLoss::NONE }
+}
+
 /// The strategy repeats a wish that nobody answers in time. If both arrive, only one may come to the checks.
 #[test]
 fn a_repeated_wish_is_not_decided_twice() {
-    let plan = Plan {
-        book: BOOK,
-        mandate: Mandate::Basis(limits()),
-        capital: CapitalLimits::NONE,
-        principal: None,
-        inherited_loss: MarkLoss::NONE,
-    };
-    let mut risk = Risk::new(vec![plan], Vec::new(), Nonce(0), Nanos::MAX);
+    let mut risk = Risk::new(vec![plan(BOOK)], Vec::new(), Nonce(0), Nanos::MAX);
     let mut decided = |message| {
         let mut out = Out::default();
         risk.on(Nanos(SEC), message, &mut out);
@@ -84,4 +84,49 @@ fn a_repeated_wish_is_not_decided_twice() {
     assert_eq!(decided(hedge(2, 0)), (1, 1, Some(2)), "wished for before the first answer was known");
     assert_eq!(decided(hedge(3, 2)), (2, 1, Some(3)), "knows every answer");
     assert_eq!(decided(hedge(5, 3)), (3, 1, Some(5)), "the wish between was lost on a full lane");
+}
+
+/// Vaults of one wallet never trade with each other, whatever either knows of the other (M9).
+#[test]
+fn an_order_that_could_meet_one_of_another_vault_is_seen() {
+    let book = Book { vault: VaultId(1), subaccount: SubaccountId(8), ..BOOK };
+    let mut risk = Risk::new(vec![plan(BOOK), plan(book)], Vec::new(), Nonce(0), Nanos::MAX);
+    let wish = |side, price| Wish {
+        instrument: PERP,
+        side,
+        price: Price::whole(price),
+        amount: Amount::ONE,
+        tif: TimeInForce::Gtc,
+        reduce_only: false,
+        purpose: Purpose::Hedge,
+    };
+    let intent = |vault, wish, old: Option<Nonce>| {
+        let act = old.map_or(Act::Place(wish), |old| Act::Replace { old, new: wish });
+        Intent { trace: Default::default(), vault, seq: 1, after: 0, act }
+    };
+    assert!(!risk.meets_another_vault(&intent(BOOK.vault, wish(Side::Sell, 1), None)), "nothing rests");
+    risk.desks[1].ledger.reserve(LiveOrder {
+        nonce: Nonce(1),
+        vault: book.vault,
+        subaccount: book.subaccount,
+        wish: wish(Side::Buy, 100),
+        replaces: None,
+        life: Life::Unknown,
+        booked: Amount::ZERO,
+        final_filled: None,
+        approved_at: Nanos(1),
+        reject_after: Nanos(1),
+        expires_at: Nanos::MAX,
+        cancel_asked_at: Nanos::ZERO,
+    });
+    for (vault, wanted, old, meets) in [
+        (BOOK.vault, wish(Side::Sell, 100), None, true),
+        (BOOK.vault, wish(Side::Sell, 99), Some(Nonce(5)), true),
+        (BOOK.vault, wish(Side::Sell, 101), None, false),
+        (BOOK.vault, wish(Side::Buy, 200), None, false),
+        (BOOK.vault, Wish { instrument: BOOK.base, ..wish(Side::Sell, 1) }, None, false),
+        (book.vault, wish(Side::Sell, 1), None, false), // its own: the ledger's business
+    ] {
+        assert_eq!(risk.meets_another_vault(&intent(vault, wanted, old)), meets, "{wanted:?}");
+    }
 }

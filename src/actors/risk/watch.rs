@@ -4,9 +4,9 @@ use super::desk::Desk;
 use super::notice::{Alarm, Notice, Sample};
 use super::{Out, Risk, Wallet};
 use crate::base::ids::Side;
-use crate::base::num::{Ratio, Rounding};
+use crate::base::num::{Price, Ratio, Rounding};
 use crate::base::time::{MS, Nanos, SEC};
-use crate::msg::{Life, Mode, Purpose, Trace};
+use crate::msg::{Fill, Life, Mode, Purpose, Trace};
 use crate::risk::limits::Mandate;
 
 /// An order unanswered for this long is of unknown fate.
@@ -35,7 +35,7 @@ impl Risk {
             desk.chase_talk(at, wallet, out);
             desk.chase_movement(at, out);
             desk.reconcile_when_due(at, wallet, out);
-            desk.guard_value(out);
+            desk.guard_value(at, out);
             desk.tell_settlement(out);
             desk.found_principal(out);
             if matches!(desk.mode, Mode::Drain | Mode::Halted) {
@@ -98,8 +98,8 @@ impl Desk {
         }
     }
 
-    /// Drains when value in base units has fallen further from its peak than the loss budget (M7).
-    fn guard_value(&mut self, out: &mut Out) {
+    /// Drains when value in base units has fallen further from its peak, or in an hour or a day, than allowed (M7).
+    fn guard_value(&mut self, at: Nanos, out: &mut Out) {
         // An option vault's value in base units swings with the market by its very mandate: written calls cost base when
         // prices rise, and collateral waits for settlement. Its losses are bounded by cover, share and purse instead.
         let Mandate::Basis(limits) = self.mandate else { return };
@@ -108,9 +108,24 @@ impl Desk {
         }
         self.note_value();
         let Some(marks) = self.marks() else { return };
-        let floor = self.peak.scale(Ratio::ONE - limits.drawdown_max, Rounding::Floor);
-        if self.ledger.holdings().tvl(marks) < floor {
+        let worth = self.ledger.holdings().tvl(marks);
+        self.losses.note_value(at, worth);
+        if worth < self.peak.scale(Ratio::ONE - limits.drawdown_max, Rounding::Floor) {
             self.drain(Alarm::Drawdown, out);
+        } else if self.losses.value_spent(worth, limits.losses) {
+            self.drain(Alarm::LossBudget, out);
+        }
+    }
+
+    /// Drains when an option vault's trades have lost more against mark than the hour or the day allows (M7).
+    pub(super) fn guard_trades(&mut self, at: Nanos, fill: &Fill, wallet: &Wallet, out: &mut Out) {
+        let Mandate::Options(limits) = self.mandate else { return };
+        let Some(marks) = self.marks() else { return };
+        let worth = self.ledger.holdings().value(marks) + wallet.table.worth(self.ledger.options().iter());
+        let mark = wallet.table.facet(fill.instrument).map_or(Price::ZERO, |facet| facet.value.mark);
+        self.note_option_loss(at, fill, (mark, worth));
+        if self.losses.trades_spent(at, limits.losses) {
+            self.drain(Alarm::LossBudget, out);
         }
     }
 
@@ -141,6 +156,8 @@ impl Desk {
         Sample {
             at,
             mode: self.mode,
+            demands_restart: self.demands_restart,
+            nonce: wallet.nonces.last(),
             tvl: marks.map_or(Default::default(), |marks| value.over_price(marks.base, Rounding::Floor)),
             value,
             base: holdings.base,

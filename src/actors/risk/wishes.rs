@@ -23,6 +23,8 @@ pub(super) struct Plea<'a> {
     pub intent: &'a Intent,
     /// Live orders of all vaults.
     pub live: u32,
+    /// It could trade with an order of another vault.
+    pub meets_another: bool,
 }
 
 impl Wallet {
@@ -54,7 +56,7 @@ impl Wallet {
         (wish, old): (Wish, Option<Nonce>),
         out: &mut Out,
     ) {
-        let &Plea { at, intent, live } = plea;
+        let &Plea { at, intent, live, meets_another } = plea;
         let class = if wish.purpose == Purpose::Hedge { Class::Hedge } else { Class::Quote };
         let budget_left = self.budget(at, class, wish.instrument, live).min(out.orders.room() as u32);
         let [mark_loss, inherited_loss] = desk.wall_losses(at, limits);
@@ -69,6 +71,7 @@ impl Wallet {
             perp: &desk.perp,
             mode: desk.mode,
             session_up: self.session_up(),
+            meets_another,
             loss_ema: desk.loss_ema(at),
             mark_loss,
             inherited_loss,
@@ -99,7 +102,7 @@ impl Wallet {
         (wanted, old): (Wanted, Option<Nonce>),
         out: &mut Out,
     ) {
-        let &Plea { at, intent, live } = plea;
+        let &Plea { at, intent, live, meets_another } = plea;
         // A quote taken or a debt paid cannot wait as a re-priced order can.
         let (first, second, class) = match wanted {
             Wanted::Order(wish) if wish.purpose == Purpose::Convert => (wish.instrument, None, Class::Hedge),
@@ -121,6 +124,7 @@ impl Wallet {
             purse: desk.purse(),
             mode: desk.mode,
             session_up: self.session_up(),
+            meets_another,
             budget_left,
             fills_last_minute: desk.fills_last_minute(at),
             venue_offset_ns: self.venue_offset_ns,

@@ -5,8 +5,11 @@ use std::ops::RangeInclusive;
 
 use crate::base::num::Cash;
 use crate::base::time::SEC;
-use crate::config::read::{Field, Notes, Section, Span, Spec};
+use crate::config::read::{Bps, Field, Notes, Section, Span, Spec};
+use crate::risk::losses::LossBudgets;
 
+const LOSS_HOUR: Spec = ("loss_per_hour_max_bps", "loss in an hour, as a share of value, at which the vault drains");
+const LOSS_DAY: Spec = ("loss_per_day_max_bps", "loss in a day, as a share of value, at which the vault drains");
 const FILLS: Spec = ("fills_per_minute_max", "fills at which the vault drains");
 const REJECT_AFTER: Spec = ("reject_after_ms", "the venue refuses an order arriving later than this");
 const CASH_TOLERANCE: Spec = ("cash_tolerance_usdc", "difference to the venue that accrual and rounding explain");
@@ -37,6 +40,8 @@ pub(super) fn usdc(
 
 /// These fields of `[vault.limits]`.
 pub(super) struct Fields {
+    loss_hour: Field<Bps>,
+    loss_day: Field<Bps>,
     fills_per_minute: Field<i64>,
     pub(super) order_life: Field<Span>,
     reject_after: Field<Span>,
@@ -47,6 +52,7 @@ pub(super) struct Fields {
 
 /// These fields, checked.
 pub(super) struct Bounds {
+    pub(super) losses: LossBudgets,
     pub(super) fills_per_minute_max: u32,
     pub(super) order_life_ns: u64,
     pub(super) reject_after_ns: u64,
@@ -58,7 +64,11 @@ pub(super) struct Bounds {
 impl Fields {
     /// Range and default of the age are in milliseconds.
     pub(super) fn read(s: &Section<'_>, age_ms: RangeInclusive<i64>, age_default_ms: i64) -> Fields {
+        let [loss_hour, loss_day] = [s.bps(LOSS_HOUR, 1..=5_000, 200), s.bps(LOSS_DAY, 1..=5_000, 400)];
+        loss_hour.at_most(&loss_day, "an hour is part of a day", s.notes);
         Fields {
+            loss_hour,
+            loss_day,
             fills_per_minute: s.integer(FILLS, "per minute", 1..=1_000, Some(60)),
             order_life: s.seconds(("order_life_s", "life of an order's signature"), 310..=599, 310),
             reject_after: s.ms(REJECT_AFTER, 50..=1_000, 1_000),
@@ -69,7 +79,9 @@ impl Fields {
     }
 
     pub(super) fn build(&self) -> Option<Bounds> {
+        let losses = LossBudgets { hour: self.loss_hour.value?.ratio(), day: self.loss_day.value?.ratio() };
         Some(Bounds {
+            losses,
             fills_per_minute_max: u32::try_from(self.fills_per_minute.value?).ok()?,
             order_life_ns: self.order_life.value?.0,
             reject_after_ns: self.reject_after.value?.0,

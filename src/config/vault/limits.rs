@@ -106,6 +106,7 @@ impl Fields {
             perp_requirement: margin.requirement.value?.ratio(),
             margin_buffer: self.buffer.value?.ratio(),
             drawdown_max: self.drawdown.value?.ratio(),
+            losses: bounds.losses,
             fills_per_minute_max: bounds.fills_per_minute_max,
             order_life_ns: bounds.order_life_ns,
             reject_after_ns: bounds.reject_after_ns,

@@ -60,6 +60,11 @@ impl WorldSettings {
         WorldSettings { seed, path: PathSettings::default(), script: Script::demo(seconds), options: None }
     }
 
+    /// The demo's market over and over, see [`Script::waves`].
+    pub fn waves(seed: u64, seconds: u64) -> WorldSettings {
+        WorldSettings { seed, path: PathSettings::default(), script: Script::waves(seconds), options: None }
+    }
+
     /// The option demo's market: the takers of minutes come within seconds, and so an auction's buyers within it.
     pub fn option_demo(seed: u64) -> WorldSettings {
         let market = OptionMarket { takers_per_s: DEMO_TAKERS_PER_S, ..OptionMarket::of(Shape::default()) };

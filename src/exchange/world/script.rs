@@ -48,6 +48,8 @@ pub struct Script {
 
 /// Share of the demo in which carry is good and the crowd sells.
 const ENTRY_SHARE: f64 = 0.65;
+/// Length of a market of waves.
+const HALF_DAY_S: u64 = 43_200;
 /// LST orders per second in the demo.
 const DEMO_ORDERS_PER_S: f64 = 6.0;
 /// Volume the demo's crowd offers on each LST while it sells, in base units of weETH and LBTC: about two and a half
@@ -102,6 +104,18 @@ impl Script {
             flows: flows_with_lsts(volume, exit_s, 0.9),
         };
         Script::new(vec![entry, exit])
+    }
+
+    /// Half a day in which the demo's two phases take turns, each whole turn `seconds` long: a vault builds and unwinds again
+    /// and again.
+    pub fn waves(seconds: u64) -> Script {
+        let turn = Script::demo(seconds);
+        let turns = HALF_DAY_S / seconds.max(1);
+        let of_turn = |number: u64| {
+            let from_s = (number * seconds.max(1)) as f64;
+            turn.phases.iter().map(move |phase| Phase { from_s: from_s + phase.from_s, ..phase.clone() })
+        };
+        Script::new((0..turns.max(1)).flat_map(of_turn).collect())
     }
 
     /// The number and the phase in force `elapsed_s` after the start.
@@ -172,6 +186,16 @@ mod tests {
             let funding = found.funding_hourly[0].expect("imposed");
             assert_eq!(funding * Decimal::from(8_760) > found.borrow_apr.expect("imposed"), pays_shorts, "{elapsed_s}");
         }
+    }
+
+    #[test]
+    fn waves_turn_again_and_again() {
+        let script = Script::waves(30);
+        for elapsed_s in [0.0, 19.0, 30.0, 43_000.0] {
+            let sells = script.at(elapsed_s).1.flow("WEETH-USDC").expect("named").bias < 0.0;
+            assert_eq!(sells, elapsed_s % 30.0 < 19.5, "{elapsed_s}");
+        }
+        assert_eq!(script.phases().len(), 2 * 1_440);
     }
 
     #[test]

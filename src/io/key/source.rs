@@ -119,12 +119,12 @@ impl KeySource {
     pub fn load(&self) -> Result<LocalKey, KeyError> {
         match &self.seal {
             Seal::Plain => LocalKey::from_file(&self.file),
-            Seal::Keystore(passphrase) => self.from_keystore(passphrase),
+            Seal::Keystore(passphrase) => self.keystore(passphrase),
             Seal::Age(passphrase) => {
                 let broken = |what: String| KeyError::Age { path: self.name(), what };
                 let file = self.read(age::BYTES_MAX, broken)?;
                 let inside = age::open(&file, &passphrase.read()?).map_err(broken)?;
-                self.from_inside(&inside, broken)
+                self.unlocked(&inside, broken)
             }
             Seal::Kms(kms) => {
                 let broken = |what: String| KeyError::Kms { path: self.name(), what };
@@ -132,7 +132,7 @@ impl KeySource {
                 let text = std::str::from_utf8(&file).map(str::trim);
                 let text = text.ok().filter(|text| !text.is_empty() && text.bytes().all(is_base64));
                 let text = text.ok_or_else(|| broken("holds no base64, as `aws kms encrypt` gives it".to_owned()))?;
-                self.from_inside(&kms::unwrap(kms, text).map_err(broken)?, broken)
+                self.unlocked(&kms::unwrap(kms, text).map_err(broken)?, broken)
             }
         }
     }
@@ -151,7 +151,7 @@ impl KeySource {
     }
 
     /// The key that was sealed: as it is, or in digits.
-    fn from_inside(&self, inside: &[u8], broken: impl Fn(String) -> KeyError) -> Result<LocalKey, KeyError> {
+    fn unlocked(&self, inside: &[u8], broken: impl Fn(String) -> KeyError) -> Result<LocalKey, KeyError> {
         let mut secret = [0u8; 32];
         let whole = match <&[u8; 32]>::try_from(inside) {
             Ok(bytes) if matches!(self.seal, Seal::Kms(_)) => {
@@ -168,7 +168,7 @@ impl KeySource {
         Err(broken(format!("holds {form} 64 hexadecimal digits")))
     }
 
-    fn from_keystore(&self, passphrase: &Passphrase) -> Result<LocalKey, KeyError> {
+    fn keystore(&self, passphrase: &Passphrase) -> Result<LocalKey, KeyError> {
         let broken = |what: String| KeyError::Keystore { path: self.name(), what };
         let text = self.read(keystore::BYTES_MAX, broken)?;
         let mut secret = [0u8; 32];

@@ -83,7 +83,7 @@ impl AuctionReport<'_> {
         for (_, alarm) in &self.news.alarms {
             let name = match alarm {
                 // Said by the command that ends the run.
-                Alarm::Asked => continue,
+                Alarm::Asked | Alarm::Retired => continue,
                 Alarm::Concern(concern) => concern.name().to_owned(),
                 other => format!("{other:?}"),
             };

@@ -160,6 +160,7 @@ impl Fields {
             option_amount_max: self.option_amount.value?,
             collateral_amount_max: self.collateral_amount.value?,
             notional_max: self.notional.value?,
+            losses: bounds.losses,
             fills_per_minute_max: bounds.fills_per_minute_max,
             order_life_ns: bounds.order_life_ns,
             reject_after_ns: bounds.reject_after_ns,

@@ -1,0 +1,78 @@
+//! What operators can do to a vault of the risk actor, and what two vaults of one wallet must not do to each other.
+
+use super::option_stage::*;
+use super::*;
+use crate::base::num::{Cash, Ratio};
+use crate::base::time::SEC;
+use crate::msg::{Breach, Mode, Product, Report, Tighter};
+use crate::risk::limits::Mandate;
+
+fn mode(stage: &Stage) -> (Mode, bool) {
+    let desk = &stage.risk.desks[0];
+    (desk.mode, desk.demands_restart)
+}
+
+fn back_to_work(stage: &mut Stage) {
+    for _ in 0..3 {
+        stage.tick(SEC);
+        stage.snapshot("0", &[], &[]);
+    }
+}
+
+#[test]
+fn a_pause_ends_with_a_resume_and_a_drain_or_halt_with_a_restart() {
+    let vault = VAULT;
+    for (command, want, resumed) in [
+        (Command::Pause { vault }, (Mode::Drain, false), Mode::Live),
+        (Command::Drain { vault }, (Mode::Drain, true), Mode::Drain),
+        (Command::Halt { vault }, (Mode::Halted, true), Mode::Halted),
+        (Command::Kill, (Mode::Halted, true), Mode::Halted),
+    ] {
+        let mut stage = Stage::new(Product::ShortCallSpread, "0");
+        assert_eq!(mode(&stage), (Mode::Live, false));
+        stage.hear(In::Command(command));
+        assert_eq!(mode(&stage), want, "{command:?}");
+        stage.hear(In::Command(Command::Resume { vault }));
+        back_to_work(&mut stage);
+        assert_eq!(mode(&stage).0, resumed, "{command:?}");
+    }
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    stage.hear(In::Command(Command::Pause { vault }));
+    stage.hear(In::Command(Command::Drain { vault }));
+    stage.hear(In::Command(Command::Resume { vault }));
+    assert_eq!(mode(&stage), (Mode::Drain, true), "the graver of both holds");
+}
+
+#[test]
+fn what_the_engine_did_wrong_takes_a_restart_and_what_the_world_did_a_person() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    stage.report(Report::Stranger { subaccount: SUB });
+    assert_eq!(mode(&stage), (Mode::Drain, false), "a foreign order");
+    stage.hear(In::Command(Command::Resume { vault: VAULT }));
+    back_to_work(&mut stage);
+    assert_eq!(mode(&stage).0, Mode::Live);
+    assert!(Alarm::Withheld { why: Breach::Price }.demands_restart() && !Alarm::FillRate.demands_restart());
+    assert!(!Alarm::LossBudget.demands_restart() && Alarm::SignerDown { why: Breach::Lost }.demands_restart());
+}
+
+#[test]
+fn a_signer_that_is_down_fences_what_was_approved() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    let said = stage.report(Report::SignerDown { why: Breach::Stopped });
+    assert!(said.urgent.iter().any(|urgent| matches!(urgent, Urgent::Stop { epoch: Epoch(1) })));
+    assert_eq!(mode(&stage), (Mode::Halted, true));
+}
+
+#[test]
+fn limits_tighten_while_running_and_never_loosen() {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    let mut tighten = |to| {
+        stage.hear(In::Command(Command::Tighten { vault: VAULT, to }));
+        let Mandate::Options(limits) = stage.risk.desks[0].mandate else { panic!("an option vault") };
+        (limits.notional_max, limits.losses.hour)
+    };
+    let (_, hour) = tighten(Tighter::Notional(Cash::whole(5)));
+    assert_eq!(tighten(Tighter::Notional(Cash::whole(6))), (Cash::whole(5), hour), "looser");
+    assert_eq!(tighten(Tighter::Borrow(Cash::ZERO)), (Cash::whole(5), hour), "it has no such limit");
+    assert_eq!(tighten(Tighter::LossPerHour(Ratio::from_bps(1))), (Cash::whole(5), Ratio::from_bps(1)));
+}

@@ -1,0 +1,125 @@
+//! `keel-tools kills`: the real engine against the real venue on loopback, killed at random moments and started again on
+//! the same journal; judged from outside after every kill.
+//!
+//! Several vaults live at a time, each with a journal, an account and a relay of its own. Most falls are SIGKILL at a random
+//! moment, start-up included; a share of them comes after a freeze, behind a line that is held, delayed or cut, or on a
+//! full disk. Every so often a vault must heal: be live, drain to no order, and agree with the venue to the last unit.
+
+mod judge;
+mod worker;
+
+use crate::process::Venue;
+use hdrhistogram::Histogram;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use worker::Worker;
+
+/// Options of `keel-tools kills`.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct Args {
+    /// Kills in all.
+    #[arg(long, default_value_t = 40, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    kills: u64,
+    /// Vaults that live at a time.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=32))]
+    jobs: u8,
+    /// Seeds market, moments and faults.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// How an engine falls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fall {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP for half a second to ten, SIGCONT, and SIGKILL a little later.
+    Freeze,
+    /// The line to the venue is held on live sockets, then SIGKILL.
+    Held,
+    /// The line to the venue is slow by 5 to 60 ms a piece, then SIGKILL.
+    Slow,
+    /// The line to the venue is cut again and again, then SIGKILL.
+    Cut,
+    /// Started where no file may grow: a disk that is full.
+    FullDisk,
+}
+
+/// All of them, by name.
+pub const FALLS: [(Fall, &str); 6] = [
+    (Fall::Kill, "SIGKILL"),
+    (Fall::Freeze, "SIGSTOP, SIGCONT, SIGKILL"),
+    (Fall::Held, "held line, SIGKILL"),
+    (Fall::Slow, "slow line, SIGKILL"),
+    (Fall::Cut, "cut line, SIGKILL"),
+    (Fall::FullDisk, "full disk, SIGKILL"),
+];
+
+/// What all vaults came to.
+pub struct Sum {
+    falls: [u64; FALLS.len()],
+    orders: u64,
+    records: u64,
+    heals: Histogram<u64>,
+    live: Histogram<u64>,
+    faults: Vec<String>,
+}
+
+/// Runs until so many kills are done.
+///
+/// # Errors
+/// What could not be done, or what a kill has broken; in words.
+pub fn run(args: &Args) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
+    let venue = Venue::start(folder.path(), args.seed, usize::from(args.jobs))?;
+    let began = Instant::now();
+    let histogram = || Histogram::new_with_bounds(1, 600_000, 3).map_err(|why| why.to_string());
+    let sum = Mutex::new(Sum {
+        falls: [0; FALLS.len()],
+        orders: 0,
+        records: 0,
+        heals: histogram()?,
+        live: histogram()?,
+        faults: Vec::new(),
+    });
+    let left = AtomicU64::new(args.kills);
+    std::thread::scope(|scope| {
+        for (place, account) in venue.accounts.iter().enumerate() {
+            let (sum, left, venue) = (&sum, &left, &venue);
+            let folder = folder.path().join(format!("vault-{place}"));
+            scope.spawn(move || {
+                let outcome = Worker::new(folder, venue, account, args.seed.wrapping_mul(1_000) + place as u64)
+                    .and_then(|mut worker| worker.work(left, sum));
+                if let (Err(why), Ok(mut sum)) = (outcome, sum.lock()) {
+                    left.store(0, Ordering::Relaxed);
+                    sum.faults.push(format!("vault {place}: {why}"));
+                }
+            });
+        }
+    });
+    let sum = sum.into_inner().map_err(|_| "a vault's thread panicked".to_owned())?;
+    report(args, &sum, began.elapsed().as_secs_f64());
+    match (sum.faults.len(), sum.orders) {
+        (0, 0) => Err("no engine traded before it was killed: this proves nothing".to_owned()),
+        (0, _) => Ok(()),
+        (faults, _) => Err(format!("{faults} faults")),
+    }
+}
+
+fn report(args: &Args, sum: &Sum, seconds: f64) {
+    let kills: u64 = sum.falls.iter().sum();
+    println!("{kills} kills in {seconds:.0} s, {} vaults at a time, seed {}", args.jobs, args.seed);
+    for ((_, name), count) in FALLS.iter().zip(sum.falls) {
+        println!("  {name:<28} {count:>8}");
+    }
+    println!("  orders of the venue looked for in journals {}, records read {}", sum.orders, sum.records);
+    let quantiles = |name: &str, times: &Histogram<u64>| {
+        let ms = |quantile| times.value_at_quantile(quantile);
+        println!("  {name:<28} {:>8} times, ms: p50 {}, p99 {}, max {}", times.len(), ms(0.5), ms(0.99), times.max());
+    };
+    quantiles("start to live", &sum.live);
+    quantiles("drain to flat", &sum.heals);
+    println!("  lost orders, duplicate intents, nonces reused, books that differ: {}", sum.faults.len());
+    sum.faults.iter().take(50).for_each(|fault| println!("    {fault}"));
+}

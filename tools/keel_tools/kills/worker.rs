@@ -1,0 +1,206 @@
+//! One vault's life: start, fall, judgement, again; and now and then it must heal.
+
+use super::judge::{journaled, judge};
+use super::{FALLS, Fall, Sum};
+use crate::process::books::Books;
+use crate::process::engine::Engine;
+use crate::process::relay::{Line, Relay};
+use crate::process::{Addresses, Venue, write_vault};
+use keel::exchange::AccountSeed;
+use keel::ops::console::Verb;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// A vault must heal after so many kills.
+const HEAL_EVERY: u64 = 10;
+/// Start to live, at most (reliability: 15 s).
+const LIVE: Duration = Duration::from_secs(15);
+/// Longest wait for an engine that is to fall while it trades.
+const UP: Duration = Duration::from_secs(3);
+/// Drain to no order, at most.
+const FLAT: Duration = Duration::from_secs(10);
+/// The venue's stamps are of its own process: what it accepted so long before a start is judged again.
+const OVERLAP_MS: u64 = 2_000;
+/// How often books are compared before they count as different: fills go on while they are read.
+const LOOKS: u32 = 50;
+
+/// One vault.
+pub struct Worker<'v> {
+    folder: PathBuf,
+    account: &'v AccountSeed,
+    relay: Relay,
+    books: Books,
+    random: ChaCha8Rng,
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl<'v> Worker<'v> {
+    /// For an account of a venue, in a folder that is made.
+    pub fn new(folder: PathBuf, venue: &Venue, account: &'v AccountSeed, seed: u64) -> Result<Worker<'v>, String> {
+        fs::DirBuilder::new().mode(0o700).create(&folder).map_err(|why| why.to_string())?;
+        let host = venue.addresses.ws.trim_start_matches("ws://").split('/').next().unwrap_or_default().to_owned();
+        let relay = Relay::start(&host)?;
+        let ws = venue.addresses.ws.replace(&host, &relay.address.to_string());
+        let addresses = Addresses { ws, ..venue.addresses.clone() };
+        write_vault(&folder, &addresses, account, |text| text)?;
+        let books = Books::new(&venue.addresses.http, account)?;
+        Ok(Worker { folder, account, relay, books, random: ChaCha8Rng::seed_from_u64(seed) })
+    }
+
+    fn draw(&mut self, from: u64, to: u64) -> u64 {
+        from + self.random.next_u64() % (to - from + 1)
+    }
+
+    fn pause(&mut self, from_ms: u64, to_ms: u64) {
+        let ms = self.draw(from_ms, to_ms);
+        std::thread::sleep(Duration::from_millis(ms));
+    }
+
+    /// Falls until none is left.
+    pub fn work(&mut self, left: &AtomicU64, sum: &Mutex<Sum>) -> Result<(), String> {
+        let mut done = 0;
+        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            let fall = self.choose();
+            let since_ms = now_ms().saturating_sub(OVERLAP_MS);
+            self.fall(fall)?;
+            self.judge(fall, since_ms, sum)?;
+            done += 1;
+            if done % HEAL_EVERY == 0 {
+                self.heal(sum)?;
+            }
+        }
+        self.heal(sum)
+    }
+
+    /// Seven in ten are plain kills.
+    fn choose(&mut self) -> Fall {
+        match self.draw(0, 99) {
+            0..=69 => Fall::Kill,
+            70..=73 => Fall::Freeze,
+            74..=79 => Fall::Held,
+            80..=86 => Fall::Slow,
+            87..=93 => Fall::Cut,
+            _ => Fall::FullDisk,
+        }
+    }
+
+    fn fall(&mut self, fall: Fall) -> Result<(), String> {
+        // Large enough for what is there already, too small for a new page of the journal.
+        let disk = (fall == Fall::FullDisk).then_some(64 * 1024);
+        let mut engine = Engine::start(&self.folder, disk)?;
+        match fall {
+            Fall::Kill | Fall::FullDisk => self.at_some_moment(&mut engine),
+            Fall::Freeze => {
+                self.at_some_moment(&mut engine);
+                engine.freeze()?;
+                self.pause(500, 10_000);
+                engine.thaw()?;
+                self.pause(0, 300);
+            }
+            Fall::Held => {
+                self.at_some_moment(&mut engine);
+                [Line::Private, Line::Public].into_iter().for_each(|line| self.relay.hold(line, true));
+                self.pause(50, 1_500);
+            }
+            Fall::Slow => {
+                let ms = self.draw(5, 60);
+                self.relay.delay(Duration::from_millis(ms));
+                self.pause(300, 1_500);
+            }
+            Fall::Cut => {
+                self.at_some_moment(&mut engine);
+                for _ in 0..3 {
+                    self.pause(100, 500);
+                    self.relay.cut();
+                }
+            }
+        }
+        engine.kill()?;
+        self.relay.delay(Duration::ZERO);
+        [Line::Private, Line::Public].into_iter().for_each(|line| self.relay.hold(line, false));
+        Ok(())
+    }
+
+    /// One in four in the middle of its start, the others in the first second of trading.
+    fn at_some_moment(&mut self, engine: &mut Engine) {
+        if self.draw(0, 3) == 0 {
+            return self.pause(0, 600);
+        }
+        // What does not come up, on a full disk or with a vault that drained, falls where it is.
+        let _ = engine.wait_until(UP, |reply| reply.vaults.iter().all(|vault| vault.mode == "live"));
+        self.pause(0, 900);
+    }
+
+    fn judge(&mut self, fall: Fall, since_ms: u64, sum: &Mutex<Sum>) -> Result<(), String> {
+        let venue = self.books.orders(since_ms)?;
+        let verdict = judge(&journaled(&self.folder.join("journal"))?, &venue);
+        let mut sum = sum.lock().map_err(|_| "another vault's thread panicked")?;
+        if let Some(place) = FALLS.iter().position(|(known, _)| *known == fall) {
+            sum.falls[place] += 1;
+        }
+        sum.orders += verdict.orders as u64;
+        sum.records += verdict.records as u64;
+        let subaccount = self.account.subaccount;
+        sum.faults.extend(verdict.faults.into_iter().map(|fault| format!("{subaccount} after {fall:?}: {fault}")));
+        Ok(())
+    }
+
+    /// Live again, drained to no order, and in agreement with the venue.
+    fn heal(&mut self, sum: &Mutex<Sum>) -> Result<(), String> {
+        let mut engine = Engine::start(&self.folder, None)?;
+        let healed = self.heal_with(&mut engine);
+        let status = engine.interrupt()?;
+        let mut sum = sum.lock().map_err(|_| "another vault's thread panicked")?;
+        let subaccount = self.account.subaccount;
+        match healed {
+            Ok((live, flat)) => {
+                let saturated = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
+                sum.live.saturating_record(saturated(live));
+                sum.heals.saturating_record(saturated(flat));
+            }
+            Err(why) => sum.faults.push(format!("{subaccount} does not heal: {why}")),
+        }
+        if !status.success() {
+            let said = fs::read_to_string(self.folder.join("said")).unwrap_or_default();
+            sum.faults.push(format!("{subaccount} ends with {status} after healing: {said}"));
+        }
+        Ok(())
+    }
+
+    fn heal_with(&mut self, engine: &mut Engine) -> Result<(Duration, Duration), String> {
+        let live = engine.wait_until(LIVE, |reply| reply.vaults.iter().all(|vault| vault.mode == "live"))?;
+        // A moment of trading: what came back must also work.
+        self.pause(100, 500);
+        let began = Instant::now();
+        engine.ask(Verb::Drain)?;
+        engine.wait_until(FLAT, |reply| reply.vaults.iter().all(|vault| vault.mode == "drain" && vault.orders == 0))?;
+        let flat = began.elapsed();
+        let mut seen = String::new();
+        for _ in 0..LOOKS {
+            let venue = self.books.holds()?;
+            let reply = engine.ask(Verb::Status)?;
+            let Some(ours) = reply.vaults.first() else { return Err("no vault".to_owned()) };
+            if (venue.open, number(&venue.base)?, number(&venue.perp)?) == (0, number(&ours.base)?, number(&ours.perp)?)
+            {
+                return Ok((live, flat));
+            }
+            seen = format!("the venue holds {venue:?}, the engine {} and {}", ours.base, ours.perp);
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Err(format!("books differ: {seen}"))
+    }
+}
+
+fn number(text: &str) -> Result<rust_decimal::Decimal, String> {
+    text.parse::<rust_decimal::Decimal>().map(|number| number.normalize()).map_err(|why| format!("{text}: {why}"))
+}

@@ -1,0 +1,133 @@
+//! The venue's own word on an account, asked with the account's own key, and never through an engine.
+
+use keel::base::ids::Nonce;
+use keel::base::time::Nanos;
+use keel::derive::dialect::LOCAL;
+use keel::engine::ports::Clock;
+use keel::exchange::AccountSeed;
+use keel::io::clock::LiveClock;
+use keel::io::key::LocalKey;
+use keel::ops::rest::{Proof, Prover, Rest};
+use serde_json::{Value, json};
+use tokio::runtime::Runtime;
+
+/// Rows of one page.
+const PAGE: u64 = 1_000;
+
+/// An order as the venue keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VenueOrder {
+    /// The venue's name.
+    pub id: String,
+    /// Ours.
+    pub nonce: Nonce,
+    /// Instrument and side.
+    pub what: (String, String),
+    /// Never rests.
+    pub immediate: bool,
+    /// `open` or how it ended.
+    pub status: String,
+    /// Unix ms of acceptance.
+    pub from_ms: u64,
+    /// Unix ms of the last change, which is the end of one that has ended.
+    pub to_ms: u64,
+}
+
+/// What an account holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holds {
+    /// Base.
+    pub base: String,
+    /// Perp.
+    pub perp: String,
+    /// Orders that rest.
+    pub open: usize,
+}
+
+/// One account's books at the venue.
+pub struct Books {
+    runtime: Runtime,
+    rest: Rest,
+    key: LocalKey,
+    wallet: [u8; 20],
+    subaccount: u64,
+}
+
+fn key_of(account: &AccountSeed) -> Result<LocalKey, String> {
+    let mut bytes: [u8; 32] =
+        alloy_primitives::hex::decode_to_array(&account.session_key_hex).map_err(|why| why.to_string())?;
+    LocalKey::from_bytes(&mut bytes).map_err(|why| why.to_string())
+}
+
+impl Books {
+    /// Of an account at the venue that answers at `http`.
+    pub fn new(http: &str, account: &AccountSeed) -> Result<Books, String> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok(Books {
+            runtime: runtime.map_err(|why| why.to_string())?,
+            rest: Rest::new(http).map_err(|why| why.to_string())?,
+            key: key_of(account)?,
+            wallet: account.wallet.into_array(),
+            subaccount: account.subaccount,
+        })
+    }
+
+    fn call(&mut self, method: &str, mut params: Value) -> Result<Value, String> {
+        params["subaccount_id"] = json!(self.subaccount);
+        let at: Nanos = LiveClock::new().now();
+        let proof = Proof::of(&LOCAL, &self.wallet, &self.key.prove(at)?);
+        let text =
+            self.runtime.block_on(self.rest.call(method, &params, Some(&proof))).map_err(|why| why.to_string())?;
+        serde_json::from_str(&text).map_err(|why| format!("{method}: {why}"))
+    }
+
+    /// Every order the venue has accepted since unix ms `from_ms`, resting ones included.
+    pub fn orders(&mut self, from_ms: u64) -> Result<Vec<VenueOrder>, String> {
+        let open = self.call("private/get_open_orders", json!({}))?;
+        let mut orders = rows(&open["orders"])?;
+        for page in 1.. {
+            let params = json!({ "from_timestamp": from_ms, "page": page, "page_size": PAGE });
+            let ended = rows(&self.call("private/get_order_history", params)?["orders"])?;
+            let last = (ended.len() as u64) < PAGE;
+            orders.extend(ended);
+            if last {
+                break;
+            }
+        }
+        Ok(orders)
+    }
+
+    /// What the account holds now.
+    pub fn holds(&mut self) -> Result<Holds, String> {
+        let account = self.call("private/get_subaccount", json!({}))?;
+        let amount = |list: &str, name: &str, field: &str| {
+            let rows = account[list].as_array();
+            let row = rows.into_iter().flatten().find(|row| row[field] == name);
+            row.map_or("0".to_owned(), |row| row["amount"].as_str().unwrap_or("?").to_owned())
+        };
+        Ok(Holds {
+            base: amount("collaterals", "WEETH", "asset_name"),
+            perp: amount("positions", "ETH-PERP", "instrument_name"),
+            open: self.call("private/get_open_orders", json!({}))?["orders"].as_array().map_or(0, Vec::len),
+        })
+    }
+}
+
+fn rows(list: &Value) -> Result<Vec<VenueOrder>, String> {
+    list.as_array().ok_or("no list of orders")?.iter().map(order).collect()
+}
+
+fn order(row: &Value) -> Result<VenueOrder, String> {
+    let text = |field: &str| row[field].as_str().map(str::to_owned).ok_or_else(|| format!("an order without {field}"));
+    let ms = |field: &str| row[field].as_u64().ok_or_else(|| format!("an order without {field}"));
+    let tif = text("time_in_force")?;
+    Ok(VenueOrder {
+        id: text("order_id")?,
+        nonce: Nonce(text("nonce")?.parse().map_err(|_| "a nonce that is no number")?),
+        what: (text("instrument_name")?, text("direction")?),
+        immediate: tif == "ioc" || tif == "fok",
+        status: text("order_status")?,
+        from_ms: ms("creation_timestamp")?,
+        to_ms: ms("last_update_timestamp")?,
+    })
+}

@@ -1,0 +1,156 @@
+//! The real programs as processes: a venue with its crowd, an engine on a vault of it, and a sentry, on loopback.
+
+pub mod books;
+pub mod engine;
+pub mod relay;
+
+use keel::exchange::{AccountSeed, developer_accounts};
+use serde_json::json;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Base each vault begins with, and nothing else: cash is borrowed.
+const BASE: &str = "100";
+
+/// The `keel` binary beside this one.
+pub fn binary() -> Result<PathBuf, String> {
+    let own = std::env::current_exe().map_err(|why| why.to_string())?;
+    let keel = own.with_file_name("keel");
+    if keel.is_file() { Ok(keel) } else { Err(format!("{} is not there: build it first", keel.display())) }
+}
+
+/// Writes a file that only its owner can reach.
+pub fn private(path: &Path, text: &str) -> Result<(), String> {
+    let mut options = fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|why| format!("{}: {why}", path.display()))
+}
+
+/// A child that ends with its owner.
+pub struct Kept(pub Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Where a venue and what belongs to it can be reached.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    /// WebSocket.
+    pub ws: String,
+    /// HTTP, without a method.
+    pub http: String,
+    /// The external book, without a stream.
+    pub book: String,
+    /// The node with the ratio feeds.
+    pub rpc: String,
+}
+
+/// A running venue.
+pub struct Venue {
+    _child: Kept,
+    /// Where it is.
+    pub addresses: Addresses,
+    /// Who trades there.
+    pub accounts: Vec<AccountSeed>,
+    /// What it prints is read to its end, so that it never waits for a reader.
+    _reader: std::thread::JoinHandle<()>,
+}
+
+impl Venue {
+    /// Starts `keel exchange` for so many vaults, in a market whose carry turns again and again.
+    pub fn start(folder: &Path, seed: u64, vaults: usize) -> Result<Venue, String> {
+        let accounts = developer_accounts(seed, vaults);
+        let rows: Vec<_> = accounts
+            .iter()
+            .map(|account| {
+                json!({ "wallet": account.wallet.to_string(), "session_key_address": account.session_key.to_string(),
+                        "subaccount_id": account.subaccount, "balances": { "WEETH": BASE } })
+            })
+            .collect();
+        let list = folder.join("accounts.json");
+        fs::write(&list, json!(rows).to_string()).map_err(|why| why.to_string())?;
+        let mut command = Command::new(binary()?);
+        command.args(["exchange", "--listen", "127.0.0.1:0", "--market", "waves", "--seed", &seed.to_string()]);
+        command.arg("--accounts-file").arg(&list).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|why| why.to_string())?;
+        let out = child.stdout.take().ok_or("no output of the venue")?;
+        let child = Kept(child);
+        let (addresses, mut lines) = read_addresses(BufReader::new(out))?;
+        let reader = std::thread::spawn(move || {
+            let mut line = String::new();
+            while lines.read_line(&mut line).is_ok_and(|count| count > 0) {
+                line.clear();
+            }
+        });
+        Ok(Venue { _child: child, addresses, accounts, _reader: reader })
+    }
+}
+
+/// The addresses a venue prints before it is ready.
+fn read_addresses<R: BufRead>(mut out: R) -> Result<(Addresses, R), String> {
+    let mut found = Addresses::default();
+    loop {
+        let mut line = String::new();
+        if out.read_line(&mut line).map_err(|why| why.to_string())? == 0 {
+            return Err("the venue ended before it was ready".to_owned());
+        }
+        let line = line.trim();
+        let rest = |name: &str| line.strip_prefix(name).map(|rest| rest.trim().to_owned());
+        if let Some(url) = rest("WebSocket") {
+            found.ws = url;
+        } else if let Some(url) = rest("HTTP") {
+            found.http = url.split("/{").next().unwrap_or_default().to_owned();
+        } else if let Some(url) = rest("external book") {
+            found.book = url.split("/ws/").next().unwrap_or_default().to_owned();
+        } else if let Some(url) = rest("ratio feeds") {
+            found.rpc = url;
+        } else if line.starts_with("Ready.") {
+            return Ok((found, out));
+        }
+    }
+}
+
+/// What makes the demo's vault trade on right after every restart. What it has lost to its marks counts as spent then and
+/// comes back with time: so prices cost next to nothing, the budget comes back quickly, and there is always more to do.
+const RESTLESS: [(&str, &str); 6] = [
+    ("target_leverage_x = \"1.2\"", "target_leverage_x = \"1.7\""),
+    ("clip_base = \"1\"", "clip_base = \"0.3\""),
+    ("bid_offset_bps = 3", "bid_offset_bps = 0"),
+    ("ask_offset_bps = -3", "ask_offset_bps = 0"),
+    ("hedge_slippage_bps = 50", "hedge_slippage_bps = 2"),
+    (
+        "[vault.basis]",
+        "[vault.mandate]\nloss_sum_max_bps = 150\nloss_half_life_s = 3466\ndrift_price_bps = 0\n\n[vault.basis]",
+    ),
+];
+
+/// Writes configuration and key of a vault into a folder, changed by `change`.
+pub fn write_vault(
+    folder: &Path,
+    addresses: &Addresses,
+    account: &AccountSeed,
+    change: impl FnOnce(String) -> String,
+) -> Result<(), String> {
+    let values = [
+        ("@WS@", addresses.ws.clone()),
+        ("@REST@", addresses.http.clone()),
+        ("@BOOK@", addresses.book.clone()),
+        ("@RPC@", addresses.rpc.clone()),
+        ("@OWNER@", account.wallet.to_string()),
+        ("@SUBACCOUNT@", account.subaccount.to_string()),
+        ("@KEY@", "session.key".to_owned()),
+    ];
+    let template = include_str!("../../../src/cli/demo/weeth.toml").to_owned();
+    let text = values.iter().fold(template, |text, (name, value)| text.replace(name, value));
+    let text = RESTLESS.iter().fold(text, |text, (from, to)| text.replacen(from, to, 1));
+    private(&folder.join("vault.toml"), &change(text))?;
+    private(&folder.join("session.key"), &account.session_key_hex)
+}
