@@ -231,6 +231,7 @@ fn case<'a>(blueprint: &'a Blueprint, desk: &'a Desk) -> Case<'a> {
         fills_last_minute: 3,
         venue_offset_ns: Some(0),
         key_expires_at: Nanos::MAX,
+        meets_another: false,
     }
 }
 
