@@ -23,6 +23,7 @@ mod lending;
 mod limits;
 mod margin;
 mod market;
+mod mishaps;
 mod mmp;
 mod money;
 mod options;
@@ -48,6 +49,7 @@ mod stats;
 mod tests;
 pub mod world;
 
+pub use mishaps::OpenOrder;
 pub use options::{OptionMark, Svi, expiries_due};
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};
 pub use refusal::Refusal;
