@@ -9,6 +9,7 @@ mod fleet;
 mod host;
 mod problem;
 mod read;
+mod seal;
 mod sections;
 mod shape;
 mod text;
@@ -92,13 +93,52 @@ pub struct Wallet {
     pub owner: Address,
     /// File that holds the session key.
     pub session_key_file: PathBuf,
-    /// Where the passphrase comes from, if that file is a keystore.
-    pub passphrase: Option<Passphrase>,
+    /// What is around the key in it.
+    pub seal: KeySeal,
     /// When the key expires, unix seconds; to be read from the venue if absent.
     pub session_key_expires_at_s: Option<u64>,
 }
 
-/// Where the passphrase of a keystore comes from.
+/// What is around the session key in its file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeySeal {
+    /// Nothing.
+    Plain,
+    /// A version 3 keystore.
+    Keystore(Passphrase),
+    /// Encryption with age.
+    Age(Passphrase),
+    /// A key of a cloud's KMS.
+    Kms(KmsKey),
+}
+
+/// Where and by whom a wrapped key is unwrapped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KmsKey {
+    /// Region of the key, as its name says.
+    pub region: String,
+    /// Full name of the key.
+    pub key_arn: String,
+    /// Address of the service.
+    pub endpoint: Url,
+    /// Where the right to ask comes from.
+    pub credentials: KmsCredentials,
+    /// Longest wait for one answer.
+    pub timeout_ms: u64,
+}
+
+/// Where the right to ask KMS comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KmsCredentials {
+    /// The role of the instance this runs on.
+    Instance,
+    /// The role of the container this runs in.
+    Container,
+    /// A private file.
+    File(PathBuf),
+}
+
+/// Where the passphrase of a sealed key comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passphrase {
     /// A private file.
@@ -131,6 +171,22 @@ impl fmt::Display for Isolation {
             Isolation::Process => "process",
             Isolation::Thread => "thread",
         })
+    }
+}
+
+impl KeySeal {
+    /// Private files it names: field, path, and what is in it.
+    fn files(&mut self) -> impl Iterator<Item = (&'static str, &mut PathBuf, &'static str)> {
+        let file = match self {
+            KeySeal::Keystore(Passphrase::File(file)) | KeySeal::Age(Passphrase::File(file)) => {
+                Some(("wallet.passphrase_file", file, "the passphrase"))
+            }
+            KeySeal::Kms(KmsKey { credentials: KmsCredentials::File(file), .. }) => {
+                Some(("wallet.kms.credentials_file", file, "the credentials"))
+            }
+            _ => None,
+        };
+        file.into_iter()
     }
 }
 
@@ -212,15 +268,15 @@ impl Config {
         if let (Some(config), key_line, state_line) = &mut outcome.built {
             let key = file::resolve(path, &config.wallet.session_key_file);
             if let Some(what) = file::key_fault(&key) {
-                let allowed = "a plain file with mode 0600 or 0400, holding 64 hexadecimal digits or a keystore";
+                let allowed = "a plain file with mode 0600 or 0400, holding the key as wallet.key_source says";
                 outcome.errors.push(*key_line, "wallet.session_key_file", what, allowed);
             }
             config.wallet.session_key_file = key;
-            if let Some(Passphrase::File(file)) = &mut config.wallet.passphrase {
+            for (field, file, holds) in config.wallet.seal.files() {
                 *file = file::resolve(path, file);
                 if let Some(what) = file::key_fault(file) {
-                    let allowed = "a plain file with mode 0600 or 0400, holding the passphrase";
-                    outcome.errors.push(*key_line, "wallet.passphrase_file", what, allowed);
+                    let allowed = format!("a plain file with mode 0600 or 0400, holding {holds}");
+                    outcome.errors.push(*key_line, field, what, allowed);
                 }
             }
             if let Some(dir) = &mut config.state_dir {

@@ -174,6 +174,17 @@ fn it_trades_and_only_the_locked_down_child_ever_has_the_key() {
     assert_eq!(fact(signer, "PPid"), engine.child.id().to_string());
     assert_eq!((fact(signer, "NoNewPrivs"), fact(signer, "Seccomp")), ("1".to_owned(), "2".to_owned()));
     engine.wait_for("Live");
+    for thread in fs::read_dir(format!("/proc/{signer}/task")).expect("threads") {
+        let path = thread.expect("a thread").path().join("status");
+        let status = fs::read_to_string(&path).expect("alive");
+        let filters = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:\t"));
+        assert!(filters.is_none_or(|filters| filters == "2"), "each has the process's filter and its own: {status}");
+    }
+    // Who may look sees that the pipes are gone and their places are taken.
+    if let Ok(place) = fs::read_link(format!("/proc/{signer}/fd/0")) {
+        assert_eq!(place, Path::new("/dev/null"));
+        assert_eq!(fs::read_link(format!("/proc/{signer}/fd/1")).expect("taken"), Path::new("/dev/null"));
+    }
     let secret = alloy_primitives::hex::decode(&account.session_key_hex).expect("hexadecimal");
     // Who may look sees it in the child's page, so looking works, and nowhere in the engine.
     if let (Some(here), Some(there)) = (count_in_memory(signer, &secret), count_in_memory(engine.child.id(), &secret)) {
@@ -232,5 +243,59 @@ fn an_operator_stops_the_signer_itself() {
     assert_eq!(history.last().expect("a look")["live"], 0, "{report}");
     let (code, words) = ctl();
     assert!(code == Some(2) && words.contains("nothing runs on"), "{words}");
+    live.exchange.join();
+}
+
+/// A cloud's key service on this machine, for one request: its words were proved elsewhere, here it only lends a key.
+fn lender(plain: &str) -> (std::net::SocketAddr, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback is free");
+    let address = listener.local_addr().expect("bound");
+    let body = format!("{{\"Plaintext\":\"{plain}\",\"KeyId\":\"{KMS_KEY}\"}}");
+    let answer = move || {
+        let (mut stream, _) = listener.accept().expect("asked once");
+        let mut asked = String::new();
+        while !asked.contains("CiphertextBlob") {
+            let mut some = [0; 4096];
+            let length = stream.read(&mut some).expect("a request");
+            assert!(length > 0, "cut: {asked}");
+            asked += std::str::from_utf8(&some[..length]).expect("text");
+        }
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+        stream.write_all((head + &body).as_bytes()).expect("answered");
+        asked
+    };
+    (address, std::thread::spawn(answer))
+}
+
+const KMS_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+
+#[test]
+fn a_key_that_a_cloud_has_wrapped_is_unwrapped_by_the_child_before_it_gives_up_the_network() {
+    let folder = Folder::new("wrapped");
+    let (live, account) = venue();
+    let secret = alloy_primitives::hex::decode(&account.session_key_hex).expect("hexadecimal");
+    let (address, asked) = lender(&base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &secret));
+    let wallet = format!(
+        "session_key_file = \"session.key\"\nkey_source = \"kms-wrapped\"\nkms = {{ key_arn = \"{KMS_KEY}\", \
+         endpoint_url = \"http://{address}\", credentials = \"file\", credentials_file = \"aws\" }}\n"
+    );
+    let text = config(&live, &account).replace("session_key_file = \"session.key\"\n", &wallet);
+    folder.private("vault.toml", &text);
+    folder.private("session.key", "QVFJREFI\n");
+    folder.private("aws", "aws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n");
+    let mut engine = Engine::start(&folder, 6);
+    assert_eq!(fact(engine.signer, "Seccomp"), "2");
+    engine.wait_for("Live");
+    if let Some(there) = count_in_memory(engine.child.id(), &secret) {
+        assert_eq!(there, 0, "the engine never has it");
+    }
+    let (status, report, words) = engine.end();
+    assert_eq!(status.code(), Some(0), "{words}");
+    assert!(report["fills"].as_u64() > Some(0), "{report}");
+    let asked = asked.join().expect("answered");
+    assert!(
+        asked.contains("x-amz-target: TrentService.Decrypt") && asked.contains("Credential=AKIDEXAMPLE/"),
+        "{asked}"
+    );
     live.exchange.join();
 }

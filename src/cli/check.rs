@@ -3,9 +3,10 @@
 use super::{Failure, session};
 use crate::chain::node::{CallError, Node};
 use crate::chain::preflight::{self, Preflight};
-use crate::config::{Config, table};
+use crate::config::{Config, Isolation, table};
 use crate::engine::ports::Key;
 use crate::io::clock::LiveClock;
+use crate::io::fence;
 use crate::io::key::LocalKey;
 use std::path::PathBuf;
 
@@ -25,6 +26,11 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = Config::load(&args.config).map_err(|why| Failure::Refused(why.to_string()))?;
     println!("{}", table(config.explain()));
     config.warnings().iter().for_each(|warning| eprintln!("keel: warning: {warning}"));
+    if config.signer.isolation == Isolation::Process
+        && let Err(why) = fence::probe()
+    {
+        eprintln!("keel: warning: {why}: code that runs in the engine could open the key's file");
+    }
     if args.live {
         let mut key = session::load_key(&config)?;
         let mut clock = LiveClock::new();

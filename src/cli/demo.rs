@@ -18,6 +18,8 @@ use clap::ValueEnum;
 use std::ops::ControlFlow;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// The auction begins this long after the engine starts: listings, tickers and makers need a moment.
@@ -93,21 +95,34 @@ impl Vault {
     }
 }
 
-/// A folder that vanishes with its owner.
-struct Scratch(PathBuf);
+/// A folder that vanishes with its owner. It is removed by a thread that was there before: the engine's own may not touch
+/// the signer's files any more.
+struct Scratch {
+    path: PathBuf,
+    remover: Option<(Sender<()>, JoinHandle<()>)>,
+}
 
 impl Scratch {
     fn new() -> std::io::Result<Scratch> {
         let path = std::env::temp_dir().join(format!("keel-demo-{}", std::process::id()));
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Scratch(path))
+        let (owner, gone) = std::sync::mpsc::channel::<()>();
+        let folder = path.clone();
+        let remover = std::thread::spawn(move || {
+            let _ = gone.recv();
+            // Best effort: what stays behind holds a public developer key and a journal of make-believe orders.
+            let _ = std::fs::remove_dir_all(folder);
+        });
+        Ok(Scratch { path, remover: Some((owner, remover)) })
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // Best effort: what stays behind holds a public developer key and a journal of make-believe orders.
-        let _ = std::fs::remove_dir_all(&self.0);
+        if let Some((owner, remover)) = self.remover.take() {
+            drop(owner);
+            let _ = remover.join();
+        }
     }
 }
 
@@ -117,7 +132,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let refused = |what: &str, why: &dyn std::fmt::Display| Failure::Refused(format!("{what}: {why}"));
     let scratch = Scratch::new().map_err(|why| refused("cannot make a folder for the demo", &why))?;
     let account = vault_account(args.seed, &stage)?;
-    let key_file = scratch.0.join("session.key");
+    let key_file = scratch.path.join("session.key");
     write_key(&key_file, &account.session_key_hex).map_err(|why| refused("cannot write the session key", &why))?;
 
     let settings = Settings { seed: args.seed, accounts: vec![account.clone()], ..Settings::default() };
@@ -134,7 +149,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     eprintln!("embedded Derive v3 at {}, vault {}{due}", live.exchange_ws_url(), config.vaults[0].name);
     let mut status = Status::new(&config);
     let mut patience = Patience { asked_for: args.seconds.is_some(), over_since: None };
-    let journal = args.state.clone().unwrap_or_else(|| scratch.0.join("journal"));
+    let journal = args.state.clone().unwrap_or_else(|| scratch.path.join("journal"));
     let terms = session::Terms {
         state_dir: &journal,
         seconds: Some(seconds),

@@ -6,30 +6,29 @@ use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
 use crate::config::{self, Config, Isolation};
+use crate::derive::seal::envelope::pins::prove_unmoved;
 use crate::engine::core::Idle;
-use crate::engine::journal::Replay;
 use crate::engine::ports::Clock;
 use crate::engine::switch::Switch;
 use crate::io::clock::LiveClock;
-use crate::io::host;
-use crate::io::key::{KeySource, LocalKey, Passphrase};
+use crate::io::key::{KeySource, Kms, KmsCredentials, LocalKey, Passphrase, Seal};
 use crate::io::store::PageStore;
-use crate::io::switch;
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
+use crate::io::{fence, host};
 use crate::market::instrument::Instrument;
 use crate::msg::{Command, Mode};
 use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Troubles};
 use crate::ops::engine::{Ends, Engine};
+use crate::ops::journal::{self, Journal};
 use crate::ops::news::News;
 use crate::ops::rest::{Prover, Rest};
-use crate::ops::wall::child::JOURNAL;
 use crate::ops::wall::{self, Charter, Introduced};
 use crate::topology::{Layout, Parts, Signing, assemble};
 use actix::Addr;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -92,30 +91,50 @@ fn rest_of(config: &Config) -> Result<Rest, Failure> {
     Rest::new(&config.venue.environment.rest).map_err(|why| Failure::Refused(why.to_string()))
 }
 
+/// Name under which a container is told where its credentials are; the address is no secret outside of it.
+const CONTAINER_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
+
 /// Where the session key comes from.
-fn key_source(config: &Config) -> KeySource {
-    let passphrase = config.wallet.passphrase.as_ref().map(|passphrase| match passphrase {
-        config::Passphrase::File(path) => Passphrase::File(path.clone()),
+fn key_source(config: &Config) -> Result<KeySource, Failure> {
+    let passphrase = |passphrase: &config::Passphrase| match passphrase {
+        config::Passphrase::File(path) => Passphrase::File(absolute(path)),
         config::Passphrase::Descriptor(number) => Passphrase::Descriptor(*number),
-    });
-    KeySource { file: config.wallet.session_key_file.clone(), passphrase }
+    };
+    let seal = match &config.wallet.seal {
+        config::KeySeal::Plain => Seal::Plain,
+        config::KeySeal::Keystore(words) => Seal::Keystore(passphrase(words)),
+        config::KeySeal::Age(words) => Seal::Age(passphrase(words)),
+        config::KeySeal::Kms(kms) => Seal::Kms(Kms {
+            region: kms.region.clone(),
+            key_arn: kms.key_arn.clone(),
+            endpoint: kms.endpoint.as_str().to_owned(),
+            credentials: lender(&kms.credentials)?,
+            timeout_ms: kms.timeout_ms,
+        }),
+    };
+    Ok(KeySource { file: absolute(&config.wallet.session_key_file), seal })
+}
+
+fn lender(credentials: &config::KmsCredentials) -> Result<KmsCredentials, Failure> {
+    Ok(match credentials {
+        config::KmsCredentials::File(path) => KmsCredentials::File(absolute(path)),
+        config::KmsCredentials::Instance => KmsCredentials::Instance("http://169.254.169.254".to_owned()),
+        config::KmsCredentials::Container => {
+            let path = std::env::var(CONTAINER_URI).ok().filter(|path| path.starts_with('/'));
+            let missing =
+                || Failure::Refused(format!("wallet.kms.credentials is \"container\", but {CONTAINER_URI} is not set"));
+            KmsCredentials::Container(format!("http://169.254.170.2{}", path.ok_or_else(missing)?))
+        }
+    })
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
 }
 
 /// Loads the session key.
 pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
-    key_source(config).load().map_err(|why| Failure::Refused(why.to_string()))
-}
-
-/// Opens the journal and folds what is in it.
-fn open_journal(folder: &Path) -> Result<(PageStore, Replay), Failure> {
-    let mut replay = Replay::default();
-    let mut visit = |_: u64, record: &[u8]| replay.visit(record);
-    let (store, _) = PageStore::open(folder, JOURNAL, &mut visit).map_err(|why| Failure::Refused(why.to_string()))?;
-    if replay.unread() > 0 {
-        let what = format!("{} records of the journal were written by a newer keel", replay.unread());
-        return Err(Failure::Refused(format!("{what}: run that one, or start with an empty state.dir")));
-    }
-    Ok((store, replay))
+    key_source(config)?.load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
 fn wire(url: &str) -> Result<WebSocket, Failure> {
@@ -172,8 +191,8 @@ async fn ratio_sources(config: &Config) -> Result<Vec<(RatioSource, Option<u64>)
 
 /// What signs: the key with the journal it writes to, or the process that has both.
 enum Hand {
-    Here(LocalKey, PageStore),
-    Apart(Introduced),
+    Here(LocalKey, PageStore, Switch),
+    Apart(Introduced, Switch),
 }
 
 /// The actors, where they run, and what stops their signer.
@@ -181,34 +200,37 @@ type Joined = (Parts<WebSocket, LiveClock, LocalKey, PageStore>, Layout, Switch)
 
 impl Hand {
     /// Loads the key, here or in a process that is started for it and takes the journal over.
-    fn take(config: &Config, store: PageStore, state_dir: &Path) -> Result<Hand, Failure> {
+    fn take(config: &Config, (store, switch): (PageStore, Switch), state_dir: &Path) -> Result<Hand, Failure> {
         if config.signer.isolation == Isolation::Thread {
-            return Ok(Hand::Here(load_key(config)?, store));
+            return Ok(Hand::Here(load_key(config)?, store, switch));
         }
         drop(store);
-        let source = key_source(config);
+        let key = key_source(config)?;
         let Layout { cores } = layout(config);
         // A core that the rest of the pipeline lives on is not the signer's.
         let core = cores[4].filter(|own| cores.iter().filter(|core| **core == Some(*own)).count() == 1);
-        let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         let charter = Charter {
             file: config.source().file.clone(),
             text: config.source().text.clone(),
             state_dir: absolute(state_dir),
-            key_file: absolute(&source.file),
-            passphrase: source.passphrase,
+            key,
             core,
             spin: core.is_some() && config.topology.idle == config::Idle::Spin,
         };
         let advice = "or set signer.isolation = \"thread\" to keep the key in the engine's process";
         let refused = |why| Failure::Refused(format!("{why} ({advice})"));
-        wall::introduce(&signer::ARGUMENTS, charter).map(Hand::Apart).map_err(refused)
+        let secrets = charter.key.files();
+        let introduced = wall::introduce(&signer::ARGUMENTS, charter).map_err(refused)?;
+        // Before any other thread: what a thread may open is its own affair and that of those it starts.
+        let held = fence::shut_out(&secrets, state_dir);
+        held.unwrap_or_else(|faults| faults.iter().for_each(|why| eprintln!("keel: warning: {why}")));
+        Ok(Hand::Apart(introduced, switch))
     }
 
     fn prover(&mut self) -> &mut (dyn Prover + Send) {
         match self {
-            Hand::Here(key, _) => key,
-            Hand::Apart(introduced) => introduced,
+            Hand::Here(key, ..) => key,
+            Hand::Apart(introduced, _) => introduced,
         }
     }
 
@@ -218,20 +240,18 @@ impl Hand {
         blueprint: &Blueprint,
         wires: Wires<WebSocket>,
         clock: LiveClock,
-        (layout, state_dir): (Layout, &Path),
+        layout: Layout,
     ) -> Result<Joined, Failure> {
         match self {
-            Hand::Here(key, store) => {
-                let switch = switch::create(state_dir).map_err(Failure::Refused)?;
+            Hand::Here(key, store, switch) => {
                 let outside = Outside { wires, clock, key, store, switch: switch.clone() };
                 Ok((blueprint.build(outside), layout, switch))
             }
-            Hand::Apart(introduced) => {
+            Hand::Apart(introduced, switch) => {
                 let address = introduced.signer();
                 let (wall, warnings) = introduced.begin(&blueprint.instruments).map_err(Failure::Refused)?;
                 warnings.iter().for_each(|warning| eprintln!("keel: warning: {warning}"));
                 eprintln!("keel: the key is in process {}", wall.process());
-                let switch = switch::open(state_dir).map_err(Failure::Refused)?;
                 let signing = Signing::Apart(Box::new(wall));
                 Ok((blueprint.parts(wires, clock, (signing, address)), layout.apart(), switch))
             }
@@ -250,14 +270,17 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
     let mut clock = LiveClock::new();
-    let (store, replay) = open_journal(terms.state_dir)?;
-    let mut hand = Hand::take(config, store, terms.state_dir)?;
+    let unit = config.venue.environment.dialect.nonce_unit;
+    let opened = journal::open(terms.state_dir, unit, clock.now()).map_err(Failure::Refused)?;
+    let Journal { store, replay, switch } = opened;
+    let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
+    prove_unmoved(replay.pins(), &proved.instruments).map_err(Failure::Refused)?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
-    let (parts, layout, switch) = hand.join(&blueprint, wires, clock.clone(), (layout(config), terms.state_dir))?;
+    let (parts, layout, switch) = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
     let (cores, ends) = assemble(parts, &layout);
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use super::host::Online;
 use super::read::{Absent, Field, Rule, Section, Span};
 use super::text::{Url, address, looks_secret, quoted, show_address};
-use super::{Chain, External, Idle, Isolation, Layout, Passphrase, Signer, Topology, Venue, Wallet};
-use crate::derive::dialect::{Dialect, Environment, LOCAL, MAINNET, TESTNET};
+use super::{Chain, External, Idle, Isolation, Layout, Signer, Topology, Venue, Wallet, seal};
+use crate::derive::dialect::{DIALECTS, Dialect, Environment, Generation, LOCAL, MAINNET};
 
 /// Unix seconds between which a key may expire: later than any past deployment, and not milliseconds.
 const EXPIRY_S: std::ops::RangeInclusive<i64> = 1_700_000_000..=4_102_444_800;
@@ -32,7 +32,7 @@ pub(super) fn url_rule<'r>(secure: &str, plain: &str, absent: Absent<Url>) -> Ru
 
 /// `[venue]`.
 pub(super) fn venue(section: Section<'_>) -> Option<Venue> {
-    let networks = [&MAINNET, &TESTNET, &LOCAL].map(|dialect| (dialect.name, Network(dialect)));
+    let networks = DIALECTS.map(|dialect| (dialect.name, Network(dialect)));
     let network = section.choice(
         ("environment", "which Derive network's signatures are made, and whose endpoints are used"),
         &networks,
@@ -48,6 +48,10 @@ pub(super) fn venue(section: Section<'_>) -> Option<Venue> {
     if let Some(Network(dialect)) = network.value {
         for url in [&ws, &rest] {
             check_host(url, dialect, &section);
+        }
+        if dialect.generation == Generation::V2 && (ws.value.is_none() || rest.value.is_none()) {
+            let what = format!("the public endpoints of {} are wound down", dialect.name);
+            network.refuse(what, "this environment with ws_url and rest_url of a local exchange", section.notes);
         }
     }
     match (&ws.value, &rest.value) {
@@ -80,7 +84,7 @@ fn check_host(url: &Field<Url>, dialect: &'static Dialect, section: &Section<'_>
         let what = "environment local signs for a local exchange, this URL is elsewhere";
         url.refuse(what, "a loopback URL, or environment = \"testnet\" or \"mainnet\"", section.notes);
     }
-    let owner = [&MAINNET, &TESTNET].into_iter().find(|other| {
+    let owner = DIALECTS.into_iter().filter(|other| *other != &LOCAL).find(|other| {
         let hosts = [other.ws, other.rest].map(|known| known.split('/').nth(2).unwrap_or_default());
         hosts.contains(&address.host())
     });
@@ -90,11 +94,11 @@ fn check_host(url: &Field<Url>, dialect: &'static Dialect, section: &Section<'_>
     }
 }
 
-fn path_rule<'r>(allowed: &str, absent: Absent<PathBuf>) -> Rule<'r, PathBuf> {
+pub(super) fn path_rule<'r>(allowed: &str, absent: Absent<PathBuf>) -> Rule<'r, PathBuf> {
     Rule { unit: "", allowed: allowed.to_owned(), absent, show: |path| path.display().to_string() }
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     let plain = !text.is_empty() && text.len() <= PATH_MAX && !text.contains(char::is_control);
     if plain { Ok(PathBuf::from(text)) } else { Err(format!("{} is not a path", quoted(text))) }
 }
@@ -104,17 +108,14 @@ pub(super) fn wallet(section: Section<'_>) -> (Option<Wallet>, usize) {
     let rule =
         Rule { unit: "", allowed: "0x and 40 hexadecimal digits".into(), absent: Absent::Refused, show: show_address };
     let owner = section.text(("owner_address", "wallet that owns every vault's subaccount"), rule, address);
-    let spec = (
-        "session_key_file",
-        "file with the session key, 64 hexadecimal digits or a version 3 keystore; relative to this file",
-    );
+    let spec = ("session_key_file", "file with the session key, as key_source says; relative to this file");
     let rule = path_rule("path of a plain file with mode 0600 or 0400", Absent::Refused);
     let key_file = section.text(spec, rule, |text| {
         let inline = looks_secret(text) || (text.starts_with("0x") && !text.contains(['/', '.']));
         // Never repeated: whoever typed a key here must not find it in a log as well.
         if inline { Err("a key was typed into the configuration; treat it as lost".to_owned()) } else { path(text) }
     });
-    let passphrase = passphrase(&section);
+    let seal = seal::read(&section);
     let expires = section.field(
         ("session_key_expires_at_s", "when the session key expires; read from the venue unless given"),
         Rule {
@@ -127,30 +128,14 @@ pub(super) fn wallet(section: Section<'_>) -> (Option<Wallet>, usize) {
     );
     let line = key_file.line;
     section.finish();
-    let both = owner.value.zip(key_file.value);
-    let wallet = both.map(|(owner, session_key_file)| Wallet {
+    let both = owner.value.zip(key_file.value).zip(seal);
+    let wallet = both.map(|((owner, session_key_file), seal)| Wallet {
         owner,
         session_key_file,
-        passphrase,
+        seal,
         session_key_expires_at_s: expires.value,
     });
     (wallet, line)
-}
-
-/// Where a keystore's passphrase comes from: of two ways at most one.
-fn passphrase(section: &Section<'_>) -> Option<Passphrase> {
-    let spec = ("passphrase_file", "file with the keystore's passphrase; relative to this file");
-    let file = section.text(spec, path_rule("path of a plain file with mode 0600 or 0400", Absent::Fine), path);
-    let spec = ("passphrase_fd", "inherited descriptor the keystore's passphrase is read from");
-    let range = 3..=1_023;
-    let rule =
-        Rule { unit: "", allowed: "3 to 1023".into(), absent: Absent::Fine, show: |number: &i64| number.to_string() };
-    let descriptor = section.field(spec, rule, |value| super::read::read_integer(value, &range));
-    if file.value.is_some() && descriptor.value.is_some() {
-        descriptor.refuse("given beside passphrase_file", "one of the two", section.notes);
-    }
-    let descriptor = descriptor.value.and_then(|number| i32::try_from(number).ok()).map(Passphrase::Descriptor);
-    file.value.map(Passphrase::File).or(descriptor)
 }
 
 /// Tells that a section is read but no vault of the file uses it.

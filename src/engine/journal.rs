@@ -1,21 +1,40 @@
 //! What records in the journal look like: enough to know, after any crash, which nonces are spent and on what, and
 //! where each vault stands in its week.
 
+mod checkpoint;
 mod execution;
 mod milestone;
+mod movement;
+mod principal;
 mod replay;
 
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Cash, E18, Price, Rounding, div_round};
 use crate::base::time::Nanos;
+pub use checkpoint::{FloorRecord, PinRecord, SumRecord, WithdrawnRecord};
 pub use execution::LegRecord;
+use kind::ORDER_V1;
 pub use milestone::MilestoneRecord;
+pub use movement::MovementRecord;
+pub use principal::PrincipalRecord;
 pub use replay::Replay;
 
 /// Length of every record.
 pub const RECORD: usize = 64;
-/// First byte of an order record; its kind and version.
-const ORDER_V1: u8 = 0xA1;
+/// First byte of every record: its kind and version. A byte is never used again for another.
+mod kind {
+    pub const ORDER_V1: u8 = 0xA1;
+    pub const LEG_V1: u8 = 0xA2;
+    /// Did not say what was spent.
+    pub const MILESTONE_V1: u8 = 0xA3;
+    pub const MILESTONE_V2: u8 = 0xA4;
+    pub const FLOOR_V1: u8 = 0xA5;
+    pub const SUM_V1: u8 = 0xA6;
+    pub const PIN_V1: u8 = 0xA7;
+    pub const MOVEMENT_V1: u8 = 0xA8;
+    pub const WITHDRAWN_V1: u8 = 0xA9;
+    pub const PRINCIPAL_V1: u8 = 0xAA;
+}
 
 /// Writes eight bytes of head and seven little-endian words.
 fn pack(head: [u8; 8], words: [u64; 7]) -> [u8; RECORD] {

@@ -6,8 +6,11 @@
 //! which belongs between ticks. That trades one layer of defence against power and timing analysis for
 //! latency; the arithmetic is constant-time either way. Nonces are RFC 6979, so a signature needs no entropy.
 
+mod age;
 mod keystore;
+mod kms;
 mod sha256;
+mod sigv4;
 mod source;
 
 use std::fmt;
@@ -23,7 +26,8 @@ use secp256k1_sys::recovery;
 use zeroize::Zeroize;
 
 use crate::engine::ports::Key;
-pub use source::{KeySource, Passphrase};
+pub use kms::{Kms, Source as KmsCredentials};
+pub use source::{KeySource, Passphrase, Seal};
 
 /// One page: far more than key and context need, and the unit that can be locked.
 const PAGE_BYTES: usize = 4096;
@@ -67,6 +71,20 @@ pub enum KeyError {
         /// What is wrong with it.
         what: String,
     },
+    /// A file encrypted with age that cannot be opened.
+    Age {
+        /// The file's path.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A key that KMS did not unwrap, or not into a key.
+    Kms {
+        /// The wrapped key's path.
+        path: String,
+        /// What is wrong.
+        what: String,
+    },
     /// A passphrase that cannot be one.
     Passphrase {
         /// Where it was to come from.
@@ -97,6 +115,8 @@ impl fmt::Display for KeyError {
             }
             KeyError::Random => write!(f, "the system gave no random bytes"),
             KeyError::Keystore { path, what } => write!(f, "keystore {path} {what}"),
+            KeyError::Age { path, what } => write!(f, "age file {path} {what}"),
+            KeyError::Kms { path, what } => write!(f, "wrapped key {path}: {what}"),
             KeyError::Passphrase { from, what } => write!(f, "the passphrase of {from} {what}"),
         }
     }

@@ -1,14 +1,16 @@
-//! What a process gives up before it holds a key: new privileges, core files, being looked into, and almost every
-//! system call. None of it can be had back.
+//! What a process gives up before it holds a key: new privileges, core files, being looked into, sockets and other
+//! programs; and then, thread by thread, every system call but those of its one duty. None of it can be had back.
 
 use std::io;
 
 /// A filter: what may be asked of the kernel. Everything else kills the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// Files, memory and threads, as a journal needs them; no sockets, no other programs.
+    /// Files, memory and threads, as loading a key and opening a journal need them; no sockets, no other programs.
     Files,
-    /// Only what signing needs: time, memory, waiting and ending.
+    /// For the thread that keeps the journal's pages: making, syncing and deleting files; no reading of any.
+    Keeping,
+    /// For the thread that signs: time, memory, waiting, words to those who listen, and ending.
     Signing,
 }
 
@@ -16,6 +18,8 @@ pub enum Filter {
 const SIGNING: &[libc::c_long] = &[
     libc::SYS_write,
     libc::SYS_close,
+    // Builds with checks ask before they close.
+    libc::SYS_fcntl,
     libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_mremap,
@@ -40,31 +44,35 @@ const SIGNING: &[libc::c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// What opening and keeping a journal takes beyond that.
-const FILES: &[libc::c_long] = &[
-    libc::SYS_read,
-    libc::SYS_pread64,
-    libc::SYS_pwrite64,
+/// What keeping a journal's pages takes beyond that.
+const KEEPING: &[libc::c_long] = &[
     libc::SYS_openat,
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_lseek,
-    libc::SYS_ftruncate,
     libc::SYS_fallocate,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
-    libc::SYS_msync,
-    libc::SYS_flock,
-    libc::SYS_fcntl,
-    libc::SYS_fchmod,
-    libc::SYS_mkdirat,
     libc::SYS_unlinkat,
     libc::SYS_renameat2,
     libc::SYS_renameat,
     libc::SYS_getdents64,
+];
+
+/// What loading a key and opening a journal take beyond that.
+const FILES: &[libc::c_long] = &[
+    libc::SYS_read,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_lseek,
+    libc::SYS_ftruncate,
+    libc::SYS_msync,
+    libc::SYS_flock,
+    libc::SYS_dup3,
+    libc::SYS_fchmod,
+    libc::SYS_mkdirat,
     libc::SYS_mlock,
     libc::SYS_mlockall,
     libc::SYS_munlock,
@@ -82,17 +90,14 @@ const FILES: &[libc::c_long] = &[
 
 /// The older names of the same calls.
 #[cfg(target_arch = "x86_64")]
-const OLDER: &[libc::c_long] = &[
-    libc::SYS_open,
-    libc::SYS_access,
-    libc::SYS_stat,
-    libc::SYS_lstat,
-    libc::SYS_mkdir,
-    libc::SYS_unlink,
-    libc::SYS_rename,
-];
+const KEEPING_OLDER: &[libc::c_long] =
+    &[libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_unlink, libc::SYS_rename];
 #[cfg(not(target_arch = "x86_64"))]
-const OLDER: &[libc::c_long] = &[];
+const KEEPING_OLDER: &[libc::c_long] = &[];
+#[cfg(target_arch = "x86_64")]
+const FILES_OLDER: &[libc::c_long] = &[libc::SYS_access, libc::SYS_mkdir];
+#[cfg(not(target_arch = "x86_64"))]
+const FILES_OLDER: &[libc::c_long] = &[];
 
 #[cfg(target_arch = "x86_64")]
 const ARCH: u32 = 0xC000_003E;
@@ -136,7 +141,8 @@ fn program(filter: Filter) -> Vec<libc::sock_filter> {
     let right_arch = libc::sock_filter { jt: 1, jf: 0, ..unless_equal_skip(ARCH) };
     let mut program = vec![statement(load, ARCH_AT), right_arch, kill, statement(load, NUMBER_AT)];
     let more: &[&[libc::c_long]] = match filter {
-        Filter::Files => &[SIGNING, FILES, OLDER],
+        Filter::Files => &[SIGNING, KEEPING, KEEPING_OLDER, FILES, FILES_OLDER],
+        Filter::Keeping => &[SIGNING, KEEPING, KEEPING_OLDER],
         Filter::Signing => &[SIGNING],
     };
     for number in more.iter().copied().flatten() {
@@ -158,6 +164,41 @@ pub fn confine(filter: Filter) -> Result<(), String> {
     if done == 0 { Ok(()) } else { Err(refused("confine this process's system calls (seccomp)")) }
 }
 
+/// What starts a program or reaches into another process.
+const PROGRAMS: &[libc::c_long] =
+    &[libc::SYS_execve, libc::SYS_execveat, libc::SYS_ptrace, libc::SYS_process_vm_readv, libc::SYS_process_vm_writev];
+
+/// Numbers from here on are of another way to make calls (x32), which nothing here uses.
+const FOREIGN: u32 = 0x4000_0000;
+
+/// From now on no thread of this process starts a program or reaches into another: the kernel refuses it.
+///
+/// # Errors
+/// What the system refused.
+pub fn forbid_programs() -> Result<(), String> {
+    let (load, give) = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, libc::BPF_RET | libc::BPF_K);
+    let (allow, refuse) =
+        (statement(give, libc::SECCOMP_RET_ALLOW), statement(give, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32));
+    let right_arch = libc::sock_filter { jt: 1, jf: 0, ..unless_equal_skip(ARCH) };
+    let foreign =
+        libc::sock_filter { code: (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16, ..unless_equal_skip(FOREIGN) };
+    let mut program = vec![statement(load, ARCH_AT), right_arch, refuse, statement(load, NUMBER_AT), foreign, refuse];
+    for number in PROGRAMS {
+        program.extend([unless_equal_skip(*number as u32), refuse]);
+    }
+    program.push(allow);
+    let whole = libc::sock_fprog { len: program.len() as u16, filter: program.as_ptr().cast_mut() };
+    // SAFETY: takes numbers; then the program, which lives for the call that copies it.
+    let done = unsafe {
+        if libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 {
+            return Err(refused("give up new privileges"));
+        }
+        let (mode, every) = (libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_TSYNC);
+        libc::syscall(libc::SYS_seccomp, mode, every, &raw const whole)
+    };
+    if done == 0 { Ok(()) } else { Err(refused("forbid programs (seccomp)")) }
+}
+
 /// Keeps every page there is in memory. Pages to come are not: a journal must grow even where little may be locked.
 ///
 /// # Errors
@@ -172,27 +213,27 @@ pub fn lock_present_memory() -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use std::os::unix::process::ExitStatusExt;
     use std::process::{Command, Stdio};
 
-    /// Runs a test of this file in a process of its own, since what is given up is gone; yields how it ended.
-    fn alone(test: &str) -> std::process::ExitStatus {
+    /// Runs a test in a process of its own, since what is given up is gone; yields how it ended.
+    pub(crate) fn alone(test: &str) -> std::process::ExitStatus {
         let me = std::env::current_exe().expect("this program");
         let mut command = Command::new(me);
-        command.args(["--exact", &format!("io::lockdown::tests::{test}"), "--nocapture"]).env("KEEL_CONFINED", "1");
+        command.args(["--exact", test, "--nocapture"]).env("KEEL_CONFINED", "1");
         command.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("runs")
     }
 
-    fn is_alone() -> bool {
+    pub(crate) fn is_alone() -> bool {
         std::env::var_os("KEEL_CONFINED").is_some()
     }
 
     #[test]
     fn a_socket_kills() {
         if !is_alone() {
-            assert_eq!(alone("a_socket_kills").signal(), Some(libc::SIGSYS));
+            assert_eq!(alone("io::lockdown::tests::a_socket_kills").signal(), Some(libc::SIGSYS));
             return;
         }
         give_up_privileges().expect("given up");
@@ -205,7 +246,7 @@ mod tests {
     #[test]
     fn a_file_kills_once_signing() {
         if !is_alone() {
-            assert_eq!(alone("a_file_kills_once_signing").signal(), Some(libc::SIGSYS));
+            assert_eq!(alone("io::lockdown::tests::a_file_kills_once_signing").signal(), Some(libc::SIGSYS));
             return;
         }
         give_up_privileges().expect("given up");
@@ -217,10 +258,52 @@ mod tests {
     }
 
     #[test]
+    fn a_keepers_read_kills() {
+        if !is_alone() {
+            assert_eq!(alone("io::lockdown::tests::a_keepers_read_kills").signal(), Some(libc::SIGSYS));
+            return;
+        }
+        give_up_privileges().expect("given up");
+        confine(Filter::Files).expect("confined");
+        let keeper = std::thread::spawn(|| {
+            confine(Filter::Keeping).expect("confined more");
+            let _ = std::fs::read("/dev/null");
+        });
+        let _ = keeper.join();
+        unreachable!("the kernel ends the process first");
+    }
+
+    #[test]
+    fn keeping_pages_needs_no_more_than_it_is_left() {
+        use crate::engine::ports::Store;
+        use crate::io::store::{Layout, Lock, PageStore};
+        if !is_alone() {
+            assert_eq!(alone("io::lockdown::tests::keeping_pages_needs_no_more_than_it_is_left").code(), Some(42));
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        give_up_privileges().expect("given up");
+        confine(Filter::Files).expect("confined");
+        let layout = Layout { records_per_page: 4, pages_kept: 1 };
+        let home = folder.path().join("journal");
+        let lock = Lock::take(&home).expect("taken");
+        let opened = PageStore::open_under(lock, layout, &mut |_, _| (), Some(Filter::Keeping));
+        let (mut store, _) = opened.expect("a journal");
+        for number in 0..100u64 {
+            store.append(&number.to_le_bytes());
+        }
+        drop(store);
+        let pages = std::fs::read_dir(&home).expect("listed").count();
+        assert!(pages <= 5, "old pages are deleted: {pages} files");
+        // SAFETY: ends the process; the folder is left to whoever made it.
+        unsafe { libc::_exit(42) };
+    }
+
+    #[test]
     fn signing_needs_no_more_than_it_is_left() {
         use crate::engine::ports::Key;
         if !is_alone() {
-            assert_eq!(alone("signing_needs_no_more_than_it_is_left").code(), Some(42));
+            assert_eq!(alone("io::lockdown::tests::signing_needs_no_more_than_it_is_left").code(), Some(42));
             return;
         }
         give_up_privileges().expect("given up");

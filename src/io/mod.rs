@@ -1,6 +1,7 @@
 //! The outside world: sockets, clock, disk, key and host, each behind a port of the engine.
 
 pub mod clock;
+pub mod fence;
 pub mod host;
 pub mod key;
 pub mod lockdown;

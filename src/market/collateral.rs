@@ -73,7 +73,12 @@ impl Collateral {
         }
         let kept = Price::from_raw(past.ratio.raw()).over(Price::from_raw(round.ratio.raw()), Rounding::Ceil);
         let share = Ratio::ONE - kept;
-        (share <= SHARE_MAX).then_some(Accrual { share, since: past.at, read_at: round.read_at })
+        (share <= SHARE_MAX).then_some(Accrual {
+            share,
+            rate: Ratio::from_raw(round.ratio.raw()),
+            since: past.at,
+            read_at: round.read_at,
+        })
     }
 
     /// What the inputs amount to at `at`; names of the message are the caller's to fill in.

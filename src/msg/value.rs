@@ -76,6 +76,8 @@ pub struct OptionValue {
 pub struct Accrual {
     /// Growth as a share of the present price: 1 − then / now.
     pub share: Ratio,
+    /// The present price itself, in what the collateral stands for.
+    pub rate: Ratio,
     /// Start of the look-back.
     pub since: Nanos,
     /// When it was read.

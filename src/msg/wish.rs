@@ -2,7 +2,7 @@
 
 use super::{LEGS, Trace};
 use crate::base::ids::{InstrumentId, Nonce, Right, Side, Uuid, VaultId};
-use crate::base::num::{Amount, Cash, Price, Ratio};
+use crate::base::num::{Amount, Cash, Price, Ratio, Rounding, div_round};
 use crate::base::time::Nanos;
 
 /// How long an order may rest.
@@ -233,6 +233,28 @@ impl Milestone {
     /// What may still be spent.
     pub fn left(&self) -> Cash {
         (self.budget - self.spent - self.pledged).max(Cash::ZERO)
+    }
+}
+
+/// What depositors have put into a vault that may only spend its yield: an amount of collateral at a rate of its own. As
+/// the rate grows, less collateral is worth as much, and the difference is what may be spent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Principal {
+    /// Collateral.
+    pub base: Amount,
+    /// What a unit of it was worth then, in what it stands for.
+    pub rate: Ratio,
+}
+
+impl Principal {
+    /// The same worth at another rate, rounded up; what is not known is everything.
+    pub fn at(&self, rate: Ratio) -> Amount {
+        if !rate.is_positive() {
+            return Amount::from_raw(i64::MAX);
+        }
+        let worth = i128::from(self.base.raw()) * i128::from(self.rate.raw());
+        let base = div_round(worth, i128::from(rate.raw()), Rounding::Ceil);
+        Amount::from_raw(i64::try_from(base).unwrap_or(i64::MAX))
     }
 }
 

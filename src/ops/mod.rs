@@ -5,6 +5,7 @@ pub mod blueprint;
 pub mod bootstrap;
 pub mod control;
 pub mod engine;
+pub mod journal;
 pub mod lister;
 pub mod news;
 pub mod report;

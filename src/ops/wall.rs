@@ -85,7 +85,7 @@ fn start(arguments: &[&str], memory: &OwnedFd, passphrase: Option<i32>) -> std::
 /// Why there is no signer, in words.
 pub fn introduce(arguments: &[&str], charter: Charter) -> Result<Introduced, String> {
     let ends = ring::create().map_err(|why| format!("no memory to share with the signer's process: {why}"))?;
-    let passphrase = match &charter.passphrase {
+    let passphrase = match charter.key.passphrase() {
         Some(Passphrase::Descriptor(number)) => Some(*number),
         _ => None,
     };

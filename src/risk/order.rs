@@ -1,9 +1,10 @@
 //! An order that has passed every check. Its fields are private: nothing else can make one or change it.
 
+use super::capital::Movement;
 use crate::base::ids::{Epoch, InstrumentId, Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::Nanos;
-use crate::msg::{Deal, Milestone, Purpose, Stage, TimeInForce, Trace, Wish};
+use crate::msg::{Deal, Milestone, Principal, Purpose, Stage, TimeInForce, Trace, Wish};
 
 /// The order a replacement takes the place of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +148,15 @@ pub enum Granted {
     Order(Order),
     /// An execution to sign.
     Execution(Execution),
+    /// Capital to move.
+    Movement(Movement),
+    /// What a vault must keep: journaled only.
+    Principal {
+        /// Whose.
+        vault: VaultId,
+        /// How much.
+        principal: Principal,
+    },
     /// A phase a vault has entered: journaled only.
     Milestone {
         /// Whose.
@@ -162,7 +172,7 @@ impl Granted {
         match self {
             Granted::Order(order) => order.stamp(stage, at),
             Granted::Execution(execution) => execution.stamp(stage, at),
-            Granted::Milestone { .. } => {}
+            Granted::Movement(_) | Granted::Principal { .. } | Granted::Milestone { .. } => {}
         }
     }
 }

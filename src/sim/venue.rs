@@ -10,9 +10,11 @@ use self::faults::Faults;
 use self::turning::Turning;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::actor::Turn;
-use crate::exchange::server::World;
+use crate::exchange::server::{SETTLE_NS, World};
 use crate::exchange::world::{MarketWorld, WorldSettings};
-use crate::exchange::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SubaccountReport};
+use crate::exchange::{
+    Always, AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SettlementAuthority, SubaccountReport,
+};
 use crate::msg::RatioRound;
 use crate::sim::ports::{SimClock, Wire};
 use crate::topology::ControlEnds;
@@ -73,6 +75,7 @@ pub struct Said {
 pub struct SimVenue {
     /// The exchange.
     pub exchange: Exchange,
+    authority: Box<dyn SettlementAuthority>,
     world: MarketWorld,
     world_due: Nanos,
     clock: SimClock,
@@ -121,6 +124,7 @@ impl SimVenue {
         let connections = [Some(exchange.connect(start)), Some(exchange.connect(start))];
         SimVenue {
             exchange,
+            authority: Box::new(Always::after(SETTLE_NS)),
             world,
             world_due: start,
             clock: SimClock::new(start),
@@ -188,6 +192,17 @@ impl SimVenue {
     /// Connections to the exchange opened so far, public and private.
     pub fn connections_opened(&self) -> u64 {
         self.opened
+    }
+
+    /// From now on fills settle by this authority (v2); [`Always`] until then.
+    pub fn settle_by(&mut self, authority: Box<dyn SettlementAuthority>) {
+        self.authority = authority;
+    }
+
+    /// What is due at the exchange by now.
+    fn tick_exchange(&mut self) {
+        self.exchange.tick(self.now, &mut self.outbox);
+        self.exchange.settle_with(&mut *self.authority, self.now, &mut self.outbox);
     }
 
     /// The world around the exchange.
@@ -320,7 +335,7 @@ impl SimVenue {
             if self.world_due <= self.now {
                 self.turn_world();
             }
-            self.exchange.tick(self.now, &mut self.outbox);
+            self.tick_exchange();
             self.outbox.clear();
         }
     }
@@ -363,7 +378,7 @@ impl SimVenue {
         if self.world_due <= self.now {
             self.turn_world();
         }
-        self.exchange.tick(self.now, &mut self.outbox);
+        self.tick_exchange();
         self.publish_external();
         self.publish_ratios(control);
         self.deliver();
@@ -381,7 +396,7 @@ impl SimVenue {
         self.now = target;
         self.mend_connections();
         self.turn_world();
-        self.exchange.tick(self.now, &mut self.outbox);
+        self.tick_exchange();
         self.publish_external();
         self.deliver();
         self.now = self.now.plus(LATENCY_NS);
@@ -404,7 +419,8 @@ impl SimVenue {
 
     /// When something is due at the venue or in its world.
     fn next_deadline(&self) -> Nanos {
-        self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due)
+        let settling = self.authority.next_due().unwrap_or(Nanos::MAX);
+        self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due).min(settling)
     }
 
     fn next_moment(&self, end: Nanos, stretch_ns: u64) -> Nanos {

@@ -55,10 +55,12 @@ impl Desk {
     }
 
     /// What may still be spent, for a vault that has announced an auction. Whatever was announced, no more may go out than
-    /// the collateral has earned (strategy specification §1.5: never the principal).
+    /// the collateral has earned (strategy specification §1.5), nor so much that less than the principal would be left if
+    /// all of it were lost (§2.12).
     pub(super) fn purse(&self) -> Option<Purse> {
         let Milestone { phase, budget, spent, pledged, .. } = self.milestone;
-        let budget = budget.min(self.earned().unwrap_or_default());
+        let surplus = self.surplus().unwrap_or_default() + spent;
+        let budget = budget.min(self.earned().unwrap_or_default()).min(surplus);
         (phase == Phase::OptionAuction).then_some(Purse { budget, spent: spent + pledged })
     }
 
@@ -87,8 +89,9 @@ impl Desk {
         }
     }
 
-    /// A fill; one of no execution under way is spent all the same, unless what it bought was counted when it was seen.
-    pub(super) fn note_paid(&mut self, fill: &Fill, effect: Effect) {
+    /// A fill; one of no execution under way is spent all the same, and what it bought is paid for, unless that was
+    /// counted when it was seen.
+    pub(super) fn note_paid(&mut self, fill: &Fill, effect: Effect, out: &mut Out) {
         if !self.buys() || fill.instrument == self.ledger.book().base {
             return;
         }
@@ -98,7 +101,13 @@ impl Desk {
                 pledge.open -= fill.amount;
             }
             None if effect == Effect::Late => {}
-            None => self.milestone.spent += price_of(fill),
+            None => {
+                self.milestone.spent += price_of(fill);
+                if fill.side == Side::Buy {
+                    self.milestone.units += fill.amount;
+                }
+                self.journal_milestone(out);
+            }
         }
     }
 

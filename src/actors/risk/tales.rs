@@ -28,7 +28,8 @@ impl Desk {
 
     /// A phase is journaled once; said again because its echo was late, it changes nothing.
     fn on_phase(&mut self, at: Nanos, milestone: Milestone, out: &mut Out) {
-        let next = announced(&self.milestone, milestone);
+        self.found_principal(out);
+        let next = self.within_principal(announced(&self.milestone, milestone));
         if next == self.milestone {
             return;
         }

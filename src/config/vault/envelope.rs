@@ -19,6 +19,7 @@ const BOUGHT: Spec = ("perp_bought_per_day_usdc", "most signed to buy of the per
 const PRICE: Spec = ("price_band_bps", "furthest an order may be on the wrong side of the mark the signer saw");
 const OPTION: Spec = ("option_band_bps", "the same for options and spreads, as a share of their own mark");
 const FEE: Spec = ("fee_max_bps", "highest fee signed for, as a share of the order");
+const PACKAGE_FEE: Spec = ("package_fee_max_bps", "highest fee of a spread signed for, as a share of its price");
 const MARK_AGE: Spec = ("mark_age_max_ms", "oldest mark the signer judges by");
 const LIFE: Spec = ("signature_life_max_s", "longest life of a signature");
 
@@ -32,6 +33,7 @@ pub(super) struct Fields {
     price: Field<Bps>,
     option: Option<Field<Bps>>,
     fee: Field<Bps>,
+    package_fee: Option<Field<Bps>>,
     mark_age: Field<Span>,
     life: Field<Span>,
 }
@@ -55,6 +57,7 @@ impl Fields {
             price: s.bps(PRICE, 1..=1_000, bps(implied.price_band)),
             option: (!perp).then(|| s.bps(OPTION, 0..=9_000, bps(implied.option_band))),
             fee: s.bps(FEE, 1..=1_000, bps(implied.fee_max)),
+            package_fee: (!perp).then(|| s.bps(PACKAGE_FEE, 0..=20_000, bps(implied.package_fee_max))),
             mark_age: s.ms(MARK_AGE, 1_000..=60_000, (implied.mark_age_ns_max / MS) as i64),
             life: s.seconds(LIFE, 310..=LIFE_S_MAX as i64, implied.life_s_max as i64),
         };
@@ -88,6 +91,7 @@ impl Fields {
             price_band: share(&self.price)?,
             option_band: self.option.as_ref().map_or(Some(Ratio::ZERO), share)?,
             fee_max: share(&self.fee)?,
+            package_fee_max: self.package_fee.as_ref().map_or(Some(Ratio::ZERO), share)?,
             mark_age_ns_max: self.mark_age.value?.0,
             life_s_max: self.life.value?.0 / SEC,
         })

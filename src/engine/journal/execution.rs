@@ -1,12 +1,11 @@
 //! One leg of an executed quote, written before its signature leaves the signer.
 
+use super::kind::LEG_V1;
 use super::{RECORD, pack, unpack};
 use crate::base::ids::{Nonce, Right, Side, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Price};
 use crate::base::time::Nanos;
 
-/// First byte of a leg record; its kind and version.
-const LEG_V1: u8 = 0xA2;
 const BUY: u8 = 1;
 const CALL: u8 = 1 << 1;
 

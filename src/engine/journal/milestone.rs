@@ -1,14 +1,12 @@
 //! A phase entered by a vault, so that a restart resumes it with its clock.
 
+use super::kind::{MILESTONE_V1, MILESTONE_V2};
 use super::{RECORD, pack, unpack};
 use crate::base::ids::SubaccountId;
 use crate::base::num::{Amount, Cash, E9, Price, Rounding, div_round};
 use crate::base::time::Nanos;
 use crate::msg::{Milestone, Phase};
 
-/// First byte of a milestone record; its kind and version. The first version did not say what was spent.
-const MILESTONE_V1: u8 = 0xA3;
-const MILESTONE_V2: u8 = 0xA4;
 const PHASES: [Phase; 6] =
     [Phase::Boot, Phase::CollateralOnly, Phase::OptionAuction, Phase::AwaitSettlement, Phase::SpotAuction, Phase::Halt];
 

@@ -1,17 +1,22 @@
 //! What a start must know of the runs before it, gathered record by record.
 
-use super::{Charged, LegRecord, MilestoneRecord, OrderRecord};
+use super::{
+    Charged, FloorRecord, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, PinRecord, PrincipalRecord,
+    SumRecord, WithdrawnRecord,
+};
 use crate::base::ids::{Nonce, Side, SubaccountId};
 use crate::base::num::{Cash, Price};
 use crate::engine::rolling::Spent;
-use crate::msg::Milestone;
+use crate::msg::{Flow, Milestone, Principal};
 
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
     floor: Nonce,
     milestones: Vec<(SubaccountId, Milestone)>,
+    principals: Vec<(SubaccountId, Principal)>,
     spent: Vec<(SubaccountId, Spent)>,
+    pins: Vec<PinRecord>,
     last_leg: Option<LegRecord>,
     unread: u64,
 }
@@ -38,10 +43,29 @@ impl Replay {
         } else if let Some(leg) = LegRecord::read(record) {
             self.floor = self.floor.max(leg.nonce);
             self.on_leg(leg);
+        } else if let Some(movement) = MovementRecord::read(record) {
+            self.floor = self.floor.max(movement.nonce);
+            let withdrawn = if movement.flow == Flow::Withdrawal { movement.amount } else { 0 };
+            self.spent_by(movement.subaccount).charge_movement(movement.at, withdrawn);
+        } else if let Some(PrincipalRecord { subaccount, principal }) = PrincipalRecord::read(record) {
+            match self.principals.iter_mut().find(|(known, _)| *known == subaccount) {
+                Some((_, last)) => *last = principal,
+                None => self.principals.push((subaccount, principal)),
+            }
         } else if let Some(MilestoneRecord { subaccount, milestone }) = MilestoneRecord::read(record) {
             match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
                 Some((_, last)) => *last = told_apart(last, milestone),
                 None => self.milestones.push((subaccount, milestone)),
+            }
+        } else if let Some(FloorRecord(floor)) = FloorRecord::read(record) {
+            self.floor = self.floor.max(floor);
+        } else if let Some(sum) = SumRecord::read(record) {
+            sum.apply(self.spent_by(sum.subaccount()));
+        } else if let Some(sum) = WithdrawnRecord::read(record) {
+            sum.apply(self.spent_by(sum.subaccount()));
+        } else if let Some(pin) = PinRecord::read(record) {
+            if !self.pins.iter().any(|known| known.name == pin.name) {
+                self.pins.push(pin);
             }
         } else {
             self.unread += 1;
@@ -81,9 +105,29 @@ impl Replay {
         self.floor
     }
 
+    /// What names were first seen to be.
+    pub fn pins(&self) -> &[PinRecord] {
+        &self.pins
+    }
+
+    /// The last milestone of every vault that has one, by subaccount.
+    pub fn milestones(&self) -> &[(SubaccountId, Milestone)] {
+        &self.milestones
+    }
+
     /// The last milestone of the vault that trades for a subaccount, if it has one.
     pub fn milestone(&self, subaccount: SubaccountId) -> Option<Milestone> {
         self.milestones.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
+    }
+
+    /// What every vault that has one must keep, by subaccount.
+    pub fn principals(&self) -> &[(SubaccountId, Principal)] {
+        &self.principals
+    }
+
+    /// What the vault that trades for a subaccount must keep, as last written.
+    pub fn principal(&self, subaccount: SubaccountId) -> Option<Principal> {
+        self.principals.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
     }
 
     /// Records of a kind or version that this program does not know: written by a newer one.

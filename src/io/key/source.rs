@@ -1,5 +1,5 @@
-//! Where a key comes from: a plain key file, or a keystore with a passphrase from a private file or an inherited
-//! descriptor. Never from an argument, the environment or the configuration itself.
+//! Where a key comes from: a plain key file, a keystore or an age file with a passphrase from a private file or an
+//! inherited descriptor, or a file that KMS unwraps. Never from an argument, the environment or the configuration itself.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{KeyError, LocalKey, keystore, read_up_to};
+use super::kms::{self, Kms};
+use super::{KeyError, LocalKey, age, keystore, parse_hex, read_up_to};
 use crate::engine::ports::Key;
 
 /// Longest passphrase, in bytes.
@@ -25,13 +26,38 @@ pub enum Passphrase {
     Descriptor(i32),
 }
 
+/// What is around the key in its file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seal {
+    /// Nothing: 64 hexadecimal digits.
+    Plain,
+    /// A version 3 keystore under this passphrase.
+    Keystore(Passphrase),
+    /// An age file under this passphrase, around 64 hexadecimal digits.
+    Age(Passphrase),
+    /// KMS has wrapped 32 bytes or 64 hexadecimal digits; the file holds the result in base64.
+    Kms(Kms),
+}
+
 /// Where a key comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeySource {
     /// The key's file.
     pub file: PathBuf,
-    /// Opens it if it is a keystore; none if the file holds the key itself.
-    pub passphrase: Option<Passphrase>,
+    /// What is around the key in it.
+    pub seal: Seal,
+}
+
+impl KeySource {
+    /// Every file that helps to the key: its own, its passphrase's, the one that lends the right to unwrap it.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let with = match &self.seal {
+            Seal::Keystore(Passphrase::File(path)) | Seal::Age(Passphrase::File(path)) => Some(path.clone()),
+            Seal::Kms(Kms { credentials: super::KmsCredentials::File(path), .. }) => Some(path.clone()),
+            Seal::Plain | Seal::Keystore(_) | Seal::Age(_) | Seal::Kms(_) => None,
+        };
+        std::iter::once(self.file.clone()).chain(with).collect()
+    }
 }
 
 /// Opens a plain file that only its owner can reach. What is checked is what is read: the open file, not the path.
@@ -78,22 +104,73 @@ impl Passphrase {
 impl KeySource {
     /// A file that holds the key itself.
     pub fn plain(file: PathBuf) -> KeySource {
-        KeySource { file, passphrase: None }
+        KeySource { file, seal: Seal::Plain }
     }
 
-    /// Reads the key.
-    pub fn load(&self) -> Result<LocalKey, KeyError> {
-        let Some(passphrase) = &self.passphrase else { return LocalKey::from_file(&self.file) };
-        let path = self.file.display().to_string();
-        let mut text = Vec::with_capacity(keystore::BYTES_MAX + 1);
-        let file = private_file(&self.file)?;
-        file.take(keystore::BYTES_MAX as u64 + 1)
-            .read_to_end(&mut text)
-            .map_err(|cause| KeyError::File { path: path.clone(), cause })?;
-        let broken = |what: String| KeyError::Keystore { path: path.clone(), what };
-        if text.len() > keystore::BYTES_MAX {
-            return Err(broken(format!("is larger than {} bytes", keystore::BYTES_MAX)));
+    /// What opens it, if it is a passphrase.
+    pub fn passphrase(&self) -> Option<&Passphrase> {
+        match &self.seal {
+            Seal::Keystore(passphrase) | Seal::Age(passphrase) => Some(passphrase),
+            Seal::Plain | Seal::Kms(_) => None,
         }
+    }
+
+    /// Reads the key. Only a key wrapped by KMS takes the network.
+    pub fn load(&self) -> Result<LocalKey, KeyError> {
+        match &self.seal {
+            Seal::Plain => LocalKey::from_file(&self.file),
+            Seal::Keystore(passphrase) => self.from_keystore(passphrase),
+            Seal::Age(passphrase) => {
+                let broken = |what: String| KeyError::Age { path: self.name(), what };
+                let file = self.read(age::BYTES_MAX, broken)?;
+                let inside = age::open(&file, &passphrase.read()?).map_err(broken)?;
+                self.from_inside(&inside, broken)
+            }
+            Seal::Kms(kms) => {
+                let broken = |what: String| KeyError::Kms { path: self.name(), what };
+                let file = self.read(kms::BYTES_MAX, broken)?;
+                let text = std::str::from_utf8(&file).map(str::trim);
+                let text = text.ok().filter(|text| !text.is_empty() && text.bytes().all(is_base64));
+                let text = text.ok_or_else(|| broken("holds no base64, as `aws kms encrypt` gives it".to_owned()))?;
+                self.from_inside(&kms::unwrap(kms, text).map_err(broken)?, broken)
+            }
+        }
+    }
+
+    fn name(&self) -> String {
+        self.file.display().to_string()
+    }
+
+    /// The bytes of the file, at most so many.
+    fn read(&self, bytes_max: usize, broken: impl Fn(String) -> KeyError) -> Result<Vec<u8>, KeyError> {
+        let mut bytes = Vec::with_capacity(bytes_max + 1);
+        let file = private_file(&self.file)?;
+        let read = file.take(bytes_max as u64 + 1).read_to_end(&mut bytes);
+        read.map_err(|cause| KeyError::File { path: self.name(), cause })?;
+        if bytes.len() > bytes_max { Err(broken(format!("is larger than {bytes_max} bytes"))) } else { Ok(bytes) }
+    }
+
+    /// The key that was sealed: as it is, or in digits.
+    fn from_inside(&self, inside: &[u8], broken: impl Fn(String) -> KeyError) -> Result<LocalKey, KeyError> {
+        let mut secret = [0u8; 32];
+        let whole = match <&[u8; 32]>::try_from(inside) {
+            Ok(bytes) if matches!(self.seal, Seal::Kms(_)) => {
+                secret.copy_from_slice(bytes);
+                true
+            }
+            _ => parse_hex(inside, &mut secret),
+        };
+        if whole {
+            return LocalKey::from_bytes(&mut secret);
+        }
+        secret.zeroize();
+        let form = if matches!(self.seal, Seal::Kms(_)) { "neither 32 bytes nor" } else { "something else than" };
+        Err(broken(format!("holds {form} 64 hexadecimal digits")))
+    }
+
+    fn from_keystore(&self, passphrase: &Passphrase) -> Result<LocalKey, KeyError> {
+        let broken = |what: String| KeyError::Keystore { path: self.name(), what };
+        let text = self.read(keystore::BYTES_MAX, broken)?;
         let mut secret = [0u8; 32];
         let opened = keystore::open(&text, &passphrase.read()?, &mut secret);
         let claimed = opened.inspect_err(|_| secret.zeroize()).map_err(broken)?;
@@ -103,6 +180,10 @@ impl KeySource {
             _ => Ok(key),
         }
     }
+}
+
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"+/=".contains(&byte)
 }
 
 #[cfg(test)]
@@ -166,7 +247,7 @@ mod tests {
         let (text, address) = store(b"a passphrase");
         let file = scratch.file("key.json", &text, 0o600);
         let words = scratch.file("words", "a passphrase\n", 0o600);
-        let load = |passphrase| KeySource { file: file.clone(), passphrase: Some(passphrase) }.load();
+        let load = |passphrase| KeySource { file: file.clone(), seal: Seal::Keystore(passphrase) }.load();
         assert_eq!(load(Passphrase::File(words.clone())).expect("opens").address(), address);
         let descriptor = File::open(&words).expect("there").into_raw_fd();
         assert_eq!(load(Passphrase::Descriptor(descriptor)).expect("opens").address(), address);
@@ -181,7 +262,7 @@ mod tests {
         let file = scratch.file("key.json", &text, 0o600);
         let words = scratch.file("words", "a passphrase", 0o600);
         let load = |file: &PathBuf, passphrase| {
-            let source = KeySource { file: file.clone(), passphrase: Some(passphrase) };
+            let source = KeySource { file: file.clone(), seal: Seal::Keystore(passphrase) };
             let why = source.load().expect_err("refused").to_string();
             assert!(!why.contains("a passphrase") && !why.contains("another passphrase"), "{why}");
             why
@@ -201,5 +282,30 @@ mod tests {
         assert!(load(&stranger, Passphrase::File(words)).contains("another address"));
         let plain = KeySource::plain(file).load().expect_err("no passphrase").to_string();
         assert!(plain.contains("64 hexadecimal digits"), "{plain}");
+    }
+
+    #[test]
+    fn an_age_file_opens_with_its_passphrase_and_says_what_is_wrong() {
+        let scratch = Scratch::new("age");
+        let sealed = alloy_primitives::hex::decode(super::age::tests::FILE).expect("a constant");
+        let file = scratch.0.join("key.age");
+        fs::write(&file, &sealed).expect("write");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("mode");
+        let load = |file: &Path, passphrase| KeySource { file: file.to_owned(), seal: Seal::Age(passphrase) }.load();
+        let words = scratch.file("words", "correct horse\n", 0o600);
+        let descriptor = File::open(&words).expect("there").into_raw_fd();
+        for passphrase in [Passphrase::File(words.clone()), Passphrase::Descriptor(descriptor)] {
+            let key = load(&file, passphrase).expect("opens");
+            assert_eq!(alloy_primitives::hex::encode(key.address()), "f39fd6e51aad88f6f4ce6ab8827279cfffb92266");
+        }
+        let why = |file: &Path, words: &PathBuf| {
+            load(file, Passphrase::File(words.clone())).expect_err("refused").to_string()
+        };
+        let other = scratch.file("other", "wrong", 0o600);
+        assert!(why(&file, &other).contains("key.age does not open with this passphrase"));
+        let large = scratch.file("large", &"x".repeat(4_097), 0o600);
+        assert!(why(&large, &words).contains("larger than 4096 bytes"));
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).expect("mode");
+        assert!(why(&file, &words).contains("0644"));
     }
 }

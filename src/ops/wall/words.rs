@@ -1,6 +1,6 @@
 //! What is said during the introduction, one JSON object a line.
 
-use crate::io::key::Passphrase;
+use crate::io::key::KeySource;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -13,10 +13,8 @@ pub struct Charter {
     pub text: String,
     /// Folder of the journal.
     pub state_dir: PathBuf,
-    /// The key's file.
-    pub key_file: PathBuf,
-    /// What opens it, if it is a keystore.
-    pub passphrase: Option<Passphrase>,
+    /// Where the key comes from.
+    pub key: KeySource,
     /// Core to pin to.
     pub core: Option<usize>,
     /// Look for work all the time, instead of sleeping until woken.

@@ -7,7 +7,9 @@ use super::action::{Action, Assets, SignatureLife, Trade, Transfer, VaultState};
 use super::collateral::{CollateralLimits, check_deposit};
 use super::ema::{MarkLoss, MarkLossLimits, MarkLossOrder};
 use super::feeds::Feeds;
-use super::fixed::{add_signed, div_d, div_d_signed, mul_d_signed, neg, to_signed, to_unsigned};
+use super::fixed::{
+    SIGNED_UNIT, UNIT, add_signed, div_d, div_d_signed, mul_d_signed, mul_signed, neg, to_signed, to_unsigned,
+};
 use super::revert::Revert;
 use alloy_primitives::{I256, U256};
 
@@ -22,11 +24,47 @@ pub struct Band {
 
 impl Band {
     /// Whether a step is allowed: into the band, or nearer to it from outside without crossing the far end.
-    pub fn allows(&self, before: I256, after: I256) -> bool {
-        let inside = self.floor <= after && after <= self.ceil;
+    fn allows(&self, before: Share, after: I256) -> bool {
+        if self.floor <= after && after <= self.ceil {
+            return true;
+        }
+        let before = before.value();
         let rises = before < self.floor && before < after && after < self.ceil;
         let falls = before > self.ceil && after < before && after > self.floor;
-        inside || rises || falls
+        rises || falls
+    }
+}
+
+/// A share of the vault's value before a step. Whatever could revert in it has been looked at; divided it is only where
+/// the step leads out of the band and the start decides, since each division costs.
+#[derive(Clone, Copy)]
+struct Share {
+    scaled: I256,
+    whole: I256,
+    is_signed: bool,
+}
+
+impl Share {
+    /// As `divideDecimal` of unsigned words.
+    fn of(part: U256, whole: U256) -> Result<Share, Revert> {
+        let scaled = part.checked_mul(UNIT).ok_or(Revert::ArithmeticOverflow)?;
+        let share = Share { scaled: I256::from_raw(scaled), whole: I256::from_raw(whole), is_signed: false };
+        if whole.is_zero() { Err(Revert::DivisionByZero) } else { Ok(share) }
+    }
+
+    /// As `divideDecimal` of signed words, by a positive one.
+    fn of_signed(part: I256, whole: I256) -> Result<Share, Revert> {
+        let scaled = mul_signed(part, SIGNED_UNIT)?;
+        if whole.is_zero() { Err(Revert::DivisionByZero) } else { Ok(Share { scaled, whole, is_signed: true }) }
+    }
+
+    fn value(self) -> I256 {
+        let Share { scaled, whole, is_signed } = self;
+        if is_signed {
+            scaled.wrapping_div(whole)
+        } else {
+            I256::from_raw(scaled.into_raw().wrapping_div(whole.into_raw()))
+        }
     }
 }
 
@@ -163,7 +201,7 @@ impl Basis {
             return Err(Revert::LbtInvalidDeltaChange);
         }
         let exposure = add_signed(I256::from_raw(position.base), mul_d_signed(position.perp, ratio)?)?;
-        let before = div_d_signed(exposure, to_signed(position.underlying_base)?)?;
+        let before = Share::of_signed(exposure, to_signed(position.underlying_base)?)?;
         let change = if position.is_base { change } else { mul_d_signed(change, ratio)? };
         let after = div_d_signed(add_signed(exposure, change)?, value_after)?;
         if self.delta.allows(before, after) { Ok(()) } else { Err(Revert::LbtPostTradeDeltaOutOfRange) }
@@ -175,14 +213,14 @@ impl Basis {
         }
         let value = position.underlying_base;
         let value_after = if is_withdrawal { add_signed(I256::from_raw(value), change)?.into_raw() } else { value };
-        let before = div_d(position.base, value)?;
+        let before = Share::of(position.base, value)?;
         // A negative balance becomes a huge word, which the next division cannot scale: panic 0x11, as on chain.
         let base_after = add_signed(I256::from_raw(position.base), change)?.into_raw();
         if base_after.is_zero() && value_after.is_zero() {
             return Ok(());
         }
         let after = div_d(base_after, value_after)?;
-        let allowed = self.leverage.allows(I256::from_raw(before), I256::from_raw(after));
+        let allowed = self.leverage.allows(before, I256::from_raw(after));
         if allowed { Ok(()) } else { Err(Revert::LbtPostTradeLeverageOutOfRange) }
     }
 }

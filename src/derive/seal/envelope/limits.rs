@@ -1,10 +1,13 @@
 //! What the signer's own envelope allows one vault, and how much of it follows from the vault's limits.
 
 use crate::base::ids::{Name, SubaccountId, VaultId};
-use crate::base::num::{Cash, Price, Ratio};
+use crate::base::num::{Cash, E9, Price, Ratio};
 use crate::base::time::SEC;
+use crate::derive::dialect::Address;
 use crate::msg::Product;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
+use crate::risk::wall::OptionContract;
+use alloy_primitives::U256;
 
 /// Longest life a signature may ever have: the mandate's ten minutes.
 pub const LIFE_S_MAX: u64 = 600;
@@ -28,6 +31,8 @@ pub struct FenceLimits {
     pub option_band: Ratio,
     /// Highest fee signed for, as a share of the order's notional.
     pub fee_max: Ratio,
+    /// Highest fee of a package signed for, as a share of what it costs or brings.
+    pub package_fee_max: Ratio,
     /// Oldest usable mark.
     pub mark_age_ns_max: u64,
     /// Longest life of a signature, seconds.
@@ -48,6 +53,7 @@ impl FenceLimits {
         price_band: Ratio::from_bps(1),
         option_band: Ratio::ZERO,
         fee_max: Ratio::from_bps(1),
+        package_fee_max: Ratio::ZERO,
         mark_age_ns_max: SEC,
         life_s_max: LIFE_S_MAX,
     };
@@ -62,10 +68,11 @@ impl FenceLimits {
     }
 
     fn of_basis(limits: &Limits) -> FenceLimits {
-        let order = limits.notional_max;
+        let (order, contract) = (limits.notional_max, &limits.wall.contract);
         FenceLimits {
             bought_per_day_max: times(limits.borrow_max, 10),
             price_band: half_more(limits.mark_offset_max),
+            fee_max: fee(contract.perp_fee_max.max(contract.collateral.fee_factor)),
             option_band: Ratio::ZERO,
             ..FenceLimits::of_order(order)
         }
@@ -74,6 +81,10 @@ impl FenceLimits {
     fn of_options(limits: &OptionLimits) -> FenceLimits {
         // Risk counts options with their index, the envelope with their strike, which may be further out.
         let order = times(limits.notional_max, 2);
+        let (order_fee, package_fee_max) = match &limits.wall.contract {
+            OptionContract::Calls(contract) => (contract.collateral.fee_factor, Ratio::ZERO),
+            OptionContract::Spreads(contract) => (contract.collateral.fee_factor, fee(contract.fee_factor)),
+        };
         let option_band = match limits.product {
             // A call may be sold for as little as Black-76 gives at a share of its volatility.
             Product::CoveredCall => Ratio::from_bps(8_500),
@@ -86,6 +97,8 @@ impl FenceLimits {
             bought_per_day_max: Cash::ZERO,
             price_band: half_more(limits.buy_premium_max.max(limits.sell_discount_max)),
             option_band,
+            fee_max: fee(order_fee),
+            package_fee_max,
             ..FenceLimits::of_order(order)
         }
     }
@@ -99,11 +112,19 @@ impl FenceLimits {
             bought_per_day_max: Cash::ZERO,
             price_band: Ratio::ZERO,
             option_band: Ratio::ZERO,
-            fee_max: Ratio::from_bps(500),
+            fee_max: Ratio::ZERO,
+            package_fee_max: Ratio::ZERO,
             mark_age_ns_max: 15 * SEC,
             life_s_max: LIFE_S_MAX,
         }
     }
+}
+
+/// A fee factor of the contract's, 1e-18, and half as much again: the contract judges at the mark, the envelope at the
+/// order's own price.
+fn fee(factor: U256) -> Ratio {
+    let raw = factor / U256::from(E9);
+    half_more(Ratio::from_raw(i64::try_from(raw).unwrap_or(i64::MAX)).min(Ratio::ONE))
 }
 
 /// Half as much again, in whole basis points.
@@ -114,6 +135,23 @@ fn half_more(ratio: Ratio) -> Ratio {
 
 fn times(cash: Cash, factor: i128) -> Cash {
     Cash::from_raw(cash.raw().saturating_mul(factor)).min(MONEY_MAX)
+}
+
+/// What may be signed of a vault's capital (v2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapitalFence {
+    /// The wrapped collateral, the only asset that moves.
+    pub asset: Address,
+    /// Deposit module, if deposits may be signed.
+    pub deposit: Option<Address>,
+    /// Withdrawal module, if withdrawals may be signed.
+    pub withdrawal: Option<Address>,
+    /// Largest deposit, in the token's own decimals.
+    pub deposit_max: u128,
+    /// Largest withdrawal, likewise.
+    pub withdrawal_max: u128,
+    /// Most withdrawn in a day, likewise.
+    pub withdrawn_per_day_max: u128,
 }
 
 /// What a vault trades, and within what.
@@ -131,4 +169,6 @@ pub struct FenceTerms {
     pub options: Option<(Name, Product, Price)>,
     /// Numbers.
     pub limits: FenceLimits,
+    /// What may be signed of its capital; none: nothing.
+    pub capital: Option<CapitalFence>,
 }

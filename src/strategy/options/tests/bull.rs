@@ -5,7 +5,8 @@ use super::*;
 use crate::msg::Accrual;
 
 fn yielding(share: &str) -> Value {
-    let accrual = Accrual { share: ratio(share), since: Nanos::ZERO, read_at: Nanos(1) };
+    let accrual =
+        Accrual { share: ratio(share), rate: crate::base::num::Ratio::ONE, since: Nanos::ZERO, read_at: Nanos(1) };
     Value { accrual: Some(accrual), ..value(BASE, Price::ONE, Price::ONE) }
 }
 

@@ -145,6 +145,7 @@ fn bull_b1_to_b13() {
     // B11: 10 000 000 at a rate grown from 1.08 to 1.09, in cash at the rate of now
     let accrual = crate::msg::Accrual {
         share: Ratio::ONE - price("1.08").over(price("1.09"), Rounding::Ceil),
+        rate: crate::base::num::Ratio::ONE,
         since: Nanos::ZERO,
         read_at: Nanos(1),
     };

@@ -78,8 +78,12 @@ fn guards_of_the_start() {
             "yield of a stale base",
             Product::LongCallSpread,
             |s| {
-                s.base.accrual =
-                    Some(crate::msg::Accrual { share: ratio("0.003"), since: Nanos::ZERO, read_at: Nanos::ZERO });
+                s.base.accrual = Some(crate::msg::Accrual {
+                    share: ratio("0.003"),
+                    rate: crate::base::num::Ratio::ONE,
+                    since: Nanos::ZERO,
+                    read_at: Nanos::ZERO,
+                });
                 s.base.good_until = Nanos::ZERO;
             },
             Some(Concern::NoBudget),

@@ -158,7 +158,7 @@ proptest! {
     ) {
         let mut scene = Scene::new(Product::LongCallSpread, 3000);
         scene.base = Value {
-            accrual: Some(Accrual { share: Ratio::from_raw(share), since: Nanos::ZERO, read_at: Nanos(1) }),
+            accrual: Some(Accrual { share: Ratio::from_raw(share), rate: crate::base::num::Ratio::ONE, since: Nanos::ZERO, read_at: Nanos(1) }),
             ..scene.base
         };
         for line in &mut scene.chain {
