@@ -21,8 +21,8 @@ use crate::engine::frames::Frames;
 use crate::engine::ports::Event;
 use crate::market::instrument::{Instrument, Listing};
 use crate::msg::{Cause, Purpose, Report, ReportMsg, Request, Stage, Trace, Unsent, Urgent, Verdict};
-use session::Session;
 pub use session::Terms;
+use session::{Session, says_logged_out};
 use talks::Talks;
 
 /// Reports one frame can make.
@@ -213,6 +213,9 @@ impl Gateway {
                 match decoder.decode(frame) {
                     Ok(heard) => {
                         for item in heard {
+                            // Nothing can be cancelled any more on a connection that has lost its login: only a new one
+                            // brings that back, and lets the venue cancel what this one placed.
+                            out.drop_connection |= session.is_up() && says_logged_out(item);
                             on_heard(at, trace, item, (session, talks), (counts, out));
                         }
                     }

@@ -20,7 +20,8 @@ const fn row(code: i32, name: &'static str, verdict: Verdict) -> ErrorCode {
 /// Every documented code, lowest first.
 ///
 /// Refused means certainly not done. Failures inside the venue leave the outcome open, and so does a nonce it says
-/// it has seen (11016, 11017): an order of that name may be live. Wrong keys, wallets, chains, clocks and
+/// it has seen (11016, 11017): an order of that name may be live. A connection that is not logged in (14021) heals by a
+/// new one. Wrong keys, wallets, chains, clocks and
 /// compliance stop everything, because no later request would fare better.
 pub const ERROR_CODES: [ErrorCode; 135] = [
     row(-32700, "parse error", Refused),
@@ -127,7 +128,7 @@ pub const ERROR_CODES: [ErrorCode; 135] = [
     row(14018, "raw tx params mismatch", Halt),
     row(14019, "raw tx param values mismatch", Halt),
     row(14020, "header wallet mismatch", Halt),
-    row(14021, "header wallet missing", Halt),
+    row(14021, "header wallet missing", Refused),
     row(14022, "private channel subscription failed", Halt),
     row(14023, "signer not owner", Halt),
     row(14024, "chain id mismatch", Halt),
@@ -203,8 +204,8 @@ mod tests {
             of(Halt),
             [
                 10002, 10003, 11018, 11027, 14000, 14001, 14002, 14008, 14009, 14010, 14011, 14012, 14013, 14014,
-                14015, 14016, 14017, 14018, 14019, 14020, 14021, 14022, 14023, 14024, 14026, 14029, 14030, 14031,
-                14032, 14033, 14039, 16000, 16001, 16002, 16100
+                14015, 14016, 14017, 14018, 14019, 14020, 14022, 14023, 14024, 14026, 14029, 14030, 14031, 14032,
+                14033, 14039, 16000, 16001, 16002, 16100
             ]
         );
         assert_eq!(
@@ -215,8 +216,8 @@ mod tests {
                 11008, 11009, 11010, 11011, 11012, 11013, 11014, 11015, 11019, 11020, 11021, 11022, 11023, 11024,
                 11025, 11026, 11028, 11029, 11050, 11051, 11052, 11053, 11054, 11055, 11100, 11101, 11102, 11103,
                 11104, 11105, 11106, 11107, 11108, 11109, 11110, 11111, 11112, 11113, 11200, 11201, 11202, 11203,
-                12000, 12001, 12002, 12003, 13000, 14025, 14027, 14028, 14034, 18000, 18001, 18002, 18003, 18004,
-                18005, 18006, 18007, 18010, 18011, 18013, 19000
+                12000, 12001, 12002, 12003, 13000, 14021, 14025, 14027, 14028, 14034, 18000, 18001, 18002, 18003,
+                18004, 18005, 18006, 18007, 18010, 18011, 18013, 19000
             ]
         );
         assert!(of(Verdict::Accepted).is_empty());

@@ -75,6 +75,14 @@ impl Exchange {
         self.events.public.entry(channel).or_default().push(row);
     }
 
+    /// Loses what was noted for the owner of a subaccount.
+    pub(super) fn forget_events_of(&mut self, sub: u64) {
+        let Events { orders, trades, balances, .. } = &mut self.events;
+        for noted in [orders, trades, balances] {
+            noted.remove(&sub);
+        }
+    }
+
     /// Tells listeners everything noted.
     pub(super) fn flush(&mut self, out: &mut Outbox) {
         let Events { orders, trades, balances, public } = std::mem::take(&mut self.events);

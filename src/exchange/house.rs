@@ -59,7 +59,10 @@ impl Exchange {
         out: &mut Outbox,
     ) -> Result<HouseFill, Refusal> {
         self.advance(at);
-        let order = self.house_draft(sub, instrument, buy, price, amount, tif)?;
+        if !self.subs.get(&sub).is_some_and(|s| s.house) {
+            return Err(Refusal::because(14001, format!("{sub} is not an account of the house")));
+        }
+        let order = Order { sub, ..self.house_draft(instrument, buy, price, amount, tif)? };
         let placed = self.place(order, at)?;
         self.flush(out);
         let filled = placed.order.filled;
@@ -72,9 +75,9 @@ impl Exchange {
         })
     }
 
-    fn house_draft(
+    /// An unsigned order of nobody yet.
+    pub(super) fn house_draft(
         &mut self,
-        sub: u64,
         instrument: &str,
         buy: bool,
         price: Decimal,
@@ -82,14 +85,11 @@ impl Exchange {
         tif: TimeInForce,
     ) -> Result<Order, Refusal> {
         let ix = self.find_instrument(instrument)?;
-        if !self.subs.get(&sub).is_some_and(|s| s.house) {
-            return Err(Refusal::because(14001, format!("{sub} is not an account of the house")));
-        }
         self.check_grid(ix, price, amount)?;
         let now_ms = self.now.ms();
         Ok(Order {
             id: self.ids.uuid(),
-            sub,
+            sub: 0,
             instrument: ix,
             instrument_name: self.instruments[ix].name.clone(),
             side: if buy { Side::Buy } else { Side::Sell },

@@ -28,6 +28,7 @@ mod lending;
 mod limits;
 mod margin;
 mod market;
+mod mishaps;
 mod mmp;
 mod money;
 mod options;
@@ -55,6 +56,7 @@ mod tests;
 pub mod world;
 
 pub use eip712::{Action, Modules, modules, verifying_contract};
+pub use mishaps::OpenOrder;
 pub use options::{OptionMark, Svi, expiries_due};
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};
 pub use refusal::Refusal;

@@ -39,6 +39,8 @@ struct Cable {
     attempts: u32,
     announced: bool,
     dropped: bool,
+    /// Texts the engine has sent or taken.
+    traffic: u64,
     inbound: VecDeque<(Nanos, Vec<u8>)>,
     outbound: VecDeque<Vec<u8>>,
     spare_inbound: Vec<Vec<u8>>,
@@ -53,6 +55,7 @@ impl Default for Cable {
             attempts: 0,
             announced: false,
             dropped: false,
+            traffic: 0,
             inbound: VecDeque::with_capacity(INBOUND),
             outbound: VecDeque::with_capacity(OUTBOUND),
             spare_inbound: Vec::with_capacity(INBOUND),
@@ -130,6 +133,11 @@ impl Wire {
         self.cable().inbound.front().map(|(due, _)| *due)
     }
 
+    /// Texts the engine has sent or taken so far.
+    pub fn traffic(&self) -> u64 {
+        self.cable().traffic
+    }
+
     /// True once after the engine asked for the connection to be dropped.
     pub fn was_dropped(&self) -> bool {
         std::mem::take(&mut self.cable().dropped)
@@ -161,6 +169,7 @@ impl Transport for Wire {
                 return busy;
             }
             let Some((_, text)) = cable.inbound.pop_front() else { return busy };
+            cable.traffic += 1;
             drop(cable);
             sink(Event::Text(&text));
             self.cable().spare_inbound.push(text);
@@ -177,6 +186,7 @@ impl Transport for Wire {
         buffer.clear();
         buffer.extend_from_slice(text);
         cable.outbound.push_back(buffer);
+        cable.traffic += 1;
         true
     }
 
@@ -190,29 +200,53 @@ impl Transport for Wire {
 
 /// A journal in memory; copies share it.
 #[derive(Clone, Default)]
-pub struct MemoryStore(Arc<Mutex<Vec<[u8; 64]>>>);
+pub struct MemoryStore(Arc<Mutex<Pages>>);
+
+#[derive(Default)]
+struct Pages {
+    records: Vec<[u8; 64]>,
+    /// Records ever written, also those lost since.
+    written: u64,
+}
 
 impl MemoryStore {
     /// With room for `records` before it grows.
     pub fn with_room(records: usize) -> MemoryStore {
-        MemoryStore(Arc::new(Mutex::new(Vec::with_capacity(records))))
+        MemoryStore(Arc::new(Mutex::new(Pages { records: Vec::with_capacity(records), written: 0 })))
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Records ever written, also those lost since.
+    pub fn written(&self) -> u64 {
+        self.pages().written
+    }
+
+    /// Loses the last records, as power loss would what was not settled; a torn one is as good as lost.
+    pub fn lose(&self, last: usize) {
+        let mut pages = self.pages();
+        let kept = pages.records.len().saturating_sub(last);
+        pages.records.truncate(kept);
     }
 
     /// What was written after the first `known` records.
     pub fn records_after(&self, known: usize) -> Vec<[u8; 64]> {
-        let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        records.get(known..).unwrap_or_default().to_vec()
+        self.pages().records.get(known..).unwrap_or_default().to_vec()
     }
 
     /// What was written.
     pub fn records(&self) -> Vec<[u8; 64]> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.pages().records.clone()
     }
 }
 
 impl Store for MemoryStore {
     fn append(&mut self, record: &[u8]) {
         let record: [u8; 64] = record.try_into().expect("only order records are journaled here");
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+        let mut pages = self.pages();
+        pages.records.push(record);
+        pages.written += 1;
     }
 }

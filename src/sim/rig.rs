@@ -14,6 +14,7 @@ use crate::exchange::world::WorldSettings;
 use crate::exchange::{AccountSeed, Network, Settings, developer_accounts};
 use crate::io::key::LocalKey;
 use crate::market::instrument::Instrument;
+use crate::msg::Command;
 use crate::ops::blueprint::{Blueprint, OptionPlan, Outside, PlanKind};
 use crate::ops::lister::Lister;
 use crate::sim::ports::MemoryStore;
@@ -47,6 +48,7 @@ pub struct Scene {
 struct Engine {
     turns: Vec<Box<dyn Turn>>,
     control: ControlEnds,
+    switch: Switch,
     lister: Lister,
 }
 
@@ -129,18 +131,20 @@ impl Rig {
                 self.plan = Some(*plan);
             }
         }
+        let switch = Switch::local();
+        self.venue.watch_journal(self.store.clone());
         let outside = Outside {
             wires: self.venue.wires().into(),
             clock: self.venue.clock(),
             key: key_of(&self.account)?,
             store: self.store.clone(),
-            switch: Switch::local(),
+            switch: switch.clone(),
         };
         let roster = blueprint.roster();
         let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));
         let turns = cores.into_iter().flat_map(|core| core.turns).collect();
         let lister = Lister::new(roster, control.bulletin.clone(), control.feeds.clone(), blueprint.currencies.clone());
-        self.engine = Some(Engine { turns, control, lister });
+        self.engine = Some(Engine { turns, control, switch, lister });
         Ok(())
     }
 
@@ -149,6 +153,26 @@ impl Rig {
         self.engine = None;
         self.deaths += 1;
         self.venue.hang_up();
+    }
+
+    /// Loses the journal's last records, as power loss would.
+    pub fn lose_tail(&mut self, records: usize) {
+        self.store.lose(records);
+    }
+
+    /// Records the journal holds.
+    pub fn journaled(&self) -> usize {
+        self.store.records().len()
+    }
+
+    /// Hands a command to the engine; false if there is none to take it.
+    pub fn command(&mut self, command: Command) -> bool {
+        self.engine.as_ref().is_some_and(|engine| engine.control.commands.send(command).is_ok())
+    }
+
+    /// Throws the signer's switch.
+    pub fn throw_switch(&mut self) {
+        self.engine.iter().for_each(|engine| engine.switch.throw());
     }
 
     /// Loses the journal: the next engine starts with an empty one.
@@ -185,7 +209,8 @@ impl Rig {
         ask(&mut self.venue, &mut engine.lister);
         // What nobody trades on need not be read often; hundreds of listings are most of a quiet week's work.
         let least_ns = if matches!(pace, Pace::Quiet { .. }) { QUIET_QUESTIONS_NS } else { 1 };
-        let stop = engine.lister.next_due().max(self.venue.now().plus(least_ns)).min(end);
+        let due = engine.lister.next_due().shifted(-self.venue.skew_ns());
+        let stop = due.max(self.venue.now().plus(least_ns)).min(end);
         self.venue.run_until(stop, pace, &mut engine.turns, &mut engine.control);
         while let Some(notice) = engine.control.notices.receive() {
             hear(&notice);
@@ -209,7 +234,7 @@ fn network_of(dialect: &Dialect) -> Network {
 
 /// What the control plane would ask over HTTP.
 fn ask(venue: &mut SimVenue, lister: &mut Lister) {
-    let at = venue.now();
+    let at = venue.engine_now();
     for question in lister.questions(at) {
         let answer = venue.call(question.method(), &question.params());
         let body = answer.unwrap_or_default();

@@ -1,10 +1,13 @@
 //! The embedded exchange, its crowd and the engine in one thread on virtual time, joined by the same bytes as over
 //! sockets. The same seed gives the same run, message by message.
 
+mod carry;
 pub mod faults;
 mod feeds;
+mod turning;
 
 use self::faults::Faults;
+use self::turning::Turning;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::actor::Turn;
 use crate::exchange::server::{SETTLE_NS, World};
@@ -12,10 +15,12 @@ use crate::exchange::world::{MarketWorld, WorldSettings};
 use crate::exchange::{
     Always, AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SettlementAuthority, SubaccountReport,
 };
+use crate::msg::RatioRound;
 use crate::sim::ports::{SimClock, Wire};
 use crate::topology::ControlEnds;
 use alloy_primitives::Keccak256;
 use rust_decimal::Decimal;
+use std::collections::BTreeSet;
 
 /// How long a text travels one way.
 const LATENCY_NS: u64 = 300_000;
@@ -56,8 +61,12 @@ pub enum Fate {
 pub struct Said {
     /// When it was sent.
     pub at: Nanos,
-    /// By the engine; else by the venue.
+    /// By the engine; else by the venue, or in its place.
     pub by_engine: bool,
+    /// Whoever it is for hears it, and as it was said.
+    pub arrived: bool,
+    /// Something between said it in the venue's place.
+    pub forged: bool,
     /// The text.
     pub text: String,
 }
@@ -87,6 +96,14 @@ pub struct SimVenue {
     stopped: bool,
     faults: Option<Faults>,
     private_up_since: Nanos,
+    /// The engine's clock less the venue's.
+    skew_ns: i64,
+    /// Requests whose answers are not heard.
+    muffled: BTreeSet<String>,
+    /// Connections that are gone without the venue knowing, and when it will.
+    ghosts: Vec<(Nanos, ConnId)>,
+    last_ratios: Vec<RatioRound>,
+    turning: Turning,
 }
 
 /// Places of the wires.
@@ -128,6 +145,11 @@ impl SimVenue {
             stopped: false,
             faults: None,
             private_up_since: start,
+            skew_ns: 0,
+            muffled: BTreeSet::new(),
+            ghosts: Vec::new(),
+            last_ratios: Vec::new(),
+            turning: Turning::default(),
         }
     }
 
@@ -144,6 +166,22 @@ impl SimVenue {
     /// Now.
     pub fn now(&self) -> Nanos {
         self.now
+    }
+
+    /// Now, on the engine's clock.
+    pub fn engine_now(&self) -> Nanos {
+        self.now.shifted(self.skew_ns)
+    }
+
+    /// Gives the next engine a clock that is so much ahead of the venue's, or behind. There must be none at work.
+    pub fn skew_clock(&mut self, by_ns: i64) {
+        self.skew_ns = by_ns;
+        self.clock = SimClock::new(self.engine_now());
+    }
+
+    /// The engine's clock less the venue's.
+    pub fn skew_ns(&self) -> i64 {
+        self.skew_ns
     }
 
     /// Moments looked at so far, leaps included.
@@ -229,6 +267,19 @@ impl SimVenue {
             self.exchange.disconnect(conn, self.now, &mut self.outbox);
         }
         (self.trap, self.stopped) = (None, false);
+        self.turning.stop_after = None;
+        self.muffled.clear();
+    }
+
+    /// Cuts the private connection without the venue knowing before `until`: it goes on as if somebody listened.
+    pub fn cut_half(&mut self, until: Nanos) {
+        self.wires[PRIVATE].cut();
+        self.ghosts.extend(self.connections[1].take().map(|conn| (until, conn)));
+    }
+
+    /// Something the venue does by itself, now; listeners hear of it.
+    pub fn mishap<T>(&mut self, does: impl FnOnce(&mut Exchange, Nanos, &mut Outbox) -> T) -> T {
+        does(&mut self.exchange, self.now, &mut self.outbox)
     }
 
     /// Stops the run at the engine's next private request that names `method`; nothing the engine says after it leaves.
@@ -257,12 +308,6 @@ impl SimVenue {
         self.faults.as_mut()
     }
 
-    /// When the copies of a text arrive: none, one or two moments.
-    fn fates(&mut self, private: bool, due: Nanos) -> [Option<Nanos>; 2] {
-        let now = self.now;
-        self.faults.as_mut().map_or([Some(due), None], |faults| faults.fates(private, now, due))
-    }
-
     /// From now on every text of the private connection is remembered.
     pub fn keep_tape(&mut self) {
         self.tape.get_or_insert_default();
@@ -278,12 +323,6 @@ impl SimVenue {
         self.tape.as_deref().unwrap_or_default()
     }
 
-    fn note(&mut self, by_engine: bool, text: &[u8]) {
-        if let Some(tape) = &mut self.tape {
-            tape.push(Said { at: self.now, by_engine, text: String::from_utf8_lossy(text).into_owned() });
-        }
-    }
-
     /// Runs the venue alone until `end`, without an engine.
     pub fn run_alone(&mut self, end: Nanos, pace: Pace) {
         while self.now < end {
@@ -292,7 +331,7 @@ impl SimVenue {
                 Pace::Busy { .. } => self.next_deadline().min(self.now.plus(SEC)).min(end).max(self.now.plus(1)),
                 Pace::Quiet { step_ns } => Nanos((self.now.0 / step_ns.max(SEC) + 1) * step_ns.max(SEC)).min(end),
             };
-            self.clock.advance_to(self.now);
+            self.tick_clock();
             if self.world_due <= self.now {
                 self.turn_world();
             }
@@ -334,7 +373,7 @@ impl SimVenue {
 
     fn look(&mut self, end: Nanos, stretch_ns: u64, turns: &mut [Box<dyn Turn>], control: &mut ControlEnds) {
         self.now = self.next_moment(end, stretch_ns);
-        self.clock.advance_to(self.now);
+        self.tick_clock();
         self.mend_connections();
         if self.world_due <= self.now {
             self.turn_world();
@@ -361,7 +400,7 @@ impl SimVenue {
         self.publish_external();
         self.deliver();
         self.now = self.now.plus(LATENCY_NS);
-        self.clock.advance_to(self.now);
+        self.tick_clock();
         self.publish_ratios(control);
         self.turn_engine(turns);
         self.settle(self.now.plus(SEC), turns, control);
@@ -378,17 +417,6 @@ impl SimVenue {
         }
     }
 
-    fn turn_world(&mut self) {
-        self.world_due = self.world.turn(&mut self.exchange, self.now, &mut self.outbox).max(self.now.plus(1));
-    }
-
-    fn turn_engine(&mut self, turns: &mut [Box<dyn Turn>]) {
-        self.looks += 1;
-        while turns.iter_mut().fold(false, |busy, turn| turn.turn() | busy) {}
-        self.collect();
-        self.deliver();
-    }
-
     /// When something is due at the venue or in its world.
     fn next_deadline(&self) -> Nanos {
         let settling = self.authority.next_due().unwrap_or(Nanos::MAX);
@@ -396,98 +424,10 @@ impl SimVenue {
     }
 
     fn next_moment(&self, end: Nanos, stretch_ns: u64) -> Nanos {
-        let wires = self.wires.iter().filter_map(Wire::next_due).min().unwrap_or(Nanos::MAX);
+        // What is due already and not taken waits for an actor, and must not hold time up.
+        let due = |wire: &Wire| wire.next_due().map(|due| due.shifted(-self.skew_ns)).filter(|due| *due > self.now);
+        let wires = self.wires.iter().filter_map(due).min().unwrap_or(Nanos::MAX);
         let soonest = wires.min(self.next_deadline()).min(self.now.plus(stretch_ns)).min(end);
         soonest.max(self.now.plus(1))
-    }
-
-    fn mend_connections(&mut self) {
-        for (slot, place) in [(0, PUBLIC), (1, PRIVATE)] {
-            if self.wires[place].is_up() {
-                continue;
-            }
-            if let Some(conn) = self.connections[slot].take() {
-                self.exchange.disconnect(conn, self.now, &mut self.outbox);
-                continue;
-            }
-            self.connections[slot] = Some(self.exchange.connect(self.now));
-            self.opened += 1;
-            self.wires[place].connect();
-            if place == PRIVATE {
-                self.private_up_since = self.now;
-            }
-        }
-        if !self.wires[EXTERNAL].is_up() {
-            self.wires[EXTERNAL].connect();
-        }
-    }
-
-    /// Texts of the exchange to the engine.
-    fn deliver(&mut self) {
-        let due = self.now.plus(LATENCY_NS);
-        let mut outbox = std::mem::take(&mut self.outbox);
-        for out in outbox.drain(..) {
-            match out {
-                Out::Text { conn, text } => {
-                    let slot = self.connections.iter().position(|known| *known == Some(conn));
-                    if let Some(slot) = slot {
-                        if slot == 1 {
-                            self.note(false, text.as_bytes());
-                        }
-                        let fates = self.fates(slot == 1, due);
-                        let wire = &self.wires[[PUBLIC, PRIVATE][slot]];
-                        fates.into_iter().flatten().for_each(|due| wire.deliver(due, text.as_bytes()));
-                    }
-                }
-                Out::Close { conn } => {
-                    if let Some(slot) = self.connections.iter().position(|known| *known == Some(conn)) {
-                        self.wires[[PUBLIC, PRIVATE][slot]].cut();
-                    }
-                }
-                Out::Http { .. } => {}
-            }
-        }
-        self.outbox = outbox;
-    }
-
-    /// True for a text of the engine that the venue receives.
-    fn leaves(&mut self, place: usize, text: &[u8]) -> bool {
-        if self.stopped {
-            return false;
-        }
-        if place != PRIVATE {
-            return true;
-        }
-        let now = self.now;
-        if self.faults.as_mut().is_some_and(|faults| faults.loses_request(now)) {
-            return false;
-        }
-        let trapped =
-            self.trap.as_ref().is_some_and(|(method, _)| memchr::memmem::find(text, method.as_bytes()).is_some());
-        let fate = if trapped { self.trap.take().map(|(_, fate)| fate) } else { None };
-        self.stopped = fate.is_some();
-        if fate == Some(Fate::Lost) {
-            return false;
-        }
-        self.note(true, text);
-        true
-    }
-
-    /// Texts of the engine to the exchange. They travel at once; the answer takes the way back.
-    fn collect(&mut self) {
-        for (slot, place) in [(0, PUBLIC), (1, PRIVATE)] {
-            while let Some(text) = self.wires[place].take() {
-                if self.leaves(place, &text) {
-                    self.sent.update(&text);
-                    if let Some(conn) = self.connections[slot] {
-                        self.exchange.on_text(conn, self.now, &text, &mut self.outbox);
-                    }
-                }
-                self.wires[place].give_back(text);
-            }
-        }
-        while let Some(text) = self.wires[EXTERNAL].take() {
-            self.wires[EXTERNAL].give_back(text);
-        }
     }
 }

@@ -3,7 +3,7 @@
 use super::{Member, Out, Tag};
 use crate::base::ids::{SubaccountId, VaultId};
 use crate::base::time::{MS, Nanos, SEC};
-use crate::derive::decode::{Reply, ReplyBody};
+use crate::derive::decode::{Heard, Reply, ReplyBody};
 use crate::derive::dialect::{Address, Dialect};
 use crate::derive::encode::{EncodeError, request, rfq};
 use crate::derive::errors::is_withdrawn;
@@ -25,6 +25,18 @@ const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
 const RECORDS_MS: u64 = 24 * 3_600_000;
 /// Code reported when the key may not act for a subaccount of ours (Derive 14001).
 const NO_ACCESS: i32 = 14_001;
+
+/// Code of an answer to a request that only a logged-in connection may make (Derive 14021).
+const LOGGED_OUT: i32 = 14_021;
+
+/// True for an answer that says that this connection is not logged in.
+pub(super) fn says_logged_out(item: &Heard) -> bool {
+    match item {
+        Heard::Answer(answer) => answer.code == LOGGED_OUT,
+        Heard::Reply(Reply { body: ReplyBody::Failed { code, .. }, .. }) => *code == LOGGED_OUT,
+        _ => false,
+    }
+}
 
 /// What the session needs to know.
 #[derive(Clone, Debug)]

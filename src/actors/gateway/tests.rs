@@ -105,6 +105,23 @@ impl Stand {
     }
 }
 
+/// The venue has forgotten who we are: on this connection nothing can be cancelled any more.
+#[test]
+fn a_connection_that_lost_its_login_is_dropped() {
+    let mut stand = Stand::new();
+    let failed = |id: &str| format!(r#"{{"error":{{"code":14021,"message":"m","data":null}},"id":"{id}"}}"#);
+    let texts = stand.log_in();
+    assert!(!texts.is_empty());
+    stand.text(&failed("c1800000000000000001"));
+    assert!(!std::mem::take(&mut stand.out.drop_connection), "the login is still under way");
+    for id in ["c1800000000000000001", "o1800000000000000001", "p77"] {
+        let mut stand = Stand::new();
+        stand.come_up();
+        stand.text(&failed(id));
+        assert!(stand.out.drop_connection, "{id}");
+    }
+}
+
 fn id_of(texts: &[String], method: &str) -> String {
     let text = texts.iter().find(|text| text.contains(&format!("\"{method}\""))).expect(method);
     text.split('"').nth(3).expect("id").to_string()

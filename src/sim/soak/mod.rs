@@ -1,21 +1,35 @@
 //! A vault under a storm of faults that a seed draws: first everything may break and every invariant is checked after
 //! every step, then the faults end and the vault must be whole again within its time.
 
-mod watch;
+pub mod coverage;
+pub mod crashes;
+mod excuses;
+mod invariants;
+mod rules;
+mod seen;
+mod story;
+mod strikes;
+mod words;
 
-pub use watch::INVARIANTS;
+pub use invariants::{ELSEWHERE, INVARIANTS, Invariant};
+pub use story::{Shrunk, Story, shrink};
 
 use crate::actors::risk::Notice;
 use crate::base::time::{MS, Nanos, SEC};
+use crate::exchange::Tier;
 use crate::exchange::world::WorldSettings;
 use crate::exchange::world::draws::Draws;
 use crate::sim::rig::{Rig, Scene};
-use crate::sim::venue::faults::{Fault, Faults, Fired};
-use crate::sim::venue::{Fate, Pace};
+use crate::sim::venue::Pace;
+use crate::sim::venue::faults::{Allowed, Faults, Fired, Strike};
 use crate::sim::weeks::{FIRST_EXPIRY_S, Vault};
 use alloy_primitives::keccak256;
+use coverage::Matrix;
+use rules::Rules;
+use rust_decimal::Decimal;
+use seen::Seen;
 use std::borrow::Cow;
-use watch::Watch;
+use strikes::Operator;
 
 /// Length of a step, after which everything is checked.
 const STEP_NS: u64 = 100 * MS;
@@ -27,12 +41,12 @@ const CALM_S: u64 = 8;
 const STORM_S: [u64; 2] = [60, 240];
 /// Time in which the vault must be whole again.
 const HEAL_S: u64 = 45;
-/// A dead engine stays away between these, seconds.
-const AWAY_S: (f64, f64) = (0.2, 6.0);
-/// How long a run waits for the request at which it is to be killed.
-const TRAP_NS: u64 = 5 * SEC;
-/// Requests at which an engine may be killed.
-const TRAPS: [&str; 4] = ["private/order", "private/replace", "private/cancel", "private/execute_quote"];
+/// Seconds before the collateral auction that follows an expiry by an hour.
+const COLLATERAL_START: Nanos = Nanos((FIRST_EXPIRY_S + 3_600 - 5) * SEC);
+/// One seed in so many trades on the venue's lowest tier.
+const LOW_TIER_EVERY: f64 = 8.0;
+/// One auction in so many begins in debt.
+const IN_DEBT_EVERY: f64 = 8.0;
 
 /// The market of the storms trades in seconds what a real one trades in minutes: the fill limit gives way to it.
 const FILL_LIMIT: [&str; 2] = ["fills_per_minute_max = 60", "fills_per_minute_max = 1000"];
@@ -111,6 +125,45 @@ impl Subject {
     }
 }
 
+/// What to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Seeds everything.
+    pub seed: u64,
+    /// Which of its faults may happen.
+    pub allowed: Allowed,
+    /// How long they go on, seconds; what its subject is used to, unless told.
+    pub storm_s: Option<u64>,
+    /// The run is told up to the first violation.
+    pub tells: bool,
+}
+
+impl Case {
+    /// A seed with everything it draws.
+    pub fn of(seed: u64) -> Case {
+        Case { seed, allowed: Allowed::all(), storm_s: None, tells: false }
+    }
+}
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its rows in the catalogue.
+    pub id: &'static str,
+    /// Its name.
+    pub name: &'static str,
+    /// When, on the venue's clock.
+    pub at: Nanos,
+    /// What was seen.
+    pub what: String,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({}) at {} ms: {}", self.name, self.id, self.at.ms(), self.what)
+    }
+}
+
 /// What a seed came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -118,64 +171,103 @@ pub struct Outcome {
     pub seed: u64,
     /// Who was in the storm.
     pub subject: Subject,
-    /// Invariants broken, each by its name, with what was seen.
-    pub violations: Vec<String>,
+    /// Invariants broken, each once.
+    pub violations: Vec<Violation>,
     /// How often each fault fired.
     pub fired: Fired,
+    /// Every time one did.
+    pub log: Vec<Strike>,
+    /// Faults against states of orders.
+    pub matrix: Box<Matrix>,
     /// Steps, after each of which everything was checked.
     pub steps: u64,
+    /// First moment.
+    pub started: Nanos,
     /// Virtual time.
     pub virtual_ns: u64,
-    /// Fills booked by the vault's last engine.
+    /// Engines that died.
+    pub deaths: u32,
+    /// Fills at the venue.
     pub fills: u64,
+    /// How it went before the first violation, if it was to be told.
+    pub story: Option<Story>,
     /// Over every byte the engine sent and all of the above.
     pub digest: [u8; 32],
 }
 
-/// Runs a seed.
+/// Runs a seed with everything it draws.
 ///
 /// # Errors
 /// The run could not begin; in words.
 pub fn run(seed: u64) -> Result<Outcome, String> {
-    Storm::open(seed)?.pass()
+    run_case(&Case::of(seed))
+}
+
+/// Runs a case.
+///
+/// # Errors
+/// The run could not begin; in words.
+pub fn run_case(case: &Case) -> Result<Outcome, String> {
+    Storm::open(case)?.pass(case)
 }
 
 struct Storm {
     seed: u64,
     subject: Subject,
     rig: Rig,
-    watch: Watch,
+    seen: Seen,
     draws: Draws,
     started: Nanos,
-    /// A kill waits for its request until then.
-    trapped_until: Option<Nanos>,
+    operator: Operator,
+    violations: Vec<Violation>,
+    log: Vec<Strike>,
     steps: u64,
 }
 
 impl Storm {
-    fn open(seed: u64) -> Result<Storm, String> {
-        let subject = Subject::of(seed);
-        let scene = subject.scene();
-        let mut rig = Rig::open(&scene, seed, subject.world(seed), subject.start())?;
-        rig.venue.keep_tape();
-        let watch = Watch::new(subject, scene.collateral);
-        let (draws, started) = (Draws::new(seed, 78), rig.venue.now());
-        Ok(Storm { seed, subject, rig, watch, draws, started, trapped_until: None, steps: 0 })
+    fn open(case: &Case) -> Result<Storm, String> {
+        Storm::open_as(case, Subject::of(case.seed), false)
     }
 
-    fn pass(mut self) -> Result<Outcome, String> {
-        self.go(CALM_S)?;
-        self.rig.venue.mistreat(Some(Faults::swarm(self.seed)));
-        self.go(self.subject.storm_s())?;
-        let fired = self.rig.venue.mistreat(None).map(|faults| faults.fired()).unwrap_or_default();
-        let trapped = self.trapped_until.take().is_some();
-        // An operator who has looked starts a drained vault again.
-        if trapped || self.watch.is_drained() {
-            self.kill()?;
+    /// A subject of choice, before its option auction or before its collateral auction.
+    fn open_as(case: &Case, subject: Subject, collateral: bool) -> Result<Storm, String> {
+        let seed = case.seed;
+        let scene = subject.scene();
+        let mut draws = Draws::new(seed, 78);
+        let start = if collateral { COLLATERAL_START } else { subject.start() };
+        let mut rig = Rig::open(&scene, seed, subject.world(seed), start)?;
+        rig.venue.keep_tape();
+        if draws.happens(0.5) {
+            rig.venue.interleave(seed);
         }
+        if draws.happens(1.0 / LOW_TIER_EVERY) {
+            let account = rig.subaccount();
+            rig.venue.mishap(|exchange, _, _| exchange.set_tier(account, Tier::Trader));
+        }
+        let mut seen = Seen::new(subject, scene.collateral, Rules::read(&scene.config)?);
+        seen.story = case.tells.then(Story::default);
+        // A settlement may have left a debt beyond what options may be traded with.
+        if matches!(subject, Subject::Auction(_)) && draws.happens(1.0 / IN_DEBT_EVERY) {
+            let account = rig.subaccount();
+            let debt = Decimal::from(-4_000);
+            rig.venue.mishap(|exchange, at, out| exchange.deposit(account, "USDC", debt, at, out));
+        }
+        let started = rig.venue.now();
+        let operator = Operator::default();
+        let (violations, log) = (Vec::new(), Vec::new());
+        Ok(Storm { seed, subject, rig, seen, draws, started, operator, violations, log, steps: 0 })
+    }
+
+    fn pass(mut self, case: &Case) -> Result<Outcome, String> {
+        self.go(CALM_S)?;
+        self.rig.venue.mistreat(Some(Faults::swarm(self.seed, &case.allowed)));
+        self.go(case.storm_s.unwrap_or(self.subject.storm_s()))?;
+        let faults = self.rig.venue.mistreat(None);
+        self.log = faults.map(|faults| faults.log().to_vec()).unwrap_or_default();
+        self.seen.moments.calm = Some(self.rig.venue.now());
+        self.make_good()?;
         self.go(HEAL_S)?;
-        self.watch.healed(&self.rig);
-        Ok(self.outcome(fired))
+        Ok(self.outcome())
     }
 
     fn go(&mut self, seconds: u64) -> Result<(), String> {
@@ -186,79 +278,49 @@ impl Storm {
         Ok(())
     }
 
-    /// One step of time, one throw of the dice, one look at every invariant.
+    /// One step of time, one look at every invariant, one throw of the dice.
     fn step(&mut self) -> Result<(), String> {
         let stop = self.rig.venue.now().plus(STEP_NS);
         let mut heard: Vec<Notice> = Vec::new();
         self.rig.run(stop, Pace::Busy { stretch_ns: STRETCH_NS }, &mut |notice| heard.push(*notice));
         self.steps += 1;
-        self.watch.look(&mut self.rig, &heard);
-        self.spring()?;
+        self.seen.look(&mut self.rig, heard);
+        self.judge();
+        self.act()?;
         self.strike()
     }
 
-    /// A kill whose request has come, or never came.
-    fn spring(&mut self) -> Result<(), String> {
-        let Some(until) = self.trapped_until else { return Ok(()) };
-        let due = self.rig.venue.is_stopped() || self.rig.venue.now() >= until;
-        if due {
-            self.trapped_until = None;
-            return self.kill();
+    /// Asks every invariant; each is broken once.
+    fn judge(&mut self) {
+        for (invariant, what) in invariants::broken(&self.seen) {
+            if !self.violations.iter().any(|known| known.name == invariant.name) {
+                let (id, name, at) = (invariant.id, invariant.name, self.seen.at);
+                self.violations.push(Violation { id, name, at, what });
+            }
         }
-        Ok(())
+        if !self.violations.is_empty() {
+            self.seen.story.iter_mut().for_each(Story::end);
+        }
     }
 
-    fn kill(&mut self) -> Result<(), String> {
-        self.rig.kill();
-        let away_ns = (self.draws.between(AWAY_S.0, AWAY_S.1) * 1_000.0) as u64 * MS;
-        let back = self.rig.venue.now().plus(away_ns);
-        self.rig.run(back, Pace::Busy { stretch_ns: STRETCH_NS }, &mut |_| {});
-        self.watch.reborn(&mut self.rig);
-        self.rig.start()
-    }
-
-    fn strike(&mut self) -> Result<(), String> {
-        let share = STEP_NS as f64 / SEC as f64;
-        let at = self.rig.venue.now();
-        let Some(faults) = self.rig.venue.faults() else { return Ok(()) };
-        faults.hush(at, share);
-        let [private, public, all] =
-            [Fault::PrivateCut, Fault::PublicCut, Fault::AllCut].map(|fault| faults.strikes(fault, share));
-        let killed = faults.strikes(Fault::Killed, share);
-        let fates = [(Fault::KilledAfterRequest, Fate::Delivered), (Fault::KilledBeforeRequest, Fate::Lost)];
-        let trap = fates.into_iter().find(|(fault, _)| faults.strikes(*fault, share)).map(|(_, fate)| fate);
-        if private {
-            self.rig.venue.cut_private();
-        }
-        if public {
-            self.rig.venue.cut_public();
-        }
-        if all {
-            self.rig.venue.cut_all();
-        }
-        if let Some(fate) = trap.filter(|_| self.trapped_until.is_none()) {
-            let place = (self.draws.uniform() * TRAPS.len() as f64) as usize;
-            self.rig.venue.stop_at(TRAPS[place.min(TRAPS.len() - 1)], fate);
-            self.trapped_until = Some(at.plus(TRAP_NS));
-        }
-        if killed && self.trapped_until.is_none() {
-            return self.kill();
-        }
-        Ok(())
-    }
-
-    fn outcome(self, fired: Fired) -> Outcome {
-        let (violations, fills) = self.watch.end();
+    fn outcome(self) -> Outcome {
+        let fills = self.rig.venue.exchange.trades_of(self.rig.subaccount()).len() as u64;
+        let fired = self.seen.fired;
         let mut bytes = self.rig.venue.sent_digest().to_vec();
-        bytes.extend(format!("{fired:?}{violations:?}{fills}{}", self.steps).bytes());
+        bytes.extend(format!("{fired:?}{:?}{fills}{}", self.violations, self.steps).bytes());
         Outcome {
             seed: self.seed,
             subject: self.subject,
-            violations,
+            violations: self.violations,
             fired,
+            log: self.log,
+            matrix: self.seen.matrix,
             steps: self.steps,
+            started: self.started,
             virtual_ns: self.rig.venue.now().since(self.started),
+            deaths: self.rig.deaths(),
             fills,
+            story: self.seen.story,
             digest: keccak256(bytes).0,
         }
     }

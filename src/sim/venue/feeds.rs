@@ -16,6 +16,9 @@ impl SimVenue {
             return;
         }
         self.external_step = prices.step;
+        if self.external_is_silent() {
+            return;
+        }
         for coin in Coin::ALL {
             self.update_id += 1;
             let bid = prices.external[coin.index()].round_dp(2);
@@ -25,7 +28,7 @@ impl SimVenue {
                 r#"{{"u":{},"s":"{symbol}","b":"{bid}","B":"5.00000000","a":"{ask}","A":"5.00000000"}}"#,
                 self.update_id
             );
-            self.wires[EXTERNAL].deliver(self.now.plus(LATENCY_NS), text.as_bytes());
+            self.hand(EXTERNAL, self.now.plus(LATENCY_NS), &text);
         }
     }
 
@@ -38,20 +41,33 @@ impl SimVenue {
         let currency = self.call("public/get_currency", &serde_json::json!({ "currency": "USDC" }));
         let result = currency.and_then(|body| serde_json::from_str::<serde_json::Value>(&body).ok());
         if let Some(apr) = result.and_then(|body| read_borrow_rate(&body["result"].to_string()).ok()) {
-            let _ = control.commands.send(Command::BorrowRate { apr, read_at: self.now });
+            let _ = control.commands.send(Command::BorrowRate { apr, read_at: self.engine_now() });
         }
-        let prices = self.world.prices();
-        for (feed, source) in (0u8..).zip(&self.ratio_feeds) {
-            let Some(ratio) = prices.ratio.get(usize::from(*source)).and_then(observed) else { continue };
-            let past = self.look_back_ns.and_then(|by_ns| self.past_ratio(*source, by_ns));
+        if !self.oracle_is_frozen() {
+            self.last_ratios = self.ratio_rounds();
+        }
+        let read_at = self.engine_now();
+        for round in &self.last_ratios {
             // A full lane only delays the round by a second.
-            let _ = control.ratios.send(RatioRound { feed, ratio, updated_at: self.now, read_at: self.now, past });
+            let _ = control.ratios.send(RatioRound { read_at, ..*round });
         }
+    }
+
+    /// What the ratio feeds say now.
+    fn ratio_rounds(&self) -> Vec<RatioRound> {
+        let (prices, at) = (self.world.prices(), self.engine_now());
+        let round = |(feed, source): (u8, &u8)| {
+            let ratio = prices.ratio.get(usize::from(*source)).and_then(observed)?;
+            let past = self.look_back_ns.and_then(|by_ns| self.past_ratio(*source, by_ns));
+            Some(RatioRound { feed, ratio, updated_at: at, read_at: at, past })
+        };
+        (0u8..).zip(&self.ratio_feeds).filter_map(round).collect()
     }
 
     fn past_ratio(&self, source: u8, by_ns: u64) -> Option<PastRatio> {
         let at = Nanos(self.now.0.saturating_sub(by_ns));
         let ratio = observed(&self.world.ratio_at(source, at))?;
+        let at = at.shifted(self.skew_ns);
         Some(PastRatio { ratio, updated_at: at, at })
     }
 }

@@ -1,0 +1,54 @@
+//! R, L and P: coming back, getting on, and saying so.
+
+use crate::actors::risk::Notice;
+use crate::base::time::{MS, SEC};
+use crate::msg::Mode;
+use crate::sim::soak::Subject;
+use crate::sim::soak::seen::Seen;
+
+/// Orders of a dead engine are gone when the next has had a session for so long.
+const DEAD_NS: u64 = 10 * SEC;
+/// A vault is live again so long after the last trouble: start, login, snapshot, feeds.
+const BACK_NS: u64 = 20 * SEC;
+/// And quotes by then.
+const QUOTES_NS: u64 = 40 * SEC;
+
+pub(super) fn the_dead_leave_nothing(seen: &Seen) -> Option<String> {
+    if !seen.able_for(DEAD_NS) || seen.moments.switched.is_some() {
+        return None;
+    }
+    let born_ms = seen.moments.alive.ms();
+    let old = seen.open.iter().find(|order| order.since_ms < born_ms)?;
+    let stranger = seen.strangers.iter().any(|(nonce, _)| *nonce == old.nonce);
+    (!stranger).then(|| format!("{} rests since {} ms before", old.nonce, born_ms - old.since_ms))
+}
+
+pub(super) fn comes_back(seen: &Seen) -> Option<String> {
+    let since = seen.moments.calm?.max(seen.moments.alive);
+    if seen.at.since(since) < BACK_NS {
+        return None;
+    }
+    match &seen.last {
+        None => Some("nothing was heard of the vault".to_owned()),
+        Some((sample, _)) => {
+            (sample.mode != Mode::Live).then(|| format!("{:?} after {} ms", sample.mode, seen.at.since(since) / MS))
+        }
+    }
+}
+
+/// Delta-1 vaults always have a bid or an offer to make in the storms' market; auctions end.
+pub(super) fn trades_again(seen: &Seen) -> Option<String> {
+    let since = seen.moments.calm?.max(seen.moments.alive);
+    if seen.subject != Subject::Basis || seen.at.since(since) < QUOTES_NS {
+        return None;
+    }
+    let (_, stats) = seen.last.as_ref()?;
+    (stats.quotes + stats.replaces == 0).then(|| format!("no quote in {} ms", seen.at.since(since) / MS))
+}
+
+pub(super) fn says_why(seen: &Seen) -> Option<String> {
+    let stops = |notice: &&Notice| matches!(notice, Notice::Mode { mode: Mode::Drain | Mode::Halted, .. });
+    let mode = seen.heard.iter().find(stops)?;
+    let alarm = seen.heard.iter().any(|notice| matches!(notice, Notice::Alarm { .. }));
+    (!alarm).then(|| format!("{mode:?} without a word"))
+}

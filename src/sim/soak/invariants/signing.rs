@@ -1,0 +1,61 @@
+//! K: nonces, signatures and the journal before the wire.
+
+use crate::base::time::{MS, SEC};
+use crate::sim::soak::seen::{Seen, Sent};
+use crate::sim::soak::words::Method;
+use crate::sim::venue::faults::Fault;
+
+/// Our clock and the venue's may differ by a second, and a burst may use the next.
+const NONCE_OFF_NS: u64 = 2 * SEC + 200 * MS;
+/// What was under way when the switch was thrown.
+const SWITCH_NS: u64 = 10 * MS;
+/// Parse error, invalid params, wrong method, signature, key, scope, subaccount.
+const OUR_FAULT: [i64; 9] = [-32_700, -32_600, -32_601, -32_602, 14_014, 14_026, 14_031, 14_001, 14_025];
+/// Nonce out of its window, signature expiry out of its window, reject time passed.
+const MOMENTS: [i64; 3] = [11_018, 11_011, 11_022];
+/// With these the engine knows no better.
+const CLOCK_FAULTS: [Fault; 5] =
+    [Fault::TimeJumps, Fault::ClockStepped, Fault::Paused, Fault::Starved, Fault::ReplyLate];
+
+pub(super) fn nonces_rise(seen: &Seen) -> Option<String> {
+    let sealed = seen.spent.iter().find(|spent| spent.nonce <= spent.floor);
+    let sealed = sealed.map(|spent| format!("{} after {} in the journal", spent.nonce, spent.floor));
+    let signed = |sent: &&Sent| sent.request.method.is_signed();
+    let wire = || seen.sent.iter().filter(signed).find(|sent| sent.request.nonce <= sent.floor && !sent.reused);
+    sealed.or_else(|| wire().map(|sent| format!("{} after {} on the wire", sent.request.nonce, sent.floor)))
+}
+
+pub(super) fn nonces_are_now(seen: &Seen) -> Option<String> {
+    let far = |sent: &&Sent| sent.request.method.is_signed() && sent.request.nonce.abs_diff(sent.at.0) > NONCE_OFF_NS;
+    seen.sent.iter().find(far).map(|sent| format!("{} at {:?}", sent.request.nonce, sent.at))
+}
+
+pub(super) fn never_our_fault(seen: &Seen) -> Option<String> {
+    seen.refused.iter().find(|refused| OUR_FAULT.contains(&refused.code)).map(|refused| refused.text.clone())
+}
+
+pub(super) fn sized(seen: &Seen) -> Option<String> {
+    let large = |sent: &&Sent| {
+        let request = &sent.request;
+        let option = request.instrument.ends_with("-C") || request.instrument.ends_with("-P");
+        let plain = matches!(request.method, Method::Place | Method::Replace) && !option;
+        plain && request.price * request.amount > seen.rules.notional_max
+    };
+    let sent = seen.sent.iter().find(large)?;
+    Some(format!("{} at {}", sent.request.amount, sent.request.price))
+}
+
+pub(super) fn expiry_in_window(seen: &Seen) -> Option<String> {
+    let refused = seen.refused.iter().find(|refused| MOMENTS.contains(&refused.code))?;
+    (!seen.fired_any(&CLOCK_FAULTS)).then(|| refused.text.clone())
+}
+
+pub(super) fn wiped_signs_nothing(seen: &Seen) -> Option<String> {
+    let switched = seen.moments.switched?;
+    let late = |sent: &&Sent| sent.request.method.is_signed() && sent.at.since(switched) > SWITCH_NS;
+    seen.sent.iter().find(late).map(|sent| format!("{} ms after the switch", sent.at.since(switched) / MS))
+}
+
+pub(super) fn journal_before_wire(seen: &Seen) -> Option<String> {
+    seen.sent.iter().find(|sent| !sent.journaled).map(|sent| format!("{} is not in the journal", sent.request.nonce))
+}

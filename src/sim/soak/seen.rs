@@ -1,0 +1,376 @@
+//! What a storm has shown so far: the wire, the journal, the venue's books and the engine's news, noted step by step for
+//! the invariants to judge. Nothing is believed because the engine says so.
+
+use super::Subject;
+use super::coverage::{Follower, Matrix};
+use super::excuses;
+use super::rules::Rules;
+use super::story::Story;
+use super::words::{self, Method, Reply, Request};
+use crate::actors::risk::{Notice, Sample, Stats};
+use crate::base::ids::{InstrumentId, Uuid};
+use crate::base::num::Amount;
+use crate::base::time::Nanos;
+use crate::engine::journal::{LegRecord, OrderRecord};
+use crate::exchange::{OpenOrder, SubaccountReport};
+use crate::msg::Mode;
+use crate::sim::rig::Rig;
+use crate::sim::venue::Said;
+use crate::sim::venue::faults::{Fault, Fired, KINDS, Strike};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A request of the engine, with what was true when it was noted.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// When.
+    pub at: Nanos,
+    /// What.
+    pub request: Request,
+    /// Its nonce was in the journal.
+    pub journaled: bool,
+    /// Highest nonce on the wire before it.
+    pub floor: u64,
+    /// Another text bore the same nonce before.
+    pub reused: bool,
+    /// The venue's mark of its instrument.
+    pub mark: rust_decimal::Decimal,
+}
+
+/// A nonce the journal has just learnt of.
+#[derive(Clone, Copy, Debug)]
+pub struct Spent {
+    /// The nonce.
+    pub nonce: u64,
+    /// When it was sealed, by the engine's clock.
+    pub at: Nanos,
+    /// Highest nonce before it.
+    pub floor: u64,
+    /// When the record before it was made.
+    pub before: Nanos,
+}
+
+/// A refusal of the venue's own.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// First letter of the request's id.
+    pub letter: char,
+    /// The venue's code.
+    pub code: i64,
+    /// The whole text.
+    pub text: String,
+}
+
+/// A fill the engine has booked.
+#[derive(Clone, Copy, Debug)]
+pub struct Booked {
+    /// The trade was booked before.
+    pub again: bool,
+    /// What its order has filled with it, and what was ordered, if that is known.
+    pub filled: (Amount, Option<Amount>),
+}
+
+/// Moments that judgements count from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Moments {
+    /// The engine at work was started.
+    pub alive: Nanos,
+    /// Prices have been silent since.
+    pub deaf: Option<Nanos>,
+    /// Everything was stopped, or the signer was, by an operator.
+    pub stopped: Option<Nanos>,
+    /// The signer's switch was thrown.
+    pub switched: Option<Nanos>,
+    /// Nothing has gone wrong since; `None` while something may.
+    pub calm: Option<Nanos>,
+    /// The venue's books last changed.
+    pub moved: Nanos,
+}
+
+/// Everything seen.
+pub struct Seen {
+    /// Who is in the storm.
+    pub subject: Subject,
+    /// Its collateral.
+    pub collateral: &'static str,
+    /// What its configuration allows.
+    pub rules: Rules,
+    /// Now, on the venue's clock.
+    pub at: Nanos,
+    /// The venue's books.
+    pub books: SubaccountReport,
+    /// What rests at the venue.
+    pub open: Vec<OpenOrder>,
+    /// Requests since the last look.
+    pub sent: Vec<Sent>,
+    /// Refusals since the last look.
+    pub refused: Vec<Refused>,
+    /// Nonces journaled since the last look.
+    pub spent: Vec<Spent>,
+    /// Fills booked since the last look.
+    pub booked: Vec<Booked>,
+    /// News since the last look.
+    pub heard: Vec<Notice>,
+    /// The engine's last look at itself, with its counters.
+    pub last: Option<(Sample, Stats)>,
+    /// Moments that judgements count from.
+    pub moments: Moments,
+    /// Requests could not get through, or not in time, until then.
+    pub private_hurt: Nanos,
+    /// Texts of the venue did not arrive as they were, or not in time, until then.
+    pub reply_hurt: Nanos,
+    /// The private connection is up since.
+    pub private_up: Nanos,
+    /// What happened, in words, for whoever wants it told.
+    pub story: Option<Story>,
+    /// An engine is at work.
+    pub alive: bool,
+    /// How often each fault fired so far.
+    pub fired: Fired,
+    /// Positions as the engine last said, by name of the instrument.
+    pub held: Vec<(String, Amount)>,
+    /// Orders of somebody else, and since when they rest.
+    pub strangers: Vec<(u64, Nanos)>,
+    /// Faults against states of orders.
+    pub matrix: Box<Matrix>,
+    /// Nonces ever journaled.
+    pub journaled: BTreeSet<u64>,
+    names: BTreeMap<u64, String>,
+    orders: BTreeMap<u64, Amount>,
+    filled: BTreeMap<(u64, InstrumentId), Amount>,
+    trades: BTreeSet<Uuid>,
+    follower: Follower,
+    records: usize,
+    wire_floor: u64,
+    spent_floor: (u64, Nanos),
+    strikes: usize,
+    drained_at: Option<Nanos>,
+}
+
+impl Seen {
+    /// Nothing yet.
+    pub fn new(subject: Subject, collateral: &'static str, rules: Rules) -> Seen {
+        Seen {
+            subject,
+            collateral,
+            rules,
+            at: Nanos::ZERO,
+            books: SubaccountReport::default(),
+            open: Vec::new(),
+            sent: Vec::new(),
+            refused: Vec::new(),
+            spent: Vec::new(),
+            booked: Vec::new(),
+            heard: Vec::new(),
+            last: None,
+            moments: Moments::default(),
+            private_hurt: Nanos::ZERO,
+            reply_hurt: Nanos::ZERO,
+            private_up: Nanos::ZERO,
+            story: None,
+            alive: true,
+            fired: [0; KINDS],
+            held: Vec::new(),
+            strangers: Vec::new(),
+            matrix: Box::new([[0; 8]; KINDS]),
+            journaled: BTreeSet::new(),
+            names: BTreeMap::new(),
+            orders: BTreeMap::new(),
+            filled: BTreeMap::new(),
+            trades: BTreeSet::new(),
+            follower: Follower::default(),
+            records: 0,
+            wire_floor: 0,
+            spent_floor: (0, Nanos::ZERO),
+            strikes: 0,
+            drained_at: None,
+        }
+    }
+
+    /// Notes everything since the last look.
+    pub fn look(&mut self, rig: &mut Rig, heard: Vec<Notice>) {
+        self.forget_step();
+        self.at = rig.venue.now();
+        self.alive = rig.is_alive();
+        if let Some(faults) = rig.venue.faults() {
+            self.fired = faults.fired();
+            self.private_hurt = faults.private_hurt_at();
+            self.reply_hurt = faults.reply_hurt_at();
+            self.moments.deaf = faults.deaf_since(self.at);
+        } else {
+            self.moments.deaf = None;
+        }
+        if rig.venue.private_up_since() != self.private_up {
+            self.private_up = rig.venue.private_up_since();
+            self.follower.lost();
+        }
+        self.note_journal(rig);
+        self.note_wire(rig);
+        heard.into_iter().for_each(|notice| self.hear(rig, notice));
+        if let Some(books) = rig.venue.report(rig.subaccount()) {
+            let same = |a: &SubaccountReport, b: &SubaccountReport| {
+                let amounts = |report: &SubaccountReport| {
+                    let held = report.positions.iter().map(|(name, position)| (name.clone(), position.amount));
+                    held.collect::<Vec<_>>()
+                };
+                a.balances == b.balances && amounts(a) == amounts(b)
+            };
+            if !same(&self.books, &books) {
+                self.moments.moved = self.at;
+            }
+            self.books = books;
+        }
+        self.open = rig.venue.exchange.open_orders_of(rig.subaccount());
+        let open = &self.open;
+        self.strangers.retain(|(nonce, _)| open.iter().any(|order| order.nonce == *nonce));
+    }
+
+    fn forget_step(&mut self) {
+        self.sent.clear();
+        self.refused.clear();
+        self.spent.clear();
+        self.booked.clear();
+        self.heard.clear();
+    }
+
+    /// The engine is gone: what it still said is noted, and what it believed is forgotten.
+    pub fn reborn(&mut self, rig: &mut Rig) {
+        self.look(rig, Vec::new());
+        let at = self.at;
+        self.story.iter_mut().for_each(|story| story.tell(at, "        the engine is gone; another starts".to_owned()));
+        self.records = self.records.min(rig.journaled());
+        self.moments = Moments { alive: self.at, calm: self.moments.calm.map(|_| self.at), ..Moments::default() };
+        self.last = None;
+        self.drained_at = None;
+        self.filled.clear();
+        self.trades.clear();
+        self.spent_floor.1 = Nanos::ZERO;
+        self.follower.lost();
+    }
+
+    /// An operator has started a drained vault again.
+    pub fn resumed(&mut self) {
+        self.drained_at = None;
+    }
+
+    /// The next engine starts with an empty journal.
+    pub fn journal_lost(&mut self) {
+        self.records = 0;
+    }
+
+    /// When the vault began to wait for an operator, if it does.
+    pub fn drained_at(&self) -> Option<Nanos> {
+        self.drained_at
+    }
+
+    fn note_journal(&mut self, rig: &Rig) {
+        let records = rig.journal_after(self.records);
+        self.records += records.len();
+        for record in &records {
+            let order = OrderRecord::read(record).map(|order| (order.nonce.0, order.at, Some(order.amount)));
+            let leg = || LegRecord::read(record).map(|leg| (leg.nonce.0, leg.at, Some(leg.amount)));
+            let Some((nonce, at, amount)) = order.or_else(leg) else { continue };
+            // Both legs of a package bear one name.
+            if self.journaled.insert(nonce) || nonce != self.spent_floor.0 {
+                let (floor, before) = self.spent_floor;
+                self.spent.push(Spent { nonce, at, floor, before });
+                self.spent_floor = (nonce.max(floor), at);
+            }
+            self.orders.extend(amount.map(|amount| (nonce, amount)));
+        }
+    }
+
+    /// Texts and strikes in the order of time.
+    fn note_wire(&mut self, rig: &mut Rig) {
+        let strikes: Vec<Strike> =
+            rig.venue.faults().map(|faults| faults.log()[self.strikes..].to_vec()).unwrap_or_default();
+        self.strikes += strikes.len();
+        let mut strikes = strikes.into_iter().peekable();
+        for said in rig.venue.take_tape() {
+            while let Some(strike) = strikes.next_if(|strike| strike.at <= said.at) {
+                self.note_strike(strike);
+            }
+            self.story.iter_mut().for_each(|story| story.said(&said));
+            if said.by_engine { self.note_request(rig, &said) } else { self.note_reply(&said) }
+        }
+        strikes.for_each(|strike| self.note_strike(strike));
+    }
+
+    fn note_strike(&mut self, strike: Strike) {
+        self.follower.note(strike.fault, &mut self.matrix);
+        self.story.iter_mut().for_each(|story| story.struck(&strike));
+    }
+
+    fn note_request(&mut self, rig: &Rig, said: &Said) {
+        let Some(request) = words::request(&said.text) else {
+            let text = said.text.clone();
+            return self.refused.push(Refused { letter: ' ', code: -32_700, text });
+        };
+        self.follower.sent(&request);
+        if !matches!(request.method, Method::Other) {
+            let signed = request.method.is_signed();
+            let before = if signed { self.names.insert(request.nonce, said.text.clone()) } else { None };
+            let sent = Sent {
+                at: said.at,
+                journaled: !signed || self.journaled.contains(&request.nonce),
+                floor: self.wire_floor,
+                reused: before.is_some_and(|before| before != said.text),
+                mark: rig.venue.exchange.mark(&request.instrument),
+                request,
+            };
+            if signed {
+                self.wire_floor = self.wire_floor.max(sent.request.nonce);
+            }
+            self.sent.push(sent);
+        }
+    }
+
+    fn note_reply(&mut self, said: &Said) {
+        let reply = words::reply(&said.text);
+        if said.arrived {
+            self.follower.heard(&reply);
+        }
+        if let (Reply::Refused { letter, code, .. }, false) = (&reply, said.forged) {
+            self.refused.push(Refused { letter: *letter, code: *code, text: said.text.clone() });
+        }
+    }
+
+    fn hear(&mut self, rig: &Rig, notice: Notice) {
+        match &notice {
+            Notice::Sample { sample, stats, .. } => {
+                self.last = Some((*sample, *stats));
+                let name = |id| rig.instrument(id).map_or_else(String::new, |one| one.name.as_str().to_owned());
+                self.held = sample.held.iter().flatten().map(|held| (name(held.instrument), held.amount)).collect();
+            }
+            Notice::Filled { fill, .. } => {
+                let total = self.filled.entry((fill.nonce.0, fill.instrument)).or_insert(Amount::ZERO);
+                *total += fill.amount;
+                let filled = (*total, self.orders.get(&fill.nonce.0).copied());
+                self.booked.push(Booked { again: !self.trades.insert(fill.trade_id), filled });
+            }
+            Notice::Mode { mode: Mode::Drain | Mode::Halted, .. } => {
+                self.drained_at.get_or_insert(self.at);
+            }
+            Notice::Mode { mode: Mode::Live, .. } => self.drained_at = None,
+            _ => {}
+        }
+        let at = self.at;
+        self.story.iter_mut().for_each(|story| story.heard(at, &notice));
+        self.heard.push(notice);
+    }
+
+    /// True if an alarm follows from what has fired.
+    pub fn is_due(&self, alarm: &crate::actors::risk::Alarm) -> bool {
+        excuses::is_due(alarm, &self.fired)
+    }
+
+    /// True if any of these has fired.
+    pub fn fired_any(&self, faults: &[Fault]) -> bool {
+        faults.iter().any(|fault| self.fired[*fault as usize] > 0)
+    }
+
+    /// True if for so long cancels could get through: an engine at work, a session, and no request lost.
+    pub fn able_for(&self, ns: u64) -> bool {
+        let since = self.moments.alive.max(self.private_hurt).max(self.private_up);
+        self.alive && self.at.since(since) > ns
+    }
+}

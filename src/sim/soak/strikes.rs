@@ -1,0 +1,246 @@
+//! Bringing faults about that are not of texts: deaths, the venue's own doings, and operators, who also make good what
+//! only people can.
+
+use super::{STEP_NS, STRETCH_NS, Storm};
+use crate::actors::risk::Notice;
+use crate::base::ids::{Side, VaultId};
+use crate::base::time::{MS, Nanos, SEC};
+use crate::engine::journal::{LegRecord, OrderRecord};
+use crate::exchange::Tier;
+use crate::msg::{Command, Mode};
+use crate::sim::venue::faults::{CATALOGUE, Family, Fault};
+use crate::sim::venue::{Fate, Pace};
+use rust_decimal::Decimal;
+
+/// A dead engine stays away between these, seconds.
+const AWAY_S: (f64, f64) = (0.2, 6.0);
+/// How long a run waits for the request at which it is to be killed.
+const TRAP_NS: u64 = 5 * SEC;
+/// Requests at which an engine may be killed.
+const TRAPS: [&str; 4] = ["private/order", "private/replace", "private/cancel", "private/execute_quote"];
+/// Deeds after which an engine may be killed.
+const DEEDS: f64 = 60.0;
+/// A connection that is gone is noticed by the venue within this, seconds.
+const GHOST_S: (f64, f64) = (1.0, 180.0);
+/// An operator looks at a vault that has stopped after so long, seconds.
+const LOOK_S: (f64, f64) = (4.0, 12.0);
+/// What the storm set going shows itself within this.
+const AFTERMATH_NS: u64 = 10 * SEC;
+/// What is not on disk when the power goes.
+const UNSETTLED_NS: u64 = 5 * MS;
+/// How far a clock may be off after a step, seconds: hardly, more than allowed, wholly.
+const STEPS_S: [f64; 3] = [0.4, 1.5, 3_600.0];
+/// How far from the mark somebody else's order rests.
+const ASIDE: Decimal = Decimal::from_parts(9, 0, 0, false, 1);
+/// Share of the collateral that arrives at once.
+const DEPOSIT: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+/// The only vault.
+const VAULT: VaultId = VaultId(0);
+
+/// How an engine dies.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Death {
+    /// What was not settled is lost.
+    tail: bool,
+    /// The whole journal is.
+    journal: bool,
+}
+
+/// What people are about to do.
+#[derive(Debug, Default)]
+pub(super) struct Operator {
+    /// A kill waits for its moment until then.
+    trapped: Option<(Nanos, Death)>,
+    /// When somebody looks at a vault that has stopped, and whether it is only resumed.
+    looks: Option<(Nanos, bool)>,
+    /// Everything was told to stop, and has not said so yet.
+    stopping: bool,
+}
+
+impl Storm {
+    /// What is due: a kill whose moment has come or never came, a look at a vault that has stopped.
+    pub(super) fn act(&mut self) -> Result<(), String> {
+        let at = self.rig.venue.now();
+        if let Some((until, death)) = self.operator.trapped
+            && (self.rig.venue.is_stopped() || at >= until)
+        {
+            return self.kill(death);
+        }
+        let halted = |notice: &Notice| matches!(notice, Notice::Mode { mode: Mode::Halted, .. });
+        if self.operator.stopping && self.seen.heard.iter().any(halted) {
+            self.operator.stopping = false;
+            self.seen.moments.stopped = Some(at);
+        }
+        // What the storm set going may come to its end only now; later nothing is due.
+        let over = self.seen.moments.calm.is_some_and(|calm| at.since(calm) > AFTERMATH_NS);
+        if self.seen.drained_at().is_none() || over {
+            return Ok(());
+        }
+        let Some((due, resumes)) = self.operator.looks else {
+            let wait_ms = (self.draws.between(LOOK_S.0, LOOK_S.1) * 1_000.0) as u64;
+            self.operator.looks = Some((at.plus(wait_ms * MS), self.draws.happens(0.5)));
+            return Ok(());
+        };
+        if at < due {
+            return Ok(());
+        }
+        self.operator.looks = None;
+        let drained = matches!(self.seen.last, Some((sample, _)) if sample.mode == Mode::Drain);
+        if resumes && drained && self.rig.command(Command::Resume { vault: VAULT }) {
+            self.seen.resumed();
+            return Ok(());
+        }
+        self.kill(Death::default())
+    }
+
+    /// When the storm is over: what only people can mend is mended.
+    pub(super) fn make_good(&mut self) -> Result<(), String> {
+        let account = self.rig.subaccount();
+        self.rig.venue.mishap(|exchange, _, _| exchange.set_tier(account, Tier::MarketMaker));
+        let stopped = self.seen.drained_at().is_some() || self.operator.trapped.is_some() || self.operator.stopping;
+        if stopped || self.rig.venue.skew_ns() != 0 {
+            self.kill_with(Death::default(), 0)?;
+        }
+        Ok(())
+    }
+
+    /// The engine dies, and another starts.
+    pub(super) fn die(&mut self) -> Result<(), String> {
+        self.kill(Death::default())
+    }
+
+    fn kill(&mut self, death: Death) -> Result<(), String> {
+        self.kill_with(death, self.rig.venue.skew_ns())
+    }
+
+    /// Kills the engine, lets the venue go on for a while, and starts another whose clock is so much off.
+    fn kill_with(&mut self, death: Death, skew_ns: i64) -> Result<(), String> {
+        self.operator = Operator::default();
+        if death.tail {
+            let settled = self.rig.venue.engine_now().0.saturating_sub(UNSETTLED_NS);
+            let records = self.rig.journal();
+            let at = |record: &[u8; 64]| {
+                let order = OrderRecord::read(record).map(|order| order.at);
+                order.or_else(|| LegRecord::read(record).map(|leg| leg.at)).unwrap_or_default()
+            };
+            let unsettled = records.iter().rev().take_while(|record| at(record).0 >= settled).count();
+            self.rig.lose_tail((self.draws.between(0.0, 1.0) * (unsettled + 1) as f64) as usize);
+        }
+        self.rig.kill();
+        let away_ms = (self.draws.between(AWAY_S.0, AWAY_S.1) * 1_000.0) as u64;
+        let back = self.rig.venue.now().plus(away_ms * MS);
+        self.rig.run(back, Pace::Busy { stretch_ns: STRETCH_NS }, &mut |_| {});
+        self.seen.reborn(&mut self.rig);
+        self.judge();
+        if death.journal {
+            self.rig.lose_journal();
+            self.seen.journal_lost();
+        }
+        self.rig.venue.skew_clock(skew_ns);
+        self.rig.start()
+    }
+
+    /// Throws the dice for everything that is drawn by the second.
+    pub(super) fn strike(&mut self) -> Result<(), String> {
+        let (at, share) = (self.rig.venue.now(), STEP_NS as f64 / SEC as f64);
+        let Some(faults) = self.rig.venue.faults() else { return Ok(()) };
+        faults.begin_spans(at, share);
+        let moments = CATALOGUE.iter().filter(|kind| kind.family == Family::Moment);
+        let struck: Vec<Fault> =
+            moments.map(|kind| kind.fault).filter(|fault| faults.strikes(at, *fault, share)).collect();
+        struck.into_iter().try_for_each(|fault| self.happen(fault))
+    }
+
+    fn happen(&mut self, fault: Fault) -> Result<(), String> {
+        match fault {
+            Fault::PrivateCut => self.rig.venue.cut_private(),
+            Fault::PublicCut => self.rig.venue.cut_public(),
+            Fault::AllCut => self.rig.venue.cut_all(),
+            Fault::Killed => return self.kill(Death::default()),
+            Fault::JournalLost => return self.kill(Death { tail: false, journal: true }),
+            Fault::ClockStepped => {
+                let reach_s = STEPS_S[self.pick(fault, STEPS_S.len())];
+                let off_s = self.draw(fault, -reach_s, reach_s);
+                return self.kill_with(Death::default(), (off_s * SEC as f64) as i64);
+            }
+            Fault::KilledAfterRequest => self.trap(fault, Fate::Delivered, Death::default()),
+            Fault::KilledBeforeRequest => self.trap(fault, Fate::Lost, Death::default()),
+            Fault::TailLost => self.trap(fault, Fate::Delivered, Death { tail: true, journal: false }),
+            Fault::KilledBetween if self.operator.trapped.is_none() => {
+                let fate = [Fate::Delivered, Fate::Lost][self.pick(fault, 2)];
+                let deeds = 1 + self.draw(fault, 0.0, DEEDS) as u64;
+                self.rig.venue.stop_after(deeds, fate);
+                self.operator.trapped = Some((self.rig.venue.now().plus(TRAP_NS), Death::default()));
+            }
+            Fault::Drained => drop(self.rig.command(Command::Drain { vault: VAULT })),
+            Fault::KillSwitch => self.operator.stopping = self.rig.command(Command::Kill),
+            Fault::SignerStopped => {
+                self.rig.throw_switch();
+                self.seen.moments.switched = Some(self.rig.venue.now());
+            }
+            other => self.mishap(other),
+        }
+        Ok(())
+    }
+
+    /// What the venue does by itself.
+    fn mishap(&mut self, fault: Fault) {
+        let account = self.rig.subaccount();
+        let now = self.rig.venue.now();
+        match fault {
+            Fault::HalfCut => {
+                let gone_ms = (self.draw(fault, GHOST_S.0, GHOST_S.1) * 1_000.0) as u64;
+                self.rig.venue.cut_half(now.plus(gone_ms * MS));
+            }
+            Fault::VenueCancels => {
+                self.rig.venue.mishap(|exchange, at, out| exchange.cancel_everything(account, at, out));
+            }
+            Fault::VenueForgets => {
+                self.rig.venue.mishap(|exchange, at, out| exchange.forget_orders(account, at, out));
+                self.rig.venue.cut_all();
+            }
+            Fault::SessionExpired => self.rig.venue.mishap(|exchange, _, _| exchange.log_everybody_out()),
+            Fault::TierCut => self.rig.venue.mishap(|exchange, _, _| exchange.set_tier(account, Tier::Trader)),
+            Fault::Deposited => {
+                let name = self.seen.collateral;
+                let held = self.seen.books.balances.get(name).copied().unwrap_or_default();
+                let more = (held * DEPOSIT).round_dp(2);
+                self.rig.venue.mishap(|exchange, at, out| exchange.deposit(account, name, more, at, out));
+            }
+            Fault::ForeignOrder => self.strange(account),
+            _ => {}
+        }
+    }
+
+    /// Somebody else bids for collateral, well below its mark.
+    fn strange(&mut self, account: u64) {
+        let base = *self.rig.base();
+        let decimal = |text: String| text.parse::<Decimal>().unwrap_or_default();
+        let (tick, amount) = (decimal(base.tick.to_string()), decimal(base.min_amount.to_string()));
+        let placed = self.rig.venue.mishap(|exchange, at, out| {
+            let aside = exchange.mark(base.name.as_str()) * ASIDE;
+            let price = (aside / tick).floor() * tick;
+            exchange.stranger_order(account, (base.name.as_str(), Side::Buy), (price, amount), at, out)
+        });
+        if let Ok(nonce) = placed {
+            self.seen.strangers.push((nonce, self.rig.venue.now()));
+        }
+    }
+
+    /// The run is to stop at a request, there to be killed.
+    fn trap(&mut self, fault: Fault, fate: Fate, death: Death) {
+        if self.operator.trapped.is_none() {
+            let place = self.pick(fault, TRAPS.len());
+            self.rig.venue.stop_at(TRAPS[place], fate);
+            self.operator.trapped = Some((self.rig.venue.now().plus(TRAP_NS), death));
+        }
+    }
+
+    fn draw(&mut self, fault: Fault, low: f64, high: f64) -> f64 {
+        self.rig.venue.faults().map_or(low, |faults| faults.draw(fault, low, high))
+    }
+
+    fn pick(&mut self, fault: Fault, places: usize) -> usize {
+        self.rig.venue.faults().map_or(0, |faults| faults.pick(fault, places))
+    }
+}

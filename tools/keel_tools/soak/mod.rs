@@ -1,0 +1,275 @@
+//! Runs storms by seed on every core and says what fired, what broke, and how fast time went.
+
+mod crashes;
+
+use clap::Args as ClapArgs;
+use keel::sim::soak::coverage::{self, State};
+use keel::sim::soak::{self, ELSEWHERE, INVARIANTS, Outcome, Shrunk, Subject, Violation};
+use keel::sim::venue::faults::CATALOGUE;
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+/// Every so many seeds, one runs twice and must come out the same.
+const TWICE_EVERY: u64 = 16;
+
+/// Arguments of `keel-tools soak`.
+#[derive(Clone, Debug, ClapArgs)]
+pub struct Args {
+    /// Number of seeds.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// First seed.
+    #[arg(long, default_value_t = 1)]
+    from: u64,
+    /// Seeds run at a time; all cores unless told.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// End at the first seed that breaks.
+    #[arg(long)]
+    stop: bool,
+    /// Print every seed.
+    #[arg(long)]
+    verbose: bool,
+    /// Print every invariant with its function's name and statement, and where the others are judged.
+    #[arg(long)]
+    list: bool,
+    /// Make this failing seed as small as it can be, and tell it.
+    #[arg(long)]
+    shrink: Option<u64>,
+    /// Kill the engine at every moment of every short story instead.
+    #[arg(long)]
+    crash_every_step: bool,
+    /// Only stories whose name holds this.
+    #[arg(long, requires = "crash_every_step")]
+    stories: Option<String>,
+    /// Plant bugs into a copy of this tree, and see which seed and which invariant finds each. Needs the sources.
+    #[arg(long)]
+    canary: bool,
+    /// Run a seed again in a process of its own, and compare.
+    #[arg(long)]
+    again: bool,
+}
+
+/// What all seeds came to.
+#[derive(Default)]
+struct Sum {
+    outcomes: Vec<Outcome>,
+    broken: Vec<String>,
+    doubled: u64,
+}
+
+/// Runs the seeds.
+///
+/// # Errors
+/// A seed could not begin, broke an invariant, or came out differently the second time; in words.
+pub fn run(args: &Args) -> Result<(), String> {
+    if args.list {
+        list();
+        return Ok(());
+    }
+    name_seeds_in_panics();
+    if let Some(seed) = args.shrink {
+        return shrink(seed);
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.unwrap_or(cores).max(1);
+    if args.crash_every_step {
+        return crashes::run(args.stories.as_deref(), jobs);
+    }
+    if args.canary {
+        return canaries(args.seeds);
+    }
+    let began = Instant::now();
+    let (next, sum) = (AtomicU64::new(0), Mutex::new(Sum::default()));
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            scope.spawn(|| work(args, &next, &sum));
+        }
+    });
+    let mut sum = sum.into_inner().map_err(|_| "a seed panicked".to_owned())?;
+    sum.outcomes.sort_by_key(|outcome| outcome.seed);
+    sum.broken.sort();
+    if args.again {
+        compare(args.from, &mut sum)?;
+    }
+    report(&sum, began.elapsed().as_secs_f64(), jobs);
+    matrix(&sum);
+    if sum.broken.is_empty() { Ok(()) } else { Err(format!("{} of {} seeds broke", sum.broken.len(), args.seeds)) }
+}
+
+/// Plants bugs, by the script beside their list.
+fn canaries(seeds: u64) -> Result<(), String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/canaries/run");
+    let status = std::process::Command::new(script).args(["--seeds", &seeds.to_string()]).status();
+    let status = status.map_err(|why| format!("{script}: {why}"))?;
+    if status.success() { Ok(()) } else { Err("a planted bug survived".to_owned()) }
+}
+
+/// A process of its own must come to the same digest.
+fn compare(seed: u64, sum: &mut Sum) -> Result<(), String> {
+    let program = std::env::current_exe().map_err(|why| why.to_string())?;
+    let seed_text = seed.to_string();
+    let words = ["soak", "--seeds", "1", "--verbose", "--jobs", "1", "--from", seed_text.as_str()];
+    let output = std::process::Command::new(program).args(words).output().map_err(|why| why.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let ours = sum.outcomes.iter().find(|outcome| outcome.seed == seed).map(digest).unwrap_or_default();
+    if text.contains(&ours) {
+        println!("seed {seed} came out the same in a process of its own: {ours}");
+    } else {
+        sum.broken.push(format!("seed {seed}: a process of its own came out differently"));
+    }
+    Ok(())
+}
+
+fn digest(outcome: &Outcome) -> String {
+    outcome.digest[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// How often each fault met each state of an order; cells that cannot be reached say so, others that were not are marked.
+fn matrix(sum: &Sum) {
+    print!("\n{:<22}", "fault against state");
+    State::ALL.iter().for_each(|state| print!("{:>10}", state.name()));
+    println!();
+    let mut reasons: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut missed = 0;
+    for kind in &CATALOGUE {
+        print!("{:<22}", kind.name);
+        for state in State::ALL {
+            let count: u64 =
+                sum.outcomes.iter().map(|outcome| outcome.matrix[kind.fault as usize][state as usize]).sum();
+            match coverage::unreachable(kind.fault, state) {
+                Some(why) => {
+                    *reasons.entry(why).or_default() += 1;
+                    print!("{:>10}", "-");
+                }
+                None => {
+                    missed += u32::from(count == 0);
+                    print!("{count:>10}");
+                }
+            }
+        }
+        println!();
+    }
+    reasons.iter().for_each(|(why, cells)| println!("{cells} cells are not to be reached (-): {why}"));
+    println!("{missed} cells were to be reached and were not (0)");
+}
+
+fn list() {
+    println!("{:<7}{:<24}statement", "id", "invariant");
+    INVARIANTS.iter().for_each(|one| println!("{:<7}{:<24}{}", one.id, one.name, one.says));
+    println!("\nnot judged here");
+    ELSEWHERE.iter().for_each(|(id, why)| println!("{id:<11}{why}"));
+}
+
+fn shrink(seed: u64) -> Result<(), String> {
+    SEED.set(seed);
+    let Some(shrunk) = soak::shrink(seed)? else {
+        return Err(format!("seed {seed} holds: there is nothing to shrink"));
+    };
+    let Shrunk { case, outcome, strikes, runs } = shrunk;
+    println!(
+        "seed {seed}, {}: {strikes} strikes, of which {} are needed ({runs} runs)",
+        outcome.subject.name(),
+        outcome.log.len()
+    );
+    println!("storm of {} s", case.storm_s.map_or_else(|| "its usual".to_owned(), |s| s.to_string()));
+    for strike in &outcome.log {
+        println!("{:>10.3} {} #{}", strike.at.since(outcome.started) as f64 / 1e9, strike.fault.name(), strike.nth);
+    }
+    println!("the last lines of the story");
+    outcome.story.iter().flat_map(|story| story.lines(outcome.started)).for_each(|line| println!("{line}"));
+    outcome.violations.iter().for_each(|violation| println!("  BROKEN {violation}"));
+    Ok(())
+}
+
+thread_local! {
+    /// The seed this thread is at.
+    static SEED: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// An assertion that fails ends the process: it must be known where.
+fn name_seeds_in_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |what| {
+        println!("  BROKEN seed {}: assertion (A) at 0 ms: {what}", SEED.get());
+        before(what);
+    }));
+}
+
+fn work(args: &Args, next: &AtomicU64, sum: &Mutex<Sum>) {
+    loop {
+        let place = next.fetch_add(1, Ordering::Relaxed);
+        if place >= args.seeds || (args.stop && sum.lock().is_ok_and(|sum| !sum.broken.is_empty())) {
+            return;
+        }
+        let seed = args.from + place;
+        SEED.set(seed);
+        let outcome = soak::run(seed);
+        let twice = seed.is_multiple_of(TWICE_EVERY);
+        let again = twice.then(|| soak::run(seed));
+        let Ok(mut sum) = sum.lock() else { return };
+        match outcome {
+            Err(why) => sum.broken.push(format!("seed {seed}: {why}")),
+            Ok(outcome) => {
+                if args.verbose || !outcome.violations.is_empty() {
+                    println!(
+                        "seed {seed:>8} {:<13} {:>4} fills  {}  {}",
+                        outcome.subject.name(),
+                        outcome.fills,
+                        digest(&outcome),
+                        words(&outcome)
+                    );
+                }
+                if !outcome.violations.is_empty() {
+                    sum.broken.push(format!("seed {seed}: {}", listed(&outcome.violations)));
+                }
+                if again.is_some_and(|again| again.as_ref() != Ok(&outcome)) {
+                    sum.broken.push(format!("seed {seed}: a second run came out differently"));
+                }
+                sum.doubled += u64::from(twice);
+                sum.outcomes.push(outcome);
+            }
+        }
+    }
+}
+
+fn listed(violations: &[Violation]) -> String {
+    violations.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn words(outcome: &Outcome) -> String {
+    if outcome.violations.is_empty() { "held".to_owned() } else { listed(&outcome.violations) }
+}
+
+fn report(sum: &Sum, took_s: f64, jobs: usize) {
+    let mut subjects: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+    for outcome in &sum.outcomes {
+        let entry = subjects.entry(Subject::name(outcome.subject)).or_default();
+        *entry = (entry.0 + 1, entry.1 + outcome.fills);
+    }
+    println!("\n{:<22}{:>10}{:>12}", "vault", "seeds", "fills");
+    subjects.iter().for_each(|(name, (seeds, fills))| println!("{name:<22}{seeds:>10}{fills:>12}"));
+    println!("\n{:<22}{:>10}{:>12}", "fault", "fired", "in seeds");
+    for kind in &CATALOGUE {
+        let fired = || sum.outcomes.iter().map(|outcome| outcome.fired[kind.fault as usize]);
+        println!("{:<22}{:>10}{:>12}", kind.name, fired().sum::<u64>(), fired().filter(|count| *count > 0).count());
+    }
+    println!("\n{:<7}{:<22}{:>10}", "id", "invariant", "broken");
+    for invariant in &INVARIANTS {
+        let all = sum.outcomes.iter().flat_map(|outcome| &outcome.violations);
+        let broken = all.filter(|violation| violation.name == invariant.name).count();
+        println!("{:<7}{:<22}{broken:>10}  {}", invariant.id, invariant.name, invariant.says);
+    }
+    let virtual_s: f64 = sum.outcomes.iter().map(|outcome| outcome.virtual_ns as f64 / 1e9).sum();
+    let steps: u64 = sum.outcomes.iter().map(|outcome| outcome.steps).sum();
+    println!(
+        "\n{} seeds, {:.1} simulated hours, {steps} checked steps, {} seeds run twice, {took_s:.0} s on {jobs} threads: {:.0} times real time",
+        sum.outcomes.len(),
+        virtual_s / 3_600.0,
+        sum.doubled,
+        virtual_s / took_s.max(1e-9)
+    );
+    sum.broken.iter().for_each(|line| println!("  BROKEN {line}"));
+}
