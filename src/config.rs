@@ -50,6 +50,8 @@ pub struct Config {
     pub topology: Topology,
     /// Folder of the journal, if one is kept.
     pub state_dir: Option<PathBuf>,
+    /// The tapes beside it.
+    pub tapes: Tapes,
     /// Vaults, in the order of [`crate::base::ids::VaultId`].
     pub vaults: Vec<VaultConfig>,
     external_symbols: Vec<String>,
@@ -114,6 +116,21 @@ pub struct Signer {
     pub isolation: Isolation,
     /// Refusals after which it halts itself.
     pub refusals_max: u32,
+}
+
+/// What is recorded of every run, and how much of it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tapes {
+    /// Record.
+    pub on: bool,
+    /// Most a run may write, MiB; its tapes end there.
+    pub run_mib_max: u64,
+    /// Most that the tapes of older runs may take beside it, MiB.
+    pub kept_mib_max: u64,
+    /// Space on the disk that tapes leave free, MiB.
+    pub free_mib_min: u64,
+    /// Three deaths at one place of the tape within this time make the next run start drained.
+    pub crash_loop_ns: u64,
 }
 
 /// Which process holds the key.
@@ -361,6 +378,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
     let (chain, poll) = sections::chain(root.child("chain"), needs.ratios);
     let topology = sections::topology(root.child("topology"), online);
     let (state_dir, state_line) = sections::state(root.child("state"));
+    let tapes = sections::journal(root.child("journal"));
     let drafts: Vec<_> = tables.into_iter().map(|table| vault::vault(table, &poll)).collect();
     fleet::check(&drafts, root.notes);
     root.finish();
@@ -374,6 +392,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
             chain: chain?,
             topology: topology?,
             state_dir,
+            tapes: tapes?,
             vaults: fleet.vaults,
             external_symbols: fleet.external_symbols,
             ratio_feeds: fleet.ratio_feeds,

@@ -4,6 +4,7 @@ mod check;
 mod ctl;
 mod demo;
 mod exchange;
+mod replay;
 mod run;
 mod session;
 pub mod signer;
@@ -32,6 +33,8 @@ enum Verb {
     Sim(sim::Args),
     /// Run the vaults of a configuration on a real venue.
     Run(run::Args),
+    /// Fold the recorded tapes of a run once more and compare every checkpoint.
+    Replay(replay::Args),
     /// Check a configuration and explain every value.
     Check(check::Args),
     /// Tell a running engine something.
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Exchange(args) => exchange::run(&args),
         Verb::Sim(args) => sim::run(&args, weeks::run),
         Verb::Run(args) => run::run(&args),
+        Verb::Replay(args) => replay::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Ctl(args) => ctl::run(&args),
         Verb::Signer(args) => signer::run(&args),

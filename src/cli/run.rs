@@ -45,6 +45,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut status = Status::new(&config);
     let terms = session::Terms {
         state_dir: &state_dir,
+        auctions_from: None,
         seconds: args.seconds,
         watch: &mut |news, elapsed| {
             status.show(news, elapsed);

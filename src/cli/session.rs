@@ -8,32 +8,38 @@ use crate::chain::ratio::RatioSource;
 use crate::config::{self, Config, Isolation};
 use crate::engine::core::Idle;
 use crate::engine::journal::Replay;
-use crate::engine::ports::Clock;
+use crate::engine::ports::{Clock, Key, Store};
 use crate::engine::switch::Switch;
+use crate::engine::tape::Tape;
 use crate::io::clock::LiveClock;
 use crate::io::host;
 use crate::io::key::{KeySource, LocalKey, Passphrase};
-use crate::io::store::PageStore;
+use crate::io::store::{PageStore, StoreError, salvage};
 use crate::io::switch;
+use crate::io::tape::{Limits, Recording};
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
 use crate::market::instrument::Instrument;
 use crate::msg::{Command, Mode};
 use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Troubles};
+use crate::ops::crash_loop::{self, Ending};
 use crate::ops::engine::{Ends, Engine};
 use crate::ops::news::News;
+use crate::ops::replay::{self, head::Begun, head::Head};
 use crate::ops::rest::{Prover, Rest};
 use crate::ops::wall::child::JOURNAL;
 use crate::ops::wall::{self, Charter, Introduced};
 use crate::topology::{Layout, Parts, Signing, assemble};
 use actix::Addr;
 use std::ops::ControlFlow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+/// Folder of the journal that stands in for a damaged one.
+const SALVAGE: &str = "salvage";
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// Longest wait for the last orders to be gone (also after a signal).
@@ -43,6 +49,8 @@ const WIND_UP: Duration = Duration::from_secs(5);
 pub struct Terms<'a> {
     /// Folder of the journal.
     pub state_dir: &'a Path,
+    /// The moment the configuration's auctions were brought forward to, if they were.
+    pub auctions_from: Option<Nanos>,
     /// Ends the run after this long; none runs until a signal.
     pub seconds: Option<u64>,
     /// Shows the run while it lasts, and may end it.
@@ -106,16 +114,47 @@ pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
     key_source(config).load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
-/// Opens the journal and folds what is in it.
-fn open_journal(folder: &Path) -> Result<(PageStore, Replay), Failure> {
+/// A journal, what is in it, where it is, and why nothing may be traded on it, if so.
+struct Journal {
+    store: PageStore,
+    replay: Replay,
+    folder: PathBuf,
+    damage: Option<String>,
+}
+
+/// Opens the journal and folds what is in it. A damaged one stays as it is: what is sound in it goes to a journal beside
+/// it, on which every vault is drained, until a person has looked and moved one of the two away.
+fn open_journal(folder: &Path) -> Result<Journal, Failure> {
+    let refused = |why: StoreError| Failure::Refused(why.to_string());
     let mut replay = Replay::default();
-    let mut visit = |_: u64, record: &[u8]| replay.visit(record);
-    let (store, _) = PageStore::open(folder, JOURNAL, &mut visit).map_err(|why| Failure::Refused(why.to_string()))?;
+    let opened = PageStore::open(folder, JOURNAL, &mut |_, record| replay.visit(record));
+    let (store, folder, damage) = match opened {
+        Ok((store, _)) => (store, folder.to_path_buf(), None),
+        Err(why @ StoreError::Corrupt { .. }) => {
+            replay = Replay::default();
+            let beside = folder.join(SALVAGE);
+            let mut known = 0u64;
+            let mut visit = |number: u64, record: &[u8]| {
+                known = number + 1;
+                replay.visit(record);
+            };
+            let (mut store, _) = PageStore::open(&beside, JOURNAL, &mut visit).map_err(refused)?;
+            if known == 0 {
+                let mut copy = |record: &[u8]| {
+                    store.append(record);
+                    replay.visit(record);
+                };
+                salvage(folder, &mut copy).map_err(refused)?;
+            }
+            (store, beside, Some(why.to_string()))
+        }
+        Err(why) => return Err(refused(why)),
+    };
     if replay.unread() > 0 {
         let what = format!("{} records of the journal were written by a newer keel", replay.unread());
         return Err(Failure::Refused(format!("{what}: run that one, or start with an empty state.dir")));
     }
-    Ok((store, replay))
+    Ok(Journal { store, replay, folder, damage })
 }
 
 fn wire(url: &str) -> Result<WebSocket, Failure> {
@@ -205,6 +244,14 @@ impl Hand {
         wall::introduce(&signer::ARGUMENTS, charter).map(Hand::Apart).map_err(refused)
     }
 
+    /// Where the key is, and its address.
+    fn place(&self) -> replay::Hand {
+        match self {
+            Hand::Here(key, _) => replay::Hand::Here(Key::address(key)),
+            Hand::Apart(introduced) => replay::Hand::Apart(introduced.signer()),
+        }
+    }
+
     fn prover(&mut self) -> &mut (dyn Prover + Send) {
         match self {
             Hand::Here(key, _) => key,
@@ -239,6 +286,40 @@ impl Hand {
     }
 }
 
+/// Why every vault must start drained, if so: a damaged journal, or deaths at one place.
+fn why_drained(
+    config: &Config,
+    terms: &Terms<'_>,
+    damage: Option<String>,
+    now: Nanos,
+) -> Result<Option<String>, Failure> {
+    if damage.is_some() || !config.tapes.on {
+        return Ok(damage);
+    }
+    let within_ns = config.tapes.crash_loop_ns;
+    let place = crash_loop::look(terms.state_dir, within_ns, now).map_err(Failure::Refused)?;
+    Ok(place.map(|place| crash_loop::words(place, within_ns)))
+}
+
+/// Begins the tapes of this run, unless none are wanted.
+fn record(
+    config: &Config,
+    state_dir: &Path,
+    begun: &Begun<'_>,
+    tapes: &mut [Tape; 6],
+) -> Result<Option<Recording>, Failure> {
+    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = config.tapes;
+    if !on {
+        return Ok(None);
+    }
+    let limits = Limits { run_mib_max, kept_mib_max, free_mib_min };
+    let begun = Recording::begin(state_dir, limits, &Head::of(begun).text());
+    let advice = "make room, lower [journal] tape_free_mib_min, or set tape = false";
+    let (recording, begun) = begun.map_err(|why| Failure::Refused(format!("no tapes: {why} ({advice})")))?;
+    *tapes = begun;
+    Ok(Some(recording))
+}
+
 /// Runs the engine to its end.
 pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
     let stop = stop_flag()?;
@@ -250,15 +331,31 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
     let mut clock = LiveClock::new();
-    let (store, replay) = open_journal(terms.state_dir)?;
-    let mut hand = Hand::take(config, store, terms.state_dir)?;
+    let Journal { store, replay, folder, damage } = open_journal(terms.state_dir)?;
+    let mut drained = why_drained(config, &terms, damage, clock.now())?;
+    let mut hand = Hand::take(config, store, &folder)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
+    let key = hand.place();
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
-    let (parts, layout, switch) = hand.join(&blueprint, wires, clock.clone(), (layout(config), terms.state_dir))?;
+    let (mut parts, layout, switch) = hand.join(&blueprint, wires, clock.clone(), (layout(config), &folder))?;
+    let begun = Begun {
+        config,
+        auctions_from: terms.auctions_from,
+        instruments: &blueprint.instruments,
+        key_expires_at: blueprint.key_expires_at,
+        journal: &replay,
+        hand: key,
+        at: clock.now(),
+    };
+    let recording = record(config, terms.state_dir, &begun, &mut parts.tapes)?;
     let (cores, ends) = assemble(parts, &layout);
+    // The lane has room for every vault, and risk hears it before anything of the venue.
+    for place in (0..config.vaults.len()).filter(|_| drained.is_some()) {
+        let _ = ends.commands.send(Command::Drain { vault: vault_id(place) });
+    }
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
     let Desks { clerk, listings } = control::start(control::Plan {
@@ -272,10 +369,17 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         clock: clock.clone(),
     });
     let started = clock.now();
-    let stops = Stops { signal: stop, switch: &switch, commands: &commands };
+    if let Some(why) = drained.take() {
+        eprintln!("keel: alarm: every vault starts drained: {why}");
+    }
+    let stops = Stops { signal: stop, switch: &switch, commands: &commands, recording: recording.as_ref() };
     watch(&engine, &clerk, terms, stops, (started, &mut clock)).await?;
     let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
     let ends = engine.stop();
+    if let Some(recording) = recording {
+        let ending = Ending { died: ends.died.clone() };
+        recording.end(&ending.text()).unwrap_or_else(|why| eprintln!("keel: warning: {why}"));
+    }
     let news = ask(&clerk).await?;
     let troubles = clerk.send(AskTroubles).await.map_err(lost)?;
     let held = news.vaults().iter().filter_map(|vault| vault.last);
@@ -303,6 +407,8 @@ struct Stops<'a> {
     switch: &'a Switch,
     /// How it hears.
     commands: &'a Post<Command>,
+    /// What is recorded of it.
+    recording: Option<&'a Recording>,
 }
 
 /// Shows the run until time, a signal or a dead thread ends it.
@@ -313,12 +419,17 @@ async fn watch(
     stops: Stops<'_>,
     (started, clock): (Nanos, &mut LiveClock),
 ) -> Result<(), Failure> {
-    let (mut told, mut alarmed) = (false, false);
+    let (mut told, mut alarmed, mut untaped) = (false, false, false);
     while !stops.signal.load(Ordering::Relaxed) && engine.is_alive() {
         tokio::time::sleep(LOOK).await;
         // Told until heard: the signer has stopped already, what rests at the venue has not.
         if !told && stops.switch.is_thrown() {
             told = stops.commands.send(Command::Kill).is_ok();
+        }
+        if let Some(why) =
+            stops.recording.and_then(Recording::trouble).filter(|_| !std::mem::replace(&mut untaped, true))
+        {
+            eprintln!("keel: warning: the tapes of this run end here: {why}");
         }
         let elapsed = Duration::from_nanos(clock.now().since(started));
         let news = ask(clerk).await?;

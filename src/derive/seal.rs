@@ -24,9 +24,11 @@ use crate::msg::{Breach, Mark, Milestone, Stage};
 use crate::risk::order::Order;
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// An order with its signature. Only the signer actor makes one, of what the sealing desk has signed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Signed {
     order: Order,
     signature: [u8; 65],
@@ -67,6 +69,19 @@ pub struct LoginProof {
     pub timestamp_ms: u64,
     /// `r ‖ s ‖ v`.
     pub signature: [u8; 65],
+}
+
+/// What it proves must be in no digest and no log: for a while, whoever holds it can log in.
+impl Hash for LoginProof {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.timestamp_ms.hash(state);
+    }
+}
+
+impl fmt::Debug for LoginProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginProof").field("timestamp_ms", &self.timestamp_ms).finish_non_exhaustive()
+    }
 }
 
 /// What is sealed of an order: what its signature covers, and what the journal remembers it by.
@@ -117,6 +132,21 @@ pub struct Sealer<K, S> {
     key: K,
     store: S,
     last: Nonce,
+}
+
+/// Everything that changes while it signs; templates follow from the listings.
+impl<K, S> Hash for Sealer<K, S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Sealer { orders, envelope, last, .. } = self;
+        (orders, envelope, last).hash(state);
+    }
+}
+
+impl<K, S> fmt::Debug for Sealer<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sealer { envelope, last, .. } = self;
+        f.debug_struct("Sealer").field("envelope", envelope).field("last", last).finish_non_exhaustive()
+    }
 }
 
 /// Makes order templates.

@@ -279,6 +279,19 @@ pub fn read_records(folder: &Path, visit: &mut dyn FnMut(u64, &[u8])) -> Result<
     Ok(scan.found)
 }
 
+/// Shows every sound record of a damaged journal, in order, as far as its pages can be read, without locking or changing
+/// it: for a start that must know what it can and may only cancel.
+pub fn salvage(folder: &Path, visit: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+    for page in page_paths(folder)?.iter().filter_map(|path| Page::open(path).ok()) {
+        for slot in 0..page.extent().records {
+            if let Slot::Valid(payload) = page.read(slot) {
+                visit(payload);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Pages seen so far, oldest first: full ones, then at most one with room, then at most empty ones.
 #[derive(Default)]
 struct Scan {

@@ -53,7 +53,7 @@ impl fmt::Display for NonceRefusal {
 impl std::error::Error for NonceRefusal {}
 
 /// The one source of nonces of a signing wallet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct NonceSource {
     last: Nonce,
     offset_ns: Option<i64>,

@@ -1,6 +1,7 @@
 //! Login, subscriptions, clock and snapshots: what must be said at every connection before orders may leave.
 
 use super::{Member, Out, Tag};
+use crate::base::bytes::Scratch;
 use crate::base::ids::{SubaccountId, VaultId};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::derive::decode::{Reply, ReplyBody};
@@ -25,7 +26,7 @@ const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
 const NO_ACCESS: i32 = 14_001;
 
 /// What the session needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Terms {
     /// Owner of the subaccounts.
     pub wallet: Address,
@@ -34,7 +35,7 @@ pub struct Terms {
 }
 
 /// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     /// No connection.
     Offline,
@@ -51,7 +52,7 @@ enum Phase {
 }
 
 /// A snapshot under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Asked {
     subaccount: SubaccountId,
     at: Nanos,
@@ -60,6 +61,7 @@ struct Asked {
 }
 
 /// The session's state.
+#[derive(Debug, Hash)]
 pub(super) struct Session {
     terms: Terms,
     phase: Phase,
@@ -81,7 +83,7 @@ pub(super) struct Session {
     time_seq: u64,
     budget_known: bool,
     best_rtt_ns: u64,
-    buffer: Box<[u8; REQUEST_BYTES]>,
+    buffer: Scratch<REQUEST_BYTES>,
 }
 
 impl Session {
@@ -108,7 +110,7 @@ impl Session {
             time_seq: 0,
             budget_known: false,
             best_rtt_ns: u64::MAX,
-            buffer: Box::new([0; REQUEST_BYTES]),
+            buffer: Scratch::default(),
         }
     }
 

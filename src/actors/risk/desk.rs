@@ -34,7 +34,7 @@ pub struct Plan {
 }
 
 /// Where reconciliation stands.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Reconcile {
     /// When a snapshot was last asked for.
     pub asked_at: Nanos,
@@ -45,6 +45,7 @@ pub(super) struct Reconcile {
 }
 
 /// One vault's corner.
+#[derive(Debug, Hash)]
 pub struct Desk {
     pub(super) ledger: Ledger,
     pub(super) mandate: Mandate,
@@ -80,7 +81,7 @@ pub struct Desk {
 }
 
 /// Fills of the last minute, in six slices.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct FillRate {
     slices: [u32; 7],
     newest: u64,

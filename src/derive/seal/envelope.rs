@@ -24,7 +24,7 @@ use crate::market::instrument::{Instrument, Kind, Listing, OptionTerms};
 use crate::msg::{Breach, LEGS, Mark, Product};
 
 /// What the envelope knows of an instrument.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Goods {
     kind: Kind,
     currency: Name,
@@ -73,7 +73,7 @@ impl Goods {
 }
 
 /// One vault's fence, with what has been signed for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Fence {
     terms: FenceTerms,
     spent: Spent,
@@ -89,7 +89,7 @@ pub struct Charge {
 }
 
 /// The envelope of one key: chain, modules, owner, and a fence per subaccount.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Envelope {
     domain: Word,
     trade: Address,

@@ -9,6 +9,7 @@ use crate::actors::risk::Notice;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::exchange::world::WorldSettings;
 use crate::exchange::world::draws::Draws;
+use crate::ops::replay::Played;
 use crate::sim::rig::{Rig, Scene};
 use crate::sim::venue::faults::{Fault, Faults, Fired};
 use crate::sim::venue::{Fate, Pace};
@@ -137,8 +138,23 @@ pub struct Outcome {
 /// # Errors
 /// The run could not begin; in words.
 pub fn run(seed: u64) -> Result<Outcome, String> {
-    Storm::open(seed)?.pass()
+    let (storm, fired) = Storm::open(seed, Rig::open)?.pass()?;
+    Ok(storm.outcome(fired))
 }
+
+/// Runs a seed with every engine's tapes kept, and folds each of them once more: how they were played, engine by engine.
+///
+/// # Errors
+/// The run could not begin; in words.
+pub fn replay(seed: u64) -> Result<(Outcome, Vec<Vec<Played>>), String> {
+    let (mut storm, fired) = Storm::open(seed, Rig::open_recording)?.pass()?;
+    storm.rig.stop();
+    let played = storm.rig.replay(Nanos::MAX);
+    Ok((storm.outcome(fired), played))
+}
+
+/// How a rig is opened.
+type Open = fn(&Scene, u64, WorldSettings, Nanos) -> Result<Rig, String>;
 
 struct Storm {
     seed: u64,
@@ -153,17 +169,17 @@ struct Storm {
 }
 
 impl Storm {
-    fn open(seed: u64) -> Result<Storm, String> {
+    fn open(seed: u64, open: Open) -> Result<Storm, String> {
         let subject = Subject::of(seed);
         let scene = subject.scene();
-        let mut rig = Rig::open(&scene, seed, subject.world(seed), subject.start())?;
+        let mut rig = open(&scene, seed, subject.world(seed), subject.start())?;
         rig.venue.keep_tape();
         let watch = Watch::new(subject, scene.collateral);
         let (draws, started) = (Draws::new(seed, 78), rig.venue.now());
         Ok(Storm { seed, subject, rig, watch, draws, started, trapped_until: None, steps: 0 })
     }
 
-    fn pass(mut self) -> Result<Outcome, String> {
+    fn pass(mut self) -> Result<(Storm, Fired), String> {
         self.go(CALM_S)?;
         self.rig.venue.mistreat(Some(Faults::swarm(self.seed)));
         self.go(self.subject.storm_s())?;
@@ -175,7 +191,7 @@ impl Storm {
         }
         self.go(HEAL_S)?;
         self.watch.healed(&self.rig);
-        Ok(self.outcome(fired))
+        Ok((self, fired))
     }
 
     fn go(&mut self, seconds: u64) -> Result<(), String> {

@@ -10,7 +10,7 @@ use crate::risk::limits::{Limits, Mandate, OptionLimits};
 pub const LIFE_S_MAX: u64 = 600;
 
 /// The envelope's numbers for one vault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FenceLimits {
     /// Signatures per minute.
     pub orders_per_minute_max: u32,
@@ -117,7 +117,7 @@ fn times(cash: Cash, factor: i128) -> Cash {
 }
 
 /// What a vault trades, and within what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FenceTerms {
     /// Vault.
     pub vault: VaultId,
