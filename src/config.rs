@@ -55,6 +55,8 @@ pub struct Config {
     pub sentry: Option<Sentry>,
     /// Folder of the journal, if one is kept.
     pub state_dir: Option<PathBuf>,
+    /// The tapes beside it.
+    pub tapes: Tapes,
     /// Vaults, in the order of [`crate::base::ids::VaultId`].
     pub vaults: Vec<VaultConfig>,
     external_symbols: Vec<String>,
@@ -158,6 +160,21 @@ pub struct Signer {
     pub isolation: Isolation,
     /// Refusals after which it halts itself.
     pub refusals_max: u32,
+}
+
+/// What is recorded of every run, and how much of it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tapes {
+    /// Record.
+    pub on: bool,
+    /// Most a run may write, MiB; its tapes end there.
+    pub run_mib_max: u64,
+    /// Most that the tapes of older runs may take beside it, MiB.
+    pub kept_mib_max: u64,
+    /// Space on the disk that tapes leave free, MiB.
+    pub free_mib_min: u64,
+    /// Three deaths at one place of the tape within this time make the next run start drained.
+    pub crash_loop_ns: u64,
 }
 
 /// Which process holds the key.
@@ -479,6 +496,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, Lines) {
     let (state_dir, state_line) = sections::state(root.child("state"));
     let engine_key = wallet.as_ref().map(|wallet| &wallet.session_key_file);
     let (sentry, sentry_line) = sentry::sentry(root.child("sentry"), engine_key);
+    let tapes = sections::journal(root.child("journal"));
     let drafts: Vec<_> = tables.into_iter().map(|table| vault::vault(table, &poll)).collect();
     fleet::check(&drafts, root.notes);
     root.finish();
@@ -493,6 +511,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, Lines) {
             topology: topology?,
             sentry: sentry?,
             state_dir,
+            tapes: tapes?,
             vaults: fleet.vaults,
             external_symbols: fleet.external_symbols,
             ratio_feeds: fleet.ratio_feeds,

@@ -10,12 +10,15 @@
 //! ```
 
 mod cells;
+mod letters;
 
 use crate::actors::signer::Sealed;
 use crate::base::ids::InstrumentId;
-use crate::base::queue::{Conflating, Post, Postbox, Receiver, Sender, lane, post};
+use crate::base::queue::{Conflating, Post, Postbox, Receiver, Sender, lane, open_lane, post};
 use crate::engine::actor::Turn;
+use crate::engine::ear::Ear;
 use crate::engine::ports::{Clock, Key, Store, Transport, Wall};
+use crate::engine::tape::Tape;
 use crate::market::instrument::Listing;
 use crate::msg::{Command, Mark, OptionFeeds, RatioRound, ReportMsg};
 use crate::risk::order::Granted;
@@ -139,6 +142,13 @@ pub struct Parts<T, C, K, S> {
     pub instruments: usize,
     /// External symbols and ratio feeds configured.
     pub external_feeds: usize,
+    /// Each actor's tape, in the order of [`ACTORS`].
+    pub tapes: [Tape; 6],
+}
+
+/// No tapes.
+pub fn tapes_off() -> [Tape; 6] {
+    std::array::from_fn(|_| Tape::Off)
 }
 
 /// The control plane's ends of the lanes.
@@ -182,14 +192,34 @@ fn depth(name: &str, to: &str) -> usize {
     spec.expect("every wired lane is in the table").depth
 }
 
-fn wire<M: Copy>(name: &str, to: &str) -> (Sender<M>, Receiver<M>) {
-    lane(depth(name, to))
+/// How actors are joined.
+#[derive(Clone, Copy)]
+enum Wiring {
+    /// As the table says.
+    Bounded,
+    /// Without end, for a replay: what was dropped or overwritten then, the tapes do not ask for.
+    Open,
 }
 
-/// A lane that keeps the newest of each of `keys` while its reader is behind.
-fn wire_newest<M: Copy>(name: &str, to: &str, keys: usize) -> (Conflating<M>, Receiver<M>) {
-    let (sender, receiver) = wire(name, to);
-    (Conflating::new(sender, keys), receiver)
+impl Wiring {
+    fn of(tapes: &[Tape; 6]) -> Wiring {
+        let replaying = tapes.iter().any(|tape| matches!(tape, Tape::Replaying(_)));
+        if replaying { Wiring::Open } else { Wiring::Bounded }
+    }
+
+    fn wire<M: Copy>(self, name: &str, to: &str) -> (Sender<M>, Receiver<M>) {
+        let depth = depth(name, to);
+        match self {
+            Wiring::Bounded => lane(depth),
+            Wiring::Open => open_lane(),
+        }
+    }
+
+    /// A lane that keeps the newest of each of `keys` while its reader is behind.
+    fn wire_newest<M: Copy>(self, name: &str, to: &str, keys: usize) -> (Conflating<M>, Receiver<M>) {
+        let (sender, receiver) = self.wire(name, to);
+        (Conflating::new(sender, keys), receiver)
+    }
 }
 
 /// The bulletin, and each actor's end of it in the order of [`ACTORS`].
@@ -212,46 +242,49 @@ where
     K: Key + Send + 'static,
     S: Store + Send + 'static,
 {
+    let wiring = Wiring::of(&parts.tapes);
     let keys = cells::fact_keys(parts.instruments, parts.external_feeds);
-    let (facts, facts_in) = wire_newest("facts", "pricing", keys);
-    let (values, values_in) = wire_newest("values", "auction", parts.instruments);
-    let (risk_values, risk_values_in) = wire_newest("values", "risk", parts.instruments);
-    let (intents, intents_in) = wire("intents", "risk");
-    let (orders, orders_in) = wire("orders", "signer");
-    let (marks, marks_in) = wire_newest("marks", "signer", parts.instruments);
-    let (sealed, sealed_in) = wire("sealed", "gateway");
-    let (refusals, refusals_in) = wire("refusals", "risk");
-    let (urgent, urgent_in) = wire("urgent", "gateway");
-    let (reports, reports_in) = wire("reports", "risk");
-    let (accounts, accounts_in) = wire_newest("accounts", "auction", crate::actors::auction::INTENTS_MAX);
-    let (talks, talks_in) = wire_newest("talks", "auction", crate::actors::auction::INTENTS_MAX);
-    let (notices, notices_in) = wire("notices", "control plane");
+    let (facts, facts_in) = wiring.wire_newest("facts", "pricing", keys);
+    let (values, values_in) = wiring.wire_newest("values", "auction", parts.instruments);
+    let (risk_values, risk_values_in) = wiring.wire_newest("values", "risk", parts.instruments);
+    let (intents, intents_in) = wiring.wire("intents", "risk");
+    let (orders, orders_in) = wiring.wire("orders", "signer");
+    let (marks, marks_in) = wiring.wire_newest("marks", "signer", parts.instruments);
+    let (sealed, sealed_in) = wiring.wire("sealed", "gateway");
+    let (refusals, refusals_in) = wiring.wire("refusals", "risk");
+    let (urgent, urgent_in) = wiring.wire("urgent", "gateway");
+    let (reports, reports_in) = wiring.wire("reports", "risk");
+    let (accounts, accounts_in) = wiring.wire_newest("accounts", "auction", crate::actors::auction::INTENTS_MAX);
+    let (talks, talks_in) = wiring.wire_newest("talks", "auction", crate::actors::auction::INTENTS_MAX);
+    let (notices, notices_in) = wiring.wire("notices", "control plane");
     let (commands, commands_in) = wire_post("commands", "risk");
     let (ratios, ratios_in) = wire_post("ratios", "market_data");
     let (feeds, feeds_in) = wire_post("feeds", "market_data");
     let (bulletin, [to_market_data, to_pricing, to_auction, to_risk, to_signer, to_gateway]) = wire_listings();
 
-    let clock = parts.clock;
+    let Parts { clock, tapes, .. } = parts;
+    let [for_market_data, for_pricing, for_auction, for_risk, for_signer, for_gateway] =
+        tapes.map(|tape| Ear::new(clock.clone(), tape));
     let (market_data, venue, external) = parts.market_data;
     let (gateway, private) = parts.gateway;
     let turns: [Box<dyn Turn>; 6] = [
         Box::new(cells::MarketDataCell::new(
             market_data,
-            clock.clone(),
+            for_market_data,
             (venue, external),
             cells::MarketDataIn { ratios: ratios_in, feeds: feeds_in, listings: to_market_data },
             cells::MarketDataOut { facts, marks, instruments: parts.instruments, feeds: parts.external_feeds },
         )),
-        Box::new(cells::PricingCell::new(parts.pricing, clock.clone(), (facts_in, to_pricing), (values, risk_values))),
+        Box::new(cells::PricingCell::new(parts.pricing, for_pricing, (facts_in, to_pricing), (values, risk_values))),
         Box::new(cells::AuctionCell::new(
             parts.auction,
-            clock.clone(),
+            for_auction,
             cells::AuctionIn { values: values_in, accounts: accounts_in, talks: talks_in, listings: to_auction },
             intents,
         )),
         Box::new(cells::RiskCell::new(
             parts.risk,
-            clock.clone(),
+            for_risk,
             cells::RiskIn {
                 commands: commands_in,
                 reports: reports_in,
@@ -262,10 +295,10 @@ where
             },
             cells::RiskOut { orders, urgent, accounts, talks, notices },
         )),
-        signer_cell(parts.signer, clock.clone(), (orders_in, marks_in, to_signer), (sealed, refusals)),
+        signer_cell(parts.signer, for_signer, (orders_in, marks_in, to_signer), (sealed, refusals)),
         Box::new(cells::GatewayCell::new(
             gateway,
-            clock,
+            for_gateway,
             private,
             cells::GatewayIn { sealed: sealed_in, urgent: urgent_in, listings: to_gateway },
             reports,
@@ -277,7 +310,7 @@ where
 /// The signer's cell, whichever side of the wall the key is on.
 fn signer_cell<C, K, S>(
     signing: Signing<K, S>,
-    clock: C,
+    ear: Ear<C>,
     (orders, marks, listings): (Receiver<Granted>, Receiver<Mark>, Postbox<Listing>),
     (sealed, refusals): (Sender<Sealed>, Sender<ReportMsg>),
 ) -> Box<dyn Turn>
@@ -288,8 +321,8 @@ where
 {
     let (inbox, outbox) = (cells::SignerIn { orders, marks, listings }, cells::SignerOut { sealed, refusals });
     match signing {
-        Signing::Here(signer) => Box::new(cells::SignerCell::new(signer, clock, inbox, outbox)),
-        Signing::Apart(wall) => Box::new(cells::WallCell::new(clock, inbox, outbox, wall)),
+        Signing::Here(signer) => Box::new(cells::SignerCell::new(signer, ear, inbox, outbox)),
+        Signing::Apart(wall) => Box::new(cells::WallCell::new(ear, inbox, outbox, wall)),
     }
 }
 

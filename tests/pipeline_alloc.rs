@@ -10,13 +10,15 @@ use keel::actors::risk::{Notice, Stats};
 use keel::base::time::{Nanos, SEC};
 use keel::engine::actor::Turn;
 use keel::engine::switch::Switch;
+use keel::engine::tape::Tape;
 use keel::exchange::Settings;
 use keel::exchange::world::WorldSettings;
 use keel::io::store::{Layout as Pages, PageStore};
+use keel::io::tape::{Limits, Recording};
 use keel::msg::Mode;
 use keel::ops::blueprint::Outside;
 use keel::sim::venue::SimVenue;
-use keel::topology::{ControlEnds, Layout, assemble};
+use keel::topology::{ControlEnds, Layout, Parts, assemble};
 use std::alloc::{GlobalAlloc, Layout as Shape, System};
 use std::any::Any;
 use std::cell::Cell;
@@ -93,7 +95,7 @@ struct Run {
 }
 
 impl Run {
-    fn open(store: PageStore) -> Run {
+    fn open(store: PageStore, tapes: [Tape; 6]) -> Run {
         let account = vault_account();
         let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
         let mut venue = SimVenue::open(settings, WorldSettings::demo(7, 60), START);
@@ -105,7 +107,8 @@ impl Run {
             store,
             switch: Switch::local(),
         };
-        let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));
+        let parts = Parts { tapes, ..blueprint.build(outside) };
+        let (cores, control) = assemble(parts, &Layout::single(None));
         let watched = |turn| Box::new(Watched(turn)) as Box<dyn Turn>;
         let turns = cores.into_iter().flat_map(|core| core.turns).map(watched).collect();
         Run { venue, turns, control, stats: Stats::default(), mode: Mode::Starting }
@@ -141,10 +144,14 @@ fn the_counter_sees_what_a_turn_takes() {
 
 #[test]
 fn nothing_is_taken_once_live() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let home = tempfile::tempdir().expect("a folder");
     let pages = Pages { records_per_page: 16_383, pages_kept: 2 };
-    let store = PageStore::open(&folder.path().join("journal"), pages, &mut |_, _| ()).expect("a journal").0;
-    let mut run = Run::open(store);
+    let folder = home.path().join("journal");
+    let store = PageStore::open(&folder, pages, &mut |_, _| ()).expect("a journal").0;
+    // Every actor's tape runs along, over several pages.
+    let limits = Limits { free_mib_min: 1, ..Limits::default() };
+    let (recording, tapes) = Recording::begin(&folder, limits, "").expect("tapes");
+    let mut run = Run::open(store, tapes);
     run.until(12);
     let warm = run.stats;
     assert_eq!(run.mode, Mode::Live);
@@ -156,7 +163,7 @@ fn nothing_is_taken_once_live() {
     run.until(60);
     let (taken, turns) = (TAKEN.with(Cell::get) - taken, TURNS.with(Cell::get) - turns);
     let stats = run.stats;
-    println!("{turns} turns, {taken} allocations, {stats:?}");
+    println!("{turns} turns, {taken} allocations, {stats:?}, tapes ended early: {:?}", recording.trouble());
     assert_eq!(taken, 0, "in {turns} turns");
     assert!(turns > 100_000, "{turns}");
     for (what, before, after) in [

@@ -1,6 +1,8 @@
 //! Storms of seeded faults over every kind of vault: no invariant breaks, every vault heals, and a seed is a whole story.
 //! Storms here are short; `keel-tools soak` has long ones.
 
+use keel::base::time::SEC;
+use keel::ops::replay::Played;
 use keel::sim::soak::crashes::TALES;
 use keel::sim::soak::{self, Case, Outcome, Subject, Violation};
 use keel::sim::venue::Fate;
@@ -14,16 +16,24 @@ fn run(case: &Case) -> Outcome {
     soak::run_case(case).expect("it begins")
 }
 
+fn of(seed: u64, storm_s: u64) -> Case {
+    Case { storm_s: Some(storm_s), ..Case::of(seed) }
+}
+
 fn short(seed: u64, storm_s: u64) -> Outcome {
-    run(&Case { storm_s: Some(storm_s), ..Case::of(seed) })
+    run(&of(seed, storm_s))
+}
+
+fn came_through(outcome: &Outcome) {
+    let seed = outcome.seed;
+    assert_eq!(outcome.violations, Vec::<Violation>::new(), "seed {seed}, {}", outcome.subject.name());
+    assert!(outcome.fired.iter().sum::<u64>() > 0, "seed {seed} was calm");
 }
 
 #[test]
 fn vaults_come_through_storms() {
-    for seed in [0, 1, 2, 4, 6] {
-        let outcome = short(seed, STORM_S);
-        assert_eq!(outcome.violations, Vec::<Violation>::new(), "seed {seed}, {}", outcome.subject.name());
-        assert!(outcome.fired.iter().sum::<u64>() > 0, "seed {seed} was calm");
+    for seed in [0, 4, 6] {
+        came_through(&short(seed, STORM_S));
     }
 }
 
@@ -37,6 +47,31 @@ fn seeds_that_failed_once_hold() {
         let (seed, storm_s) = (number(), number());
         assert_eq!(short(seed, storm_s).violations, Vec::<Violation>::new(), "{line}");
     }
+}
+
+/// Every tape of an engine was played to its end; those of one that ended in order, past its last checkpoint.
+fn is_whole(engine: &[Played], closed: bool) {
+    for played in engine {
+        assert_eq!((&played.trouble, played.torn), (&None, 0), "{}", played.actor);
+        assert_eq!(played.progress.closed, closed, "{}", played.actor);
+        let seconds = played.progress.last_at.since(played.progress.began_at) / SEC;
+        assert!(played.progress.equal + 1 >= seconds, "{}: {:?}", played.actor, played.progress);
+    }
+}
+
+/// Whatever befell an engine, its tapes fold again to the same state at every checkpoint: of market making and of an
+/// auction, over kills between any two messages.
+#[test]
+fn every_engine_of_a_storm_folds_again_to_the_same_state() {
+    let mut engines = 0;
+    for seed in [1, 2, 13] {
+        let (outcome, played) = soak::replay(&of(seed, STORM_S)).expect("it begins");
+        came_through(&outcome);
+        engines += played.len();
+        let last = played.len() - 1;
+        played.iter().enumerate().for_each(|(place, engine)| is_whole(engine, place == last));
+    }
+    assert!(engines > 4, "only {engines} engines lived");
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use crate::base::num::{Amount, Cash, Price, Ratio, Rounding};
 
 /// Balances of a basis account.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Holdings {
     /// Base collateral.
     pub base: Amount,

@@ -25,7 +25,7 @@ use snapshot::Draft;
 const SETTLE_NS: u64 = SEC;
 
 /// Which subaccount, and which of the venue's assets mean what to the vault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Book {
     /// Vault.
     pub vault: VaultId,
@@ -44,7 +44,7 @@ pub struct Book {
 }
 
 /// Money that moved, by reason, since the ledger was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flows {
     /// Fees paid.
     pub fees: Cash,
@@ -92,7 +92,7 @@ pub enum Effect {
 }
 
 /// Positions as the venue's balance changes last named them.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 struct Reported {
     base: Amount,
     perp: Amount,
@@ -100,6 +100,7 @@ struct Reported {
 }
 
 /// The ledger of one vault.
+#[derive(Debug, Hash)]
 pub struct Ledger {
     book: Book,
     holdings: Holdings,

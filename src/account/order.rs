@@ -6,7 +6,7 @@ use crate::base::time::Nanos;
 use crate::msg::{Life, OrderStatus, Wish, Working};
 
 /// One order from approval until nothing more can come of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub struct LiveOrder {
     /// Its name.
     pub nonce: Nonce,

@@ -5,7 +5,7 @@ use crate::base::num::{Amount, WIRE_MAX};
 use crate::msg::{HELD, Held};
 
 /// A bounded set of signed positions.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Positions {
     held: [Option<Held>; HELD],
 }

@@ -1,5 +1,6 @@
 //! The last `N` names seen, to recognise what comes twice. Fixed memory, one pass over it.
 
+use std::fmt;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
 /// End of a chain.
@@ -16,6 +17,20 @@ pub struct Recent<T, const N: usize> {
 }
 
 /// Mixes by multiplication: names are venue ids and nonces, which nobody chooses against us within `N` of them.
+/// The names and their order; how they are found follows.
+impl<T: Hash, const N: usize> Hash for Recent<T, N> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.next.hash(state);
+        self.ring.iter().flatten().for_each(|name| name.hash(state));
+    }
+}
+
+impl<T, const N: usize> fmt::Debug for Recent<T, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recent({} of {N})", self.ring.iter().flatten().count())
+    }
+}
+
 #[derive(Default)]
 struct Mix(u64);
 

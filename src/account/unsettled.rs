@@ -25,6 +25,7 @@ pub enum Heard {
 }
 
 /// Fills on their way to the chain.
+#[derive(Debug, Hash)]
 pub struct Unsettled {
     expected: bool,
     read: bool,

@@ -37,7 +37,7 @@ pub enum In {
 pub type Out = Batch<Intent, INTENTS_MAX>;
 
 /// Counts a vault's wishes and waits for the answer to each.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Pulpit {
     vault: VaultId,
     asked: u32,
@@ -64,6 +64,7 @@ impl Pulpit {
 
 /// One vault's strategy and what it knows.
 #[allow(clippy::large_enum_variant)] // A handful, made at start.
+#[derive(Debug, Hash)]
 pub enum Seat {
     /// Delta-1 Basis.
     Basis(BasisSeat),
@@ -89,6 +90,7 @@ impl Seat {
 }
 
 /// The auction actor.
+#[derive(Debug, Hash)]
 pub struct Auction {
     seats: Box<[Seat]>,
 }

@@ -8,6 +8,7 @@ mod session;
 mod talks;
 
 use crate::actors::signer::Sealed;
+use crate::base::bytes::Scratch;
 use crate::base::ids::{Epoch, Nonce, SubaccountId, VaultId};
 use crate::base::time::{MS, Nanos};
 use crate::derive::decode::{Decoder, Foreign, Heard, Reply, ReplyBody};
@@ -89,7 +90,7 @@ impl Out {
 }
 
 /// What was counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Counts {
     /// Frames heard.
     pub frames: u64,
@@ -118,7 +119,7 @@ pub struct Counts {
 }
 
 /// One vault's subaccount, for subscriptions and snapshots.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
     /// Vault.
     pub vault: VaultId,
@@ -127,6 +128,7 @@ pub struct Member {
 }
 
 /// The gateway actor.
+#[derive(Debug, Hash)]
 pub struct Gateway {
     session: Session,
     talks: Talks,
@@ -141,7 +143,7 @@ pub struct Gateway {
     /// Highest name handed over by the signer, sent or kept back.
     last_heard: Nonce,
     counts: Counts,
-    buffer: Box<[u8; REQUEST_BYTES]>,
+    buffer: Scratch<REQUEST_BYTES>,
 }
 
 impl Gateway {
@@ -167,7 +169,7 @@ impl Gateway {
             last_sent: Nonce(0),
             last_heard: Nonce(0),
             counts: Counts::default(),
-            buffer: Box::new([0; REQUEST_BYTES]),
+            buffer: Scratch::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod watch;
 
+use crate::base::bytes::Scratch;
 use crate::base::time::{Nanos, SEC};
 use crate::derive::decode::{Decoder, ExternalDecoder, Heard};
 use crate::derive::encode::request;
@@ -56,7 +57,7 @@ impl Default for Out {
 }
 
 /// What was counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Counts {
     /// Frames of the venue.
     pub venue_frames: u64,
@@ -73,7 +74,7 @@ pub struct Counts {
 }
 
 /// One connection's liveness.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Line {
     up: bool,
     heard_at: Nanos,
@@ -86,6 +87,7 @@ impl Line {
 }
 
 /// The market-data actor.
+#[derive(Debug, Hash)]
 pub struct MarketData {
     channels: Box<[String]>,
     watched: WatchList,
@@ -95,7 +97,7 @@ pub struct MarketData {
     external: Line,
     counts: Counts,
     requests: u64,
-    buffer: Box<[u8; REQUEST_BYTES]>,
+    buffer: Scratch<REQUEST_BYTES>,
 }
 
 impl MarketData {
@@ -110,7 +112,7 @@ impl MarketData {
             external: Line::default(),
             counts: Counts::default(),
             requests: 0,
-            buffer: Box::new([0; REQUEST_BYTES]),
+            buffer: Scratch::default(),
         }
     }
 

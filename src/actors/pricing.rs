@@ -41,11 +41,13 @@ pub enum ModelOf {
 }
 
 #[allow(clippy::large_enum_variant)] // A handful, made at start.
+#[derive(Debug, Hash)]
 enum Opinion {
     Fair(Fair),
     Collateral(Collateral),
 }
 
+#[derive(Debug, Hash)]
 struct Line {
     instrument: InstrumentId,
     opinion: Opinion,
@@ -53,6 +55,7 @@ struct Line {
     guards: Guards,
 }
 
+#[derive(Debug, Hash)]
 struct OptionPlace {
     instrument: InstrumentId,
     currency: Name,
@@ -61,6 +64,7 @@ struct OptionPlace {
 }
 
 /// The pricing actor.
+#[derive(Debug, Hash)]
 pub struct Pricing {
     lines: Box<[Line]>,
     /// By instrument id; `None` where no option stands.

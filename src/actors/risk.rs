@@ -64,6 +64,7 @@ pub struct Out {
 }
 
 /// Facts of the wallet and the market, shared by all desks.
+#[derive(Debug, Hash)]
 struct Wallet {
     table: Table,
     epoch: Epoch,
@@ -79,6 +80,7 @@ struct Wallet {
 }
 
 /// The risk actor.
+#[derive(Debug, Hash)]
 pub struct Risk {
     desks: Box<[Desk]>,
     wallet: Wallet,

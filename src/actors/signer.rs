@@ -18,6 +18,8 @@ use crate::market::instrument::Listing;
 use crate::msg::{Breach, Mark, Milestone, Principal, Report, ReportMsg, Request, Stage, Trace, Unsent};
 use crate::risk::capital::Movement;
 use crate::risk::order::{Execution, Order};
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A login proof is renewed this often, so that a reconnect never waits for one or sends an old one.
 const PROOF_NS: u64 = 2 * SEC;
@@ -74,6 +76,16 @@ pub enum Sealed {
 }
 
 impl Sealed {
+    /// What was signed for the venue's contracts; a login proof is nothing to keep.
+    pub fn signature(&self) -> Option<&[u8; 65]> {
+        match self {
+            Sealed::Order(signed) => Some(signed.signature()),
+            Sealed::Execution(signed) => Some(signed.signature()),
+            Sealed::Movement(signed) => Some(signed.signature()),
+            Sealed::Login(_) => None,
+        }
+    }
+
     /// Notes the moment of a stage where there is a trace.
     pub fn stamp(&mut self, stage: Stage, at: Nanos) {
         match self {
@@ -91,6 +103,14 @@ pub struct Out {
     pub sealed: Batch<Sealed, 2>,
     /// To risk: what was not signed, and that nothing will be.
     pub refusals: Batch<ReportMsg, 2>,
+}
+
+/// The switch is the operator's, not state: what it did is in `stopped`.
+impl Hash for Brake {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Brake { switch: _, refusals_max, refusals, stopped, heard, told } = self;
+        (refusals_max, refusals, stopped, heard, told).hash(state);
+    }
 }
 
 /// Stops the desk: after too many refusals, at a nonce that went back, or when the operator says so. Never undone.
@@ -141,6 +161,18 @@ pub struct Guarded<K, S> {
     sealer: Sealer<K, S>,
     brake: Brake,
     noted: Rolling,
+}
+
+impl<K, S> Hash for Guarded<K, S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.sealer, &self.brake, &self.noted).hash(state);
+    }
+}
+
+impl<K, S> fmt::Debug for Guarded<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guarded").field("sealer", &self.sealer).field("brake", &self.brake).finish()
+    }
 }
 
 impl<K: Key, S: Store> Guarded<K, S> {
@@ -216,7 +248,7 @@ impl<K: Key, S: Store> Guarded<K, S> {
 }
 
 /// What is due with time: fresh proofs and fresh blinding.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub struct Chores {
     proved_at: Nanos,
     refreshed_at: Nanos,
@@ -248,10 +280,28 @@ pub struct Signer<K, S> {
     chores: Chores,
 }
 
+impl<K, S> Hash for Signer<K, S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.desk, &self.chores).hash(state);
+    }
+}
+
+impl<K, S> fmt::Debug for Signer<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signer").field("desk", &self.desk).field("chores", &self.chores).finish()
+    }
+}
+
 impl<K: Key, S: Store> Signer<K, S> {
     /// Over a guarded desk.
     pub fn new(desk: Guarded<K, S>) -> Signer<K, S> {
         Signer { desk, chores: Chores::default() }
+    }
+
+    /// Puts a switch of this process in the place of the operator's, which is handed over: a fold looks at nothing that
+    /// changes between its messages. Whoever holds both passes the throw on.
+    pub fn take_switch(&mut self, own: Switch) -> Switch {
+        std::mem::replace(&mut self.desk.brake.switch, own)
     }
 
     fn on_tick(&mut self, at: Nanos, out: &mut Out) {

@@ -1,5 +1,7 @@
 //! Words every other floor speaks: numbers, moments, names, queues.
 
+pub mod bytes;
+pub mod digest;
 pub mod ids;
 #[cfg(test)]
 pub(crate) mod literal;

@@ -3,47 +3,137 @@
 //! A lane between two actors has one producer and one consumer (`rtrb`). What happens when it is full is the sender's
 //! rule: a [`Conflating`] sender keeps the newest per key, a plain [`Sender`] hands the message back. Where several
 //! threads of the control plane speak to one actor, the lane is a [`Post`] (`crossbeam`).
+//!
+//! Every message carries the number its sender gave it, so that a reader's tape can name what was taken. A replay joins
+//! its actors by [`open_lane`]s: they have no end, and the reader takes the message it names.
 
 use crossbeam::queue::ArrayQueue;
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A message with its number, from one, counted over everything its sender wanted to say.
+#[derive(Clone, Copy)]
+struct Numbered<T> {
+    number: u64,
+    message: T,
+}
+
+/// What an open lane holds: what was said and not taken, each with its conflation key.
+struct Shelf<T>(Arc<Mutex<VecDeque<(Option<usize>, Numbered<T>)>>>);
+
+impl<T: Copy> Shelf<T> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<(Option<usize>, Numbered<T>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the message of this number. What its key said before it is gone, as it was on the lane that is replayed.
+    fn take(&self, number: u64) -> Option<T> {
+        let mut waiting = self.lock();
+        let (key, message) =
+            waiting.iter().find(|(_, said)| said.number == number).map(|(key, said)| (*key, said.message))?;
+        waiting.retain(|(other, said)| said.number > number || *other != key);
+        Some(message)
+    }
+}
+
+enum Write<T> {
+    Bounded(rtrb::Producer<Numbered<T>>),
+    Open(Shelf<T>),
+}
+
+enum Read<T> {
+    Bounded(rtrb::Consumer<Numbered<T>>),
+    Open(Shelf<T>),
+}
 
 /// The writing end of a lane.
 pub struct Sender<T> {
-    ring: rtrb::Producer<T>,
+    ring: Write<T>,
+    said: u64,
 }
 
 /// The reading end of a lane.
 pub struct Receiver<T> {
-    ring: rtrb::Consumer<T>,
+    ring: Read<T>,
+    taken: u64,
 }
 
 /// A lane of `depth` messages.
 pub fn lane<T: Copy>(depth: usize) -> (Sender<T>, Receiver<T>) {
     let (producer, consumer) = rtrb::RingBuffer::new(depth);
-    (Sender { ring: producer }, Receiver { ring: consumer })
+    (Sender { ring: Write::Bounded(producer), said: 0 }, Receiver { ring: Read::Bounded(consumer), taken: 0 })
+}
+
+/// A lane without end, from which the reader takes what it names. Not for the hot path: it locks and allocates.
+pub fn open_lane<T: Copy>() -> (Sender<T>, Receiver<T>) {
+    let shelf = Arc::new(Mutex::new(VecDeque::new()));
+    let sender = Sender { ring: Write::Open(Shelf(Arc::clone(&shelf))), said: 0 };
+    (sender, Receiver { ring: Read::Open(Shelf(shelf)), taken: 0 })
 }
 
 impl<T: Copy> Sender<T> {
     /// Sends, or hands the message back when the lane is full.
     pub fn send(&mut self, message: T) -> Result<(), T> {
-        self.ring.push(message).map_err(|rtrb::PushError::Full(message)| message)
+        let numbered = self.number(message);
+        self.put(None, numbered).map_err(|numbered| numbered.message)
     }
 
     /// Free places.
     pub fn room(&self) -> usize {
-        self.ring.slots()
+        match &self.ring {
+            Write::Bounded(ring) => ring.slots(),
+            Write::Open(_) => usize::MAX,
+        }
+    }
+
+    fn number(&mut self, message: T) -> Numbered<T> {
+        self.said += 1;
+        Numbered { number: self.said, message }
+    }
+
+    fn put(&mut self, key: Option<usize>, numbered: Numbered<T>) -> Result<(), Numbered<T>> {
+        match &mut self.ring {
+            Write::Bounded(ring) => ring.push(numbered).map_err(|rtrb::PushError::Full(numbered)| numbered),
+            Write::Open(shelf) => {
+                shelf.lock().push_back((key, numbered));
+                Ok(())
+            }
+        }
     }
 }
 
 impl<T: Copy> Receiver<T> {
     /// The next message, if any.
     pub fn receive(&mut self) -> Option<T> {
-        self.ring.pop().ok()
+        let next = match &mut self.ring {
+            Read::Bounded(ring) => ring.pop().ok(),
+            Read::Open(shelf) => shelf.lock().pop_front().map(|(_, numbered)| numbered),
+        };
+        next.map(|Numbered { number, message }| {
+            self.taken = number;
+            message
+        })
+    }
+
+    /// The number of the last message taken; zero before the first.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// The message of this number, if it was said; only an open lane can be asked.
+    pub fn receive_numbered(&mut self, number: u64) -> Option<T> {
+        match &mut self.ring {
+            Read::Bounded(_) => None,
+            Read::Open(shelf) => shelf.take(number).inspect(|_| self.taken = number),
+        }
     }
 
     /// True when nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.ring.is_empty()
+        match &self.ring {
+            Read::Bounded(ring) => ring.is_empty(),
+            Read::Open(shelf) => shelf.lock().is_empty(),
+        }
     }
 }
 
@@ -93,7 +183,7 @@ impl<T: Copy> Postbox<T> {
 /// A sender for prices: when the lane is full the newest message per key waits in its place and older ones vanish.
 pub struct Conflating<T> {
     sender: Sender<T>,
-    waiting: Box<[Option<T>]>,
+    waiting: Box<[Option<Numbered<T>>]>,
     any_waiting: bool,
     conflated: u64,
 }
@@ -107,10 +197,11 @@ impl<T: Copy> Conflating<T> {
     /// Sends, or keeps as the newest of its key. Keys outside the range are refused by assertion: a wiring error.
     pub fn send(&mut self, key: usize, message: T) {
         self.flush();
-        if !self.any_waiting && self.sender.send(message).is_ok() {
+        let numbered = self.sender.number(message);
+        if !self.any_waiting && self.sender.put(Some(key), numbered).is_ok() {
             return;
         }
-        if self.waiting[key].replace(message).is_some() {
+        if self.waiting[key].replace(numbered).is_some() {
             self.conflated += 1;
         }
         self.any_waiting = true;
@@ -121,9 +212,9 @@ impl<T: Copy> Conflating<T> {
         if !self.any_waiting {
             return;
         }
-        for place in &mut self.waiting {
-            if let Some(message) = *place {
-                if self.sender.send(message).is_err() {
+        for (key, place) in self.waiting.iter_mut().enumerate() {
+            if let Some(numbered) = *place {
+                if self.sender.put(Some(key), numbered).is_err() {
                     return;
                 }
                 *place = None;
@@ -206,6 +297,34 @@ mod tests {
         }
         assert_eq!(seen, [10, 12, 21]);
         assert_eq!(prices.conflated(), 2);
+    }
+
+    /// Whatever a bounded lane let through, in whatever order, an open one gives by its numbers.
+    #[test]
+    fn an_open_lane_gives_what_a_conflating_one_let_through() {
+        let said = [(0, 10), (0, 11), (1, 20), (0, 12), (1, 21), (0, 13)];
+        let (sender, mut receiver) = lane(1);
+        let mut prices = Conflating::new(sender, 2);
+        let (open, mut shelf) = open_lane();
+        let mut same = Conflating::new(open, 2);
+        let mut taken = Vec::new();
+        for (key, price) in said {
+            prices.send(key, price);
+            same.send(key, price);
+            if price == 12 {
+                taken.push((receiver.receive().expect("one waits"), receiver.taken()));
+            }
+        }
+        while let Some(price) = receiver.receive() {
+            taken.push((price, receiver.taken()));
+            prices.flush();
+        }
+        assert_eq!(taken, [(10, 1), (12, 4), (13, 6), (21, 5)]);
+        assert_eq!(shelf.receive_numbered(7), None, "not said yet");
+        for (price, number) in taken {
+            assert_eq!((shelf.receive_numbered(number), shelf.taken()), (Some(price), number));
+        }
+        assert!(shelf.is_empty(), "what was overwritten does not pile up");
     }
 
     #[test]

@@ -145,7 +145,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let text = fill_in(stage.config, &live, &account, &key_file);
     let mut config =
         Config::parse(&text, "demo.toml", &Online::here()).map_err(|why| Failure::Refused(why.to_string()))?;
-    let due = bring_forward(&mut config, LiveClock::new().now().plus(AUCTION_LEAD_NS));
+    let auctions_from = LiveClock::new().now().plus(AUCTION_LEAD_NS);
+    let due = bring_forward(&mut config, auctions_from);
     eprintln!("embedded Derive v3 at {}, vault {}{due}", live.exchange_ws_url(), config.vaults[0].name);
     let mut status = Status::new(&config);
     let mut patience = Patience { asked_for: args.seconds.is_some(), over_since: None };
@@ -154,6 +155,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let terms = session::Terms {
         names: &names,
         state_dir: &journal,
+        auctions_from: Some(auctions_from),
         seconds: Some(seconds),
         watch: &mut |news, elapsed| {
             status.show(news, elapsed);
@@ -169,7 +171,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 }
 
 /// Lets the option auction begin now instead of on its weekday, and says so; a basis vault has none.
-fn bring_forward(config: &mut Config, start: Nanos) -> String {
+pub(super) fn bring_forward(config: &mut Config, start: Nanos) -> String {
     let mut said = String::new();
     for vault in &mut config.vaults {
         if let VaultKind::Options(options) = &mut vault.kind {

@@ -4,6 +4,7 @@ mod check;
 mod ctl;
 mod demo;
 mod exchange;
+mod replay;
 mod run;
 mod sentry;
 mod session;
@@ -33,6 +34,8 @@ enum Verb {
     Sim(sim::Args),
     /// Run the vaults of a configuration on a real venue.
     Run(run::Args),
+    /// Fold the recorded tapes of a run once more and compare every checkpoint.
+    Replay(replay::Args),
     /// Check a configuration and explain every value.
     Check(check::Args),
     /// Cancel everything at the venue when the engine falls silent: another process, with a key of its own.
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Verb::Exchange(args) => exchange::run(&args),
         Verb::Sim(args) => sim::run(&args, weeks::run),
         Verb::Run(args) => run::run(&args),
+        Verb::Replay(args) => replay::run(&args),
         Verb::Check(args) => check::run(&args),
         Verb::Sentry(args) => sentry::run(&args),
         Verb::Ctl(args) => ctl::run(&args),

@@ -47,6 +47,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let terms = session::Terms {
         names: &names,
         state_dir: &state_dir,
+        auctions_from: None,
         seconds: args.seconds,
         watch: &mut |news, elapsed| {
             status.show(news, elapsed);

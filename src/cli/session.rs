@@ -11,9 +11,11 @@ use crate::derive::seal::envelope::pins::prove_unmoved;
 use crate::engine::core::{Idle, Pulse};
 use crate::engine::ports::{Clock, Key};
 use crate::engine::switch::Switch;
+use crate::engine::tape::Tape;
 use crate::io::clock::LiveClock;
 use crate::io::key::{KeySource, Kms, KmsCredentials, LocalKey, Passphrase, Seal};
 use crate::io::store::PageStore;
+use crate::io::tape::{self, Limits, Recording};
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
 use crate::io::{fence, host};
 use crate::market::instrument::Instrument;
@@ -22,10 +24,12 @@ use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::console::{self, Console};
 use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Over, Troubles};
+use crate::ops::crash_loop::{self, Ending};
 use crate::ops::engine::{Ends, Engine};
 use crate::ops::herald::Herald;
 use crate::ops::journal::{self, Journal};
 use crate::ops::news::News;
+use crate::ops::replay::{self, head::Begun, head::Head};
 use crate::ops::rest::{Prover, Rest};
 use crate::ops::sentry::beat::Secret;
 use crate::ops::wall::{self, Charter, Introduced};
@@ -50,6 +54,8 @@ pub struct Terms<'a> {
     pub state_dir: &'a Path,
     /// Names of the vaults, by place.
     pub names: &'a [String],
+    /// The moment the configuration's auctions were brought forward to, if they were.
+    pub auctions_from: Option<Nanos>,
     /// Ends the run after this long; none runs until a signal.
     pub seconds: Option<u64>,
     /// Shows the run while it lasts, and may end it.
@@ -232,13 +238,24 @@ impl Hand {
         };
         let advice = "or set signer.isolation = \"thread\" to keep the key in the engine's process";
         let refused = |why| Failure::Refused(format!("{why} ({advice})"));
-        let secrets = charter.key.files();
+        let mut secrets = charter.key.files();
+        secrets.push(journal::salvage_folder(state_dir));
+        // What the engine writes into later must be there before it is shut out of the rest.
         console::make_folder(state_dir).map_err(Failure::Refused)?;
+        tape::make_folder(state_dir).map_err(Failure::Refused)?;
         let introduced = wall::introduce(&signer::ARGUMENTS, charter).map_err(refused)?;
         // Before any other thread: what a thread may open is its own affair and that of those it starts.
         let held = fence::shut_out(&secrets, state_dir);
         held.unwrap_or_else(|faults| faults.iter().for_each(|why| eprintln!("keel: warning: {why}")));
         Ok(Hand::Apart(introduced, switch))
+    }
+
+    /// Where the key is, and its address.
+    fn place(&self) -> replay::Hand {
+        match self {
+            Hand::Here(key, ..) => replay::Hand::Here(Key::address(key)),
+            Hand::Apart(introduced, _) => replay::Hand::Apart(introduced.signer()),
+        }
     }
 
     fn prover(&mut self) -> &mut (dyn Prover + Send) {
@@ -275,6 +292,40 @@ impl Hand {
     }
 }
 
+/// Why every vault must start drained, if so: a damaged journal, or deaths at one place.
+fn why_drained(
+    config: &Config,
+    terms: &Terms<'_>,
+    damage: Option<String>,
+    now: Nanos,
+) -> Result<Option<String>, Failure> {
+    if damage.is_some() || !config.tapes.on {
+        return Ok(damage);
+    }
+    let within_ns = config.tapes.crash_loop_ns;
+    let place = crash_loop::look(terms.state_dir, within_ns, now).map_err(Failure::Refused)?;
+    Ok(place.map(|place| crash_loop::words(place, within_ns)))
+}
+
+/// Begins the tapes of this run, unless none are wanted.
+fn record(
+    config: &Config,
+    state_dir: &Path,
+    begun: &Begun<'_>,
+    tapes: &mut [Tape; 6],
+) -> Result<Option<Recording>, Failure> {
+    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = config.tapes;
+    if !on {
+        return Ok(None);
+    }
+    let limits = Limits { run_mib_max, kept_mib_max, free_mib_min };
+    let begun = Recording::begin(state_dir, limits, &Head::of(begun).text());
+    let advice = "make room, lower [journal] tape_free_mib_min, or set tape = false";
+    let (recording, begun) = begun.map_err(|why| Failure::Refused(format!("no tapes: {why} ({advice})")))?;
+    *tapes = begun;
+    Ok(Some(recording))
+}
+
 /// Runs the engine to its end.
 pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
     let stop = stop_flag()?;
@@ -288,16 +339,32 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let mut clock = LiveClock::new();
     let unit = config.venue.environment.dialect.nonce_unit;
     let opened = journal::open(terms.state_dir, unit, clock.now()).map_err(Failure::Refused)?;
-    let Journal { store, replay, switch } = opened;
+    let Journal { store, replay, switch, damage } = opened;
+    let mut drained = why_drained(config, &terms, damage, clock.now())?;
     let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
     prove_unmoved(replay.pins(), &proved.instruments).map_err(Failure::Refused)?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
+    let key = hand.place();
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
-    let Joined { parts, layout, switch, signer } = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
+    let Joined { mut parts, layout, switch, signer } = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
+    let begun = Begun {
+        config,
+        auctions_from: terms.auctions_from,
+        instruments: &blueprint.instruments,
+        key_expires_at: blueprint.key_expires_at,
+        journal: &replay,
+        hand: key,
+        at: clock.now(),
+    };
+    let recording = record(config, terms.state_dir, &begun, &mut parts.tapes)?;
     let (cores, ends) = assemble(parts, &layout);
+    // The lane has room for every vault, and risk hears it before anything of the venue.
+    for place in (0..config.vaults.len()).filter(|_| drained.is_some()) {
+        let _ = ends.commands.send(Command::Drain { vault: vault_id(place) });
+    }
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
     let herald = herald(config, signer, &engine)?;
@@ -314,11 +381,18 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     });
     open_console(config, &blueprint, terms.state_dir, (&commands, &clerk));
     let started = clock.now();
-    let stops = Stops { signal: stop, switch: &switch, commands: &commands };
+    if let Some(why) = drained.take() {
+        eprintln!("keel: alarm: every vault starts drained: {why}");
+    }
+    let stops = Stops { signal: stop, switch: &switch, commands: &commands, recording: recording.as_ref() };
     watch(&engine, &clerk, terms, stops, (started, &mut clock)).await?;
     let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
     clerk.send(Over(flat)).await.map_err(lost)?;
     let ends = engine.stop();
+    if let Some(recording) = recording {
+        let ending = Ending { died: ends.died.clone() };
+        recording.end(&ending.text()).unwrap_or_else(|why| eprintln!("keel: warning: {why}"));
+    }
     let news = ask(&clerk).await?;
     let troubles = clerk.send(AskTroubles).await.map_err(lost)?;
     let held = news.vaults().iter().filter_map(|vault| vault.last);
@@ -368,6 +442,8 @@ struct Stops<'a> {
     switch: &'a Switch,
     /// How it hears.
     commands: &'a Post<Command>,
+    /// What is recorded of it.
+    recording: Option<&'a Recording>,
 }
 
 /// Shows the run until time, a signal or a dead thread ends it.
@@ -378,12 +454,18 @@ async fn watch(
     stops: Stops<'_>,
     (started, clock): (Nanos, &mut LiveClock),
 ) -> Result<(), Failure> {
-    let (mut told, mut crier, mut pulse) = (false, Crier::default(), engine.pulse());
+    let (mut told, mut untaped) = (false, false);
+    let (mut crier, mut pulse) = (Crier::default(), engine.pulse());
     while !stops.signal.load(Ordering::Relaxed) && engine.is_alive() {
         tokio::time::sleep(LOOK).await;
         // Told until heard: the signer has stopped already, what rests at the venue has not.
         if !told && stops.switch.is_thrown() {
             told = stops.commands.send(Command::Kill).is_ok();
+        }
+        if let Some(why) =
+            stops.recording.and_then(Recording::trouble).filter(|_| !std::mem::replace(&mut untaped, true))
+        {
+            eprintln!("keel: warning: the tapes of this run end here: {why}");
         }
         let elapsed = Duration::from_nanos(clock.now().since(started));
         let news = ask(clerk).await?;

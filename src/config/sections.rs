@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use super::host::Online;
 use super::read::{Absent, Field, Rule, Section, Span};
 use super::text::{Url, address, looks_secret, quoted, show_address};
-use super::{Chain, External, Idle, Isolation, Layout, Signer, Topology, Venue, Wallet, seal};
+use super::{Chain, External, Idle, Isolation, Layout, Signer, Tapes, Topology, Venue, Wallet, seal};
+use crate::base::time::SEC;
 use crate::derive::dialect::{DIALECTS, Dialect, Environment, Generation, LOCAL, MAINNET};
 
 /// Unix seconds between which a key may expire: later than any past deployment, and not milliseconds.
@@ -275,6 +276,28 @@ fn cores(section: Section<'_>, layout: &Field<Word>, online: &Online) -> Option<
         *core = field.value?;
     }
     Some(cores)
+}
+
+/// `[journal]`.
+pub(super) fn journal(section: Section<'_>) -> Option<Tapes> {
+    let on = section.boolean(("tape", "record what every actor hears, so that a run can be replayed"), true);
+    let spec = ("tape_mib_per_run_max", "most a run records; its tapes end there, the engine goes on");
+    let run = section.integer(spec, "MiB", 64..=1_048_576, Some(16_384));
+    let spec = ("tape_mib_kept_max", "most that the tapes of older runs take beside it; the oldest are deleted");
+    let kept = section.integer(spec, "MiB", 0..=16_777_216, Some(65_536));
+    let spec = ("tape_free_mib_min", "space on the disk that tapes leave free for the journal of orders");
+    let free = section.integer(spec, "MiB", 128..=1_048_576, Some(2_048));
+    let spec = ("crash_loop_s", "three deaths at one place of the tape within this time: the next run starts drained");
+    let crash = section.integer(spec, "s", 10..=86_400, Some(600));
+    section.finish();
+    let [run, kept, free, crash] = [run, kept, free, crash].map(|field| field.value.map(i64::unsigned_abs));
+    Some(Tapes {
+        on: on.value?,
+        run_mib_max: run?,
+        kept_mib_max: kept?,
+        free_mib_min: free?,
+        crash_loop_ns: crash?.saturating_mul(SEC),
+    })
 }
 
 /// `[state]`, and the line that names the folder.

@@ -3,9 +3,11 @@
 use super::decode::{INSTRUMENTS_MAX, NoRoom};
 use crate::base::ids::{InstrumentId, Name, Right, SubaccountId, VaultId};
 use crate::market::instrument::{Instrument, Kind, Listing};
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// A vault and the options it may trade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MemberTerms {
     /// Vault.
     pub vault: VaultId,
@@ -42,9 +44,26 @@ struct Row<T> {
 }
 
 /// The entries of all members. An entry is made when its instrument is listed and found without a search.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Desk<T> {
     rows: Vec<Row<T>>,
+}
+
+impl<T> fmt::Debug for Desk<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let places = self.rows.iter().flat_map(|row| row.places.iter().flatten().map(|entry| (row.subaccount, entry)));
+        f.debug_list().entries(places.map(|(whose, entry)| (whose, entry.instrument.name))).finish()
+    }
+}
+
+/// What is prepared follows from the instrument.
+impl<T> Hash for Desk<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        for Row { subaccount, terms, places } in &self.rows {
+            (subaccount, terms).hash(state);
+            places.iter().flatten().for_each(|entry| entry.instrument.hash(state));
+        }
+    }
 }
 
 impl<T> Desk<T> {

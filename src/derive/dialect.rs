@@ -25,7 +25,7 @@ pub const DOMAIN_NAME: &str = "Matching";
 pub const DOMAIN_VERSION: &str = "1.0";
 
 /// Which generation of the protocol a dialect belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Generation {
     /// Derive Chain, contracts verify signatures; wound down.
     V2,
@@ -34,7 +34,7 @@ pub enum Generation {
 }
 
 /// Names of the three REST authentication headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Headers {
     /// Carries the owner's address.
     pub wallet: &'static str,
@@ -45,7 +45,7 @@ pub struct Headers {
 }
 
 /// Module identifiers inside signatures. `None`: the generation has no such action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Modules {
     /// Orders and replaces.
     pub trade: Address,
@@ -70,7 +70,7 @@ pub struct Modules {
 }
 
 /// Contracts that settle a v3 network on its L1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Settlement {
     /// OnchainActionManager: deposits and actions of contract owners.
     pub action_manager: Address,
@@ -85,7 +85,7 @@ pub struct Settlement {
 }
 
 /// What is signed and named on one network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Dialect {
     /// Short name, as used in configuration.
     pub name: &'static str,

@@ -30,9 +30,11 @@ use crate::risk::order::Order;
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
 pub use movement::{MovementDeed, SignedMovement};
+use std::fmt;
+use std::hash::{Hash, Hasher};
 
 /// An order with its signature: what the sealing desk gave for its deed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Signed {
     order: Order,
     signature: [u8; 65],
@@ -73,6 +75,19 @@ pub struct LoginProof {
     pub timestamp_ms: u64,
     /// `r ‖ s ‖ v`.
     pub signature: [u8; 65],
+}
+
+/// What it proves must be in no digest and no log: for a while, whoever holds it can log in.
+impl Hash for LoginProof {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.timestamp_ms.hash(state);
+    }
+}
+
+impl fmt::Debug for LoginProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginProof").field("timestamp_ms", &self.timestamp_ms).finish_non_exhaustive()
+    }
 }
 
 /// What is sealed of an order: what its signature covers, and what the journal remembers it by. A claim, to be judged.
@@ -125,6 +140,21 @@ pub struct Sealer<K, S> {
     last: Nonce,
     milestones: Vec<(SubaccountId, Milestone)>,
     principals: Vec<(SubaccountId, Principal)>,
+}
+
+/// Everything that changes while it signs; templates follow from the listings.
+impl<K, S> Hash for Sealer<K, S> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Sealer { orders, envelope, last, milestones, principals, .. } = self;
+        (orders, envelope, last, milestones, principals).hash(state);
+    }
+}
+
+impl<K, S> fmt::Debug for Sealer<K, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sealer { envelope, last, .. } = self;
+        f.debug_struct("Sealer").field("envelope", envelope).field("last", last).finish_non_exhaustive()
+    }
 }
 
 /// Makes order templates.

@@ -19,6 +19,10 @@ pub trait Turn: Send {
     fn turn(&mut self) -> bool;
     /// Name for reports and thread names.
     fn name(&self) -> &'static str;
+    /// The state of what it turns, for people.
+    fn tell(&self) -> String {
+        String::new()
+    }
     /// Gives up its final measurements when the core stops.
     fn finish(self: Box<Self>) -> Option<Box<dyn std::any::Any + Send>> {
         None

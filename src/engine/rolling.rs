@@ -1,5 +1,6 @@
 //! Sums over the last minute, hour or day, in a fixed number of buckets.
 
+use crate::base::bytes::Eye;
 use crate::base::num::Cash;
 use crate::base::time::{Nanos, SEC};
 
@@ -7,7 +8,7 @@ use crate::base::time::{Nanos, SEC};
 pub const BUCKETS: usize = 61;
 
 /// What has been signed for one subaccount lately.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Spent {
     /// Signatures in a minute.
     pub count: Rolling,
@@ -55,7 +56,7 @@ impl Spent {
 }
 
 /// A sum over the last minute, hour or day that takes no memory and at most one pass over its buckets.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rolling {
     width_ns: u64,
     buckets: [i128; BUCKETS],
@@ -124,6 +125,22 @@ impl Rolling {
             *bucket = bucket.saturating_add(more);
             self.sum = self.sum.saturating_add(more);
         }
+    }
+
+    /// Writes it as bytes.
+    pub fn write(&self, bytes: &mut Vec<u8>) {
+        bytes.extend(self.head.to_le_bytes());
+        self.buckets.iter().for_each(|bucket| bytes.extend(bucket.to_le_bytes()));
+    }
+
+    /// Takes what [`Rolling::write`] wrote of one of the same width.
+    pub fn read(&mut self, eye: &mut Eye<'_>) -> Option<()> {
+        self.head = eye.u64()?;
+        for bucket in &mut self.buckets {
+            *bucket = eye.i128()?;
+        }
+        self.sum = self.buckets.iter().fold(0, |sum: i128, bucket| sum.saturating_add(*bucket));
+        Some(())
     }
 
     /// Adds to the present bucket.

@@ -47,8 +47,9 @@ fn landlock(secrets: &[PathBuf], folder: &Path) -> Result<(), String> {
     let all = AccessFs::from_all(KNOWN);
     let mut granted = Vec::new();
     grant_around(Path::new("/"), secrets, &mut granted);
-    // Folders inside the journal's are not the signer's.
-    granted.extend(entries(folder).filter(|path| path.is_dir()));
+    // Folders inside the journal's are not the signer's, unless they are named.
+    let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+    entries(&folder).filter(|path| path.is_dir()).for_each(|path| grant_around(&path, secrets, &mut granted));
     let ruleset = Ruleset::default().handle_access(all).and_then(Ruleset::create);
     let ruled = ruleset.and_then(|ruleset| ruleset.add_rules(path_beneath_rules(granted, all)));
     match ruled.and_then(|ruleset| ruleset.restrict_self()) {

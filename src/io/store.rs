@@ -144,6 +144,7 @@ pub struct PageStore {
     files: OpenFiles,
     keeper: Option<JoinHandle<()>>,
     _lock: Lock,
+    _beside: Option<Lock>,
 }
 
 /// A journal's folder, taken for this process for as long as this lives.
@@ -222,8 +223,24 @@ impl PageStore {
             let _ = jobs.try_send(Job::Prepare(next));
         }
         let (jobs, keeper) = (Some(jobs), Some(keeper));
-        let store = PageStore { current, used, jobs, ready, standby: spare, failed: None, files, keeper, _lock: lock };
+        let store = PageStore {
+            current,
+            used,
+            jobs,
+            ready,
+            standby: spare,
+            failed: None,
+            files,
+            keeper,
+            _lock: lock,
+            _beside: None,
+        };
         Ok((store, found))
+    }
+
+    /// Holds another folder too, for as long as this one is open.
+    pub fn hold(&mut self, other: Lock) {
+        self._beside = Some(other);
     }
 
     /// A handle that syncs from another thread.
@@ -314,6 +331,19 @@ pub fn read_records(folder: &Path, visit: &mut dyn FnMut(u64, &[u8])) -> Result<
         scan.take(Page::open(&path)?, visit)?;
     }
     Ok(scan.found)
+}
+
+/// Shows every sound record of a damaged journal, in order, as far as its pages can be read, without locking or changing
+/// it: for a start that must know what it can and may only cancel.
+pub fn salvage(folder: &Path, visit: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+    for page in page_paths(folder)?.iter().filter_map(|path| Page::open(path).ok()) {
+        for slot in 0..page.extent().records {
+            if let Slot::Valid(payload) = page.read(slot) {
+                visit(payload);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Pages seen so far, oldest first: full ones, then at most one with room, then at most empty ones.

@@ -10,7 +10,7 @@ const RATIO_READ_AGE_NS_MAX: u64 = 1_800 * SEC;
 const SHARE_MAX: Ratio = Ratio::from_bps(100);
 
 /// How a collateral is valued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CollateralModel {
     /// Place of the ratio feed that says its yield, if one is read.
     pub ratio_feed: Option<u8>,
@@ -19,7 +19,7 @@ pub struct CollateralModel {
 }
 
 /// One collateral's inputs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Collateral {
     model: CollateralModel,
     ticker: Option<(Ticker, Nanos)>,

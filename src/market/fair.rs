@@ -12,7 +12,7 @@ use crate::msg::{Book, External, Guards, RatioRound, Ticker};
 const RATIO_READ_AGE_NS_MAX: u64 = 1_800 * SEC;
 
 /// How to value one instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Model {
     /// Place of the external symbol in the configuration.
     pub external: u8,
@@ -37,7 +37,7 @@ pub struct Model {
 }
 
 /// Range of a price over a sliding window, kept as two half-windows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Range {
     started_at: Nanos,
     current: Option<(Price, Price)>,
@@ -66,7 +66,7 @@ impl Range {
 }
 
 /// The inputs of one instrument's value and what they amount to.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Fair {
     model: Model,
     ticker: Option<(Ticker, Nanos)>,

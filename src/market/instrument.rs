@@ -5,7 +5,7 @@ use crate::base::num::{Amount, Cash, Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 
 /// Kind of instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A token against USDC (`erc20`).
     Spot,
@@ -16,7 +16,7 @@ pub enum Kind {
 }
 
 /// What an option pays on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OptionTerms {
     /// Expiry, unix seconds.
     pub expiry_s: u64,
@@ -65,7 +65,7 @@ pub enum Listing {
 }
 
 /// Static facts of one instrument, as the venue lists them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Instrument {
     /// Place in the table.
     pub id: InstrumentId,

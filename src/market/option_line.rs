@@ -22,7 +22,7 @@ const MARK_GAP_MAX: Ratio = Ratio::from_bps(200);
 const FORWARD_GAP_MAX: Ratio = Ratio::from_bps(100);
 
 /// One option's inputs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct OptionLine {
     terms: OptionTerms,
     ticker: Option<(Ticker, Nanos)>,

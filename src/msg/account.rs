@@ -6,7 +6,7 @@ use crate::base::num::{Amount, Cash, Ratio};
 use crate::base::time::Nanos;
 
 /// What the engine may do for a vault.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Mode {
     /// Not reconciled yet: nothing may be sent but cancels.
     #[default]
@@ -20,7 +20,7 @@ pub enum Mode {
 }
 
 /// Where an order of ours stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Life {
     /// Slot unused.
     #[default]
@@ -36,7 +36,7 @@ pub enum Life {
 }
 
 /// One live order, as the strategy sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Working {
     /// Its name.
     pub nonce: Nonce,
@@ -58,7 +58,7 @@ impl Working {
 }
 
 /// An option position.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// Which instrument.
     pub instrument: InstrumentId,
@@ -67,7 +67,7 @@ pub struct Held {
 }
 
 /// An open quote for the vault's RFQ, as the strategy sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Offer {
     /// Venue id.
     pub quote_id: Uuid,
@@ -84,7 +84,7 @@ pub struct Offer {
 }
 
 /// Where an RFQ of the vault stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OpenRfq {
     /// Our name for it.
     pub name: Nonce,
@@ -103,7 +103,7 @@ pub struct OpenRfq {
 }
 
 /// The vault's conversation with makers: its RFQ and the open quotes for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Hash)]
 pub struct Talk {
     /// Whose.
     pub vault: VaultId,
@@ -118,7 +118,7 @@ pub struct Talk {
 }
 
 /// What is true of a vault's account now.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub struct Account {
     /// Where the time went.
     pub trace: Trace,

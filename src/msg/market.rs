@@ -1,9 +1,11 @@
 //! What `market_data` says to pricing and to the signer.
 
 use super::{DEPTH, Trace};
+use crate::base::digest::floats;
 use crate::base::ids::{InstrumentId, Side, Uuid};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
+use std::hash::{Hash, Hasher};
 
 /// A currency's place in the currency table, from zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,7 +51,7 @@ pub enum Feed {
 }
 
 /// `ticker_slim`: best prices, mark, index, band and funding. A zero bid or ask price means that side is empty.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Hash)]
 pub struct Ticker {
     /// Which instrument.
     pub instrument: InstrumentId,
@@ -89,7 +91,7 @@ pub struct Mark {
 }
 
 /// The venue's option model values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OptionPricing {
     /// Black-76 delta.
     pub delta: Ratio,
@@ -180,7 +182,7 @@ pub struct SpotIndex {
 }
 
 /// Best prices of an external book.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct External {
     /// Which external symbol, by its place in the configuration.
     pub symbol: u8,
@@ -220,7 +222,7 @@ pub struct OptionFeeds {
 }
 
 /// What a ratio was some time ago.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PastRatio {
     /// Base asset per wrapped token then.
     pub ratio: Ratio,
@@ -231,7 +233,7 @@ pub struct PastRatio {
 }
 
 /// One answer of a ratio feed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RatioRound {
     /// Which feed, by its place in the configuration.
     pub feed: u8,
@@ -243,4 +245,13 @@ pub struct RatioRound {
     pub read_at: Nanos,
     /// The ratio a look-back ago, for feeds read with one.
     pub past: Option<PastRatio>,
+}
+
+impl Hash for OptionFeeds {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let OptionFeeds { slot, currency, expiry_s, svi, forward_diff, spot_aggregates, spot, forward_at, read_at } =
+            self;
+        floats(svi, state);
+        (slot, currency, expiry_s, forward_diff, spot_aggregates, spot, forward_at, read_at).hash(state);
+    }
 }

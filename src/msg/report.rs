@@ -134,7 +134,7 @@ pub enum Unsent {
 }
 
 /// Why the signer did not sign. Every one is a fault on our side of the wire: risk had let it pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Breach {
     /// The nonce is not above every nonce sealed before (K1).
@@ -212,7 +212,7 @@ impl Breach {
 }
 
 /// State of the private session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Session {
     /// Connection lost: every answer outstanding is now unknown.
     Down,
@@ -335,7 +335,7 @@ pub struct Fill {
 }
 
 /// States of RFQs and quotes (Derive §6.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RfqStatus {
     /// Quotes may come, or it may be executed.
     Open,
@@ -348,7 +348,7 @@ pub enum RfqStatus {
 }
 
 /// One RFQ of ours as the venue sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RfqRow {
     /// Subaccount that asked.
     pub subaccount: SubaccountId,

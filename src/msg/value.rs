@@ -6,7 +6,7 @@ use crate::base::num::{Price, Ratio};
 use crate::base::time::Nanos;
 
 /// Reasons not to trade on a value, as bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Guards(pub u16);
 
 impl Guards {
@@ -59,7 +59,7 @@ impl Guards {
 }
 
 /// What pricing knows of an option beside its mark.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct OptionValue {
     /// Mark implied volatility, per year.
     pub mark_iv: Ratio,
@@ -72,7 +72,7 @@ pub struct OptionValue {
 }
 
 /// What one unit of a yield-bearing collateral has earned over a look-back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Accrual {
     /// Growth as a share of the present price: 1 − then / now.
     pub share: Ratio,
@@ -85,7 +85,7 @@ pub struct Accrual {
 }
 
 /// What an instrument is worth to us now.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Hash)]
 pub struct Value {
     /// Where the time went.
     pub trace: Trace,

@@ -6,7 +6,7 @@ use crate::base::num::{Amount, Cash, Price, Ratio, Rounding, div_round};
 use crate::base::time::Nanos;
 
 /// How long an order may rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TimeInForce {
     /// Rests until cancelled or expired.
     Gtc,
@@ -19,7 +19,7 @@ pub enum TimeInForce {
 }
 
 /// Why an order is wanted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Purpose {
     /// A resting spot quote.
     Quote,
@@ -80,7 +80,7 @@ pub enum Act {
 }
 
 /// One leg of a spread, as the vault would hold it: packages are always bought whole, their legs bought or sold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Leg {
     /// Which instrument.
     pub instrument: InstrumentId,
@@ -97,7 +97,7 @@ impl Default for Leg {
 }
 
 /// A leg with its price.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PricedLeg {
     /// The leg.
     pub leg: Leg,
@@ -116,7 +116,7 @@ pub fn package_cost(legs: &[PricedLeg; LEGS]) -> Cash {
 }
 
 /// A wish to be quoted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RfqWish {
     /// Legs, sorted by instrument name.
     pub legs: [Leg; LEGS],
@@ -125,7 +125,7 @@ pub struct RfqWish {
 }
 
 /// A wish to execute one quote as it stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Deal {
     /// The RFQ.
     pub rfq_id: Uuid,
@@ -138,7 +138,7 @@ pub struct Deal {
 }
 
 /// What an option vault trades every week.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Product {
     /// Harvest: short calls against collateral, by limit order.
     CoveredCall,
@@ -174,7 +174,7 @@ impl Product {
 }
 
 /// Where an option vault stands in its week.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Not yet told by a snapshot.
     #[default]
@@ -203,7 +203,7 @@ impl Phase {
 }
 
 /// A phase entered, with what a restart must know of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Milestone {
     /// The phase.
     pub phase: Phase,
@@ -238,7 +238,7 @@ impl Milestone {
 
 /// What depositors have put into a vault that may only spend its yield: an amount of collateral at a rate of its own. As
 /// the rate grows, less collateral is worth as much, and the difference is what may be spent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Principal {
     /// Collateral.
     pub base: Amount,
@@ -259,7 +259,7 @@ impl Principal {
 }
 
 /// What an auction demands at one moment, for display.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Demand {
     /// Phase it belongs to.
     pub phase: Phase,
@@ -274,7 +274,7 @@ pub struct Demand {
 }
 
 /// What a person should know about an option vault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Concern {
     /// Positions are not the shape this vault's auctions make.
     Shape,
@@ -320,7 +320,7 @@ impl Concern {
 }
 
 /// What a strategy says beside its wishes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tale {
     /// A phase was entered: journaled, so that a restart resumes it.
     Phase(Milestone),
@@ -333,7 +333,7 @@ pub enum Tale {
 }
 
 /// The economic content of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Wish {
     /// Which instrument.
     pub instrument: InstrumentId,

@@ -30,7 +30,7 @@ use crate::risk::wall;
 use crate::strategy::basis::{Basis, Params};
 use crate::strategy::options::OptionVault;
 use crate::strategy::options::params::{AuctionTerms, OptionParams};
-use crate::topology::{Parts, Signing};
+use crate::topology::{Parts, Signing, tapes_off};
 
 /// Options that can be listed at once: a week of expiries for two currencies and both rights.
 const OPTION_PLACES: usize = 768;
@@ -442,6 +442,7 @@ impl Blueprint {
             clock,
             instruments: self.capacity(),
             external_feeds: self.external_symbols.len().max(self.ratio_feeds),
+            tapes: tapes_off(),
         }
     }
 }

@@ -24,8 +24,8 @@ pub struct Ends {
     pub market_data: Option<MarketDataEnd>,
     /// From the gateway.
     pub gateway: Option<GatewayEnd>,
-    /// Threads that died instead of stopping.
-    pub died: usize,
+    /// Threads that died instead of stopping, by name.
+    pub died: Vec<String>,
 }
 
 impl Engine {
@@ -74,8 +74,9 @@ impl Engine {
         self.stop.store(true, Ordering::Relaxed);
         let mut ends = Ends::default();
         for thread in self.threads {
+            let name = thread.thread().name().unwrap_or_default().to_owned();
             let Ok(measured) = thread.join() else {
-                ends.died += 1;
+                ends.died.push(name);
                 continue;
             };
             for item in measured {

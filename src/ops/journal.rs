@@ -5,14 +5,18 @@ use crate::base::time::Nanos;
 use crate::derive::dialect::NonceUnit;
 use crate::derive::seal::envelope::NONCE_AHEAD_NS_MAX;
 use crate::engine::journal::Replay;
+use crate::engine::ports::Store;
 use crate::engine::switch::Switch;
 use crate::io::lockdown::Filter;
-use crate::io::store::{Layout, Lock, PageStore};
+use crate::io::store::{Layout, Lock, PageStore, StoreError, salvage};
 use crate::io::switch;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Journal pages: 65 536 orders a page, eight pages kept.
 pub const JOURNAL: Layout = Layout { records_per_page: 65_536, pages_kept: 8 };
+
+/// Folder of the journal that stands in for a damaged one, inside its folder.
+const SALVAGE: &str = "salvage";
 
 /// A journal that can be written to.
 pub struct Journal {
@@ -22,17 +26,23 @@ pub struct Journal {
     pub replay: Replay,
     /// What stops whoever writes to it.
     pub switch: Switch,
+    /// Why it is not the folder's own, if so: that one is damaged, and nothing may be traded on what is sound in it.
+    pub damage: Option<String>,
 }
 
-/// Opens the folder's journal at moment `now`, for this process to write to or to hand over.
+/// Where what is sound in a state folder's damaged journal goes.
+pub fn salvage_folder(folder: &Path) -> PathBuf {
+    folder.join(SALVAGE)
+}
+
+/// Opens the folder's journal at moment `now`, for this process to write to or to hand over. A damaged one stays as it
+/// is: what is sound in it goes to a journal beside it, until a person has looked and moved one of the two away.
 ///
 /// # Errors
 /// File and reason, in words.
 pub fn open(folder: &Path, unit: NonceUnit, now: Nanos) -> Result<Journal, String> {
-    let lock = Lock::take(folder).map_err(|why| why.to_string())?;
     // Whoever finds the folder taken finds the switch of the run that took it, not of one before.
-    let switch = switch::create(folder)?;
-    read(lock, switch, (unit, now), None)
+    read(folder, switch::create, (unit, now), None)
 }
 
 /// Takes over the journal that the engine has opened and given back, with the engine's switch: one that was thrown
@@ -41,21 +51,56 @@ pub fn open(folder: &Path, unit: NonceUnit, now: Nanos) -> Result<Journal, Strin
 /// # Errors
 /// File and reason, in words.
 pub fn take_over(folder: &Path, unit: NonceUnit, now: Nanos) -> Result<Journal, String> {
-    let lock = Lock::take(folder).map_err(|why| why.to_string())?;
-    read(lock, switch::open(folder)?, (unit, now), Some(Filter::Keeping))
+    read(folder, switch::open, (unit, now), Some(Filter::Keeping))
+}
+
+fn words(why: StoreError) -> String {
+    why.to_string()
 }
 
 fn read(
-    lock: Lock,
-    switch: Switch,
+    folder: &Path,
+    switch: fn(&Path) -> Result<Switch, String>,
     (unit, now): (NonceUnit, Nanos),
     filter: Option<Filter>,
 ) -> Result<Journal, String> {
+    let lock = Lock::take(folder).map_err(words)?;
+    let mut held = switch(folder)?;
     let mut replay = Replay::default();
-    let mut visit = |_: u64, record: &[u8]| replay.visit(record);
-    let (store, _) = PageStore::open_under(lock, JOURNAL, &mut visit, filter).map_err(|why| why.to_string())?;
+    let opened = PageStore::open_under(lock, JOURNAL, &mut |_, record| replay.visit(record), filter);
+    let (store, damage) = match opened {
+        Ok((store, _)) => (store, None),
+        Err(why @ StoreError::Corrupt { .. }) => {
+            // Nobody else runs on the folder meanwhile, and its switch is still the one that is heard.
+            let lock = Lock::take(folder).map_err(words)?;
+            held = switch(folder)?;
+            replay = Replay::default();
+            (beside(folder, lock, &mut replay, filter)?, Some(why.to_string()))
+        }
+        Err(why) => return Err(words(why)),
+    };
     judge(&replay, unit, now)?;
-    Ok(Journal { store, replay, switch })
+    Ok(Journal { store, replay, switch: held, damage })
+}
+
+/// The journal that stands in for the folder's damaged one, begun with what is sound in that; it holds the folder too.
+fn beside(folder: &Path, held: Lock, replay: &mut Replay, filter: Option<Filter>) -> Result<PageStore, String> {
+    let lock = Lock::take(&salvage_folder(folder)).map_err(words)?;
+    let mut is_begun = false;
+    let mut visit = |_: u64, record: &[u8]| {
+        is_begun = true;
+        replay.visit(record);
+    };
+    let (mut store, _) = PageStore::open_under(lock, JOURNAL, &mut visit, filter).map_err(words)?;
+    if !is_begun {
+        let mut copy = |record: &[u8]| {
+            store.append(record);
+            replay.visit(record);
+        };
+        salvage(folder, &mut copy).map_err(words)?;
+    }
+    store.hold(held);
+    Ok(store)
 }
 
 fn judge(replay: &Replay, unit: NonceUnit, now: Nanos) -> Result<(), String> {

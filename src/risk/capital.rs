@@ -20,7 +20,7 @@ use alloy_primitives::{Address, U256};
 const SIGHT_NS_MAX: u64 = 30 * SEC;
 
 /// What a vault's capital may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CapitalLimits {
     /// Deposits may be signed.
     pub deposits: bool,
@@ -258,7 +258,7 @@ fn mandate(case: &CapitalCase<'_>) -> bool {
 }
 
 /// Permission to sign and send one movement of capital. Made by [`grant`] only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Movement {
     vault: VaultId,
     subaccount: SubaccountId,

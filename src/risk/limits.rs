@@ -7,7 +7,7 @@ use crate::risk::losses::LossBudgets;
 use crate::risk::wall::{BasisWall, OptionWall};
 
 /// What a vault may do at most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mandate {
     /// Delta-1 Basis.
     Basis(Limits),
@@ -51,7 +51,7 @@ impl Mandate {
 }
 
 /// Hard limits of an option vault (strategy specification §2.3 to §2.5, §2.12); its strategy's own are tighter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OptionLimits {
     /// What it may trade.
     pub product: Product,
@@ -115,7 +115,7 @@ impl OptionLimits {
 }
 
 /// Hard limits; the strategy's own are tighter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Limits {
     /// Lowest delta any order may lead to.
     pub delta_min: Ratio,

@@ -11,7 +11,7 @@ use crate::engine::rolling::Rolling;
 const SLOTS: usize = 61;
 
 /// Shares of value that may be lost before the vault drains.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LossBudgets {
     /// In an hour.
     pub hour: Ratio,
@@ -25,7 +25,7 @@ impl LossBudgets {
 }
 
 /// Highest amount over the last hour or day.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Highest {
     width_ns: u64,
     slots: [Amount; SLOTS],
@@ -54,7 +54,7 @@ impl Highest {
 }
 
 /// What was lost lately. It lives as long as the run: a restart, which a person makes, begins anew.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Losses {
     value: [Highest; 2],
     traded: [Rolling; 2],

@@ -15,7 +15,7 @@ pub const CLOCK_DIFFERENCE_NS_MAX: u64 = SEC;
 pub const AHEAD_NS_MAX: u64 = SEC;
 
 /// What one unit of a nonce means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum NonceUnit {
     /// Unix nanoseconds (v3; coarser scales are refused).
     #[default]
@@ -108,7 +108,7 @@ impl fmt::Display for NonceRefusal {
 impl std::error::Error for NonceRefusal {}
 
 /// The one source of nonces of a signing wallet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct NonceSource {
     unit: NonceUnit,
     last: Nonce,

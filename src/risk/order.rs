@@ -7,7 +7,7 @@ use crate::base::time::Nanos;
 use crate::msg::{Deal, Milestone, Principal, Purpose, Stage, TimeInForce, Trace, Wish};
 
 /// The order a replacement takes the place of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Replaced {
     /// Its name.
     pub nonce: Nonce,
@@ -16,7 +16,7 @@ pub struct Replaced {
 }
 
 /// Permission to sign and send one order.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub struct Order {
     pub(super) trace: Trace,
     pub(super) vault: VaultId,
@@ -84,7 +84,7 @@ impl Order {
 }
 
 /// Permission to sign and send one execution of a quote. Made by the checks only.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub struct Execution {
     pub(super) trace: Trace,
     pub(super) vault: VaultId,

@@ -24,7 +24,7 @@ pub enum Class {
 }
 
 /// Requests counted over a sliding window.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Window {
     capacity: u32,
     slices: [u32; SLICES],

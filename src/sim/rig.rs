@@ -5,11 +5,13 @@ use crate::actors::risk::Notice;
 use crate::base::ids::{InstrumentId, SubaccountId};
 use crate::base::time::{Nanos, SEC};
 use crate::config::{Config, Online, VaultConfig};
-use crate::derive::dialect::{Dialect, LOCAL, V2_TESTNET};
+use crate::derive::dialect::{Address, Dialect, LOCAL, V2_TESTNET};
 use crate::derive::instrument::listings;
 use crate::engine::actor::Turn;
 use crate::engine::journal::Replay;
+use crate::engine::ports::Key;
 use crate::engine::switch::Switch;
+use crate::engine::tape::{Recorder, Roll, Tape};
 use crate::exchange::world::WorldSettings;
 use crate::exchange::{AccountSeed, Network, Settings, developer_accounts};
 use crate::io::key::LocalKey;
@@ -17,7 +19,8 @@ use crate::market::instrument::Instrument;
 use crate::msg::Command;
 use crate::ops::blueprint::{Blueprint, OptionPlan, Outside, PlanKind};
 use crate::ops::lister::Lister;
-use crate::sim::ports::MemoryStore;
+use crate::ops::replay::{Hand, Played, Rerun};
+use crate::sim::ports::{MemoryReel, MemoryStore};
 use crate::sim::venue::{Pace, SimVenue};
 use crate::topology::{ControlEnds, Layout, assemble};
 use std::borrow::Cow;
@@ -63,6 +66,14 @@ pub struct Rig {
     plan: Option<OptionPlan>,
     engine: Option<Engine>,
     deaths: u32,
+    tapes: Option<Vec<Recording>>,
+}
+
+/// The tapes of one engine, from its start to its death or to now.
+struct Recording {
+    blueprint: Blueprint,
+    address: Address,
+    reels: [MemoryReel; 6],
 }
 
 impl Rig {
@@ -71,6 +82,23 @@ impl Rig {
     /// # Errors
     /// The vault's own configuration or the venue's listing is unusable; each in words.
     pub fn open(scene: &Scene, seed: u64, world: WorldSettings, start: Nanos) -> Result<Rig, String> {
+        Rig::open_with(scene, seed, (world, start), None)
+    }
+
+    /// The same with every engine's tapes kept in memory.
+    ///
+    /// # Errors
+    /// As [`Rig::open`].
+    pub fn open_recording(scene: &Scene, seed: u64, world: WorldSettings, start: Nanos) -> Result<Rig, String> {
+        Rig::open_with(scene, seed, (world, start), Some(Vec::new()))
+    }
+
+    fn open_with(
+        scene: &Scene,
+        seed: u64,
+        (world, start): (WorldSettings, Nanos),
+        tapes: Option<Vec<Recording>>,
+    ) -> Result<Rig, String> {
         let config = Config::parse(&scene.config, scene.file, &Online::here()).map_err(|why| why.to_string())?;
         let mut account = developer_accounts(seed, 1).remove(0);
         let deposit = scene.deposit.parse().map_err(|why| format!("deposit: {why}"))?;
@@ -85,7 +113,7 @@ impl Rig {
             .map(|(place, name)| instrument(&mut venue, InstrumentId(place), name))
             .collect::<Result<Vec<_>, _>>()?;
         let store = MemoryStore::default();
-        let mut rig = Rig { venue, account, config, instruments, store, plan: None, engine: None, deaths: 0 };
+        let mut rig = Rig { venue, account, config, instruments, store, plan: None, engine: None, deaths: 0, tapes };
         rig.start()?;
         Ok(rig)
     }
@@ -133,15 +161,21 @@ impl Rig {
         }
         let switch = Switch::local();
         self.venue.watch_journal(self.store.clone());
+        let key = key_of(&self.account)?;
+        let tapes = self.tapes.as_mut().map(|tapes| record(tapes, &blueprint, key.address()));
         let outside = Outside {
             wires: self.venue.wires().into(),
             clock: self.venue.clock(),
-            key: key_of(&self.account)?,
+            key,
             store: self.store.clone(),
             switch: switch.clone(),
         };
         let roster = blueprint.roster();
-        let (cores, control) = assemble(blueprint.build(outside), &Layout::single(None));
+        let mut parts = blueprint.build(outside);
+        if let Some(tapes) = tapes {
+            parts.tapes = tapes;
+        }
+        let (cores, control) = assemble(parts, &Layout::single(None));
         let turns = cores.into_iter().flat_map(|core| core.turns).collect();
         let lister = Lister::new(roster, control.bulletin.clone(), control.feeds.clone(), blueprint.currencies.clone());
         self.engine = Some(Engine { turns, control, switch, lister });
@@ -178,6 +212,24 @@ impl Rig {
     /// Loses the journal: the next engine starts with an empty one.
     pub fn lose_journal(&mut self) {
         self.store = MemoryStore::default();
+    }
+
+    /// Ends the engine in order, as a stop of the process would; the venue goes on without it.
+    pub fn stop(&mut self) {
+        let turns = self.engine.take().map(|engine| engine.turns).unwrap_or_default();
+        turns.into_iter().for_each(|turn| drop(turn.finish()));
+        self.venue.hang_up();
+    }
+
+    /// Folds the tapes of every engine so far once more, up to a moment, and tells how each was played.
+    pub fn replay(&self, until: Nanos) -> Vec<Vec<Played>> {
+        let rerun = |recording: &Recording| {
+            let rolls = recording.reels.each_ref().map(|reel| Roll::new(vec![reel.page()].into_iter()));
+            let mut rerun = Rerun::new(&recording.blueprint, Hand::Here(recording.address), rolls);
+            rerun.run(until, &mut |_| ());
+            rerun.finish(until)
+        };
+        self.tapes.iter().flatten().map(rerun).collect()
     }
 
     /// What the journal holds, oldest first.
@@ -230,6 +282,15 @@ fn network_of(dialect: &Dialect) -> Network {
         (true, false) => Network::V2Mainnet,
         (true, true) => Network::V2Testnet,
     }
+}
+
+/// Fresh tapes for an engine that is about to start.
+fn record(tapes: &mut Vec<Recording>, blueprint: &Blueprint, address: Address) -> [Tape; 6] {
+    let reels: [MemoryReel; 6] = Default::default();
+    let tape = |reel: &MemoryReel| Tape::Recording(Recorder::new(Box::new(reel.clone())));
+    let begun = reels.each_ref().map(tape);
+    tapes.push(Recording { blueprint: blueprint.clone(), address, reels });
+    begun
 }
 
 /// What the control plane would ask over HTTP.

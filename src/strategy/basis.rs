@@ -15,7 +15,7 @@ use crate::strategy::{Strategy, View};
 const HEDGES_MAX: usize = 2;
 
 /// What the operator chose.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Params {
     /// Leverage held while carry is good (base over TVL).
     pub target_leverage: Ratio,
@@ -58,7 +58,7 @@ pub struct Params {
 }
 
 /// What is remembered between two looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct State {
     /// Carry is good and leverage is wanted; not decided yet right after a start.
     pub carrying: Option<bool>,
@@ -69,7 +69,7 @@ pub struct State {
 }
 
 /// The strategy with its parameters.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct Basis {
     params: Params,
 }

@@ -1,6 +1,7 @@
 //! Each actor with its lanes and its piece of the outside, as something a core can turn.
 //!
-//! A cell reads the clock, feeds its actor, stamps what it says and sends it on. It decides nothing.
+//! A cell hears through its [`Ear`](crate::engine::ear::Ear), which knows the moment and keeps the tape, feeds its actor,
+//! stamps what it says and sends it on. It decides nothing.
 
 mod edges;
 mod inner;
@@ -11,31 +12,12 @@ pub use inner::{AuctionCell, AuctionIn, PricingCell, RiskCell, RiskIn, RiskOut, 
 pub use wall::WallCell;
 
 use crate::base::ids::InstrumentId;
-use crate::base::time::{MS, Nanos};
 use crate::msg::{Feed, Market};
 
-/// How often actors hear that time passed.
-const TICK_NS: u64 = MS;
 /// Messages one turn takes from one lane before it looks at the others.
 const BURST: usize = 64;
 /// Expiries whose signed feeds are read at once.
 const FEED_SLOTS: usize = 16;
-
-/// Tells when the next tick is due.
-#[derive(Clone, Copy, Default)]
-struct Ticker {
-    last: Nanos,
-}
-
-impl Ticker {
-    fn due(&mut self, at: Nanos) -> bool {
-        let due = at.since(self.last) >= TICK_NS;
-        if due {
-            self.last = at;
-        }
-        due
-    }
-}
 
 /// Conflation keys needed for market facts.
 pub fn fact_keys(instruments: usize, feeds: usize) -> usize {

@@ -9,7 +9,7 @@ const CLOCK_NS: u64 = 250 * MS;
 pub(super) const LISTED: usize = 16;
 
 /// Balances taken over from the venue because ours were in doubt.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Adoption {
     /// When they were asked for.
     pub asked_at: Nanos,

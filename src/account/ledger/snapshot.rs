@@ -23,7 +23,7 @@ pub enum Reconciled {
 }
 
 /// What a snapshot has said so far.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Draft {
     options: Positions,
     base: Amount,

@@ -9,6 +9,7 @@ use crate::strategy::basis::{Basis, State};
 use crate::strategy::{Strategy, View};
 
 /// One basis vault and what it knows.
+#[derive(Debug, Hash)]
 pub struct BasisSeat {
     pulpit: Pulpit,
     base_instrument: Instrument,

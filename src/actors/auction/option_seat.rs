@@ -13,7 +13,7 @@ const LOOK_NS: u64 = 10 * MS;
 const CHAIN_MAX: usize = 512;
 
 /// What identifies an option vault at the auction.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct OptionSeatTerms {
     /// Vault.
     pub vault: VaultId,
@@ -28,6 +28,7 @@ pub struct OptionSeatTerms {
 }
 
 /// One option vault and what it knows.
+#[derive(Debug, Hash)]
 pub struct OptionSeat {
     pulpit: Pulpit,
     terms: OptionSeatTerms,

@@ -1,6 +1,7 @@
 //! Login, subscriptions, clock and snapshots: what must be said at every connection before orders may leave.
 
 use super::{Member, Out, Tag};
+use crate::base::bytes::Scratch;
 use crate::base::ids::{SubaccountId, VaultId};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::derive::decode::{Heard, Reply, ReplyBody};
@@ -39,7 +40,7 @@ pub(super) fn says_logged_out(item: &Heard) -> bool {
 }
 
 /// What the session needs to know.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Terms {
     /// Owner of the subaccounts.
     pub wallet: Address,
@@ -52,7 +53,7 @@ pub struct Terms {
 }
 
 /// How far a connection has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     /// No connection.
     Offline,
@@ -69,7 +70,7 @@ enum Phase {
 }
 
 /// A snapshot under way.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Asked {
     subaccount: SubaccountId,
     at: Nanos,
@@ -78,7 +79,7 @@ struct Asked {
 }
 
 /// One subaccount's fills of earlier sessions, while they are read from the venue's records (v2).
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Records {
     subaccount: SubaccountId,
     page: u32,
@@ -88,6 +89,7 @@ struct Records {
 }
 
 /// The session's state.
+#[derive(Debug, Hash)]
 pub(super) struct Session {
     terms: Terms,
     phase: Phase,
@@ -110,7 +112,7 @@ pub(super) struct Session {
     time_seq: u64,
     budget_known: bool,
     best_rtt_ns: u64,
-    buffer: Box<[u8; REQUEST_BYTES]>,
+    buffer: Scratch<REQUEST_BYTES>,
 }
 
 impl Session {
@@ -143,7 +145,7 @@ impl Session {
             time_seq: 0,
             budget_known: false,
             best_rtt_ns: u64::MAX,
-            buffer: Box::new([0; REQUEST_BYTES]),
+            buffer: Scratch::default(),
         }
     }
 

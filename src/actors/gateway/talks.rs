@@ -2,6 +2,7 @@
 //! asked for.
 
 use super::{Counts, Out, Tag};
+use crate::base::bytes::Scratch;
 use crate::base::ids::{Nonce, SubaccountId, Uuid};
 use crate::base::num::{Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
@@ -27,7 +28,7 @@ const OVER_NS: u64 = 5 * SEC;
 const NO_INSTRUMENT: i32 = 12_001;
 
 /// One RFQ.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Talk {
     subaccount: SubaccountId,
     name: Nonce,
@@ -43,6 +44,7 @@ struct Talk {
 }
 
 /// All of them.
+#[derive(Debug, Hash)]
 pub(super) struct Talks {
     talks: [Option<Talk>; TALKS],
     poll_ns: u64,
@@ -51,12 +53,12 @@ pub(super) struct Talks {
     gap_ns: u64,
     polled_at: Nanos,
     seq: u64,
-    buffer: Box<[u8; REQUEST_BYTES]>,
+    buffer: Scratch<REQUEST_BYTES>,
 }
 
 impl Talks {
     pub(super) fn new(poll_ns: u64, nonces: NonceUnit) -> Talks {
-        let buffer = Box::new([0; REQUEST_BYTES]);
+        let buffer = Scratch::default();
         Talks { talks: [None; TALKS], poll_ns, nonces, gap_ns: 0, polled_at: Nanos::ZERO, seq: 0, buffer }
     }
 

@@ -11,7 +11,7 @@ const REQUEST_MAX: usize = 128;
 const CHANNEL_BYTES: usize = 64;
 
 /// A channel's name, in place.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Channel {
     bytes: [u8; CHANNEL_BYTES],
     len: usize,
@@ -35,7 +35,7 @@ impl Channel {
     }
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Watch {
     id: InstrumentId,
     name: Name,
@@ -44,6 +44,7 @@ struct Watch {
 }
 
 /// What is watched.
+#[derive(Debug, Hash)]
 pub(super) struct WatchList {
     watches: Vec<Watch>,
     request: Box<[Channel; REQUEST_MAX]>,

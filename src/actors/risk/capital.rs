@@ -13,7 +13,7 @@ use crate::risk::order::Granted;
 use crate::risk::wall;
 
 /// A movement whose end is not known yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Moving {
     nonce: Nonce,
     /// From then on its signature is of no use to anybody.

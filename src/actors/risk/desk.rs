@@ -41,7 +41,7 @@ pub struct Plan {
 }
 
 /// Where reconciliation stands.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Reconcile {
     /// When a snapshot was last asked for.
     pub asked_at: Nanos,
@@ -52,6 +52,7 @@ pub(super) struct Reconcile {
 }
 
 /// One vault's corner.
+#[derive(Debug, Hash)]
 pub struct Desk {
     pub(super) ledger: Ledger,
     pub(super) mandate: Mandate,
@@ -96,7 +97,7 @@ pub struct Desk {
 }
 
 /// Fills of the last minute, in six slices.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct FillRate {
     slices: [u32; 7],
     newest: u64,

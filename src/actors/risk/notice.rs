@@ -90,7 +90,7 @@ impl Alarm {
 }
 
 /// Refusals of the mandate's contract by name: the newest eight names, with how often each was the reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Reverts([Option<(Revert, u64)>; 8]);
 
 impl Reverts {
@@ -112,7 +112,7 @@ impl Reverts {
 }
 
 /// Counters of one vault since start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Stats {
     /// New quotes granted.
     pub quotes: u64,

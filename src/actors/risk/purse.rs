@@ -12,7 +12,7 @@ use crate::risk::option_case::Purse;
 use crate::risk::order::{Execution, Granted};
 
 /// An execution whose end is not known yet.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Pledge {
     nonce: Nonce,
     /// Units bought by it.

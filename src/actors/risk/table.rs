@@ -9,13 +9,14 @@ use crate::risk::option_case::Facet;
 /// Most places: as many as the widest chain of every vault needs, and a bound against a listing gone mad.
 const PLACES_MAX: usize = 4_096;
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 struct Place {
     instrument: Option<Instrument>,
     value: Value,
 }
 
 /// The instrument table with newest values.
+#[derive(Debug, Hash)]
 pub(super) struct Table {
     places: Vec<Place>,
 }

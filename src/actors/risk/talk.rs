@@ -13,7 +13,7 @@ const AGAIN_NS: u64 = SEC;
 const WINDOW_NS: u64 = 600 * SEC;
 
 /// The execution under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Executing {
     /// Its name.
     pub nonce: Nonce,
@@ -37,7 +37,7 @@ pub(super) enum Heard {
 }
 
 /// One vault's conversation.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Conversation {
     talk: Talk,
     heard_at: [Nanos; OFFERS],

@@ -37,7 +37,7 @@ pub enum In<'a> {
 }
 
 /// What was asked for and not answered yet.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, Hash)]
 #[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
 enum Subject {
     Order(Order),
@@ -64,6 +64,7 @@ impl Subject {
 }
 
 /// The link actor.
+#[derive(Debug, Hash)]
 pub struct Link {
     pending: Box<[Option<(Nanos, Subject)>]>,
     lost: bool,

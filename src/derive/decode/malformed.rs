@@ -72,7 +72,7 @@ impl fmt::Display for Malformed {
 impl std::error::Error for Malformed {}
 
 /// Refused frames by reason.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Refusals([u64; REASONS.len()]);
 
 impl Refusals {

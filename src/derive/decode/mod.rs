@@ -31,6 +31,8 @@ use channel::Channel;
 use malformed::Seen;
 use scan::Scan;
 use source::Source;
+use std::fmt;
+use std::hash::{Hash, Hasher};
 use tape::TapeCursor;
 
 /// Longest frame read. A page of a thousand orders stays below it.
@@ -228,6 +230,20 @@ pub struct Decoder {
     parser: Parser,
 }
 
+/// What it knows and has counted; its buffers are no state.
+impl Hash for Decoder {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.words, &self.parser.refusals, self.parser.fallbacks).hash(state);
+    }
+}
+
+impl fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parser { refusals, fallbacks, .. } = &self.parser;
+        f.debug_struct("Decoder").field("refusals", refusals).field("fallbacks", fallbacks).finish_non_exhaustive()
+    }
+}
+
 impl Decoder {
     /// A decoder that knows these names.
     pub fn new(words: Vocabulary) -> Decoder {
@@ -281,6 +297,22 @@ impl Decoder {
 pub struct ExternalDecoder {
     symbols: NameTable<u8>,
     parser: Parser,
+}
+
+impl Hash for ExternalDecoder {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (&self.symbols, &self.parser.refusals, self.parser.fallbacks).hash(state);
+    }
+}
+
+impl fmt::Debug for ExternalDecoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parser { refusals, fallbacks, .. } = &self.parser;
+        f.debug_struct("ExternalDecoder")
+            .field("refusals", refusals)
+            .field("fallbacks", fallbacks)
+            .finish_non_exhaustive()
+    }
 }
 
 impl ExternalDecoder {

@@ -1,6 +1,7 @@
 //! Names on the wire to small ids, in tables of fixed size that change in place as instruments come and go.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use crate::base::ids::{InstrumentId, Name};
 use crate::market::instrument::Listing;
@@ -41,6 +42,13 @@ impl<T> Slot<T> {
 pub struct NameTable<T> {
     slots: Box<[Option<Slot<T>>]>,
     len: usize,
+}
+
+impl<T: Hash> Hash for NameTable<T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.len.hash(state);
+        self.slots.iter().flatten().for_each(|slot| (slot.name(), &slot.value).hash(state));
+    }
 }
 
 impl<T: Copy> NameTable<T> {
@@ -145,7 +153,7 @@ fn spread(name: &[u8]) -> usize {
 }
 
 /// Every name the decoder can resolve.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Vocabulary {
     /// Instruments by venue name.
     pub(super) instruments: NameTable<InstrumentId>,

@@ -15,7 +15,7 @@ pub(super) const SECONDS_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000..=
 const MILLIS_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000_000..=9_999_999_999_999;
 
 /// What all orders of a session have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OrderForm {
     /// Address said to have signed: the session key, or the contract that owns the account (v2).
     pub signer: Address,

@@ -33,7 +33,7 @@ use pins::{Pins, Seen};
 pub const NONCE_AHEAD_NS_MAX: u64 = nonces::CLOCK_DIFFERENCE_NS_MAX + nonces::AHEAD_NS_MAX;
 
 /// What the envelope knows of an instrument.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 struct Goods {
     kind: Kind,
     currency: Name,
@@ -82,7 +82,7 @@ impl Goods {
 }
 
 /// One vault's fence, with what has been signed for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 struct Fence {
     terms: FenceTerms,
     spent: Spent,
@@ -98,7 +98,7 @@ pub struct Charge {
 }
 
 /// The envelope of one key: chain, modules, owner, and a fence per subaccount.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Envelope {
     domain: Word,
     trade: Address,

@@ -3,7 +3,8 @@
 //! Both sides read as if the other were hostile: a number out of range makes no message, and nothing is taken on trust
 //! that the envelope or the venue will not judge again.
 
-use crate::base::ids::{InstrumentId, Name, Nonce, Right, Side, SubaccountId, Uuid, VaultId};
+use crate::base::bytes::{Eye, Pen};
+use crate::base::ids::{InstrumentId, Nonce, Right, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
 use crate::derive::action::trade::OrderTerms;
@@ -83,97 +84,6 @@ pub enum Answer {
     Login(LoginProof),
 }
 
-/// Writes fields one after another.
-struct Pen<const N: usize> {
-    page: [u8; N],
-    at: usize,
-}
-
-impl<const N: usize> Pen<N> {
-    fn new(kind: u8) -> Pen<N> {
-        Pen { page: [0; N], at: 0 }.bytes(&[kind])
-    }
-
-    fn bytes(mut self, bytes: &[u8]) -> Pen<N> {
-        self.page[self.at..self.at + bytes.len()].copy_from_slice(bytes);
-        self.at += bytes.len();
-        self
-    }
-
-    fn u8(self, value: u8) -> Pen<N> {
-        self.bytes(&[value])
-    }
-
-    fn u16(self, value: u16) -> Pen<N> {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn u64(self, value: u64) -> Pen<N> {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn i64(self, value: i64) -> Pen<N> {
-        self.bytes(&value.to_le_bytes())
-    }
-
-    fn name(self, name: &Name) -> Pen<N> {
-        let mut padded = [0; Name::LEN_MAX];
-        padded[..name.len()].copy_from_slice(name.as_bytes());
-        self.bytes(&padded)
-    }
-
-    fn side(self, side: Side) -> Pen<N> {
-        self.u8(u8::from(side == Side::Buy))
-    }
-}
-
-/// Reads them back.
-struct Eye<'a>(&'a [u8]);
-
-impl Eye<'_> {
-    fn take<const M: usize>(&mut self) -> Option<[u8; M]> {
-        let (bytes, rest) = self.0.split_first_chunk::<M>()?;
-        self.0 = rest;
-        Some(*bytes)
-    }
-
-    fn u8(&mut self) -> Option<u8> {
-        self.take::<1>().map(|[byte]| byte)
-    }
-
-    fn u16(&mut self) -> Option<u16> {
-        self.take().map(u16::from_le_bytes)
-    }
-
-    fn u64(&mut self) -> Option<u64> {
-        self.take().map(u64::from_le_bytes)
-    }
-
-    fn i64(&mut self) -> Option<i64> {
-        self.take().map(i64::from_le_bytes)
-    }
-
-    fn name(&mut self) -> Option<Name> {
-        let padded: [u8; Name::LEN_MAX] = self.take()?;
-        let length = padded.iter().position(|byte| *byte == 0).unwrap_or(padded.len());
-        let (text, rest) = padded.split_at(length);
-        let plain = text.iter().all(u8::is_ascii_graphic) && rest.iter().all(|byte| *byte == 0);
-        Name::new(std::str::from_utf8(text).ok()?).filter(|_| plain)
-    }
-
-    fn side(&mut self) -> Option<Side> {
-        match self.u8()? {
-            1 => Some(Side::Buy),
-            0 => Some(Side::Sell),
-            _ => None,
-        }
-    }
-
-    fn instrument(&mut self) -> Option<InstrumentId> {
-        self.u16().map(InstrumentId)
-    }
-}
-
 const ORDER: u8 = 1;
 const PACKAGE: u8 = 2;
 const MILESTONE: u8 = 3;
@@ -195,26 +105,26 @@ impl Ask {
             Ask::Movement(deed) => {
                 let pen = Pen::new(MOVEMENT).u8(deed.vault.0).u64(deed.subaccount.0).u64(deed.nonce.0);
                 let pen = pen.u8(u8::from(deed.flow == Flow::Withdrawal)).bytes(&deed.amount.to_le_bytes());
-                pen.u64(deed.expires_s).page
+                pen.u64(deed.expires_s).page()
             }
             Ask::Milestone { vault, milestone } => {
                 let record = MilestoneRecord { subaccount: SubaccountId(0), milestone: *milestone }.write();
-                Pen::new(MILESTONE).u8(vault.0).bytes(&record).page
+                Pen::new(MILESTONE).u8(vault.0).bytes(&record).page()
             }
             Ask::Principal { vault, principal: Principal { base, rate } } => {
-                Pen::new(PRINCIPAL).u8(vault.0).i64(base.raw()).i64(rate.raw()).page
+                Pen::new(PRINCIPAL).u8(vault.0).i64(base.raw()).i64(rate.raw()).page()
             }
             Ask::Listing(Listing::Listed { instrument, .. }) => write_listed(instrument),
-            Ask::Listing(Listing::Delisted { id }) => Pen::new(DELISTED).u16(id.0).page,
+            Ask::Listing(Listing::Delisted { id }) => Pen::new(DELISTED).u16(id.0).page(),
             Ask::Mark(Mark { instrument, price, at }) => {
-                Pen::new(MARK).u16(instrument.0).i64(price.raw()).u64(at.0).page
+                Pen::new(MARK).u16(instrument.0).i64(price.raw()).u64(at.0).page()
             }
         }
     }
 
     /// Reads a message; `None` if it is none.
     pub fn read(page: &[u8; ASK_BYTES]) -> Option<Ask> {
-        let mut eye = Eye(page);
+        let mut eye = Eye::new(page);
         match eye.u8()? {
             ORDER => read_order(&mut eye).map(Ask::Order),
             PACKAGE => read_package(&mut eye).map(Ask::Package),
@@ -233,9 +143,9 @@ impl Ask {
                 let instrument = read_listed(&mut eye)?;
                 Some(Ask::Listing(Listing::Listed { instrument, watched: false }))
             }
-            DELISTED => Some(Ask::Listing(Listing::Delisted { id: eye.instrument()? })),
+            DELISTED => Some(Ask::Listing(Listing::Delisted { id: InstrumentId(eye.u16()?) })),
             MARK => {
-                let (instrument, price) = (eye.instrument()?, Price::from_raw(eye.i64()?));
+                let (instrument, price) = (InstrumentId(eye.u16()?), Price::from_raw(eye.i64()?));
                 Some(Ask::Mark(Mark { instrument, price, at: Nanos(eye.u64()?) }))
             }
             _ => None,
@@ -246,14 +156,14 @@ impl Ask {
 fn write_order(deed: &OrderDeed) -> [u8; ASK_BYTES] {
     let OrderTerms { price, amount, max_fee, side, nonce, expiry_sec } = deed.terms;
     let pen = Pen::new(ORDER).u8(deed.vault.0).u64(deed.subaccount.0).u16(deed.instrument.0).u64(deed.replaces.0);
-    pen.i64(price.raw()).i64(amount.raw()).i64(max_fee.raw()).side(side).u64(nonce.0).u64(expiry_sec).page
+    pen.i64(price.raw()).i64(amount.raw()).i64(max_fee.raw()).side(side).u64(nonce.0).u64(expiry_sec).page()
 }
 
 fn read_order(eye: &mut Eye<'_>) -> Option<OrderDeed> {
     Some(OrderDeed {
         vault: VaultId(eye.u8()?),
         subaccount: SubaccountId(eye.u64()?),
-        instrument: eye.instrument()?,
+        instrument: InstrumentId(eye.u16()?),
         replaces: Nonce(eye.u64()?),
         terms: OrderTerms {
             price: Price::from_raw(eye.i64()?),
@@ -272,7 +182,7 @@ fn write_package(deed: &PackageDeed) -> [u8; ASK_BYTES] {
     for PricedLeg { leg, price } in &deed.legs {
         pen = pen.u16(leg.instrument.0).side(leg.side).i64(leg.amount.raw()).i64(price.raw());
     }
-    pen.bytes(&deed.max_fee.raw().to_le_bytes()).u64(deed.expires_s).page
+    pen.bytes(&deed.max_fee.raw().to_le_bytes()).u64(deed.expires_s).page()
 }
 
 fn read_package(eye: &mut Eye<'_>) -> Option<PackageDeed> {
@@ -280,7 +190,7 @@ fn read_package(eye: &mut Eye<'_>) -> Option<PackageDeed> {
     let quote_id = Uuid(eye.take().map(u128::from_le_bytes)?);
     let mut legs = [PricedLeg::default(); LEGS];
     for place in &mut legs {
-        let (instrument, side) = (eye.instrument()?, eye.side()?);
+        let (instrument, side) = (InstrumentId(eye.u16()?), eye.side()?);
         let leg = Leg { instrument, side, amount: Amount::from_raw(eye.i64()?) };
         *place = PricedLeg { leg, price: Price::from_raw(eye.i64()?) };
     }
@@ -309,15 +219,15 @@ fn write_listed(instrument: &Instrument) -> [u8; ASK_BYTES] {
     let pen = Pen::new(LISTED).u16(instrument.id.0).name(&instrument.name).u8(kind).name(&instrument.base_currency);
     let pen = pen.bytes(&instrument.asset).bytes(&instrument.sub_id.to_le_bytes());
     match instrument.option {
-        None => pen.u8(0).page,
+        None => pen.u8(0).page(),
         Some(OptionTerms { expiry_s, strike, right }) => {
-            pen.u8(if right == Right::Call { 1 } else { 2 }).u64(expiry_s).i64(strike.raw()).page
+            pen.u8(if right == Right::Call { 1 } else { 2 }).u64(expiry_s).i64(strike.raw()).page()
         }
     }
 }
 
 fn read_listed(eye: &mut Eye<'_>) -> Option<Instrument> {
-    let (id, name) = (eye.instrument()?, eye.name()?);
+    let (id, name) = (InstrumentId(eye.u16()?), eye.name()?);
     let kind = match eye.u8()? {
         0 => Kind::Spot,
         1 => Kind::Perp,
@@ -356,24 +266,32 @@ fn read_listed(eye: &mut Eye<'_>) -> Option<Instrument> {
 }
 
 impl Answer {
+    /// The same message with nothing in it that could log in: a proof keeps its moment only.
+    pub fn without_login(page: &[u8; ANSWER_BYTES]) -> [u8; ANSWER_BYTES] {
+        match Answer::read(page) {
+            Some(Answer::Login(proof)) => Answer::Login(LoginProof { signature: [0; 65], ..proof }).write(),
+            _ => *page,
+        }
+    }
+
     /// The bytes of the message.
     pub fn write(&self) -> [u8; ANSWER_BYTES] {
         match self {
-            Answer::Order { nonce, signature } => Pen::new(ORDER).u64(nonce.0).bytes(signature).page,
+            Answer::Order { nonce, signature } => Pen::new(ORDER).u64(nonce.0).bytes(signature).page(),
             Answer::Package { nonce, seal } => {
                 let pen = Pen::new(PACKAGE).u64(nonce.0).name(&seal.names[0]).name(&seal.names[1]);
-                pen.i64(seal.max_fee.raw()).bytes(&seal.signature).page
+                pen.i64(seal.max_fee.raw()).bytes(&seal.signature).page()
             }
-            Answer::Movement { nonce, signature } => Pen::new(MOVEMENT).u64(nonce.0).bytes(signature).page,
-            Answer::Refused { nonce, why } => Pen::new(REFUSED).u64(nonce.0).u8(*why as u8).page,
-            Answer::Down { why } => Pen::new(DOWN).u8(*why as u8).page,
-            Answer::Login(proof) => Pen::new(LOGIN).u64(proof.timestamp_ms).bytes(&proof.signature).page,
+            Answer::Movement { nonce, signature } => Pen::new(MOVEMENT).u64(nonce.0).bytes(signature).page(),
+            Answer::Refused { nonce, why } => Pen::new(REFUSED).u64(nonce.0).u8(*why as u8).page(),
+            Answer::Down { why } => Pen::new(DOWN).u8(*why as u8).page(),
+            Answer::Login(proof) => Pen::new(LOGIN).u64(proof.timestamp_ms).bytes(&proof.signature).page(),
         }
     }
 
     /// Reads a message; `None` if it is none.
     pub fn read(page: &[u8; ANSWER_BYTES]) -> Option<Answer> {
-        let mut eye = Eye(page);
+        let mut eye = Eye::new(page);
         let breach = |eye: &mut Eye<'_>| Breach::ALL.get(usize::from(eye.u8()?)).copied();
         match eye.u8()? {
             ORDER => Some(Answer::Order { nonce: Nonce(eye.u64()?), signature: eye.take()? }),
@@ -395,6 +313,7 @@ impl Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::ids::{Name, Side};
     use crate::derive::desk::tests::{instrument, listed};
     use crate::msg::Phase;
     use proptest::prelude::*;

@@ -131,7 +131,7 @@ impl WithdrawnRecord {
 }
 
 /// What a name was first seen to be at the venue. It is so for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PinRecord {
     /// The beginning of the hash of what is named.
     pub name: [u8; 16],

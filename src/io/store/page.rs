@@ -9,14 +9,13 @@
 //! coming back, or a record in a wrong place, does not pass.
 
 use std::fs::{self, File, OpenOptions};
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::StoreError;
+use crate::io::map::Map;
 
 /// Bytes of a record, word and checksum included.
 pub const RECORD_BYTES: usize = 256;
@@ -52,21 +51,9 @@ pub enum Slot<'a> {
 
 /// A mapped page.
 pub struct Page {
-    map: NonNull<u8>,
-    bytes: usize,
+    map: Map,
     extent: Extent,
-    file: Arc<File>,
     path: PathBuf,
-}
-
-// SAFETY: the mapping belongs to this value alone and is not tied to a thread; `write` and `erase` take `&mut self`.
-unsafe impl Send for Page {}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        // SAFETY: exactly the range that `map` was given, and nobody can hold a reference into it any more.
-        unsafe { libc::munmap(self.map.as_ptr().cast(), self.bytes) };
-    }
 }
 
 impl Page {
@@ -77,20 +64,12 @@ impl Page {
         let unready = path.with_extension("new");
         let failed = |doing| StoreError::io(&unready, doing);
         let _ = fs::remove_file(&unready);
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create_new(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-        let file = options.open(&unready).map_err(failed("create"))?;
         let bytes = page_bytes(extent.records).ok_or_else(|| StoreError::foreign(&unready, "its size overflows"))?;
-        // SAFETY: takes a descriptor that is open and numbers.
-        if unsafe { libc::fallocate(file.as_raw_fd(), 0, 0, bytes as libc::off_t) } != 0 {
-            let cause = std::io::Error::last_os_error();
-            let _ = fs::remove_file(&unready);
-            return Err(failed("reserve space in")(cause));
-        }
-        let mut page = Page::map(file, path, bytes, extent)?;
+        let map = Map::create(&unready, bytes).map_err(|(doing, cause)| failed(doing)(cause))?;
+        let mut page = Page { map, extent, path };
         page.populate();
-        page.bytes_mut(0, HEADER_BYTES).copy_from_slice(&header(extent));
-        page.file.sync_all().map_err(failed("sync"))?;
+        page.map.bytes_mut(0, HEADER_BYTES).copy_from_slice(&header(extent));
+        page.file().sync_all().map_err(failed("sync"))?;
         fs::rename(&unready, &page.path).map_err(failed("rename"))?;
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(StoreError::io(folder, "sync"))?;
         Ok(page)
@@ -109,9 +88,9 @@ impl Page {
         if !facts.is_file() || bytes < RECORD_BYTES {
             return Err(StoreError::foreign(path, "too short to hold a header"));
         }
-        let unknown = Extent { sequence: 0, first_record: 0, records: 0 };
-        let mut page = Page::map(file, path.to_path_buf(), bytes, unknown)?;
-        page.extent = read_header(page.bytes(0, HEADER_BYTES)).map_err(|why| StoreError::foreign(path, why))?;
+        let map = Map::over(file, bytes).map_err(|(doing, cause)| StoreError::io(path, doing)(cause))?;
+        let extent = read_header(map.bytes(0, HEADER_BYTES)).map_err(|why| StoreError::foreign(path, why))?;
+        let page = Page { map, extent, path: path.to_path_buf() };
         let Extent { sequence, first_record, records } = page.extent;
         if page_bytes(records) != Some(bytes) || sequence > 1 << 40 || first_record > 1 << 60 {
             return Err(StoreError::foreign(path, "its length is not what its header says"));
@@ -129,7 +108,7 @@ impl Page {
 
     /// The file, to be synced by others.
     pub fn file(&self) -> Arc<File> {
-        self.file.clone()
+        self.map.file()
     }
 
     /// Where it is.
@@ -139,16 +118,7 @@ impl Page {
 
     /// Brings every byte into memory, writable, so that appending never waits for a fault.
     pub fn populate(&mut self) {
-        let start = self.map.as_ptr();
-        // SAFETY: the range is the mapping; the call writes nothing.
-        if unsafe { libc::madvise(start.cast(), self.bytes, libc::MADV_POPULATE_WRITE) } == 0 {
-            return;
-        }
-        // Kernels before 5.14: write each memory page's first byte back to itself.
-        for at in (0..self.bytes).step_by(4096) {
-            // SAFETY: inside the mapping, to which `&mut self` is the only way.
-            unsafe { start.add(at).write_volatile(start.add(at).read_volatile()) };
-        }
+        self.map.populate();
     }
 
     /// Publishes a record in a free slot.
@@ -164,7 +134,7 @@ impl Page {
 
     /// What lies in a slot.
     pub fn read(&self, slot: u64) -> Slot<'_> {
-        let place = self.bytes((slot as usize + 1) * RECORD_BYTES, RECORD_BYTES);
+        let place = self.map.bytes((slot as usize + 1) * RECORD_BYTES, RECORD_BYTES);
         let word = u32_at(place, 0);
         let length = (word & 0xffff) as usize;
         if word == 0 {
@@ -186,33 +156,8 @@ impl Page {
         self.slot_mut(slot).fill(0);
     }
 
-    fn map(file: File, path: PathBuf, bytes: usize, extent: Extent) -> Result<Page, StoreError> {
-        let access = libc::PROT_READ | libc::PROT_WRITE;
-        // SAFETY: a new shared mapping of a file we hold open, at an address of the kernel's choice. The file has
-        // this length, its space is reserved, and the directory's lock keeps other instances from shortening it.
-        let map = unsafe { libc::mmap(ptr::null_mut(), bytes, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
-        match NonNull::new(map.cast::<u8>()) {
-            Some(start) if map != libc::MAP_FAILED => {
-                Ok(Page { map: start, bytes, extent, file: Arc::new(file), path })
-            }
-            _ => Err(StoreError::io(&path, "map")(std::io::Error::last_os_error())),
-        }
-    }
-
-    fn bytes(&self, from: usize, len: usize) -> &[u8] {
-        assert!(from + len <= self.bytes, "outside the page");
-        // SAFETY: inside the mapping, as asserted; `&self` keeps writers away.
-        unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(from), len) }
-    }
-
-    fn bytes_mut(&mut self, from: usize, len: usize) -> &mut [u8] {
-        assert!(from + len <= self.bytes, "outside the page");
-        // SAFETY: inside the mapping, as asserted; `&mut self` makes this the only reference.
-        unsafe { std::slice::from_raw_parts_mut(self.map.as_ptr().add(from), len) }
-    }
-
     fn slot_mut(&mut self, slot: u64) -> &mut [u8] {
-        self.bytes_mut((slot as usize + 1) * RECORD_BYTES, RECORD_BYTES)
+        self.map.bytes_mut((slot as usize + 1) * RECORD_BYTES, RECORD_BYTES)
     }
 }
 

@@ -29,8 +29,8 @@ pub(super) fn broken(news: &VaultNews, ends: &Ends) -> Vec<String> {
     if news.stats.mismatched > 0 {
         found.push(format!("the ledger differed from the venue {} times (M8)", news.stats.mismatched));
     }
-    if ends.died > 0 {
-        found.push(format!("{} pipeline threads died", ends.died));
+    if !ends.died.is_empty() {
+        found.push(format!("{} pipeline threads died: {}", ends.died.len(), ends.died.join(", ")));
     }
     found
 }

@@ -30,7 +30,7 @@ pub struct Transfer {
 }
 
 /// What the signers read of `TradeData`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Trade {
     /// Asset contract.
     pub asset: Address,
@@ -47,7 +47,7 @@ pub struct Trade {
 }
 
 /// One leg of a quote. Amounts carry the maker's sign: positive when the maker receives the leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Leg {
     /// Asset contract.
     pub asset: Address,
@@ -60,7 +60,7 @@ pub struct Leg {
 }
 
 /// Side the vault takes in a quote.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The vault quotes; the legs are in the action itself.
     Maker,
@@ -74,7 +74,7 @@ pub enum Role {
 }
 
 /// A quote or its execution.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Rfq<'a> {
     /// Side of the vault.
     pub role: Role,
@@ -85,7 +85,7 @@ pub struct Rfq<'a> {
 }
 
 /// Contracts the vault trades with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Assets {
     /// Wrapped deposit asset.
     pub base: Address,
@@ -127,7 +127,7 @@ impl Assets {
 }
 
 /// Shortest and longest life of a signature, seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SignatureLife {
     /// Least time between the block and the expiry.
     pub min_s: U256,

@@ -14,7 +14,7 @@ use super::revert::Revert;
 use alloy_primitives::{I256, U256};
 
 /// Two ends of a range, both inside.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Band {
     /// Lower end.
     pub floor: I256,
@@ -69,7 +69,7 @@ impl Share {
 }
 
 /// `LBTSAParams` and the fee limit of its collateral half, 18 decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Basis {
     /// Contracts of the vault; the derivative is the perp.
     pub assets: Assets,

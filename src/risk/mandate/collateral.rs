@@ -7,7 +7,7 @@ use super::revert::Revert;
 use alloy_primitives::{I256, U256};
 
 /// `CollateralManagementParams`, 18 decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CollateralLimits {
     /// Highest fee per unit as a fraction of spot; for options too.
     pub fee_factor: U256,

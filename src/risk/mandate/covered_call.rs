@@ -10,7 +10,7 @@ use super::revert::Revert;
 use alloy_primitives::{I256, U256};
 
 /// `CCTSAParams` and the parameters of its collateral half, as the chain gives them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CoveredCall {
     /// Contracts of the vault.
     pub assets: Assets,

@@ -5,7 +5,7 @@ use super::revert::Revert;
 use alloy_primitives::{I256, U256, uint};
 
 /// What the contract stores between signatures (`getLBTSAEmaValues`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MarkLoss {
     /// Decayed sum of losses over the vault's value, 18 decimals; negative after gains.
     pub ema: I256,

@@ -10,7 +10,7 @@ use alloy_primitives::{U256, uint};
 const YEAR_S: U256 = uint!(31_536_000_U256);
 
 /// `TSAParams`, but for who receives the fee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Shares {
     /// Most the vault may be worth once a deposit is in, 18 decimals.
     pub deposit_cap: U256,

@@ -13,7 +13,7 @@ use super::revert::Revert;
 use alloy_primitives::{I256, U256};
 
 /// `PPTSAParams`, the two flags fixed at initialisation, and the parameters of the collateral half.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Spread {
     /// Contracts of the vault.
     pub assets: Assets,

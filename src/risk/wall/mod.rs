@@ -23,7 +23,7 @@ const BASE: Address = Address::repeat_byte(1);
 const DERIVATIVE: Address = Address::repeat_byte(2);
 
 /// How far prices and time may move between the verdict and the venue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Drift {
     /// Share by which every price may be higher or lower.
     pub price: Ratio,
@@ -32,7 +32,7 @@ pub struct Drift {
 }
 
 /// The contract of a Delta-1 Basis vault, and the margins kept to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BasisWall {
     /// The contract.
     pub contract: Basis,
@@ -41,7 +41,7 @@ pub struct BasisWall {
 }
 
 /// The contract of an option vault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OptionContract {
     /// Harvest.
     Calls(CoveredCall),
@@ -50,7 +50,7 @@ pub enum OptionContract {
 }
 
 /// The contract of an option vault, and the margins kept to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OptionWall {
     /// The contract.
     pub contract: OptionContract,

@@ -5,6 +5,7 @@
 
 use super::{Case, Storm, Subject, Violation};
 use crate::base::time::{Nanos, SEC};
+use crate::sim::rig::Rig;
 use crate::sim::venue::Fate;
 use crate::sim::venue::faults::Faults;
 use crate::sim::weeks::Vault;
@@ -74,7 +75,7 @@ pub struct Death {
 
 impl Tale {
     fn open(&self) -> Result<Storm, String> {
-        let mut storm = Storm::open_as(&Case::of(self.seed), self.subject, self.collateral)?;
+        let mut storm = Storm::open_as(&Case::of(self.seed), (self.subject, self.collateral), Rig::open)?;
         let account = storm.rig.subaccount();
         let cash = Decimal::from(self.cash);
         storm.rig.venue.mishap(|exchange, at, out| exchange.deposit(account, "USDC", cash, at, out));

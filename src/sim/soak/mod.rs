@@ -19,6 +19,7 @@ use crate::base::time::{MS, Nanos, SEC};
 use crate::exchange::Tier;
 use crate::exchange::world::WorldSettings;
 use crate::exchange::world::draws::Draws;
+use crate::ops::replay::Played;
 use crate::sim::rig::{Rig, Scene};
 use crate::sim::venue::Pace;
 use crate::sim::venue::faults::{Allowed, Faults, Fired, Strike};
@@ -208,8 +209,22 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
 /// # Errors
 /// The run could not begin; in words.
 pub fn run_case(case: &Case) -> Result<Outcome, String> {
-    Storm::open(case)?.pass(case)
+    Ok(Storm::open(case, Rig::open)?.pass(case)?.outcome())
 }
+
+/// Runs a case with every engine's tapes kept, and folds each of them once more: how they were played, engine by engine.
+///
+/// # Errors
+/// The run could not begin; in words.
+pub fn replay(case: &Case) -> Result<(Outcome, Vec<Vec<Played>>), String> {
+    let mut storm = Storm::open(case, Rig::open_recording)?.pass(case)?;
+    storm.rig.stop();
+    let played = storm.rig.replay(Nanos::MAX);
+    Ok((storm.outcome(), played))
+}
+
+/// How a rig is opened.
+type Open = fn(&Scene, u64, WorldSettings, Nanos) -> Result<Rig, String>;
 
 struct Storm {
     seed: u64,
@@ -225,17 +240,17 @@ struct Storm {
 }
 
 impl Storm {
-    fn open(case: &Case) -> Result<Storm, String> {
-        Storm::open_as(case, Subject::of(case.seed), false)
+    fn open(case: &Case, open: Open) -> Result<Storm, String> {
+        Storm::open_as(case, (Subject::of(case.seed), false), open)
     }
 
     /// A subject of choice, before its option auction or before its collateral auction.
-    fn open_as(case: &Case, subject: Subject, collateral: bool) -> Result<Storm, String> {
+    fn open_as(case: &Case, (subject, collateral): (Subject, bool), open: Open) -> Result<Storm, String> {
         let seed = case.seed;
         let scene = subject.scene();
         let mut draws = Draws::new(seed, 78);
         let start = if collateral { COLLATERAL_START } else { subject.start() };
-        let mut rig = Rig::open(&scene, seed, subject.world(seed), start)?;
+        let mut rig = open(&scene, seed, subject.world(seed), start)?;
         rig.venue.keep_tape();
         if draws.happens(0.5) {
             rig.venue.interleave(seed);
@@ -258,7 +273,7 @@ impl Storm {
         Ok(Storm { seed, subject, rig, seen, draws, started, operator, violations, log, steps: 0 })
     }
 
-    fn pass(mut self, case: &Case) -> Result<Outcome, String> {
+    fn pass(mut self, case: &Case) -> Result<Storm, String> {
         self.go(CALM_S)?;
         self.rig.venue.mistreat(Some(Faults::swarm(self.seed, &case.allowed)));
         self.go(case.storm_s.unwrap_or(self.subject.storm_s()))?;
@@ -267,7 +282,7 @@ impl Storm {
         self.seen.moments.calm = Some(self.rig.venue.now());
         self.make_good()?;
         self.go(HEAL_S)?;
-        Ok(self.outcome())
+        Ok(self)
     }
 
     fn go(&mut self, seconds: u64) -> Result<(), String> {

@@ -27,7 +27,7 @@ use crate::strategy::options::selector::{Chain, is_fresh};
 pub use crate::strategy::options::state::State;
 
 /// One instrument of the listed chain, with what pricing last said of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct ChainLine {
     /// The instrument.
     pub instrument: Instrument,
@@ -89,7 +89,7 @@ impl<'a> Look<'a> {
 }
 
 /// The strategy with its parameters.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub struct OptionVault {
     params: OptionParams,
 }

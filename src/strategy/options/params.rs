@@ -4,7 +4,7 @@ use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::msg::Product;
 
 /// Everything an option vault's strategy is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct OptionParams {
     /// What it trades.
     pub product: Product,
@@ -23,7 +23,7 @@ pub struct OptionParams {
 }
 
 /// The weekly clock: `auction start = expiry − expiry_days + option_delay`, `conversion start = expiry + spot_delay`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Week {
     /// Options have less than this many days to live when selected.
     pub expiry_days: u64,
@@ -57,7 +57,7 @@ impl Week {
 }
 
 /// How instruments are chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Selection {
     /// Covered call: the strike whose delta is nearest to the target.
     Delta {
@@ -91,7 +91,7 @@ pub enum Selection {
 }
 
 /// How options are auctioned.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AuctionTerms {
     /// A resting sell order whose implied volatility falls with time.
     Limit(LimitAuction),
@@ -100,7 +100,7 @@ pub enum AuctionTerms {
 }
 
 /// How implied volatility falls while a covered call is sold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IvDecay {
     /// `iv = max(floor, mark_iv − min(max, init + rate · seconds))`.
     Additive {
@@ -125,7 +125,7 @@ pub enum IvDecay {
 }
 
 /// The limit-order auction of covered calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LimitAuction {
     /// How implied volatility falls.
     pub decay: IvDecay,
@@ -140,7 +140,7 @@ pub struct LimitAuction {
 }
 
 /// The RFQ auction of spreads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RfqAuction {
     /// Largest lot, in contracts.
     pub lot_size: Amount,
@@ -175,7 +175,7 @@ pub struct RfqAuction {
 }
 
 /// How cash becomes collateral, or collateral pays a debt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CollateralAuction {
     /// Spread from the mark at the start.
     pub init_spread: Ratio,

@@ -12,7 +12,7 @@ use crate::strategy::options::ChainLine;
 use crate::strategy::options::params::{Selection, Week};
 
 /// One chosen instrument.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Chosen {
     /// Which.
     pub instrument: InstrumentId,
@@ -23,7 +23,7 @@ pub struct Chosen {
 }
 
 /// The instruments of one auction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Pick {
     /// Expiry, unix seconds.
     pub expiry_s: u64,

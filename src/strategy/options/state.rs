@@ -21,7 +21,7 @@ const REFUSED_ROW: u32 = 5;
 const REFUSED_ROW_NS: u64 = 60 * SEC;
 
 /// A maker whose quotes are left alone for a while.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Paused {
     maker: u64,
     strikes: u32,
@@ -29,7 +29,7 @@ struct Paused {
 }
 
 /// One RFQ of the auction, beside what the conversation says of it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) struct Lot {
     /// Its name, once seen.
     pub name: Nonce,
@@ -81,7 +81,7 @@ impl Lot {
 }
 
 /// What is remembered between two looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Hash)]
 pub struct State {
     /// Where the vault stands.
     pub(super) milestone: Milestone,

@@ -1,21 +1,25 @@
 //! The actors between the two ends: pricing, auction, risk, signer.
 
-use super::{BURST, Ticker};
+use super::BURST;
 use crate::actors::risk::Notice;
 use crate::actors::signer::Sealed;
 use crate::actors::{auction, pricing, risk, signer};
 use crate::base::queue::{Conflating, Postbox, Receiver, Sender};
+use crate::base::time::Nanos;
 use crate::engine::actor::{Actor, Turn};
+use crate::engine::ear::Ear;
 use crate::engine::ports::{Clock, Key, Store};
+use crate::engine::switch::Switch;
+use crate::engine::tape::Source;
 use crate::market::instrument::Listing;
 use crate::msg::{Account, Command, Intent, Mark, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value};
 use crate::risk::order::Granted;
+use std::any::Any;
 
 /// Pricing with its lanes.
 pub struct PricingCell<C> {
     actor: pricing::Pricing,
-    clock: C,
-    ticker: Ticker,
+    ear: Ear<C>,
     facts: Receiver<MarketMsg>,
     listings: Postbox<Listing>,
     values: (Conflating<Value>, Conflating<Value>),
@@ -26,17 +30,17 @@ impl<C: Clock> PricingCell<C> {
     /// Connects it.
     pub fn new(
         actor: pricing::Pricing,
-        clock: C,
+        ear: Ear<C>,
         (facts, listings): (Receiver<MarketMsg>, Postbox<Listing>),
         values: (Conflating<Value>, Conflating<Value>),
     ) -> Self {
-        PricingCell { actor, clock, ticker: Ticker::default(), facts, listings, values, out: pricing::Out::default() }
+        PricingCell { actor, ear, facts, listings, values, out: pricing::Out::default() }
     }
 
-    fn hear(&mut self, message: pricing::In) {
-        self.actor.on(self.clock.now(), message, &mut self.out);
+    fn hear(&mut self, at: Nanos, message: pricing::In) {
+        self.actor.on(at, message, &mut self.out);
         for mut value in self.out.drain() {
-            value.trace.stamp(Stage::Priced, self.clock.now());
+            value.trace.stamp(Stage::Priced, self.ear.now());
             let key = crate::topology::key(value.instrument);
             self.values.0.send(key, value);
             self.values.1.send(key, value);
@@ -47,17 +51,18 @@ impl<C: Clock> PricingCell<C> {
 impl<C: Clock + Send> Turn for PricingCell<C> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
-        while let Some(listing) = self.listings.receive() {
-            self.hear(pricing::In::Listing(listing));
+        while let Some((at, listing)) = self.ear.letter(Source::Listing, &mut self.listings) {
+            self.hear(at, pricing::In::Listing(listing));
             busy = true;
         }
         for _ in 0..BURST {
-            let Some(fact) = self.facts.receive() else { break };
-            self.hear(pricing::In::Market(fact));
+            let Some((at, fact)) = self.ear.lane(Source::Facts, &mut self.facts) else { break };
+            self.hear(at, pricing::In::Market(fact));
             busy = true;
         }
-        if self.ticker.due(self.clock.now()) {
-            self.hear(pricing::In::Tick);
+        if let Some(at) = self.ear.tick() {
+            self.hear(at, pricing::In::Tick);
+            self.ear.checkpoint(&self.actor);
         }
         self.values.0.flush();
         self.values.1.flush();
@@ -66,6 +71,15 @@ impl<C: Clock + Send> Turn for PricingCell<C> {
 
     fn name(&self) -> &'static str {
         "pricing"
+    }
+
+    fn tell(&self) -> String {
+        format!("{:#?}", self.actor)
+    }
+
+    fn finish(mut self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        self.ear.close(&self.actor);
+        None
     }
 }
 
@@ -84,8 +98,7 @@ pub struct AuctionIn {
 /// Auction with its lanes.
 pub struct AuctionCell<C> {
     actor: auction::Auction,
-    clock: C,
-    ticker: Ticker,
+    ear: Ear<C>,
     inbox: AuctionIn,
     intents: Sender<Intent>,
     out: auction::Out,
@@ -93,15 +106,15 @@ pub struct AuctionCell<C> {
 
 impl<C: Clock> AuctionCell<C> {
     /// Connects it.
-    pub fn new(actor: auction::Auction, clock: C, inbox: AuctionIn, intents: Sender<Intent>) -> Self {
+    pub fn new(actor: auction::Auction, ear: Ear<C>, inbox: AuctionIn, intents: Sender<Intent>) -> Self {
         let out = auction::Out::default();
-        AuctionCell { actor, clock, ticker: Ticker::default(), inbox, intents, out }
+        AuctionCell { actor, ear, inbox, intents, out }
     }
 
-    fn hear(&mut self, message: auction::In) {
-        self.actor.on(self.clock.now(), message, &mut self.out);
+    fn hear(&mut self, at: Nanos, message: auction::In) {
+        self.actor.on(at, message, &mut self.out);
         for mut intent in self.out.drain() {
-            intent.trace.stamp(Stage::Decided, self.clock.now());
+            intent.trace.stamp(Stage::Decided, self.ear.now());
             // A full lane drops the wish; the actor wishes again when no answer comes.
             let _ = self.intents.send(intent);
         }
@@ -113,28 +126,39 @@ impl<C: Clock + Send> Turn for AuctionCell<C> {
         let mut busy = false;
         for _ in 0..BURST {
             // What is listed first, then what is true, then what things are worth.
-            let message = if let Some(listing) = self.inbox.listings.receive() {
-                auction::In::Listing(listing)
-            } else if let Some(account) = self.inbox.accounts.receive() {
-                auction::In::Account(account)
-            } else if let Some(talk) = self.inbox.talks.receive() {
-                auction::In::Talk(talk)
-            } else if let Some(value) = self.inbox.values.receive() {
-                auction::In::Value(value)
+            let Self { ear, inbox, .. } = self;
+            let (at, message) = if let Some((at, listing)) = ear.letter(Source::Listing, &mut inbox.listings) {
+                (at, auction::In::Listing(listing))
+            } else if let Some((at, account)) = ear.lane(Source::Accounts, &mut inbox.accounts) {
+                (at, auction::In::Account(account))
+            } else if let Some((at, talk)) = ear.lane(Source::Talks, &mut inbox.talks) {
+                (at, auction::In::Talk(talk))
+            } else if let Some((at, value)) = ear.lane(Source::Values, &mut inbox.values) {
+                (at, auction::In::Value(value))
             } else {
                 break;
             };
-            self.hear(message);
+            self.hear(at, message);
             busy = true;
         }
-        if self.ticker.due(self.clock.now()) {
-            self.hear(auction::In::Tick);
+        if let Some(at) = self.ear.tick() {
+            self.hear(at, auction::In::Tick);
+            self.ear.checkpoint(&self.actor);
         }
         busy
     }
 
     fn name(&self) -> &'static str {
         "auction"
+    }
+
+    fn tell(&self) -> String {
+        format!("{:#?}", self.actor)
+    }
+
+    fn finish(mut self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        self.ear.close(&self.actor);
+        None
     }
 }
 
@@ -171,8 +195,7 @@ pub struct RiskOut {
 /// Risk with its lanes.
 pub struct RiskCell<C> {
     actor: risk::Risk,
-    clock: C,
-    ticker: Ticker,
+    ear: Ear<C>,
     inbox: RiskIn,
     outbox: RiskOut,
     out: risk::Out,
@@ -180,18 +203,18 @@ pub struct RiskCell<C> {
 
 impl<C: Clock> RiskCell<C> {
     /// Connects it.
-    pub fn new(actor: risk::Risk, clock: C, inbox: RiskIn, outbox: RiskOut) -> Self {
-        RiskCell { actor, clock, ticker: Ticker::default(), inbox, outbox, out: risk::Out::default() }
+    pub fn new(actor: risk::Risk, ear: Ear<C>, inbox: RiskIn, outbox: RiskOut) -> Self {
+        RiskCell { actor, ear, inbox, outbox, out: risk::Out::default() }
     }
 
-    fn hear(&mut self, message: risk::In) {
-        self.actor.on(self.clock.now(), message, &mut self.out);
+    fn hear(&mut self, at: Nanos, message: risk::In) {
+        self.actor.on(at, message, &mut self.out);
         for urgent in self.out.urgent.drain() {
             let sent = self.outbox.urgent.send(urgent);
             assert!(sent.is_ok(), "urgent lane full: turn() keeps room for everything one step can say");
         }
         for mut granted in self.out.orders.drain() {
-            granted.stamp(Stage::Approved, self.clock.now());
+            granted.stamp(Stage::Approved, self.ear.now());
             assert!(self.outbox.orders.send(granted).is_ok(), "more orders under way than vaults have slots");
         }
         for account in self.out.accounts.drain() {
@@ -220,26 +243,30 @@ impl<C: Clock + Send> Turn for RiskCell<C> {
                 break;
             }
             // Commands first, then what is listed, then what is true, then what things are worth, then wishes.
-            let message = if let Some(command) = self.inbox.commands.receive() {
-                risk::In::Command(command)
-            } else if let Some(listing) = self.inbox.listings.receive() {
-                risk::In::Listing(listing)
-            } else if let Some(refusal) = self.inbox.refusals.receive() {
-                risk::In::Report(refusal)
-            } else if let Some(report) = self.inbox.reports.receive() {
-                risk::In::Report(report)
-            } else if let Some(value) = self.inbox.values.receive() {
-                risk::In::Value(value)
-            } else if let Some(intent) = self.inbox.intents.receive() {
-                risk::In::Intent(intent)
+            let Self { ear, inbox, .. } = self;
+            let (at, message) = if let Some((at, command)) = ear.letter(Source::Command, &mut inbox.commands) {
+                (at, risk::In::Command(command))
+            } else if let Some((at, listing)) = ear.letter(Source::Listing, &mut inbox.listings) {
+                (at, risk::In::Listing(listing))
+            } else if let Some((at, refusal)) = ear.lane(Source::Refusals, &mut inbox.refusals) {
+                (at, risk::In::Report(refusal))
+            } else if let Some((at, report)) = ear.lane(Source::Reports, &mut inbox.reports) {
+                (at, risk::In::Report(report))
+            } else if let Some((at, value)) = ear.lane(Source::Values, &mut inbox.values) {
+                (at, risk::In::Value(value))
+            } else if let Some((at, intent)) = ear.lane(Source::Intents, &mut inbox.intents) {
+                (at, risk::In::Intent(intent))
             } else {
                 break;
             };
-            self.hear(message);
+            self.hear(at, message);
             busy = true;
         }
-        if self.ticker.due(self.clock.now()) && self.has_room() {
-            self.hear(risk::In::Tick);
+        if self.has_room()
+            && let Some(at) = self.ear.tick()
+        {
+            self.hear(at, risk::In::Tick);
+            self.ear.checkpoint(&self.actor);
         }
         self.outbox.accounts.flush();
         self.outbox.talks.flush();
@@ -248,6 +275,15 @@ impl<C: Clock + Send> Turn for RiskCell<C> {
 
     fn name(&self) -> &'static str {
         "risk"
+    }
+
+    fn tell(&self) -> String {
+        format!("{:#?}", self.actor)
+    }
+
+    fn finish(mut self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        self.ear.close(&self.actor);
+        None
     }
 }
 
@@ -272,8 +308,9 @@ pub struct SignerOut {
 /// Signer with its lanes.
 pub struct SignerCell<C, K, S> {
     actor: signer::Signer<K, S>,
-    clock: C,
-    ticker: Ticker,
+    /// The operator's, and the one the actor looks at.
+    switches: (Switch, Switch),
+    ear: Ear<C>,
     inbox: SignerIn,
     outbox: SignerOut,
     out: signer::Out,
@@ -281,14 +318,31 @@ pub struct SignerCell<C, K, S> {
 
 impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
     /// Connects it.
-    pub fn new(actor: signer::Signer<K, S>, clock: C, inbox: SignerIn, outbox: SignerOut) -> Self {
-        SignerCell { actor, clock, ticker: Ticker::default(), inbox, outbox, out: signer::Out::default() }
+    pub fn new(mut actor: signer::Signer<K, S>, ear: Ear<C>, inbox: SignerIn, outbox: SignerOut) -> Self {
+        let own = Switch::local();
+        let switches = (actor.take_switch(own.clone()), own);
+        SignerCell { actor, switches, ear, inbox, outbox, out: signer::Out::default() }
     }
 
-    fn hear(&mut self, message: signer::In) {
-        self.actor.on(self.clock.now(), message, &mut self.out);
+    /// Passes the operator's throw on, between two messages; what the actor says to it, `hear` passes back.
+    fn look_at_switch(&mut self) {
+        let Self { switches: (theirs, own), ear, .. } = self;
+        if ear.event(Source::Thrown, || theirs.is_thrown() && !own.is_thrown()).is_some() {
+            own.throw();
+        }
+    }
+
+    fn hear(&mut self, at: Nanos, message: signer::In) {
+        self.actor.on(at, message, &mut self.out);
+        let (theirs, own) = &self.switches;
+        if own.is_acknowledged() && !theirs.is_acknowledged() {
+            theirs.acknowledge();
+        }
         for mut sealed in self.out.sealed.drain() {
-            sealed.stamp(Stage::Signed, self.clock.now());
+            if let Some(signature) = sealed.signature() {
+                self.ear.signed(signature);
+            }
+            sealed.stamp(Stage::Signed, self.ear.now());
             assert!(self.outbox.sealed.send(sealed).is_ok(), "room was counted");
         }
         for refusal in self.out.refusals.drain() {
@@ -305,14 +359,15 @@ impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
     fn hear_market(&mut self) -> bool {
         let mut busy = false;
         for _ in 0..BURST {
-            let message = if let Some(listing) = self.inbox.listings.receive() {
-                signer::In::Listing(listing)
-            } else if let Some(mark) = self.inbox.marks.receive() {
-                signer::In::Mark(mark)
+            let Self { ear, inbox, .. } = self;
+            let (at, message) = if let Some((at, listing)) = ear.letter(Source::Listing, &mut inbox.listings) {
+                (at, signer::In::Listing(listing))
+            } else if let Some((at, mark)) = ear.lane(Source::Marks, &mut inbox.marks) {
+                (at, signer::In::Mark(mark))
             } else {
                 break;
             };
-            self.hear(message);
+            self.hear(at, message);
             busy = true;
             if !self.has_room() {
                 break;
@@ -330,23 +385,38 @@ impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, 
             if !self.has_room() {
                 break;
             }
-            let Some(granted) = self.inbox.orders.receive() else { break };
-            self.hear(match granted {
+            self.look_at_switch();
+            let Some((at, granted)) = self.ear.lane(Source::Orders, &mut self.inbox.orders) else { break };
+            let message = match granted {
                 Granted::Order(order) => signer::In::Order(order),
                 Granted::Execution(execution) => signer::In::Execution(execution),
                 Granted::Movement(movement) => signer::In::Movement(movement),
                 Granted::Principal { vault, principal } => signer::In::Principal { vault, principal },
                 Granted::Milestone { vault, milestone } => signer::In::Milestone { vault, milestone },
-            });
+            };
+            self.hear(at, message);
             busy = true;
         }
-        if !busy && self.has_room() && self.ticker.due(self.clock.now()) {
-            self.hear(signer::In::Tick);
+        if !busy
+            && self.has_room()
+            && let Some(at) = self.ear.tick()
+        {
+            self.hear(at, signer::In::Tick);
+            self.ear.checkpoint(&self.actor);
         }
         busy
     }
 
     fn name(&self) -> &'static str {
         "signer"
+    }
+
+    fn tell(&self) -> String {
+        format!("{:#?}", self.actor)
+    }
+
+    fn finish(mut self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        self.ear.close(&self.actor);
+        None
     }
 }

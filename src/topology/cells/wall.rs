@@ -1,11 +1,15 @@
 //! The signer's cell when the key is behind a process wall: lanes on one side, the way through on the other.
 
-use super::{BURST, SignerIn, SignerOut, Ticker};
+use super::{BURST, SignerIn, SignerOut};
 use crate::actors::signer::link::{In, Link, LinkOut};
 use crate::base::time::{MS, Nanos};
+use crate::derive::seal::wire::Answer;
 use crate::engine::actor::{Actor, Turn};
+use crate::engine::ear::Ear;
 use crate::engine::ports::{Clock, Wall};
+use crate::engine::tape::Source;
 use crate::msg::Stage;
+use std::any::Any;
 
 /// How often the signer's process is looked after.
 const LOOK_NS: u64 = 10 * MS;
@@ -13,8 +17,7 @@ const LOOK_NS: u64 = 10 * MS;
 /// The link with its lanes and the wall.
 pub struct WallCell<C> {
     actor: Link,
-    clock: C,
-    ticker: Ticker,
+    ear: Ear<C>,
     looked_at: Nanos,
     inbox: SignerIn,
     outbox: SignerOut,
@@ -24,19 +27,19 @@ pub struct WallCell<C> {
 
 impl<C: Clock> WallCell<C> {
     /// Connects it.
-    pub fn new(clock: C, inbox: SignerIn, outbox: SignerOut, wall: Box<dyn Wall + Send>) -> Self {
-        let (actor, ticker, said) = (Link::default(), Ticker::default(), LinkOut::default());
-        WallCell { actor, clock, ticker, looked_at: Nanos::ZERO, inbox, outbox, wall, said }
+    pub fn new(ear: Ear<C>, inbox: SignerIn, outbox: SignerOut, wall: Box<dyn Wall + Send>) -> Self {
+        let (actor, said) = (Link::default(), LinkOut::default());
+        WallCell { actor, ear, looked_at: Nanos::ZERO, inbox, outbox, wall, said }
     }
 
-    fn hear(&mut self, message: In<'_>) {
-        self.actor.on(self.clock.now(), message, &mut self.said);
+    fn hear(&mut self, at: Nanos, message: In<'_>) {
+        self.actor.on(at, message, &mut self.said);
         if let Some(ask) = self.said.ask.take() {
             // Without room there is nobody who reads; the deed stays pending and is given back when it is overdue.
             let _ = self.wall.send(&ask);
         }
         for mut sealed in self.said.out.sealed.drain() {
-            sealed.stamp(Stage::Signed, self.clock.now());
+            sealed.stamp(Stage::Signed, self.ear.now());
             assert!(self.outbox.sealed.send(sealed).is_ok(), "room was counted");
         }
         for refusal in self.said.out.refusals.drain() {
@@ -52,9 +55,9 @@ impl<C: Clock> WallCell<C> {
     fn hear_answers(&mut self) -> bool {
         let mut busy = false;
         while self.has_room()
-            && let Some(page) = self.wall.receive()
+            && let Some((at, page)) = self.ear.page(Source::Answer, || self.wall.receive(), Answer::without_login)
         {
-            self.hear(In::Answer(&page));
+            self.hear(at, In::Answer(&page));
             busy = true;
         }
         busy
@@ -67,30 +70,32 @@ impl<C: Clock> WallCell<C> {
             if !self.has_room() || self.wall.room() == 0 {
                 break;
             }
-            let message = if let Some(listing) = self.inbox.listings.receive() {
-                In::Listing(listing)
-            } else if let Some(mark) = self.inbox.marks.receive() {
-                In::Mark(mark)
-            } else if let Some(granted) = self.inbox.orders.receive() {
-                In::Granted(granted)
+            let Self { ear, inbox, .. } = self;
+            let (at, message) = if let Some((at, listing)) = ear.letter(Source::Listing, &mut inbox.listings) {
+                (at, In::Listing(listing))
+            } else if let Some((at, mark)) = ear.lane(Source::Marks, &mut inbox.marks) {
+                (at, In::Mark(mark))
+            } else if let Some((at, granted)) = ear.lane(Source::Orders, &mut inbox.orders) {
+                (at, In::Granted(granted))
             } else {
                 break;
             };
-            self.hear(message);
+            self.hear(at, message);
             busy = true;
         }
         busy
     }
 
+    /// Looks after the signer's process.
     fn look(&mut self) {
-        let at = self.clock.now();
-        if at.since(self.looked_at) >= LOOK_NS {
+        let at = self.ear.now();
+        let due = at.since(self.looked_at) >= LOOK_NS;
+        if due {
             self.looked_at = at;
-            if !self.wall.is_alive() {
-                self.hear(In::Gone);
-            }
         }
-        self.hear(In::Tick);
+        if let Some(at) = self.ear.event(Source::Gone, || due && !self.wall.is_alive()) {
+            self.hear(at, In::Gone);
+        }
     }
 }
 
@@ -98,13 +103,28 @@ impl<C: Clock + Send> Turn for WallCell<C> {
     fn turn(&mut self) -> bool {
         let mut busy = self.hear_answers();
         busy |= self.pass_on();
-        if self.has_room() && self.ticker.due(self.clock.now()) {
+        if self.has_room() {
             self.look();
+        }
+        if self.has_room()
+            && let Some(at) = self.ear.tick()
+        {
+            self.hear(at, In::Tick);
+            self.ear.checkpoint(&self.actor);
         }
         busy
     }
 
     fn name(&self) -> &'static str {
         "signer"
+    }
+
+    fn tell(&self) -> String {
+        format!("{:#?}", self.actor)
+    }
+
+    fn finish(mut self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        self.ear.close(&self.actor);
+        None
     }
 }

@@ -13,7 +13,7 @@ use alloy_primitives::U256;
 pub const LIFE_S_MAX: u64 = 600;
 
 /// The envelope's numbers for one vault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FenceLimits {
     /// Signatures per minute.
     pub orders_per_minute_max: u32,
@@ -138,7 +138,7 @@ fn times(cash: Cash, factor: i128) -> Cash {
 }
 
 /// What may be signed of a vault's capital (v2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CapitalFence {
     /// The wrapped collateral, the only asset that moves.
     pub asset: Address,
@@ -155,7 +155,7 @@ pub struct CapitalFence {
 }
 
 /// What a vault trades, and within what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FenceTerms {
     /// Vault.
     pub vault: VaultId,

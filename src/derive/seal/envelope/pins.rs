@@ -20,7 +20,7 @@ pub enum Seen {
 }
 
 /// The pins of one journal.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Pins(Vec<PinRecord>);
 
 impl Default for Pins {

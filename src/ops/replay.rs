@@ -1,0 +1,173 @@
+//! Folds recorded tapes again, through the same cells and actors, and compares every checkpoint.
+//!
+//! Each actor hears what its tape names, when the tape says so; what another actor said comes from that actor's own
+//! replay. The tapes are played in the order of their moments, and an actor whose message has not been said again yet
+//! waits for it: a network of folds that name their inputs has one outcome, whatever order it is folded in.
+
+pub mod head;
+mod ports;
+
+use crate::actors::risk::Notice;
+use crate::base::queue::Receiver;
+use crate::base::time::Nanos;
+use crate::derive::dialect::Address;
+use crate::engine::actor::Turn;
+use crate::engine::tape::{Difference, Gate, Player, Progress, Roll, Tape};
+use crate::ops::blueprint::{Blueprint, Wires};
+use crate::topology::{ACTORS, ControlEnds, Layout, Parts, Signing, assemble};
+use ports::{Deaf, Forgetful, Nobody, Still, Taped};
+use std::fmt;
+
+/// Where the key was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hand {
+    /// In the engine's process: the signer is replayed with the signatures on its tape.
+    Here(Address),
+    /// In a process of its own: its answers are on the tape, the signer itself is not.
+    Apart(Address),
+}
+
+/// How one actor's tape was played.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Played {
+    /// Actor.
+    pub actor: &'static str,
+    /// How far.
+    pub progress: Progress,
+    /// Why no further, if not because the tape ends.
+    pub trouble: Option<Trouble>,
+    /// Bytes of an unfinished entry at the end.
+    pub torn: u64,
+}
+
+/// Why a tape was not played to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// The replay came to another state.
+    Difference(Difference),
+    /// The tape is damaged.
+    Damage(String),
+    /// The tape goes on with something the replay does not come to.
+    Stuck {
+        /// What the tape has next.
+        next: String,
+        /// When.
+        at: Nanos,
+    },
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Difference(Difference { checkpoint, at, recorded, replayed }) => write!(
+                f,
+                "checkpoint {checkpoint} at {at:?} differs: recorded {recorded:016x}, replayed {replayed:016x}"
+            ),
+            Trouble::Damage(why) => write!(f, "{why}"),
+            Trouble::Stuck { next, at } => write!(f, "at {at:?} the tape goes on with {next}, which does not come"),
+        }
+    }
+}
+
+/// A pipeline whose actors hear from their tapes.
+pub struct Rerun {
+    turns: Vec<Box<dyn Turn>>,
+    gates: [Gate; 6],
+    notices: Receiver<Notice>,
+}
+
+impl Rerun {
+    /// Of the engine that was built from this blueprint, over its tapes in the order of [`ACTORS`].
+    pub fn new(blueprint: &Blueprint, hand: Hand, rolls: [Roll; 6]) -> Rerun {
+        let gates = rolls.map(|roll| Gate::new(Player::new(roll)));
+        let wires = Wires { public: Deaf, external: Some(Deaf), private: Deaf };
+        let mut parts: Parts<Deaf, Still, Taped, Forgetful> = match hand {
+            Hand::Here(address) => {
+                let desk = blueprint.desk(
+                    Taped { address, gate: gates[4].clone() },
+                    Forgetful,
+                    crate::engine::switch::Switch::local(),
+                );
+                let signer = Signing::Here(crate::actors::signer::Signer::new(desk));
+                blueprint.parts(wires, Still, (signer, address))
+            }
+            Hand::Apart(address) => blueprint.parts(wires, Still, (Signing::Apart(Box::new(Nobody)), address)),
+        };
+        parts.tapes = gates.clone().map(Tape::Replaying);
+        let (cores, ControlEnds { notices, .. }) = assemble(parts, &Layout::single(None));
+        let turns = cores.into_iter().flat_map(|core| core.turns).collect();
+        Rerun { turns, gates, notices }
+    }
+
+    /// Plays no further than this many checkpoints of each actor.
+    pub fn stop_at_checkpoint(&mut self, count: u64) {
+        self.gates.iter().for_each(|gate| gate.player().set_checkpoints_max(count));
+    }
+
+    /// Plays everything up to a moment; hands over what risk says meanwhile.
+    pub fn run(&mut self, until: Nanos, hear: &mut dyn FnMut(&Notice)) {
+        while self.step(until) {
+            while let Some(notice) = self.notices.receive() {
+                hear(&notice);
+            }
+        }
+    }
+
+    /// Plays the actor whose tape is furthest behind as far as the next one; if it has to wait, that one.
+    fn step(&mut self, until: Nanos) -> bool {
+        let mut order = self.due(until);
+        order.sort_unstable();
+        for (place, (at, actor)) in order.iter().enumerate() {
+            let next = order.get(place + 1).map_or(until, |(next, _)| *next);
+            let gate = &self.gates[*actor];
+            gate.player().set_horizon(next.max(*at));
+            let before = gate.player().played();
+            let mut last = before;
+            loop {
+                self.turns[*actor].turn();
+                let played = self.gates[*actor].player().played();
+                if played == last {
+                    break;
+                }
+                last = played;
+            }
+            if last > before {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Actors with something to hear up to a moment, with the moment of the next.
+    fn due(&self, until: Nanos) -> Vec<(Nanos, usize)> {
+        let next = |(actor, gate): (usize, &Gate)| {
+            let player = gate.player();
+            let over = player.is_over();
+            player.next().filter(|entry| !over && entry.at <= until).map(|entry| (entry.at, actor))
+        };
+        self.gates.iter().enumerate().filter_map(next).collect()
+    }
+
+    /// An actor's state, for people.
+    pub fn tell(&self, actor: &str) -> Option<String> {
+        let place = ACTORS.iter().position(|name| *name == actor)?;
+        Some(self.turns.get(place)?.tell())
+    }
+
+    /// Takes the last checkpoints, and says how each tape was played.
+    pub fn finish(self, until: Nanos) -> Vec<Played> {
+        let left = self.due(until);
+        self.turns.into_iter().for_each(|turn| drop(turn.finish()));
+        let told = |(place, gate): (usize, &Gate)| {
+            let player = gate.player();
+            let stuck = || player.next().filter(|_| left.iter().any(|(_, actor)| *actor == place));
+            let trouble = player
+                .difference()
+                .map(Trouble::Difference)
+                .or_else(|| player.damage().map(|damage| Trouble::Damage(damage.to_string())))
+                .or_else(|| stuck().map(|entry| Trouble::Stuck { next: entry.to_string(), at: entry.at }));
+            Played { actor: ACTORS[place], progress: player.progress(), trouble, torn: player.torn() }
+        };
+        self.gates.iter().enumerate().map(told).collect()
+    }
+}

@@ -1,0 +1,230 @@
+//! Tapes of real runs: the binary with its signer's process over sockets, killed and stopped, and the six actors on
+//! threads of their own; each is folded again to the same state at every checkpoint.
+
+#[path = "support/basis_vault.rs"]
+mod basis_vault;
+
+use basis_vault::{blueprint, key_of, vault_account};
+use keel::base::time::{MS, Nanos, SEC};
+use keel::derive::dialect::Address;
+use keel::engine::core::Idle;
+use keel::engine::ports::Key;
+use keel::engine::switch::Switch;
+use keel::engine::tape::{Recorder, Roll, Tape};
+use keel::exchange::Settings;
+use keel::exchange::world::{Live, Options, WorldSettings, spawn};
+use keel::ops::blueprint::{Blueprint, Outside};
+use keel::ops::engine::Engine;
+use keel::ops::replay::{Hand, Played, Rerun, Trouble};
+use keel::sim::ports::{MemoryReel, MemoryStore};
+use keel::sim::venue::SimVenue;
+use keel::topology::{Core, Layout, assemble};
+use serde_json::Value;
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Folder {
+        let path = std::env::temp_dir().join(format!("keel-replay-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        fs::DirBuilder::new().mode(0o700).create(&path).expect("a temporary folder");
+        Folder(path)
+    }
+
+    fn private(&self, name: &str, text: &str) {
+        let mut options = fs::OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(self.0.join(name));
+        file.expect("a new file").write_all(text.as_bytes()).expect("written");
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn keel(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keel"));
+    command.args(args).current_dir(folder);
+    command
+}
+
+fn output(folder: &Path, args: &[&str]) -> Output {
+    keel(folder, args).output().expect("the binary runs")
+}
+
+/// Replays a run and takes its tapes' fate apart: messages and equal checkpoints per actor.
+fn replayed(folder: &Path, run: &str) -> Vec<(String, u64, u64, bool)> {
+    let said = output(folder, &["replay", "state", "--run", run, "--json"]);
+    let (words, why) = (String::from_utf8_lossy(&said.stdout), String::from_utf8_lossy(&said.stderr));
+    assert_eq!(said.status.code(), Some(0), "{words}{why}");
+    let object: Value = serde_json::from_slice(&said.stdout).expect("one object");
+    assert_eq!(object["same_build"], true);
+    let actors = object["actors"].as_array().expect("six actors").iter();
+    let number = |actor: &Value, name: &str| actor[name].as_u64().expect("a number");
+    actors
+        .map(|actor| {
+            let name = actor["actor"].as_str().expect("a name").to_owned();
+            (name, number(actor, "messages"), number(actor, "checkpoints_equal"), actor["closed"] == true)
+        })
+        .collect()
+}
+
+fn venue() -> (Live, String, String) {
+    let account = vault_account();
+    let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
+    let live = spawn(Options::on_free_ports(settings, WorldSettings::demo(7, 60))).expect("loopback is free");
+    let book = live.binance_ws_url();
+    let values = [
+        ("@WS@", live.exchange_ws_url()),
+        ("@REST@", live.exchange_http_url()),
+        ("@BOOK@", book.trim_end_matches("/ws").to_owned()),
+        ("@RPC@", live.chainlink_http_url()),
+        ("@OWNER@", account.wallet.to_string()),
+        ("@SUBACCOUNT@", account.subaccount.to_string()),
+        ("@KEY@", "session.key".to_owned()),
+    ];
+    let template = include_str!("../src/cli/demo/weeth.toml").to_owned();
+    let text = values.iter().fold(template, |text, (name, value)| text.replace(name, value));
+    (live, text, account.session_key_hex.clone())
+}
+
+/// Any byte of a page, flipped, is found, and the tape is refused by its place.
+fn flip(folder: &Path) {
+    let page = folder.join("state/tape/run-000001/risk-000001.page");
+    let sound = fs::read(&page).expect("a page");
+    let mut flipped = sound.clone();
+    flipped[1_000] ^= 4;
+    fs::write(&page, flipped).expect("written");
+    let said = output(folder, &["replay", "state", "--run", "1"]);
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(2), "{words}");
+    assert!(words.contains("risk: page 1, byte "), "{words}");
+    fs::write(&page, sound).expect("written");
+}
+
+#[test]
+fn the_binary_killed_and_started_again_folds_again() {
+    let folder = Folder::new("binary");
+    let (live, text, key) = venue();
+    for (name, isolation) in [("thread.toml", "thread"), ("process.toml", "process")] {
+        folder.private(name, &format!("{text}\n[signer]\nisolation = \"{isolation}\"\n"));
+    }
+    folder.private("session.key", &key);
+    let run = |config| ["run", "--config", config, "--state", "state", "--json", "--seconds", "60"];
+    let mut killed = keel(&folder.0, &run("thread.toml"))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary runs");
+    // Long enough to have traded: the tape says when.
+    let risk = folder.0.join("state/tape/run-000001/risk-000001.page");
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(30) && fs::read(&risk).map_or(0, |page| used(&page)) < 60_000 {
+        std::thread::yield_now();
+    }
+    let second = output(&folder.0, &run("thread.toml"));
+    let words = String::from_utf8_lossy(&second.stderr);
+    assert_eq!(second.status.code(), Some(2), "{words}");
+    assert!(words.contains("is in use by process"), "{words}");
+    killed.kill().expect("killed");
+    killed.wait().expect("ended");
+    let first = replayed(&folder.0, "1");
+    assert!(first.iter().all(|(_, messages, equal, closed)| *messages > 100 && *equal > 1 && !closed), "{first:?}");
+    flip(&folder.0);
+    let seconds = ["run", "--config", "process.toml", "--state", "state", "--json", "--seconds", "4"];
+    let ended = output(&folder.0, &seconds);
+    assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
+    let second = replayed(&folder.0, "2");
+    assert!(second.iter().all(|(_, messages, equal, closed)| *messages > 100 && *equal > 3 && *closed), "{second:?}");
+    let stopped = output(&folder.0, &["replay", "state", "--checkpoint", "2", "--print", "risk"]);
+    let words = String::from_utf8_lossy(&stopped.stdout);
+    assert!(stopped.status.success() && words.contains("Risk {"), "{words}");
+    damaged_journal_drains(&folder.0);
+    live.exchange.join();
+}
+
+/// A journal damaged in its middle stays as it is: every vault starts drained on what is sound in it.
+fn damaged_journal_drains(folder: &Path) {
+    let page = folder.join("state/000000000001.page");
+    let mut bytes = fs::read(&page).expect("the journal");
+    // The first of several records.
+    bytes[256 + 20] ^= 1;
+    fs::write(&page, &bytes).expect("written");
+    let said = output(folder, &["run", "--config", "thread.toml", "--state", "state", "--json", "--seconds", "4"]);
+    let words = String::from_utf8_lossy(&said.stderr);
+    assert_eq!(said.status.code(), Some(0), "{words}");
+    assert!(words.contains("every vault starts drained") && words.contains("record 0 is damaged"), "{words}");
+    assert_eq!(fs::read(&page).expect("the journal"), bytes, "it stays for whoever looks");
+    let report: Value = serde_json::from_slice(&said.stdout).expect("one object");
+    assert_eq!((&report["quotes"], &report["fills"]), (&Value::from(0), &Value::from(0)), "{report}");
+    let replayed = replayed(folder, "3");
+    assert!(replayed.iter().all(|(.., equal, closed)| *equal > 3 && *closed), "{replayed:?}");
+}
+
+/// Bytes of a page that were written.
+fn used(page: &[u8]) -> usize {
+    page.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+}
+
+#[test]
+fn six_threads_fold_again_in_one() {
+    const START: Nanos = Nanos(1_800_000_000 * SEC);
+    let account = vault_account();
+    let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
+    let mut venue = SimVenue::open(settings, WorldSettings::demo(7, 60), START);
+    let plan = blueprint(&mut venue.exchange, START, &account);
+    let key = key_of(&account);
+    let address = key.address();
+    let outside = Outside {
+        wires: venue.wires().into(),
+        clock: venue.clock(),
+        key,
+        store: MemoryStore::default(),
+        switch: Switch::local(),
+    };
+    let reels: [MemoryReel; 6] = Default::default();
+    let mut parts = plan.build(outside);
+    parts.tapes = reels.each_ref().map(|reel| Tape::Recording(Recorder::new(Box::new(reel.clone()))));
+    let (cores, mut control) = assemble(parts, &Layout::single(None));
+    let turns = cores.into_iter().flat_map(|core| core.turns);
+    let threads = turns.map(|turn| Core { core: None, turns: vec![turn] }).collect();
+    let engine = Engine::start(threads, Idle::Yield).expect("six threads");
+    // Virtual time no faster than real time, so that threads that share cores keep up.
+    let began = Instant::now();
+    while venue.now() < START.plus(6 * SEC) {
+        let real = Nanos(began.elapsed().as_nanos() as u64);
+        if venue.now().since(START) < real.0 {
+            let end = venue.now().plus(MS);
+            venue.step(end, &mut [], &mut control);
+        } else {
+            std::thread::yield_now();
+        }
+    }
+    assert!(engine.is_alive());
+    assert_eq!(engine.stop().died, Vec::<String>::new());
+    for played in fold(&plan, address, &reels) {
+        assert_eq!(played.trouble, None, "{}", played.actor);
+        assert!(played.progress.closed && played.progress.equal >= 6, "{played:?}");
+    }
+    // Another engine on the same tapes is found out, by actor and checkpoint.
+    let other = Blueprint { refusals_max: plan.refusals_max + 1, ..plan };
+    let played = fold(&other, address, &reels);
+    let differs = |played: &Played| matches!(played.trouble, Some(Trouble::Difference(why)) if why.checkpoint == 1);
+    assert!(differs(&played[4]), "{:?}", played[4]);
+    assert_eq!(played[0].trouble, None, "nobody else cares");
+}
+
+fn fold(plan: &Blueprint, address: Address, reels: &[MemoryReel; 6]) -> Vec<Played> {
+    let rolls = reels.each_ref().map(|reel| Roll::new(vec![reel.page()].into_iter()));
+    let mut rerun = Rerun::new(plan, Hand::Here(address), rolls);
+    rerun.run(Nanos::MAX, &mut |_| ());
+    rerun.finish(Nanos::MAX)
+}
