@@ -174,6 +174,17 @@ fn it_trades_and_only_the_locked_down_child_ever_has_the_key() {
     assert_eq!(fact(signer, "PPid"), engine.child.id().to_string());
     assert_eq!((fact(signer, "NoNewPrivs"), fact(signer, "Seccomp")), ("1".to_owned(), "2".to_owned()));
     engine.wait_for("Live");
+    for thread in fs::read_dir(format!("/proc/{signer}/task")).expect("threads") {
+        let path = thread.expect("a thread").path().join("status");
+        let status = fs::read_to_string(&path).expect("alive");
+        let filters = status.lines().find_map(|line| line.strip_prefix("Seccomp_filters:\t"));
+        assert!(filters.is_none_or(|filters| filters == "2"), "each has the process's filter and its own: {status}");
+    }
+    // Who may look sees that the pipes are gone and their places are taken.
+    if let Ok(place) = fs::read_link(format!("/proc/{signer}/fd/0")) {
+        assert_eq!(place, Path::new("/dev/null"));
+        assert_eq!(fs::read_link(format!("/proc/{signer}/fd/1")).expect("taken"), Path::new("/dev/null"));
+    }
     let secret = alloy_primitives::hex::decode(&account.session_key_hex).expect("hexadecimal");
     // Who may look sees it in the child's page, so looking works, and nowhere in the engine.
     if let (Some(here), Some(there)) = (count_in_memory(signer, &secret), count_in_memory(engine.child.id(), &secret)) {

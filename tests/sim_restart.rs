@@ -5,7 +5,7 @@
 use keel::base::ids::{Side, SubaccountId};
 use keel::base::num::{Cash, Price, Ratio};
 use keel::base::time::{Nanos, SEC};
-use keel::engine::journal::{LegRecord, OrderRecord, Replay};
+use keel::engine::journal::{LegRecord, MilestoneRecord, OrderRecord, Replay};
 use keel::exchange::TradeReport;
 use keel::exchange::world::WorldSettings;
 use keel::exchange::world::weeks::Shape;
@@ -75,10 +75,7 @@ impl Life {
     /// Milestones on record so far.
     fn milestones(&self) -> usize {
         let records = self.run.rig.journal();
-        records
-            .iter()
-            .filter(|record| OrderRecord::read(*record).is_none() && LegRecord::read(*record).is_none())
-            .count()
+        records.iter().filter(|record| MilestoneRecord::read(*record).is_some()).count()
     }
 
     fn kill(&mut self) {
@@ -100,7 +97,7 @@ impl Life {
         let again = self.now();
         self.until("a phase after the restart", |run| {
             let records = run.rig.journal();
-            let phases = records.iter().filter(|r| OrderRecord::read(*r).is_none() && LegRecord::read(*r).is_none());
+            let phases = records.iter().filter(|record| MilestoneRecord::read(*record).is_some());
             phases.count() > before
         });
         assert!(self.now().since(again) <= 10 * SEC, "it took {} s to come back", self.now().since(again) / SEC);

@@ -7,12 +7,16 @@ use crate::base::ids::{Nonce, VaultId};
 use crate::base::queue::Batch;
 use crate::base::time::{Nanos, SEC};
 use crate::derive::dialect::Address;
-use crate::derive::seal::{LoginProof, OrderDeed, PackageDeed, PackageSeal, Sealer, Signed, SignedExecution};
+use crate::derive::seal::{
+    LoginProof, MovementDeed, OrderDeed, PackageDeed, PackageSeal, Sealer, Signed, SignedExecution, SignedMovement,
+};
 use crate::engine::actor::Actor;
 use crate::engine::ports::{Key, Store};
+use crate::engine::rolling::Rolling;
 use crate::engine::switch::Switch;
 use crate::market::instrument::Listing;
 use crate::msg::{Breach, Mark, Milestone, Report, ReportMsg, Request, Stage, Trace, Unsent};
+use crate::risk::capital::Movement;
 use crate::risk::order::{Execution, Order};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -22,6 +26,9 @@ const PROOF_NS: u64 = 2 * SEC;
 /// Housekeeping of the key.
 const REFRESH_NS: u64 = 10 * SEC;
 
+/// Most milestones journaled in a minute.
+const NOTES_PER_MINUTE_MAX: i128 = 600;
+
 /// What the signer hears.
 #[derive(Clone, Copy, Debug)]
 #[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
@@ -30,6 +37,8 @@ pub enum In {
     Order(Order),
     /// A granted execution of a quote.
     Execution(Execution),
+    /// A granted movement of capital.
+    Movement(Movement),
     /// A phase a vault has entered: journaled only.
     Milestone {
         /// Whose.
@@ -53,6 +62,8 @@ pub enum Sealed {
     Order(Signed),
     /// A signed execution.
     Execution(SignedExecution),
+    /// A signed movement of capital.
+    Movement(SignedMovement),
     /// A fresh login proof.
     Login(LoginProof),
 }
@@ -63,6 +74,7 @@ impl Sealed {
         match self {
             Sealed::Order(signed) => Some(signed.signature()),
             Sealed::Execution(signed) => Some(signed.signature()),
+            Sealed::Movement(signed) => Some(signed.signature()),
             Sealed::Login(_) => None,
         }
     }
@@ -72,7 +84,7 @@ impl Sealed {
         match self {
             Sealed::Order(signed) => signed.stamp(stage, at),
             Sealed::Execution(signed) => signed.stamp(stage, at),
-            Sealed::Login(_) => {}
+            Sealed::Movement(_) | Sealed::Login(_) => {}
         }
     }
 }
@@ -89,8 +101,8 @@ pub struct Out {
 /// The switch is the operator's, not state: what it did is in `stopped`.
 impl Hash for Brake {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Brake { switch: _, refusals_max, refusals, stopped, told } = self;
-        (refusals_max, refusals, stopped, told).hash(state);
+        let Brake { switch: _, refusals_max, refusals, stopped, heard, told } = self;
+        (refusals_max, refusals, stopped, heard, told).hash(state);
     }
 }
 
@@ -101,19 +113,23 @@ pub struct Brake {
     refusals_max: u32,
     refusals: u32,
     stopped: Option<Breach>,
+    heard: bool,
     told: bool,
 }
 
 impl Brake {
     /// Stops at this many refusals, or when the switch is thrown.
     pub fn new(switch: Switch, refusals_max: u32) -> Brake {
-        Brake { switch, refusals_max, refusals: 0, stopped: None, told: false }
+        Brake { switch, refusals_max, refusals: 0, stopped: None, heard: false, told: false }
     }
 
     /// Why nothing may be signed, if so.
     pub fn check(&mut self) -> Result<(), Breach> {
-        if self.stopped.is_none() && self.switch.is_thrown() {
-            self.stopped = Some(Breach::Stopped);
+        if !self.heard && self.switch.is_thrown() {
+            // Only what has stopped for good says so: a switch that is thrown back changes nothing any more.
+            self.stopped.get_or_insert(Breach::Stopped);
+            self.heard = true;
+            self.switch.acknowledge();
         }
         self.stopped.map_or(Ok(()), Err)
     }
@@ -137,11 +153,12 @@ impl Brake {
 pub struct Guarded<K, S> {
     sealer: Sealer<K, S>,
     brake: Brake,
+    noted: Rolling,
 }
 
 impl<K, S> Hash for Guarded<K, S> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        (&self.sealer, &self.brake).hash(state);
+        (&self.sealer, &self.brake, &self.noted).hash(state);
     }
 }
 
@@ -154,7 +171,7 @@ impl<K, S> fmt::Debug for Guarded<K, S> {
 impl<K: Key, S: Store> Guarded<K, S> {
     /// Over a sealing desk.
     pub fn new(sealer: Sealer<K, S>, brake: Brake) -> Guarded<K, S> {
-        Guarded { sealer, brake }
+        Guarded { sealer, brake, noted: Rolling::minute() }
     }
 
     /// Address that signs.
@@ -174,16 +191,25 @@ impl<K: Key, S: Store> Guarded<K, S> {
         sealed.inspect_err(|why| self.brake.note(*why))
     }
 
+    /// The signature of a movement of capital, or why there is none.
+    pub fn movement(&mut self, at: Nanos, deed: &MovementDeed) -> Result<[u8; 65], Breach> {
+        let sealed = self.brake.check().and_then(|()| self.sealer.seal_movement(at, deed));
+        sealed.inspect_err(|why| self.brake.note(*why))
+    }
+
     /// Why nothing is signed any more, once.
     pub fn news(&mut self) -> Option<Breach> {
         self.brake.news()
     }
 
-    /// Journals a milestone; a vault without options reaches none.
-    pub fn note(&mut self, vault: VaultId, milestone: &Milestone) {
-        if let Some(subaccount) = self.sealer.subaccount(vault) {
-            self.sealer.note(subaccount, milestone);
+    /// Journals a milestone, at a pace that no week of options needs; a vault without options reaches none.
+    pub fn note(&mut self, at: Nanos, vault: VaultId, milestone: &Milestone) {
+        let Some(subaccount) = self.sealer.subaccount(vault) else { return };
+        if self.noted.sum(at) >= NOTES_PER_MINUTE_MAX {
+            return self.brake.note(Breach::Pace);
         }
+        self.noted.add(at, 1);
+        self.sealer.note(subaccount, milestone);
     }
 
     /// Takes a change of the instrument table. Without a place nothing is signed for it; the roster counts those.
@@ -305,8 +331,12 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
                     out.refusals.push(withheld(execution.trace(), execution.nonce(), Request::Execute, why));
                 }
             },
+            In::Movement(movement) => match self.desk.movement(at, &MovementDeed::of(&movement)) {
+                Ok(signature) => out.sealed.push(Sealed::Movement(SignedMovement::of(movement, signature))),
+                Err(why) => out.refusals.push(withheld(Trace::default(), movement.nonce(), Request::Move, why)),
+            },
             // A phase that is not on record would be forgotten by the next start.
-            In::Milestone { vault, milestone } => self.desk.note(vault, &milestone),
+            In::Milestone { vault, milestone } => self.desk.note(at, vault, &milestone),
             In::Listing(listing) => self.desk.apply(&listing),
             In::Mark(mark) => self.desk.mark(&mark),
             In::Tick => self.on_tick(at, out),

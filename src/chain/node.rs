@@ -50,8 +50,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// A text about the node at `rpc_url` without the path and query, where providers put their access keys.
 pub fn veiled(rpc_url: &str, text: &str) -> String {
     let rest = rpc_url.split_once("://").map_or(rpc_url, |(_, rest)| rest);
-    match rest.find('/').map(|at| &rest[at..]).filter(|path| path.len() > 1) {
-        Some(path) => text.replace(path, "/…"),
+    match rest.find(['/', '?']).map(|at| &rest[at..]).filter(|path| path.len() > 1) {
+        Some(path) => text.replace(path, &format!("{}…", &path[..1])),
         None => text.to_owned(),
     }
 }
@@ -234,10 +234,14 @@ mod tests {
     #[tokio::test]
     async fn no_error_repeats_an_access_key() {
         // The discard port of this machine: nothing listens, nothing leaves.
-        for url in ["http://127.0.0.1:9/v2/open-sesame", "http://127.0.0.1:9/?key=open-sesame", "nonsense/open-sesame"]
-        {
+        for url in [
+            "http://127.0.0.1:9/v2/open-sesame",
+            "http://127.0.0.1:9/?key=open-sesame",
+            "http://127.0.0.1:9?key=open-sesame",
+            "nonsense/open-sesame",
+        ] {
             let why = Node::connect(url, 1).await.err().map(|why| why.to_string()).unwrap_or_default();
-            assert!(why.contains("/…") && !why.contains("sesame"), "{why}");
+            assert!(why.contains('…') && !why.contains("sesame"), "{why}");
         }
         assert_eq!(veiled("http://127.0.0.1:9", "http://127.0.0.1:9/ is down"), "http://127.0.0.1:9/ is down");
     }

@@ -203,7 +203,7 @@ impl Presign {
     }
 
     fn on_unsettled(&mut self, count: u32, out: &mut Vec<Action>) {
-        self.unsettled = Some(count);
+        let before = self.unsettled.replace(count);
         if count == 0 {
             return;
         }
@@ -217,6 +217,12 @@ impl Presign {
                 let ticket = signing.request.ticket;
                 out.push(Action::Say(Word::Alarm(Alarm::LateUnsettled(count))));
                 self.abandon(ticket, Why::Unsettled(Some(count)), out);
+            }
+            // What matched while the revocation travelled would not settle after it.
+            Stage::Revoking { tx: Some(tx), .. } if before == Some(0) => {
+                let tx = *tx;
+                out.push(Action::Say(Word::Alarm(Alarm::LateUnsettled(count))));
+                self.withdraw(tx, out);
             }
             _ => {}
         }
@@ -232,10 +238,15 @@ impl Presign {
     fn abandon(&mut self, ticket: Ticket, why: Why, out: &mut Vec<Action>) {
         out.push(Action::Say(Word::Refused(ticket, why)));
         if let Stage::Signing(signing) = &self.stage {
-            let mut steps = Vec::new();
-            self.lane.abandon(signing.tx, &mut steps);
-            out.extend(steps.into_iter().map(Action::Lane));
+            self.withdraw(signing.tx, out);
         }
+    }
+
+    /// Tries to keep a transaction from having its effect.
+    fn withdraw(&mut self, tx: TxId, out: &mut Vec<Action>) {
+        let mut steps = Vec::new();
+        self.lane.abandon(tx, &mut steps);
+        out.extend(steps.into_iter().map(Action::Lane));
     }
 
     fn on_shadow(&mut self, ticket: Ticket, shadow: Shadow, out: &mut Vec<Action>) {
@@ -319,6 +330,9 @@ impl Presign {
         match (&self.stage, fate) {
             (Stage::Signing(signing), Fate::Mined(seen)) if signing.tx == id => self.signing_mined(seen, out),
             (Stage::Signing(signing), Fate::Emptied) if signing.tx == id => self.stage = self.before(),
+            (Stage::Revoking { digest, tx: Some(tx) }, Fate::Emptied) if *tx == id => {
+                self.stage = Stage::Revoking { digest: *digest, tx: None };
+            }
             (Stage::Live(live), Fate::Vanished) => {
                 if let Some((tx, request)) = live.tx.clone().filter(|(tx, _)| *tx == id) {
                     if live.told == Told::Signed {

@@ -4,6 +4,10 @@ use super::Failure;
 use crate::config::Config;
 use crate::io::switch;
 use std::path::PathBuf;
+use std::time::Duration;
+
+/// Longest wait for the signer to say that it has stopped: one that is still starting proves itself to the venue first.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Options of `keel ctl`.
 #[derive(Debug, clap::Args)]
@@ -41,11 +45,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         }
         (None, None) => return Err(Failure::Refused("give --config FILE or --state DIR".to_owned())),
     };
-    let shown = folder.display();
-    let holder = switch::holder(&folder).map_err(Failure::Refused)?;
-    let holder =
-        holder.ok_or_else(|| Failure::Refused(format!("nothing runs on {shown}: there is nothing to kill")))?;
-    switch::open(&folder).map_err(Failure::Refused)?.throw();
+    let holder = switch::kill(&folder, ANSWER_MAX).map_err(Failure::Refused)?;
     println!("{holder}: the signer signs nothing any more; it stays so until a restart");
     Ok(())
 }

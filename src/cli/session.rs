@@ -6,15 +6,15 @@ use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
 use crate::config::{self, Config, Isolation};
+use crate::derive::seal::envelope::pins::prove_unmoved;
 use crate::engine::core::Idle;
-use crate::engine::journal::Replay;
-use crate::engine::ports::{Clock, Key, Store};
+use crate::engine::ports::{Clock, Key};
 use crate::engine::switch::Switch;
 use crate::engine::tape::Tape;
 use crate::io::clock::LiveClock;
 use crate::io::host;
 use crate::io::key::{KeySource, LocalKey, Passphrase};
-use crate::io::store::{PageStore, StoreError, salvage};
+use crate::io::store::PageStore;
 use crate::io::switch;
 use crate::io::tape::{Limits, Recording};
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
@@ -25,21 +25,19 @@ use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Troubles};
 use crate::ops::crash_loop::{self, Ending};
 use crate::ops::engine::{Ends, Engine};
+use crate::ops::journal::{self, Found, Journal};
 use crate::ops::news::News;
 use crate::ops::replay::{self, head::Begun, head::Head};
 use crate::ops::rest::{Prover, Rest};
-use crate::ops::wall::child::JOURNAL;
 use crate::ops::wall::{self, Charter, Introduced};
 use crate::topology::{Layout, Parts, Signing, assemble};
 use actix::Addr;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Folder of the journal that stands in for a damaged one.
-const SALVAGE: &str = "salvage";
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 /// Longest wait for the last orders to be gone (also after a signal).
@@ -114,49 +112,6 @@ pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
     key_source(config).load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
-/// A journal, what is in it, where it is, and why nothing may be traded on it, if so.
-struct Journal {
-    store: PageStore,
-    replay: Replay,
-    folder: PathBuf,
-    damage: Option<String>,
-}
-
-/// Opens the journal and folds what is in it. A damaged one stays as it is: what is sound in it goes to a journal beside
-/// it, on which every vault is drained, until a person has looked and moved one of the two away.
-fn open_journal(folder: &Path) -> Result<Journal, Failure> {
-    let refused = |why: StoreError| Failure::Refused(why.to_string());
-    let mut replay = Replay::default();
-    let opened = PageStore::open(folder, JOURNAL, &mut |_, record| replay.visit(record));
-    let (store, folder, damage) = match opened {
-        Ok((store, _)) => (store, folder.to_path_buf(), None),
-        Err(why @ StoreError::Corrupt { .. }) => {
-            replay = Replay::default();
-            let beside = folder.join(SALVAGE);
-            let mut known = 0u64;
-            let mut visit = |number: u64, record: &[u8]| {
-                known = number + 1;
-                replay.visit(record);
-            };
-            let (mut store, _) = PageStore::open(&beside, JOURNAL, &mut visit).map_err(refused)?;
-            if known == 0 {
-                let mut copy = |record: &[u8]| {
-                    store.append(record);
-                    replay.visit(record);
-                };
-                salvage(folder, &mut copy).map_err(refused)?;
-            }
-            (store, beside, Some(why.to_string()))
-        }
-        Err(why) => return Err(refused(why)),
-    };
-    if replay.unread() > 0 {
-        let what = format!("{} records of the journal were written by a newer keel", replay.unread());
-        return Err(Failure::Refused(format!("{what}: run that one, or start with an empty state.dir")));
-    }
-    Ok(Journal { store, replay, folder, damage })
-}
-
 fn wire(url: &str) -> Result<WebSocket, Failure> {
     WebSocket::new(url, WireSettings::drawn().map_err(|why| Failure::Refused(why.to_string()))?)
         .map_err(|why| Failure::Refused(format!("{url}: {why}")))
@@ -211,7 +166,7 @@ async fn ratio_sources(config: &Config) -> Result<Vec<(RatioSource, Option<u64>)
 
 /// What signs: the key with the journal it writes to, or the process that has both.
 enum Hand {
-    Here(LocalKey, PageStore),
+    Here(LocalKey, PageStore, Switch),
     Apart(Introduced),
 }
 
@@ -220,9 +175,9 @@ type Joined = (Parts<WebSocket, LiveClock, LocalKey, PageStore>, Layout, Switch)
 
 impl Hand {
     /// Loads the key, here or in a process that is started for it and takes the journal over.
-    fn take(config: &Config, store: PageStore, state_dir: &Path) -> Result<Hand, Failure> {
+    fn take(config: &Config, (store, switch): (PageStore, Switch), state_dir: &Path) -> Result<Hand, Failure> {
         if config.signer.isolation == Isolation::Thread {
-            return Ok(Hand::Here(load_key(config)?, store));
+            return Ok(Hand::Here(load_key(config)?, store, switch));
         }
         drop(store);
         let source = key_source(config);
@@ -247,14 +202,14 @@ impl Hand {
     /// Where the key is, and its address.
     fn place(&self) -> replay::Hand {
         match self {
-            Hand::Here(key, _) => replay::Hand::Here(Key::address(key)),
+            Hand::Here(key, ..) => replay::Hand::Here(Key::address(key)),
             Hand::Apart(introduced) => replay::Hand::Apart(introduced.signer()),
         }
     }
 
     fn prover(&mut self) -> &mut (dyn Prover + Send) {
         match self {
-            Hand::Here(key, _) => key,
+            Hand::Here(key, ..) => key,
             Hand::Apart(introduced) => introduced,
         }
     }
@@ -268,8 +223,7 @@ impl Hand {
         (layout, state_dir): (Layout, &Path),
     ) -> Result<Joined, Failure> {
         match self {
-            Hand::Here(key, store) => {
-                let switch = switch::create(state_dir).map_err(Failure::Refused)?;
+            Hand::Here(key, store, switch) => {
                 let outside = Outside { wires, clock, key, store, switch: switch.clone() };
                 Ok((blueprint.build(outside), layout, switch))
             }
@@ -303,17 +257,17 @@ fn why_drained(
 
 /// Begins the tapes of this run, unless none are wanted.
 fn record(
-    config: &Config,
     state_dir: &Path,
     begun: &Begun<'_>,
+    records: &[u8],
     tapes: &mut [Tape; 6],
 ) -> Result<Option<Recording>, Failure> {
-    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = config.tapes;
+    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = begun.config.tapes;
     if !on {
         return Ok(None);
     }
     let limits = Limits { run_mib_max, kept_mib_max, free_mib_min };
-    let begun = Recording::begin(state_dir, limits, &Head::of(begun).text());
+    let begun = Recording::begin(state_dir, limits, &Head::of(begun).text(), records);
     let advice = "make room, lower [journal] tape_free_mib_min, or set tape = false";
     let (recording, begun) = begun.map_err(|why| Failure::Refused(format!("no tapes: {why} ({advice})")))?;
     *tapes = begun;
@@ -331,10 +285,13 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
     let mut clock = LiveClock::new();
-    let Journal { store, replay, folder, damage } = open_journal(terms.state_dir)?;
+    let unit = config.venue.environment.dialect.nonce_unit;
+    let found = journal::open_or_salvage(terms.state_dir, unit, clock.now()).map_err(Failure::Refused)?;
+    let Found { journal: Journal { store, replay, switch }, folder, records, damage, held: _held } = found;
     let mut drained = why_drained(config, &terms, damage, clock.now())?;
-    let mut hand = Hand::take(config, store, &folder)?;
+    let mut hand = Hand::take(config, (store, switch), &folder)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
+    prove_unmoved(replay.pins(), &proved.instruments).map_err(Failure::Refused)?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
@@ -346,11 +303,10 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         auctions_from: terms.auctions_from,
         instruments: &blueprint.instruments,
         key_expires_at: blueprint.key_expires_at,
-        journal: &replay,
         hand: key,
         at: clock.now(),
     };
-    let recording = record(config, terms.state_dir, &begun, &mut parts.tapes)?;
+    let recording = record(terms.state_dir, &begun, &records, &mut parts.tapes)?;
     let (cores, ends) = assemble(parts, &layout);
     // The lane has room for every vault, and risk hears it before anything of the venue.
     for place in (0..config.vaults.len()).filter(|_| drained.is_some()) {

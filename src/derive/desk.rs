@@ -144,7 +144,7 @@ fn same(a: &Instrument, b: &Instrument) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::base::num::{Amount, Cash, Price, Ratio};
     use crate::derive::action::trade::option_sub_id;

@@ -1,11 +1,14 @@
 //! Turns what risk granted into what may be sent: digest from a template, journal record, signature, in that order.
 //!
-//! Only an [`Order`] or an [`Execution`](crate::risk::order::Execution) can be sealed, and its bytes are derived here,
-//! never accepted from outside. What they say is judged once more by the [`Envelope`] before anything is written or
-//! signed. A [`Signed`] or [`SignedExecution`] cannot be made elsewhere.
+//! What is sealed is a deed: plain numbers, for in a process of its own the signer has nothing but the engine's word that
+//! risk granted them. So a deed is no permission. Its bytes are derived here, never accepted from outside, and what they
+//! say is read back and judged by the [`Envelope`] before anything is written or signed. Inside the engine permission is
+//! a type: deeds are made of an [`Order`] or an [`Execution`](crate::risk::order::Execution), which only risk's checks
+//! can make, and the gateway sends nothing but a [`Signed`] or [`SignedExecution`], which hold one.
 
 pub mod envelope;
 mod execution;
+mod movement;
 pub mod wire;
 
 use super::action::login::login_digest;
@@ -15,19 +18,22 @@ use super::decode::NoRoom;
 use super::desk::{Desk, MemberTerms};
 use super::dialect::{Address, Dialect};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
+use crate::base::num::Cash;
 use crate::base::time::Nanos;
-use crate::engine::journal::{Charged, MilestoneRecord, OrderRecord};
+use crate::engine::journal::{
+    Charged, FloorRecord, MilestoneRecord, OrderRecord, RECORD, Replay, SumRecord, WithdrawnRecord,
+};
 use crate::engine::ports::{Key, Store};
-use crate::engine::rolling::Spent;
 use crate::market::instrument::{Instrument, Kind, Listing};
 use crate::msg::{Breach, Mark, Milestone, Stage};
 use crate::risk::order::Order;
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
+pub use movement::{MovementDeed, SignedMovement};
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-/// An order with its signature. Only the signer actor makes one, of what the sealing desk has signed.
+/// An order with its signature: what the sealing desk gave for its deed.
 #[derive(Clone, Copy, Debug, Hash)]
 pub struct Signed {
     order: Order,
@@ -84,7 +90,7 @@ impl fmt::Debug for LoginProof {
     }
 }
 
-/// What is sealed of an order: what its signature covers, and what the journal remembers it by.
+/// What is sealed of an order: what its signature covers, and what the journal remembers it by. A claim, to be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OrderDeed {
     /// Vault.
@@ -132,13 +138,14 @@ pub struct Sealer<K, S> {
     key: K,
     store: S,
     last: Nonce,
+    milestones: Vec<(SubaccountId, Milestone)>,
 }
 
 /// Everything that changes while it signs; templates follow from the listings.
 impl<K, S> Hash for Sealer<K, S> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Sealer { orders, envelope, last, .. } = self;
-        (orders, envelope, last).hash(state);
+        let Sealer { orders, envelope, last, milestones, .. } = self;
+        (orders, envelope, last, milestones).hash(state);
     }
 }
 
@@ -173,10 +180,8 @@ pub struct Charter<'a> {
     pub owner: Address,
     /// A fence for every subaccount.
     pub fences: Vec<FenceTerms>,
-    /// What has been signed lately, by subaccount.
-    pub spent: &'a [(SubaccountId, Spent)],
-    /// Nonces at or below it are spent.
-    pub floor: Nonce,
+    /// What the journal tells of earlier runs.
+    pub past: &'a Replay,
 }
 
 impl<K: Key, S: Store> Sealer<K, S> {
@@ -187,15 +192,21 @@ impl<K: Key, S: Store> Sealer<K, S> {
         key: K,
         store: S,
     ) -> Sealer<K, S> {
-        let Charter { dialect, owner, fences, spent, floor } = charter;
+        let Charter { dialect, owner, fences, past } = charter;
         let maker = Maker { dialect: *dialect, owner, signer: key.address() };
-        let mut envelope = Envelope::new(dialect, owner, maker.signer, fences);
-        spent.iter().for_each(|(subaccount, spent)| envelope.remember(*subaccount, spent));
+        let mut milestones = Vec::with_capacity(fences.len() + past.milestones().len());
+        milestones.extend_from_slice(past.milestones());
+        let mut envelope = Envelope::new(dialect, owner, maker.signer, fences).pinned(past.pins());
+        past.spent().iter().for_each(|(subaccount, spent)| envelope.remember(*subaccount, spent));
+        let mut pins = Vec::new();
         let orders = Desk::new(pairs, |subaccount, instrument| {
-            envelope.list(instrument);
+            pins.extend(envelope.list(instrument));
             maker.template(subaccount, instrument)
         });
-        Sealer { maker, orders, members: Vec::new(), envelope, key, store, last: floor }
+        let members = Vec::new();
+        let mut sealer = Sealer { maker, orders, members, envelope, key, store, last: past.floor(), milestones };
+        pins.iter().for_each(|pin| sealer.put(&pin.write()));
+        sealer
     }
 
     /// Also for the options of these members, as they are listed.
@@ -222,8 +233,40 @@ impl<K: Key, S: Store> Sealer<K, S> {
     /// Takes a change of the instrument table. Only options of a member's kind can be signed for afterwards.
     pub fn apply(&mut self, listing: &Listing) -> Result<(), NoRoom> {
         let Sealer { maker, orders, envelope, .. } = self;
-        envelope.apply(listing);
-        orders.apply(listing, |subaccount, instrument| maker.template(subaccount, instrument))
+        let pin = envelope.apply(listing);
+        let outcome = orders.apply(listing, |subaccount, instrument| maker.template(subaccount, instrument));
+        if let Some(pin) = pin {
+            self.put(&pin.write());
+        }
+        outcome
+    }
+
+    /// Writes a record; at the beginning of a page, what the pages before it tell goes first.
+    fn put(&mut self, record: &[u8; RECORD]) {
+        if self.store.begins_page() {
+            self.sum_up();
+        }
+        self.store.append(record);
+    }
+
+    /// Writes down all that a later run must know, however few pages it finds.
+    fn sum_up(&mut self) {
+        let Sealer { envelope, store, last, milestones, .. } = self;
+        store.append(&FloorRecord(*last).write());
+        for (subaccount, spent) in envelope.spent() {
+            SumRecord::of(subaccount, spent).for_each(|sum| store.append(&sum.write()));
+            WithdrawnRecord::of(subaccount, spent).for_each(|sum| store.append(&sum.write()));
+        }
+        for (subaccount, milestone) in milestones {
+            let (subaccount, pledged) = (*subaccount, milestone.pledged);
+            // What is pledged shows as what the second record says more than the first.
+            let paid = MilestoneRecord { subaccount, milestone: Milestone { pledged: Cash::ZERO, ..*milestone } };
+            store.append(&paid.write());
+            if pledged.is_positive() {
+                store.append(&MilestoneRecord { subaccount, milestone: *milestone }.write());
+            }
+        }
+        envelope.pins().iter().for_each(|pin| store.append(&pin.write()));
     }
 
     /// Takes a mark, for the envelope.
@@ -242,13 +285,17 @@ impl<K: Key, S: Store> Sealer<K, S> {
         let charge = self.envelope.judge_order(at, *instrument, &entry.prepared)?;
         let perp = entry.instrument.kind == Kind::Perp;
         self.last = terms.nonce;
-        self.store.append(&record(at, deed, charge, perp).write());
+        self.put(&record(at, deed, charge, perp).write());
         Ok(self.key.sign(&digest))
     }
 
     /// Writes to the journal that a vault has entered a phase.
     pub fn note(&mut self, subaccount: SubaccountId, milestone: &Milestone) {
-        self.store.append(&MilestoneRecord { subaccount, milestone: *milestone }.write());
+        match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
+            Some((_, last)) => *last = *milestone,
+            None => self.milestones.push((subaccount, *milestone)),
+        }
+        self.put(&MilestoneRecord { subaccount, milestone: *milestone }.write());
     }
 
     /// Proves the session key at venue time `venue_at`.

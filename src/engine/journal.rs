@@ -1,15 +1,19 @@
 //! What records in the journal look like: enough to know, after any crash, which nonces are spent and on what, and
 //! where each vault stands in its week.
 
+mod checkpoint;
 mod execution;
 mod milestone;
+mod movement;
 mod replay;
 
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Cash, E18, Price, Rounding, div_round};
 use crate::base::time::Nanos;
+pub use checkpoint::{FloorRecord, PinRecord, SumRecord, WithdrawnRecord};
 pub use execution::LegRecord;
 pub use milestone::MilestoneRecord;
+pub use movement::MovementRecord;
 pub use replay::Replay;
 
 /// Length of every record.

@@ -59,6 +59,11 @@ pub trait Clock {
 pub trait Store {
     /// Appends one record.
     fn append(&mut self, record: &[u8]);
+
+    /// True if the next record begins a page that may outlive those before it.
+    fn begins_page(&self) -> bool {
+        false
+    }
 }
 
 /// The signing key, behind a wall: a 32-byte digest in, `r ‖ s ‖ v` out (low s, v 27 or 28).

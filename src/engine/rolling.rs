@@ -1,11 +1,10 @@
 //! Sums over the last minute, hour or day, in a fixed number of buckets.
 
-use crate::base::bytes::Eye;
 use crate::base::num::Cash;
 use crate::base::time::{Nanos, SEC};
 
 /// Buckets of every window. The oldest may reach back a bucket further than the window: never less than it.
-const BUCKETS: usize = 61;
+pub const BUCKETS: usize = 61;
 
 /// What has been signed for one subaccount lately.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -18,11 +17,14 @@ pub struct Spent {
     pub day: Rolling,
     /// Notional of perp bought in a day, 1e-18.
     pub bought: Rolling,
+    /// Collateral withdrawn in a day, in its token's smallest units.
+    pub withdrawn: Rolling,
 }
 
 impl Default for Spent {
     fn default() -> Spent {
-        Spent { count: Rolling::minute(), hour: Rolling::hour(), day: Rolling::day(), bought: Rolling::day() }
+        let (day, bought, withdrawn) = (Rolling::day(), Rolling::day(), Rolling::day());
+        Spent { count: Rolling::minute(), hour: Rolling::hour(), day, bought, withdrawn }
     }
 }
 
@@ -33,6 +35,22 @@ impl Spent {
         self.hour.add(at, notional.raw());
         self.day.add(at, notional.raw());
         self.bought.add(at, bought.raw());
+    }
+
+    /// Counts one movement of capital; `withdrawn` is zero for a deposit.
+    pub fn charge_movement(&mut self, at: Nanos, withdrawn: u128) {
+        self.count.add(at, 1);
+        self.withdrawn.add(at, i128::try_from(withdrawn).unwrap_or(i128::MAX));
+    }
+
+    /// The sums of money, in an order that never changes: journals number them by it.
+    pub fn sums(&self) -> [&Rolling; 3] {
+        [&self.hour, &self.day, &self.bought]
+    }
+
+    /// The same, to be raised.
+    pub fn sums_mut(&mut self) -> [&mut Rolling; 3] {
+        [&mut self.hour, &mut self.day, &mut self.bought]
     }
 }
 
@@ -86,20 +104,26 @@ impl Rolling {
         self.sum
     }
 
-    /// Writes it as bytes.
-    pub fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.head.to_le_bytes());
-        self.buckets.iter().for_each(|bucket| bytes.extend(bucket.to_le_bytes()));
+    /// Number of the oldest bucket.
+    pub fn oldest(&self) -> u64 {
+        (self.head + 1).saturating_sub(BUCKETS as u64)
     }
 
-    /// Takes what [`Rolling::write`] wrote of one of the same width.
-    pub fn read(&mut self, eye: &mut Eye<'_>) -> Option<()> {
-        self.head = eye.u64()?;
-        for bucket in &mut self.buckets {
-            *bucket = eye.i128()?;
+    /// What a bucket holds; zero outside the window.
+    pub fn bucket(&self, number: u64) -> i128 {
+        let inside = (self.oldest()..=self.head).contains(&number);
+        if inside { self.buckets[(number % BUCKETS as u64) as usize] } else { 0 }
+    }
+
+    /// Raises a bucket to at least this much, unless it is over.
+    pub fn raise(&mut self, number: u64, least: i128) {
+        self.advance(Nanos(number.saturating_mul(self.width_ns)));
+        if number >= self.oldest() {
+            let bucket = &mut self.buckets[(number % BUCKETS as u64) as usize];
+            let more = least.saturating_sub(*bucket).max(0);
+            *bucket = bucket.saturating_add(more);
+            self.sum = self.sum.saturating_add(more);
         }
-        self.sum = self.buckets.iter().fold(0, |sum: i128, bucket| sum.saturating_add(*bucket));
-        Some(())
     }
 
     /// Adds to the present bucket.

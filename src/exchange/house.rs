@@ -110,6 +110,8 @@ impl Exchange {
             label: String::new(),
             nonce: 0,
             signer: Address::ZERO,
+            proved_by: Address::ZERO,
+            atomic: false,
             signature: String::new(),
             expiry_s: u64::MAX,
             created_ms: now_ms,
@@ -251,6 +253,7 @@ impl Exchange {
             amount: row.amount,
             fee: row.fee,
             quote: row.rfq.map(|(_, quote)| quote),
+            tx: row.tx.map(|tx| tx.status),
         };
         let mut trades: Vec<TradeReport> = rows.map(report).collect();
         trades.sort_by_key(|trade| trade.at_ms);

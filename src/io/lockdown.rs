@@ -1,14 +1,16 @@
-//! What a process gives up before it holds a key: new privileges, core files, being looked into, and almost every
-//! system call. None of it can be had back.
+//! What a process gives up before it holds a key: new privileges, core files, being looked into, sockets and other
+//! programs; and then, thread by thread, every system call but those of its one duty. None of it can be had back.
 
 use std::io;
 
 /// A filter: what may be asked of the kernel. Everything else kills the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// Files, memory and threads, as a journal needs them; no sockets, no other programs.
+    /// Files, memory and threads, as loading a key and opening a journal need them; no sockets, no other programs.
     Files,
-    /// Only what signing needs: time, memory, waiting and ending.
+    /// For the thread that keeps the journal's pages: making, syncing and deleting files; no reading of any.
+    Keeping,
+    /// For the thread that signs: time, memory, waiting, words to those who listen, and ending.
     Signing,
 }
 
@@ -16,6 +18,8 @@ pub enum Filter {
 const SIGNING: &[libc::c_long] = &[
     libc::SYS_write,
     libc::SYS_close,
+    // Builds with checks ask before they close.
+    libc::SYS_fcntl,
     libc::SYS_mmap,
     libc::SYS_munmap,
     libc::SYS_mremap,
@@ -40,31 +44,35 @@ const SIGNING: &[libc::c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// What opening and keeping a journal takes beyond that.
-const FILES: &[libc::c_long] = &[
-    libc::SYS_read,
-    libc::SYS_pread64,
-    libc::SYS_pwrite64,
+/// What keeping a journal's pages takes beyond that.
+const KEEPING: &[libc::c_long] = &[
     libc::SYS_openat,
     libc::SYS_fstat,
     libc::SYS_newfstatat,
     libc::SYS_statx,
-    libc::SYS_faccessat,
-    libc::SYS_faccessat2,
-    libc::SYS_lseek,
-    libc::SYS_ftruncate,
     libc::SYS_fallocate,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
-    libc::SYS_msync,
-    libc::SYS_flock,
-    libc::SYS_fcntl,
-    libc::SYS_fchmod,
-    libc::SYS_mkdirat,
     libc::SYS_unlinkat,
     libc::SYS_renameat2,
     libc::SYS_renameat,
     libc::SYS_getdents64,
+];
+
+/// What loading a key and opening a journal take beyond that.
+const FILES: &[libc::c_long] = &[
+    libc::SYS_read,
+    libc::SYS_pread64,
+    libc::SYS_pwrite64,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_lseek,
+    libc::SYS_ftruncate,
+    libc::SYS_msync,
+    libc::SYS_flock,
+    libc::SYS_dup3,
+    libc::SYS_fchmod,
+    libc::SYS_mkdirat,
     libc::SYS_mlock,
     libc::SYS_mlockall,
     libc::SYS_munlock,
@@ -82,17 +90,14 @@ const FILES: &[libc::c_long] = &[
 
 /// The older names of the same calls.
 #[cfg(target_arch = "x86_64")]
-const OLDER: &[libc::c_long] = &[
-    libc::SYS_open,
-    libc::SYS_access,
-    libc::SYS_stat,
-    libc::SYS_lstat,
-    libc::SYS_mkdir,
-    libc::SYS_unlink,
-    libc::SYS_rename,
-];
+const KEEPING_OLDER: &[libc::c_long] =
+    &[libc::SYS_open, libc::SYS_stat, libc::SYS_lstat, libc::SYS_unlink, libc::SYS_rename];
 #[cfg(not(target_arch = "x86_64"))]
-const OLDER: &[libc::c_long] = &[];
+const KEEPING_OLDER: &[libc::c_long] = &[];
+#[cfg(target_arch = "x86_64")]
+const FILES_OLDER: &[libc::c_long] = &[libc::SYS_access, libc::SYS_mkdir];
+#[cfg(not(target_arch = "x86_64"))]
+const FILES_OLDER: &[libc::c_long] = &[];
 
 #[cfg(target_arch = "x86_64")]
 const ARCH: u32 = 0xC000_003E;
@@ -136,7 +141,8 @@ fn program(filter: Filter) -> Vec<libc::sock_filter> {
     let right_arch = libc::sock_filter { jt: 1, jf: 0, ..unless_equal_skip(ARCH) };
     let mut program = vec![statement(load, ARCH_AT), right_arch, kill, statement(load, NUMBER_AT)];
     let more: &[&[libc::c_long]] = match filter {
-        Filter::Files => &[SIGNING, FILES, OLDER],
+        Filter::Files => &[SIGNING, KEEPING, KEEPING_OLDER, FILES, FILES_OLDER],
+        Filter::Keeping => &[SIGNING, KEEPING, KEEPING_OLDER],
         Filter::Signing => &[SIGNING],
     };
     for number in more.iter().copied().flatten() {
@@ -214,6 +220,48 @@ mod tests {
         confine(Filter::Signing).expect("confined more");
         let _ = std::fs::File::open("/dev/null");
         unreachable!("the kernel ends the process first");
+    }
+
+    #[test]
+    fn a_keepers_read_kills() {
+        if !is_alone() {
+            assert_eq!(alone("a_keepers_read_kills").signal(), Some(libc::SIGSYS));
+            return;
+        }
+        give_up_privileges().expect("given up");
+        confine(Filter::Files).expect("confined");
+        let keeper = std::thread::spawn(|| {
+            confine(Filter::Keeping).expect("confined more");
+            let _ = std::fs::read("/dev/null");
+        });
+        let _ = keeper.join();
+        unreachable!("the kernel ends the process first");
+    }
+
+    #[test]
+    fn keeping_pages_needs_no_more_than_it_is_left() {
+        use crate::engine::ports::Store;
+        use crate::io::store::{Layout, Lock, PageStore};
+        if !is_alone() {
+            assert_eq!(alone("keeping_pages_needs_no_more_than_it_is_left").code(), Some(42));
+            return;
+        }
+        let folder = tempfile::tempdir().expect("a folder");
+        give_up_privileges().expect("given up");
+        confine(Filter::Files).expect("confined");
+        let layout = Layout { records_per_page: 4, pages_kept: 1 };
+        let home = folder.path().join("journal");
+        let lock = Lock::take(&home).expect("taken");
+        let opened = PageStore::open_under(lock, layout, &mut |_, _| (), Some(Filter::Keeping));
+        let (mut store, _) = opened.expect("a journal");
+        for number in 0..100u64 {
+            store.append(&number.to_le_bytes());
+        }
+        drop(store);
+        let pages = std::fs::read_dir(&home).expect("listed").count();
+        assert!(pages <= 5, "old pages are deleted: {pages} files");
+        // SAFETY: ends the process; the folder is left to whoever made it.
+        unsafe { libc::_exit(42) };
     }
 
     #[test]

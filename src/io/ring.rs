@@ -240,7 +240,8 @@ pub fn join(memory: &OwnedFd) -> io::Result<SignerEnds> {
     // SAFETY: asks about an open descriptor.
     let seals = unsafe { libc::fcntl(memory.as_raw_fd(), libc::F_GET_SEALS) };
     let length = File::from(memory.try_clone()?).metadata()?.len();
-    if seals & SEALS != SEALS || length != MAPPED_BYTES as u64 {
+    // Memory that cannot be sealed answers -1, in which every seal seems to be set.
+    if seals < 0 || seals & SEALS != SEALS || length != MAPPED_BYTES as u64 {
         return Err(io::Error::other("the inherited descriptor is not the engine's sealed memory"));
     }
     let shared = Shared::map(memory)?;
@@ -294,6 +295,17 @@ mod tests {
     fn memory_that_is_not_the_engines_is_not_joined() {
         let plain = OwnedFd::from(File::open("/dev/null").expect("there"));
         assert!(join(&plain).is_err());
+        let of_the_right_length = |file: File| {
+            file.set_len(MAPPED_BYTES as u64).expect("room");
+            OwnedFd::from(file)
+        };
+        let regular = of_the_right_length(tempfile::tempfile().expect("a file"));
+        assert!(join(&regular).is_err(), "a file on disk has no seals");
+        for flags in [0, libc::MFD_ALLOW_SEALING] {
+            // SAFETY: a constant C string and flags; the descriptor is new and owned here alone.
+            let unsealed = unsafe { File::from_raw_fd(libc::memfd_create(c"unsealed".as_ptr(), flags)) };
+            assert!(join(&of_the_right_length(unsealed)).is_err(), "memory that could still be shortened, {flags}");
+        }
         let engine = create().expect("memory");
         // SAFETY: takes an open descriptor and a length.
         assert_ne!(unsafe { libc::ftruncate(engine.memory.as_raw_fd(), 0) }, 0, "sealed against shrinking");

@@ -22,6 +22,7 @@ use std::thread::{self, JoinHandle};
 use self::keeper::{Job, OpenFiles};
 use self::page::{Extent, PAYLOAD_BYTES_MAX, Page, Slot};
 use crate::engine::ports::Store;
+use crate::io::lockdown::{self, Filter};
 
 /// How much is written and kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,7 +143,21 @@ pub struct PageStore {
     failed: Option<StoreError>,
     files: OpenFiles,
     keeper: Option<JoinHandle<()>>,
-    _lock: File,
+    _lock: Lock,
+}
+
+/// A journal's folder, taken for this process for as long as this lives.
+pub struct Lock {
+    folder: PathBuf,
+    _file: File,
+}
+
+impl Lock {
+    /// Makes the folder with mode 0700 if absent, and takes it.
+    pub fn take(folder: &Path) -> Result<Lock, StoreError> {
+        prepare_folder(folder)?;
+        Ok(Lock { folder: folder.to_path_buf(), _file: lock_folder(folder)? })
+    }
 }
 
 /// Makes the journal durable from another thread.
@@ -164,9 +179,19 @@ impl PageStore {
         layout: Layout,
         visit: &mut dyn FnMut(u64, &[u8]),
     ) -> Result<(PageStore, Found), StoreError> {
+        PageStore::open_under(Lock::take(folder)?, layout, visit, None)
+    }
+
+    /// The same in a folder that is taken already; with a filter, the thread that keeps the pages is left no other
+    /// system calls.
+    pub fn open_under(
+        lock: Lock,
+        layout: Layout,
+        visit: &mut dyn FnMut(u64, &[u8]),
+        filter: Option<Filter>,
+    ) -> Result<(PageStore, Found), StoreError> {
         assert!(layout.records_per_page > 0, "a page holds at least one record");
-        prepare_folder(folder)?;
-        let lock = lock_folder(folder)?;
+        let folder = lock.folder.as_path();
         let mut scan = Scan::default();
         for path in page_paths(folder)? {
             scan.take(Page::open(&path)?, visit)?;
@@ -180,10 +205,18 @@ impl PageStore {
         let (jobs, inbox) = sync_channel(4);
         let (outbox, ready) = sync_channel(2);
         let (home, kept, shared) = (folder.to_path_buf(), layout.pages_kept.max(1), files.clone());
+        let (begin, begun) = sync_channel(1);
         let builder = thread::Builder::new().name("journal-keeper".into());
-        let keeper = builder
-            .spawn(move || keeper::run(home, kept, shared, inbox, outbox))
-            .map_err(StoreError::io(folder, "start the thread that keeps"))?;
+        let keep = move || {
+            let confined = filter.map_or(Ok(()), lockdown::confine).map_err(std::io::Error::other);
+            let goes_on = confined.is_ok();
+            if begin.send(confined).is_ok() && goes_on {
+                keeper::run(home, kept, shared, inbox, outbox);
+            }
+        };
+        let failed = StoreError::io(folder, "start the thread that keeps");
+        let keeper = builder.spawn(keep).map_err(failed)?;
+        begun.recv().unwrap_or_else(|_| Err(std::io::Error::other("it ended at once"))).map_err(failed)?;
         let next = following(current.extent(), layout.records_per_page);
         if spare.is_none() {
             let _ = jobs.try_send(Job::Prepare(next));
@@ -252,6 +285,10 @@ impl Store for PageStore {
         }
         self.current.write(self.used, record);
         self.used += 1;
+    }
+
+    fn begins_page(&self) -> bool {
+        self.used == 0 || self.used == self.current.extent().records
     }
 }
 

@@ -1,4 +1,4 @@
-//! The switch as a word in a file of the state folder, mapped by whoever must see it thrown: engine, signer, operator.
+//! The switch as words in a file of the state folder, mapped by whoever must see it thrown: engine, signer, operator.
 //!
 //! Throwing it is one store to shared memory. It needs no lane, no socket and nobody's help, so it works while the
 //! pipeline is stuck.
@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::time::{Duration, Instant};
 
-use crate::engine::switch::{Switch, Word};
+use crate::engine::switch::{Switch, Words};
 
 /// Its file in the state folder.
 const FILE: &str = "switch";
@@ -20,6 +21,8 @@ const FILE: &str = "switch";
 const LOCK: &str = "lock";
 /// One page.
 const BYTES: usize = 4096;
+/// Where in it the signer answers; the switch itself stands at its beginning.
+const HEARD_AT: usize = 64;
 
 /// A page of a file, shared with every process that maps it.
 struct Mapping(NonNull<AtomicU32>);
@@ -29,11 +32,16 @@ unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
 
-impl Word for Mapping {
-    fn word(&self) -> &AtomicU32 {
+impl Words for Mapping {
+    fn thrown(&self) -> &AtomicU32 {
         // SAFETY: the page is mapped, aligned and zero-filled for as long as this value lives; the file is never
         // shortened once it is mapped.
         unsafe { self.0.as_ref() }
+    }
+
+    fn heard(&self) -> &AtomicU32 {
+        // SAFETY: as above, and inside the page.
+        unsafe { self.0.byte_add(HEARD_AT).as_ref() }
     }
 }
 
@@ -83,6 +91,32 @@ pub fn create(folder: &Path) -> Result<Switch, String> {
     file.write_all_at(&[0; BYTES], 0).and_then(|()| map(&file)).map_err(named(&path))
 }
 
+/// How often a kill looks again.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Throws the switch of whoever runs on a folder, until its signer says that it has stopped; yields who that is. The
+/// switch is looked up anew every time: one that is starting may be about to make its own.
+///
+/// # Errors
+/// Why it is not known that nothing is signed any more, in words.
+pub fn kill(folder: &Path, longest: Duration) -> Result<String, String> {
+    let shown = folder.display();
+    let began = Instant::now();
+    loop {
+        let holder = holder(folder)?.ok_or_else(|| format!("nothing runs on {shown}: there is nothing to kill"))?;
+        let thrown = open(folder).inspect(Switch::throw);
+        match thrown {
+            Ok(switch) if switch.is_acknowledged() => return Ok(holder),
+            Err(why) if began.elapsed() >= longest => return Err(why),
+            _ if began.elapsed() >= longest => {
+                let waited = format!("the switch is thrown, but no signer has answered for {} s", longest.as_secs());
+                return Err(format!("{holder}: {waited}: end that process, and cancel at the venue"));
+            }
+            _ => std::thread::sleep(LOOK),
+        }
+    }
+}
+
 /// Maps the switch of the run that has made it.
 ///
 /// # Errors
@@ -113,26 +147,42 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    struct Scratch(PathBuf);
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
     #[test]
     fn all_who_map_it_see_it_thrown_and_a_new_run_starts_with_a_new_one() {
-        let scratch = Scratch(std::env::temp_dir().join(format!("keel-switch-{}", std::process::id())));
-        fs::create_dir_all(&scratch.0).expect("a folder");
-        assert!(open(&scratch.0).is_err_and(|why| why.contains("switch")));
-        let (engine, operator) = (create(&scratch.0).expect("made"), open(&scratch.0).expect("there"));
+        let scratch = tempfile::tempdir().expect("a folder");
+        let scratch = scratch.path();
+        assert!(open(scratch).is_err_and(|why| why.contains("switch")));
+        let (engine, operator) = (create(scratch).expect("made"), open(scratch).expect("there"));
         assert!(!engine.is_thrown());
         operator.throw();
         assert!(engine.is_thrown() && engine.clone().is_thrown());
-        let next = create(&scratch.0).expect("made anew");
-        assert!(!next.is_thrown() && engine.is_thrown());
-        fs::set_permissions(scratch.0.join(FILE), fs::Permissions::from_mode(0o644)).expect("mode");
-        assert!(open(&scratch.0).is_err_and(|why| why.contains("only its owner")));
+        assert!(!operator.is_acknowledged(), "nobody has stopped yet");
+        engine.acknowledge();
+        assert!(operator.is_acknowledged());
+        let next = create(scratch).expect("made anew");
+        assert!(!next.is_thrown() && !next.is_acknowledged() && engine.is_thrown());
+        // A kill while a run is starting: the old switch is thrown, the new one too, and only its signer ends the wait.
+        let next = {
+            fs::set_permissions(scratch, fs::Permissions::from_mode(0o700)).expect("mode");
+            let lock = crate::io::store::Lock::take(scratch).expect("taken");
+            let gave_up = kill(scratch, Duration::ZERO).expect_err("nobody answers");
+            assert!(gave_up.contains("no signer has answered"), "{gave_up}");
+            let operator = {
+                let folder = scratch.to_path_buf();
+                std::thread::spawn(move || kill(&folder, Duration::from_secs(60)))
+            };
+            let begun = create(scratch).expect("made by the run that starts");
+            while !begun.is_thrown() {
+                std::thread::yield_now();
+            }
+            begun.acknowledge();
+            let answer = operator.join().expect("ends").expect("acknowledged");
+            assert_eq!(answer, format!("process {}", std::process::id()));
+            drop(lock);
+            begun
+        };
+        assert!(next.is_thrown() && kill(scratch, Duration::ZERO).is_err_and(|why| why.contains("nothing runs on")));
+        fs::set_permissions(scratch.join(FILE), fs::Permissions::from_mode(0o644)).expect("mode");
+        assert!(open(scratch).is_err_and(|why| why.contains("only its owner")));
     }
 }

@@ -12,18 +12,18 @@ use crate::base::time::{Nanos, SEC};
 use crate::config::{Config, RatioFeed, VaultConfig, VaultKind};
 use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use crate::derive::desk::MemberTerms;
-use crate::derive::dialect::{Address, Dialect};
-use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
+use crate::derive::dialect::{Address, Dialect, Generation};
+use crate::derive::seal::envelope::{CapitalFence, FenceLimits, FenceTerms};
 use crate::derive::seal::{Charter, Sealer};
 use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key, Store, Transport};
-use crate::engine::rolling::Spent;
 use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
 use crate::msg::{CurrencyId, Milestone};
 use crate::ops::roster::{Roster, Want};
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::wall;
@@ -44,6 +44,10 @@ pub struct VaultPlan {
     pub kind: PlanKind,
     /// What the signer's own envelope allows it.
     pub fence: FenceLimits,
+    /// What its capital may do.
+    pub capital: CapitalLimits,
+    /// The wrapped collateral of a vault whose contract signs.
+    pub wrapped: Option<Address>,
 }
 
 /// What a vault does, within what.
@@ -112,10 +116,8 @@ pub struct Blueprint {
     pub vaults: Vec<VaultPlan>,
     /// When the session key expires, our clock.
     pub key_expires_at: Nanos,
-    /// Highest nonce the journal knows.
-    pub nonce_floor: Nonce,
-    /// What the journal knows to have been signed lately, by subaccount.
-    pub spent: Vec<(SubaccountId, Spent)>,
+    /// What the journal tells of earlier runs.
+    pub past: Replay,
     /// Refusals after which the signer halts itself.
     pub refusals_max: u32,
 }
@@ -175,7 +177,9 @@ impl VaultPlan {
                 })
             }
         };
-        VaultPlan { book: vault.book, kind, fence: vault.fence }
+        let contract = vault.options().and_then(|options| options.v2.as_ref());
+        let wrapped = contract.map(|contract| contract.wrapped_asset);
+        VaultPlan { book: vault.book, kind, fence: vault.fence, capital: vault.capital, wrapped }
     }
 }
 
@@ -193,8 +197,7 @@ impl Blueprint {
             ratio_feeds: config.ratio_feeds().len(),
             vaults: config.vaults.iter().map(plan).collect(),
             key_expires_at,
-            nonce_floor: replay.floor(),
-            spent: replay.spent().to_vec(),
+            past: replay.clone(),
             refusals_max: config.signer.refusals_max,
         }
     }
@@ -321,8 +324,8 @@ impl Blueprint {
     /// moments, and after the last of them the sum only decayed.
     fn inherited_loss(&self, kind: &PlanKind) -> MarkLoss {
         match kind {
-            PlanKind::Basis(plan) if self.nonce_floor > Nonce(0) => {
-                wall::basis::inherited(&plan.limits.wall, Nanos(self.nonce_floor.0))
+            PlanKind::Basis(plan) if self.past.floor() > Nonce(0) => {
+                wall::basis::inherited(&plan.limits.wall, self.dialect.nonce_unit.moment(self.past.floor()))
             }
             _ => MarkLoss::NONE,
         }
@@ -342,19 +345,30 @@ impl Blueprint {
                 PlanKind::Basis(_) => None,
             },
             limits: plan.fence,
+            capital: self.capital_fence(plan),
         };
         self.vaults.iter().map(fence).collect()
     }
 
+    /// What may be signed of a vault's capital: nothing on v3, whose modules take other data.
+    fn capital_fence(&self, plan: &VaultPlan) -> Option<CapitalFence> {
+        let VaultPlan { capital, wrapped, .. } = plan;
+        let modules = &self.dialect.modules;
+        let may = capital.deposits || capital.withdrawals;
+        let asset = wrapped.filter(|_| may && self.dialect.generation == Generation::V2)?;
+        Some(CapitalFence {
+            asset,
+            deposit: modules.deposit.filter(|_| capital.deposits),
+            withdrawal: capital.withdrawals.then_some(modules.withdrawal),
+            deposit_max: capital.in_token(capital.deposit_max),
+            withdrawal_max: capital.in_token(capital.withdrawal_max),
+            withdrawn_per_day_max: capital.in_token(capital.withdrawn_per_day_max),
+        })
+    }
+
     /// The sealing desk, with every vault's fence.
     pub fn sealer<K: Key, S: Store>(&self, key: K, store: S) -> Sealer<K, S> {
-        let charter = Charter {
-            dialect: self.dialect,
-            owner: self.wallet,
-            fences: self.fences(),
-            spent: &self.spent,
-            floor: self.nonce_floor,
-        };
+        let charter = Charter { dialect: self.dialect, owner: self.wallet, fences: self.fences(), past: &self.past };
         Sealer::new(charter, self.pairs(), key, store).with_options(self.option_members())
     }
 
@@ -393,10 +407,16 @@ impl Blueprint {
         let plans = self.vaults.iter().map(|plan| Plan {
             book: plan.book,
             mandate: mandate(&plan.kind),
+            capital: plan.capital,
             inherited_loss: self.inherited_loss(&plan.kind),
         });
         let plans = plans.collect();
-        let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
+        let terms = Terms {
+            wallet: self.wallet,
+            cancel_on_disconnect: self.cancel_on_disconnect,
+            dialect: self.dialect,
+            atomic: false,
+        };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
         let gateway = Gateway::new(terms, address, self.pairs(), self.members(), Decoder::new(self.vocabulary()))
@@ -406,7 +426,7 @@ impl Blueprint {
             market_data: (market_data, public, external),
             pricing: Pricing::new(self.models(), self.capacity(), currencies),
             auction: Auction::new(seats),
-            risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at),
+            risk: Risk::new(plans, self.instruments.clone(), self.past.floor(), self.key_expires_at),
             signer,
             gateway: (gateway, private),
             clock,

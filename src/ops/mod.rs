@@ -6,6 +6,7 @@ pub mod bootstrap;
 pub mod control;
 pub mod crash_loop;
 pub mod engine;
+pub mod journal;
 pub mod lister;
 pub mod news;
 pub mod replay;

@@ -5,7 +5,7 @@ use crate::actors::risk::Notice;
 use crate::base::ids::{InstrumentId, SubaccountId};
 use crate::base::time::{Nanos, SEC};
 use crate::config::{Config, Online, VaultConfig};
-use crate::derive::dialect::{Address, LOCAL};
+use crate::derive::dialect::{Address, Dialect, LOCAL, V2_TESTNET};
 use crate::derive::instrument::listings;
 use crate::engine::actor::Turn;
 use crate::engine::journal::Replay;
@@ -13,7 +13,7 @@ use crate::engine::ports::Key;
 use crate::engine::switch::Switch;
 use crate::engine::tape::{Recorder, Roll, Tape};
 use crate::exchange::world::WorldSettings;
-use crate::exchange::{AccountSeed, Settings, developer_accounts};
+use crate::exchange::{AccountSeed, Network, Settings, developer_accounts};
 use crate::io::key::LocalKey;
 use crate::market::instrument::Instrument;
 use crate::ops::blueprint::{Blueprint, OptionPlan, Outside, PlanKind};
@@ -101,7 +101,8 @@ impl Rig {
         let mut account = developer_accounts(seed, 1).remove(0);
         let deposit = scene.deposit.parse().map_err(|why| format!("deposit: {why}"))?;
         account.balances = vec![(scene.collateral.to_owned(), deposit)];
-        let settings = Settings { seed, accounts: vec![account.clone()], ..Settings::default() };
+        let network = network_of(spoken(&config));
+        let settings = Settings { network, seed, accounts: vec![account.clone()], ..Settings::default() };
         let mut venue = SimVenue::open(settings, world, start);
         venue.wire_ratio_feeds(scene.ratio_feeds);
         venue.look_back(lookback_ns(&config));
@@ -147,7 +148,7 @@ impl Rig {
         let mut replay = Replay::default();
         self.store.records().iter().for_each(|record| replay.visit(record));
         let mut blueprint = Blueprint::of(&self.config, self.instruments.clone(), Nanos::MAX, &replay);
-        blueprint.dialect = &LOCAL;
+        blueprint.dialect = spoken(&self.config);
         blueprint.wallet = self.account.wallet.into_array();
         for vault in &mut blueprint.vaults {
             vault.book.subaccount = SubaccountId(self.account.subaccount);
@@ -251,6 +252,20 @@ fn record(tapes: &mut Vec<Recording>, blueprint: &Blueprint, address: Address) -
     let begun = reels.each_ref().map(tape);
     tapes.push(Recording { blueprint: blueprint.clone(), address, reels });
     begun
+}
+
+/// What engine and venue speak: v2 if the configuration does, v3 of a local chain for all else.
+fn spoken(config: &Config) -> &'static Dialect {
+    let dialect = config.venue.environment.dialect;
+    if dialect.settles_fills() { dialect } else { &LOCAL }
+}
+
+fn network_of(dialect: &Dialect) -> Network {
+    match (dialect.settles_fills(), dialect.chain_id == V2_TESTNET.chain_id) {
+        (false, _) => Network::Local,
+        (true, false) => Network::V2Mainnet,
+        (true, true) => Network::V2Testnet,
+    }
 }
 
 /// What the control plane would ask over HTTP.

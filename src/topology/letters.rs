@@ -6,7 +6,7 @@ use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
 use crate::engine::tape::{LETTER_BYTES, Letter};
 use crate::market::instrument::{Instrument, Kind, Listing, OptionTerms};
-use crate::msg::{Command, CurrencyId, OptionFeeds, PastRatio, RatioRound};
+use crate::msg::{CapitalWish, ChainSight, Command, CurrencyId, Flow, OptionFeeds, PastRatio, RatioRound};
 
 type Page = Pen<LETTER_BYTES>;
 
@@ -28,6 +28,26 @@ const DRAIN: u8 = 1;
 const RESUME: u8 = 2;
 const KILL: u8 = 3;
 const BORROW_RATE: u8 = 4;
+const CAPITAL: u8 = 5;
+
+fn write_wish(pen: Page, wish: &CapitalWish) -> Page {
+    let ChainSight { read_at, tokens, pending, base, cash, blocked } = wish.sight;
+    let pen = pen.u8(u8::from(wish.flow == Flow::Withdrawal)).u128(wish.amount).u64(read_at.0).u128(tokens);
+    pen.u128(pending).i64(base.raw()).i128(cash.raw()).u8(u8::from(blocked))
+}
+
+fn read_wish(eye: &mut Eye<'_>) -> Option<CapitalWish> {
+    let (withdraws, amount) = (eye.bool()?, eye.u128()?);
+    let sight = ChainSight {
+        read_at: Nanos(eye.u64()?),
+        tokens: eye.u128()?,
+        pending: eye.u128()?,
+        base: Amount::from_raw(eye.i64()?),
+        cash: Cash::from_raw(eye.i128()?),
+        blocked: eye.bool()?,
+    };
+    Some(CapitalWish { flow: if withdraws { Flow::Withdrawal } else { Flow::Deposit }, amount, sight })
+}
 
 impl Letter for Command {
     fn write(&self, page: &mut [u8; LETTER_BYTES]) -> usize {
@@ -36,6 +56,7 @@ impl Letter for Command {
             Command::Resume { vault } => Page::new(RESUME).u8(vault.0),
             Command::Kill => Page::new(KILL),
             Command::BorrowRate { apr, read_at } => Page::new(BORROW_RATE).i64(apr.raw()).u64(read_at.0),
+            Command::Capital { vault, wish } => write_wish(Page::new(CAPITAL).u8(vault.0), wish),
         };
         seal(pen, page)
     }
@@ -45,6 +66,10 @@ impl Letter for Command {
             DRAIN => Some(Command::Drain { vault: VaultId(eye.u8()?) }),
             RESUME => Some(Command::Resume { vault: VaultId(eye.u8()?) }),
             KILL => Some(Command::Kill),
+            CAPITAL => {
+                let vault = VaultId(eye.u8()?);
+                Some(Command::Capital { vault, wish: read_wish(eye)? })
+            }
             BORROW_RATE => Some(Command::BorrowRate { apr: Ratio::from_raw(eye.i64()?), read_at: Nanos(eye.u64()?) }),
             _ => None,
         })
@@ -215,6 +240,16 @@ mod tests {
             let vault = VaultId(d);
             let rate = Command::BorrowRate { apr: Ratio::from_raw(a), read_at: Nanos(b) };
             [Command::Drain { vault }, Command::Resume { vault }, Command::Kill, rate].iter().for_each(same);
+            let sight = ChainSight {
+                read_at: Nanos(b),
+                tokens: big as u128,
+                pending: u128::from(c),
+                base: Amount::from_raw(a),
+                cash: Cash::from_raw(big),
+                blocked: flag,
+            };
+            let flow = if flag { Flow::Withdrawal } else { Flow::Deposit };
+            same(&Command::Capital { vault, wish: CapitalWish { flow, amount: big as u128, sight } });
             let past = PastRatio { ratio: Ratio::from_raw(a), updated_at: Nanos(c), at: Nanos(b) };
             let round = RatioRound { feed: d, ratio: Ratio::from_raw(a), updated_at: Nanos(b), read_at: Nanos(c), past: None };
             [round, RatioRound { past: Some(past), ..round }].iter().for_each(same);

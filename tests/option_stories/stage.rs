@@ -17,6 +17,7 @@ use keel::engine::journal::Replay;
 use keel::market::instrument::{Instrument, Listing};
 use keel::msg::*;
 use keel::ops::blueprint::{Blueprint, OptionPlan, PlanKind};
+use keel::risk::capital::CapitalLimits;
 use keel::risk::limits::Mandate;
 use keel::risk::mandate::ema::MarkLoss;
 use keel::sim::weeks::{FIRST_EXPIRY_S, Vault};
@@ -104,6 +105,20 @@ impl Words<'_> {
     }
 }
 
+/// What the journal tells a start.
+fn remembered(words: &Words<'_>) -> Result<Option<Milestone>, Failure> {
+    match words.get("remembers") {
+        None => Ok(None),
+        Some("waiting") => Ok(Some(Milestone {
+            phase: Phase::AwaitSettlement,
+            started_at: Nanos((EXPIRY_S - 86_400) * SEC),
+            expiry_s: EXPIRY_S,
+            ..Milestone::default()
+        })),
+        Some(other) => Err(format!("remembers={other}: only waiting").into()),
+    }
+}
+
 impl Play {
     /// A vault some seconds before the moment a story begins at: `auction`, `settlement` or `conversion`.
     fn open(words: &Words<'_>) -> Result<Play, Failure> {
@@ -116,24 +131,19 @@ impl Play {
             other => return Err(format!("at={other}: auction, settlement or conversion").into()),
         };
         let at = Nanos((before_s - 2) * SEC);
-        let remembered = match words.get("remembers") {
-            None => None,
-            Some("waiting") => Some(Milestone {
-                phase: Phase::AwaitSettlement,
-                started_at: Nanos((EXPIRY_S - 86_400) * SEC),
-                expiry_s: EXPIRY_S,
-                ..Milestone::default()
-            }),
-            Some(other) => return Err(format!("remembers={other}: only waiting").into()),
-        };
         let terms = OptionSeatTerms {
             vault: VAULT,
             base_instrument: spot(),
             currency: plan.currency,
             right: plan.params.product.right(),
-            remembered,
+            remembered: remembered(words)?,
         };
-        let risk_plan = Plan { book, mandate: Mandate::Options(plan.limits), inherited_loss: MarkLoss::NONE };
+        let risk_plan = Plan {
+            book,
+            mandate: Mandate::Options(plan.limits),
+            capital: CapitalLimits::NONE,
+            inherited_loss: MarkLoss::NONE,
+        };
         let seat = Seat::Options(OptionSeat::new(terms, OptionVault::new(plan.params)));
         let mut play = Play {
             risk: Risk::new(vec![risk_plan], vec![spot()], Nonce(0), Nanos::MAX),

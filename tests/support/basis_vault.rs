@@ -3,17 +3,19 @@
 #![allow(dead_code)] // Every binary that includes this uses its own part of it.
 
 use keel::account::ledger::Book;
-use keel::base::ids::{InstrumentId, Nonce, SubaccountId};
+use keel::base::ids::{InstrumentId, SubaccountId};
 use keel::base::num::{Amount, Cash, Ratio};
 use keel::base::time::{Nanos, SEC};
 use keel::derive::dialect::LOCAL;
 use keel::derive::instrument::listings;
 use keel::derive::seal::envelope::FenceLimits;
+use keel::engine::journal::Replay;
 use keel::exchange::{AccountSeed, AuthHeaders, Exchange, HttpTicket, Out, Outbox, developer_accounts};
 use keel::io::key::LocalKey;
 use keel::market::fair::Model;
 use keel::market::instrument::Instrument;
 use keel::ops::blueprint::{BasisPlan, Blueprint, PlanKind, VaultPlan, currency, vault_id};
+use keel::risk::capital::CapitalLimits;
 use keel::risk::limits::{Limits, Mandate};
 use keel::strategy::basis::Params;
 
@@ -165,10 +167,11 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
                 bought_per_day_max: Cash::whole(1_000_000_000_000),
                 ..FenceLimits::of(&Mandate::Basis(limits()))
             },
+            capital: CapitalLimits::NONE,
+            wrapped: None,
         }],
         key_expires_at: Nanos::MAX,
-        nonce_floor: Nonce(0),
-        spent: Vec::new(),
+        past: Replay::default(),
         refusals_max: 5,
     }
 }

@@ -44,6 +44,7 @@ impl Risk {
         for desk in &mut self.desks {
             let changed = desk.on_fact(at, message, subject, wallet, out);
             desk.settle_pledge(out);
+            desk.tell_settlement(out);
             if changed {
                 desk.publish(at, message.trace, wallet, live, out);
             }
@@ -72,6 +73,7 @@ impl Risk {
                 }
                 Session::Rejected { code } => desk.halt(Alarm::SessionRejected { code }, out),
             }
+            desk.tell_settlement(out);
             desk.publish(at, Trace::default(), &mut self.wallet, live, out);
         }
     }
@@ -115,8 +117,19 @@ impl Desk {
                 self.on_effect(at, effect, wallet, out)
             }
             Report::Fill(fill) => self.on_fill(at, fill, wallet, out),
+            Report::PastFill(fill) => {
+                let effect = self.ledger.on_past_fill(at, fill);
+                self.on_effect(at, effect, wallet, out)
+            }
+            Report::PastFillsComplete { subaccount } => {
+                if *subaccount == self.ledger.book().subaccount {
+                    self.ledger.past_fills_complete();
+                }
+                false
+            }
             Report::Balance(balance) => {
                 let effect = self.ledger.on_balance(at, balance);
+                self.note_moved(balance, out);
                 self.on_effect(at, effect, wallet, out)
             }
             Report::Snapshot(part) if subject == Some(self.ledger.book().subaccount) => {
@@ -179,11 +192,11 @@ impl Desk {
     fn on_fill(&mut self, at: Nanos, fill: &Fill, wallet: &mut Wallet, out: &mut Out) -> bool {
         let hedge = self.hedge_approved_at(fill.nonce);
         let effect = self.ledger.on_fill(at, fill);
-        if effect == Effect::None {
-            return false;
+        if matches!(effect, Effect::None | Effect::Reverted) {
+            return self.on_effect(at, effect, wallet, out);
         }
         self.note_fill(at, fill);
-        self.note_paid(fill, effect);
+        self.note_paid(fill, effect, out);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
             self.alarm(Alarm::Invariant { row: 0 }, out);
@@ -216,6 +229,10 @@ impl Desk {
     }
 
     fn on_unsent(&mut self, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
+        if request == Request::Move {
+            self.on_unmoved(nonce, why, out);
+            return true;
+        }
         let Some(order) = self.ledger.order(nonce) else { return false };
         match request {
             // It never left and never will: the reservation goes, and what it replaced rests on.
@@ -231,7 +248,7 @@ impl Desk {
                 self.ledger.release(nonce);
                 self.redeem(nonce, out);
             }
-            Request::Cancel => {}
+            Request::Cancel | Request::Move => {}
         }
         if let Unsent::Withheld(why) = why {
             // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
@@ -253,6 +270,10 @@ impl Desk {
     }
 
     fn on_answer(&mut self, at: Nanos, answer: &Answer, wallet: &mut Wallet, out: &mut Out) -> bool {
+        if answer.request == Request::Move {
+            self.on_moved(answer, out);
+            return true;
+        }
         let Some(order) = self.ledger.order(answer.nonce) else { return self.late_answer(at, answer) };
         let (old, hedge) = (order.replaces, self.hedge_approved_at(answer.nonce));
         if let Some(row) = &answer.cancelled {
@@ -297,6 +318,7 @@ impl Desk {
             // Asked again by the clock: at once would be a storm upon a venue that is already ailing.
             (Verdict::Unknown, Request::Cancel) => self.doubt(at, answer.nonce),
             (_, Request::Execute) => self.on_execution(at, answer, wallet, out),
+            (_, Request::Move) => {} // heard above
         }
         if answer.verdict == Verdict::RateLimited {
             self.stats.rate_limited += 1;
@@ -332,6 +354,10 @@ impl Desk {
             }
             Effect::Alarm => {
                 self.drain(Alarm::VenueAlarm, out);
+                true
+            }
+            Effect::Reverted => {
+                self.drain(Alarm::Reverted, out);
                 true
             }
         }

@@ -7,8 +7,11 @@ use crate::base::num::Price;
 use crate::derive::seal::PackageSeal;
 use crate::derive::seal::wire::{Answer, Ask};
 use crate::engine::ports::ANSWER_BYTES;
+use crate::engine::switch::Words;
 use crate::msg::{Product, RfqStatus};
 use crate::risk::order::Granted;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[test]
 fn refusals_up_to_the_limit_are_borne_and_the_next_stops() {
@@ -37,7 +40,38 @@ fn the_switch_stops_and_nothing_releases_it() {
     let mut brake = Brake::new(switch.clone(), 100);
     assert_eq!(brake.check(), Ok(()));
     switch.throw();
+    assert!(!switch.is_acknowledged(), "nobody has looked yet");
     assert_eq!((brake.check(), brake.news()), (Err(Breach::Stopped), Some(Breach::Stopped)));
+    assert!(switch.is_acknowledged());
+}
+
+/// A switch's words where anybody may write.
+#[derive(Default)]
+struct Page([AtomicU32; 2]);
+
+impl Words for Page {
+    fn thrown(&self) -> &AtomicU32 {
+        &self.0[0]
+    }
+
+    fn heard(&self) -> &AtomicU32 {
+        &self.0[1]
+    }
+}
+
+#[test]
+fn a_switch_that_is_thrown_back_undoes_nothing_and_a_halted_signer_still_answers() {
+    let page = Arc::new(Page::default());
+    let mut brake = Brake::new(Switch::over(page.clone()), 1);
+    brake.note(Breach::Price);
+    page.thrown().store(1, Ordering::Release);
+    assert_eq!((brake.check(), page.heard().load(Ordering::Acquire)), (Err(Breach::Halted), 1));
+    let page = Arc::new(Page::default());
+    let mut brake = Brake::new(Switch::over(page.clone()), 1);
+    page.thrown().store(7, Ordering::Release);
+    assert_eq!(brake.check(), Err(Breach::Stopped));
+    page.thrown().store(0, Ordering::Release);
+    assert_eq!(brake.check(), Err(Breach::Stopped));
 }
 
 /// An execution as risk grants it, and when.

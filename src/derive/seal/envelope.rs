@@ -4,12 +4,14 @@
 //! come with the listings, its marks on a lane of their own, its sums are its own. Every judgement takes no memory and
 //! bounded time, and counts only what it lets pass.
 
+mod capital;
 mod limits;
+pub mod pins;
 mod reading;
 #[cfg(test)]
 mod tests;
 
-pub use limits::{FenceLimits, FenceTerms, LIFE_S_MAX};
+pub use limits::{CapitalFence, FenceLimits, FenceTerms, LIFE_S_MAX};
 pub use reading::{Head, OrderReading, PackageReading};
 
 use crate::base::ids::{InstrumentId, Name, Right, Side, SubaccountId};
@@ -18,10 +20,17 @@ use crate::base::time::{Nanos, SEC};
 use crate::derive::action::rfq::{ExecutionTemplate, TakenLeg};
 use crate::derive::action::trade::{OrderTemplate, option_sub_id};
 use crate::derive::decode::INSTRUMENTS_MAX;
-use crate::derive::dialect::{Address, Dialect, Word};
+use crate::derive::dialect::{Address, Dialect, NonceUnit, Word};
+use crate::engine::journal::PinRecord;
 use crate::engine::rolling::{Rolling, Spent};
 use crate::market::instrument::{Instrument, Kind, Listing, OptionTerms};
 use crate::msg::{Breach, LEGS, Mark, Product};
+use crate::risk::nonces;
+use pins::{Pins, Seen};
+
+/// Furthest a nonce may name a moment ahead of our clock: an honest one is as far ahead of the venue's clock, and that of
+/// ours, as their source allows. One from further ahead would leave no room for those after it.
+pub const NONCE_AHEAD_NS_MAX: u64 = nonces::CLOCK_DIFFERENCE_NS_MAX + nonces::AHEAD_NS_MAX;
 
 /// What the envelope knows of an instrument.
 #[derive(Clone, Copy, Debug, Hash)]
@@ -96,10 +105,10 @@ pub struct Envelope {
     rfq: Address,
     owner: Address,
     signer: Address,
+    nonce_unit: NonceUnit,
     fences: Vec<Fence>,
     goods: Box<[Option<Goods>]>,
-    /// The asset of each currency's options, as first listed: a running signer takes no other for it.
-    option_assets: Vec<(Name, Address)>,
+    pins: Pins,
 }
 
 impl Envelope {
@@ -117,45 +126,61 @@ impl Envelope {
             rfq: dialect.modules.rfq,
             owner,
             signer,
+            nonce_unit: dialect.nonce_unit,
             fences: terms.into_iter().map(fence).collect(),
             goods: vec![None; INSTRUMENTS_MAX].into(),
-            option_assets: Vec::new(),
+            pins: Pins::default(),
         }
     }
 
-    /// From now on this place holds this instrument, or nothing if the instrument contradicts itself. A mark stays only
-    /// with the instrument it belongs to.
-    pub fn list(&mut self, instrument: &Instrument) {
-        let known = instrument.kind != Kind::Option || self.knows_asset(instrument);
-        let Some(place) = self.goods.get_mut(usize::from(instrument.id.0)) else { return };
-        match place {
-            Some(goods) if goods.is_same(instrument) => {}
-            _ => *place = Some(Goods::of(instrument)).filter(|goods| known && goods.is_sound()),
+    /// Knowing what names have meant in earlier runs.
+    pub fn pinned(self, known: &[PinRecord]) -> Envelope {
+        Envelope { pins: Pins::of(known), ..self }
+    }
+
+    /// What names have meant so far.
+    pub fn pins(&self) -> &[PinRecord] {
+        self.pins.records()
+    }
+
+    /// What has been signed lately, by subaccount.
+    pub fn spent(&self) -> impl Iterator<Item = (SubaccountId, &Spent)> {
+        self.fences.iter().map(|fence| (fence.terms.subaccount, &fence.spent))
+    }
+
+    /// From now on this place holds this instrument, or nothing if the instrument contradicts itself or what its name
+    /// has meant so far. A mark stays only with the instrument it belongs to. Yields what is to go on record.
+    pub fn list(&mut self, instrument: &Instrument) -> Option<PinRecord> {
+        let goods = Goods::of(instrument);
+        let traded = goods.is_sound() && self.is_traded(&goods);
+        let place = self.goods.get_mut(usize::from(instrument.id.0))?;
+        let seen = if traded { self.pins.see(instrument) } else { Seen::Moved };
+        match (seen, place.as_ref()) {
+            (Seen::Moved, _) => *place = None,
+            (_, Some(held)) if held.is_same(instrument) => {}
+            _ => *place = Some(goods),
+        }
+        match seen {
+            Seen::First(pin) => Some(pin),
+            Seen::Same | Seen::Moved => None,
         }
     }
 
-    /// True if an option is of the asset that its currency's options have always been of, or of the first of a currency
-    /// that a vault trades.
-    fn knows_asset(&mut self, instrument: &Instrument) -> bool {
-        let Instrument { base_currency: currency, asset, .. } = *instrument;
-        if let Some((_, first)) = self.option_assets.iter().find(|(known, _)| *known == currency) {
-            return *first == asset;
-        }
-        let traded = self.fences.iter().any(|fence| fence.terms.options.is_some_and(|(own, ..)| own == currency));
-        if traded {
-            self.option_assets.push((currency, asset));
-        }
-        traded
+    /// True unless it is an option of a currency that no vault trades options of.
+    fn is_traded(&self, goods: &Goods) -> bool {
+        let own = |fence: &Fence| fence.terms.options.is_some_and(|(own, ..)| own == goods.currency);
+        goods.kind != Kind::Option || self.fences.iter().any(own)
     }
 
-    /// Takes a change of the instrument table.
-    pub fn apply(&mut self, listing: &Listing) {
+    /// Takes a change of the instrument table. Only options come and go: of the others nothing is believed that was not
+    /// there from the start. Yields what is to go on record.
+    pub fn apply(&mut self, listing: &Listing) -> Option<PinRecord> {
         match listing {
-            Listing::Listed { instrument, .. } => self.list(instrument),
+            Listing::Listed { instrument, .. } if instrument.kind == Kind::Option => self.list(instrument),
+            Listing::Listed { .. } => None,
             Listing::Delisted { id } => {
-                if let Some(place) = self.goods.get_mut(usize::from(id.0)) {
-                    *place = None;
-                }
+                *self.goods.get_mut(usize::from(id.0))? = None;
+                None
             }
         }
     }
@@ -262,7 +287,7 @@ impl Envelope {
         fence.spend(at, Charge { notional: spread.notional, bought: Cash::ZERO })
     }
 
-    /// Chain, module, owner, key, subaccount and life; yields the fence's place.
+    /// Chain, module, owner, key, nonce, subaccount and life; yields the fence's place.
     fn judge_head(&self, at: Nanos, head: &Head, module: Address) -> Result<usize, Breach> {
         if head.domain != self.domain {
             return Err(Breach::Chain);
@@ -275,6 +300,9 @@ impl Envelope {
         }
         if head.signer != self.signer {
             return Err(Breach::Signer);
+        }
+        if self.nonce_unit.moment(head.nonce).since(at) > NONCE_AHEAD_NS_MAX {
+            return Err(Breach::Nonce);
         }
         let place = self.fences.iter().position(|fence| fence.terms.subaccount == head.subaccount);
         let place = place.ok_or(Breach::Subaccount)?;

@@ -11,7 +11,7 @@ use crate::market::instrument::{Instrument, OptionTerms};
 use crate::msg::{Breach, LEGS, PricedLeg, Stage};
 use crate::risk::order::Execution;
 
-/// An execution with its signature. Only the signer actor makes one, of what the sealing desk has signed.
+/// An execution with its signature: what the sealing desk gave for its deed.
 #[derive(Clone, Copy)]
 pub struct SignedExecution {
     execution: Execution,
@@ -61,7 +61,7 @@ impl SignedExecution {
     }
 }
 
-/// What is sealed of an execution.
+/// What is sealed of an execution. A claim, to be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PackageDeed {
     /// Vault.
@@ -121,7 +121,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
         self.envelope.judge_package(at, instruments, template)?;
         self.last = deed.nonce;
         for record in &records {
-            self.store.append(record);
+            self.put(record);
         }
         Ok(PackageSeal { names, max_fee, signature: self.key.sign(&digest) })
     }
@@ -193,7 +193,7 @@ mod tests {
     use crate::derive::dialect::Dialect;
     use crate::derive::seal::Charter;
     use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
-    use crate::engine::journal::{MilestoneRecord, Replay};
+    use crate::engine::journal::{FloorRecord, MilestoneRecord, PinRecord, Replay};
     use crate::market::instrument::Listing;
     use crate::msg::{Leg, Mark, Milestone, Phase, Product};
 
@@ -240,6 +240,7 @@ mod tests {
             base: Name::new("WEETH").expect("short"),
             perp: None,
             options: options.map(|product| (Name::new("ETH").expect("short"), product, Price::whole(6_500))),
+            capital: None,
             limits: FenceLimits {
                 orders_per_minute_max: 10,
                 notional_max: whole,
@@ -256,17 +257,24 @@ mod tests {
     }
 
     fn sealer(diary: &Diary) -> Sealer<Diary, Diary> {
+        sealer_on(diary, diary.clone())
+    }
+
+    fn sealer_on<S: Store>(diary: &Diary, store: S) -> Sealer<Diary, S> {
         let perp = instrument(0, "ETH-PERP");
         let pairs = [(ETH_CALLS, &perp), (NO_OPTIONS, &perp)];
         let spreads = Some(Product::ShortCallSpread);
         let fences = vec![fence(0, ETH_CALLS, spreads), fence(1, ETH_ANY, spreads), fence(2, NO_OPTIONS, None)];
-        let charter = Charter { dialect: dialect(), owner: OWNER, fences, spent: &[], floor: Nonce(10) };
-        let mut sealer = Sealer::new(charter, pairs, diary.clone(), diary.clone()).with_options(members());
+        let mut past = Replay::default();
+        past.visit(&FloorRecord(Nonce(10)).write());
+        let charter = Charter { dialect: dialect(), owner: OWNER, fences, past: &past };
+        let mut sealer = Sealer::new(charter, pairs, diary.clone(), store).with_options(members());
         let marks = [(5, NEAR, 120), (6, FAR, 45), (7, "ETH-20261225-3500-P", 90), (8, "BTC-20261225-3500-C", 120)];
         for (id, name, mark) in marks {
             sealer.apply(&listed(id, name)).expect("room");
             sealer.mark(&Mark { instrument: InstrumentId(id), price: Price::whole(mark), at: NOW });
         }
+        diary.0.borrow_mut().retain(|event| PinRecord::read(event).is_none());
         sealer
     }
 
@@ -345,6 +353,8 @@ mod tests {
         assert_eq!(sealer.seal_package(NOW, &mixed).err(), Some(Breach::Instrument), "only the envelope sees this");
         let short_lived = PackageDeed { subaccount: ETH_ANY, nonce: Nonce(12), ..deed(&good) };
         assert_eq!(sealer.seal_package(NOW.plus(500 * SEC), &short_lived).err(), Some(Breach::Life));
+        let last = PackageDeed { nonce: Nonce(u64::MAX), ..deed(&good) };
+        assert_eq!(sealer.seal_package(NOW, &last).err(), Some(Breach::Nonce), "it would leave no room after it");
         assert!(diary.0.borrow().is_empty());
         assert!(sealer.seal_package(NOW, &short_lived).is_ok(), "a vault of both kinds may");
         assert_eq!(sealer.seal_package(NOW, &short_lived).err(), Some(Breach::Nonce));
@@ -369,5 +379,66 @@ mod tests {
         assert_eq!((replay.floor(), replay.unread()), (Nonce(11), 0));
         assert_eq!(replay.milestone(ETH_CALLS), Some(milestone));
         assert!(MilestoneRecord::read(&diary.0.borrow()[0]).is_some());
+    }
+
+    /// A journal of short pages.
+    #[derive(Clone, Default)]
+    struct Pages(Rc<RefCell<Vec<Vec<Vec<u8>>>>>);
+
+    impl Store for Pages {
+        fn append(&mut self, record: &[u8]) {
+            let turns = self.begins_page();
+            let mut pages = self.0.borrow_mut();
+            if turns {
+                pages.push(Vec::new());
+            }
+            pages.last_mut().expect("begun").push(record.to_vec());
+        }
+
+        fn begins_page(&self) -> bool {
+            self.0.borrow().last().is_none_or(|page| page.len() == 64)
+        }
+    }
+
+    #[test]
+    fn the_last_page_alone_tells_all_that_a_start_must_know() {
+        let pages = Pages::default();
+        let mut sealer = sealer_on(&Diary::default(), pages.clone());
+        let owner = sealer.subaccount(VaultId(0)).expect("a member");
+        let (spent, pledged) = (Cash::whole(30), Cash::whole(20));
+        let milestone = Milestone { phase: Phase::OptionAuction, spent, pledged, ..Milestone::default() };
+        sealer.note(owner, &milestone);
+        let mut legs = legs(5, 6);
+        legs.iter_mut().for_each(|priced| priced.leg.amount = "0.1".parse().expect("literal"));
+        for step in 0..100 {
+            let at = NOW.plus(step * 10 * SEC);
+            for (id, mark) in [(5, 120), (6, 45)] {
+                sealer.mark(&Mark { instrument: InstrumentId(id), price: Price::whole(mark), at });
+            }
+            let package =
+                PackageDeed { nonce: Nonce(11 + step), expires_s: at.secs() + 300, max_fee: Cash::ONE, ..deed(&legs) };
+            assert_eq!(sealer.seal_package(at, &package).err(), None);
+        }
+        let pages = pages.0.borrow();
+        assert!(pages.len() > 3, "{} pages", pages.len());
+        let replay = |pages: &[Vec<Vec<u8>>]| {
+            let mut replay = Replay::default();
+            pages.iter().flatten().for_each(|record| replay.visit(record));
+            replay
+        };
+        let (all, last) = (replay(&pages), replay(&pages[pages.len() - 1..]));
+        for told in [&all, &last] {
+            assert_eq!((told.floor(), told.unread()), (Nonce(110), 0));
+            assert_eq!((told.milestone(ETH_CALLS), told.pins()), (Some(milestone), sealer.envelope.pins()));
+            let (_, exact) = sealer.envelope.spent().find(|(of, _)| *of == ETH_CALLS).expect("a fence");
+            let (_, told) = told.spent().iter().find(|(of, _)| *of == ETH_CALLS).expect("told");
+            for (exact, told) in exact.sums().into_iter().zip(told.sums()) {
+                let at = NOW.plus(1_000 * SEC);
+                let (exact, told) = (exact.clone().sum(at), told.clone().sum(at));
+                // Rounding of every bucket, and a package a page whose legs stand on two.
+                let slack = Cash::whole(61 + 1_000 * pages.len() as i64).raw();
+                assert!(exact <= told && told <= exact + slack, "{exact} told {told}");
+            }
+        }
     }
 }

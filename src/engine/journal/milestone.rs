@@ -9,7 +9,7 @@ use crate::msg::{Milestone, Phase};
 /// First byte of a milestone record; its kind and version. The first version did not say what was spent.
 const MILESTONE_V1: u8 = 0xA3;
 const MILESTONE_V2: u8 = 0xA4;
-pub(super) const PHASES: [Phase; 6] =
+const PHASES: [Phase; 6] =
     [Phase::Boot, Phase::CollateralOnly, Phase::OptionAuction, Phase::AwaitSettlement, Phase::SpotAuction, Phase::Halt];
 
 /// A milestone of the vault that trades for a subaccount. Vaults may change places in the configuration between runs,

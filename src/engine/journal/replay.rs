@@ -1,17 +1,13 @@
 //! What a start must know of the runs before it, gathered record by record.
 
-use super::milestone::PHASES;
-use super::{Charged, LegRecord, MilestoneRecord, OrderRecord};
-use crate::base::bytes::Eye;
+use super::{
+    Charged, FloorRecord, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, PinRecord, SumRecord,
+    WithdrawnRecord,
+};
 use crate::base::ids::{Nonce, Side, SubaccountId};
-use crate::base::num::{Amount, Cash, Price};
-use crate::base::time::Nanos;
+use crate::base::num::{Cash, Price};
 use crate::engine::rolling::Spent;
-use crate::msg::Milestone;
-
-fn push(bytes: &mut Vec<u8>, word: u64) {
-    bytes.extend(word.to_le_bytes());
-}
+use crate::msg::{Flow, Milestone};
 
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +15,7 @@ pub struct Replay {
     floor: Nonce,
     milestones: Vec<(SubaccountId, Milestone)>,
     spent: Vec<(SubaccountId, Spent)>,
+    pins: Vec<PinRecord>,
     last_leg: Option<LegRecord>,
     unread: u64,
 }
@@ -45,10 +42,24 @@ impl Replay {
         } else if let Some(leg) = LegRecord::read(record) {
             self.floor = self.floor.max(leg.nonce);
             self.on_leg(leg);
+        } else if let Some(movement) = MovementRecord::read(record) {
+            self.floor = self.floor.max(movement.nonce);
+            let withdrawn = if movement.flow == Flow::Withdrawal { movement.amount } else { 0 };
+            self.spent_by(movement.subaccount).charge_movement(movement.at, withdrawn);
         } else if let Some(MilestoneRecord { subaccount, milestone }) = MilestoneRecord::read(record) {
             match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
                 Some((_, last)) => *last = told_apart(last, milestone),
                 None => self.milestones.push((subaccount, milestone)),
+            }
+        } else if let Some(FloorRecord(floor)) = FloorRecord::read(record) {
+            self.floor = self.floor.max(floor);
+        } else if let Some(sum) = SumRecord::read(record) {
+            sum.apply(self.spent_by(sum.subaccount()));
+        } else if let Some(sum) = WithdrawnRecord::read(record) {
+            sum.apply(self.spent_by(sum.subaccount()));
+        } else if let Some(pin) = PinRecord::read(record) {
+            if !self.pins.iter().any(|known| known.name == pin.name) {
+                self.pins.push(pin);
             }
         } else {
             self.unread += 1;
@@ -67,53 +78,6 @@ impl Replay {
                 spent.day.add(leg.at, more.raw());
             }
         }
-    }
-
-    /// What a start knows, as bytes; what the next record would be held against is not.
-    pub fn write(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        [self.floor.0, self.unread, self.milestones.len() as u64].iter().for_each(|word| push(&mut bytes, *word));
-        for (subaccount, milestone) in &self.milestones {
-            let Milestone { phase, started_at, expiry_s, strikes, budget, spent, pledged, units } = *milestone;
-            let words = [subaccount.0, phase as u64, started_at.0, expiry_s, units.raw() as u64];
-            words.iter().chain(&strikes.map(|strike| strike.raw() as u64)).for_each(|word| push(&mut bytes, *word));
-            [budget, spent, pledged].iter().for_each(|cash| bytes.extend(cash.raw().to_le_bytes()));
-        }
-        push(&mut bytes, self.spent.len() as u64);
-        for (subaccount, spent) in &self.spent {
-            push(&mut bytes, subaccount.0);
-            [&spent.count, &spent.hour, &spent.day, &spent.bought].iter().for_each(|sum| sum.write(&mut bytes));
-        }
-        bytes
-    }
-
-    /// Reads what [`Replay::write`] wrote.
-    pub fn read(bytes: &[u8]) -> Option<Replay> {
-        let mut eye = Eye::new(bytes);
-        let mut replay = Replay { floor: Nonce(eye.u64()?), unread: eye.u64()?, ..Replay::default() };
-        for _ in 0..eye.u64()? {
-            let subaccount = SubaccountId(eye.u64()?);
-            let milestone = Milestone {
-                phase: *PHASES.get(usize::try_from(eye.u64()?).ok()?)?,
-                started_at: Nanos(eye.u64()?),
-                expiry_s: eye.u64()?,
-                units: Amount::from_raw(eye.i64()?),
-                strikes: [Price::from_raw(eye.i64()?), Price::from_raw(eye.i64()?)],
-                budget: Cash::from_raw(eye.i128()?),
-                spent: Cash::from_raw(eye.i128()?),
-                pledged: Cash::from_raw(eye.i128()?),
-            };
-            replay.milestones.push((subaccount, milestone));
-        }
-        for _ in 0..eye.u64()? {
-            let subaccount = SubaccountId(eye.u64()?);
-            let mut spent = Spent::default();
-            for sum in [&mut spent.count, &mut spent.hour, &mut spent.day, &mut spent.bought] {
-                sum.read(&mut eye)?;
-            }
-            replay.spent.push((subaccount, spent));
-        }
-        Some(replay).filter(|_| eye.is_done())
     }
 
     fn spent_by(&mut self, subaccount: SubaccountId) -> &mut Spent {
@@ -135,6 +99,16 @@ impl Replay {
         self.floor
     }
 
+    /// What names were first seen to be.
+    pub fn pins(&self) -> &[PinRecord] {
+        &self.pins
+    }
+
+    /// The last milestone of every vault that has one, by subaccount.
+    pub fn milestones(&self) -> &[(SubaccountId, Milestone)] {
+        &self.milestones
+    }
+
     /// The last milestone of the vault that trades for a subaccount, if it has one.
     pub fn milestone(&self, subaccount: SubaccountId) -> Option<Milestone> {
         self.milestones.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
@@ -150,6 +124,8 @@ impl Replay {
 mod tests {
     use super::*;
     use crate::base::ids::{InstrumentId, Right, VaultId};
+    use crate::base::num::Amount;
+    use crate::base::time::Nanos;
     use crate::engine::rolling::Rolling;
     use crate::msg::Phase;
 
@@ -216,11 +192,6 @@ mod tests {
         assert_eq!((*subaccount, spent.count.sum(Nanos(1))), (SubaccountId(7), 3));
         assert_eq!((sum(&mut spent.hour), sum(&mut spent.day)), (Cash::whole(141), Cash::whole(141)));
         assert_eq!(sum(&mut spent.bought), Cash::whole(140));
-        let bytes = replay.write();
-        let read = Replay::read(&bytes).expect("written");
-        assert_eq!((read.floor(), read.unread(), read.spent()), (replay.floor(), replay.unread(), replay.spent()));
-        assert_eq!(read.milestones, replay.milestones);
-        assert!((0..bytes.len()).all(|length| Replay::read(&bytes[..length]).is_none()));
     }
 
     #[test]

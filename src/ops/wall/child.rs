@@ -5,25 +5,25 @@ use crate::actors::signer::{Chores, Guarded};
 use crate::base::time::Nanos;
 use crate::config::{Config, Online};
 use crate::derive::action::login::login_digest;
+use crate::derive::seal::envelope::pins::prove_unmoved;
 use crate::derive::seal::wire::{Answer, Ask};
-use crate::engine::journal::Replay;
 use crate::engine::ports::{ASK_BYTES, Clock, Key, Store};
 use crate::io::clock::LiveClock;
+use crate::io::host;
 use crate::io::key::{KeySource, LocalKey};
 use crate::io::lockdown::{self, Filter};
 use crate::io::ring::{self, SignerEnds};
-use crate::io::store::{Layout, PageStore};
-use crate::io::{host, switch};
-use crate::market::instrument::{Instrument, Listing};
+use crate::io::store::PageStore;
+use crate::market::instrument::{Instrument, Kind, Listing};
 use crate::msg::{Breach, Mark};
 use crate::ops::blueprint::Blueprint;
+use crate::ops::journal::{self, Journal};
 use alloy::hex;
-use std::io::{BufRead, Write};
-use std::os::fd::{FromRawFd, OwnedFd};
+use std::fs::File;
+use std::io::{self, BufRead, Write};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
-/// Journal pages: 65 536 orders a page, eight pages kept.
-pub const JOURNAL: Layout = Layout { records_per_page: 65_536, pages_kept: 8 };
 /// Empty looks before it sleeps.
 const LOOKS: u32 = 2_000;
 /// Longest sleep: chores and the operator's switch are looked at in between.
@@ -43,6 +43,8 @@ pub fn run(memory: i32) -> Result<(), String> {
     let memory = unsafe { OwnedFd::from_raw_fd(memory) };
     let ends = ring::join(&memory).map_err(|why| why.to_string())?;
     drop(memory);
+    let null = File::options().read(true).write(true).open("/dev/null").map_err(|why| format!("/dev/null: {why}"))?;
+    lockdown::confine(Filter::Files)?;
     let outcome = introduce();
     if let Err(why) = &outcome {
         say(&Reply::Refused { why: why.clone() })?;
@@ -50,14 +52,20 @@ pub fn run(memory: i32) -> Result<(), String> {
     let (desk, charter) = outcome?;
     let warnings = confine(&charter)?;
     say(&Reply::Ready { warnings })?;
-    // Nothing is said or heard in words from here on.
-    // SAFETY: both are open and nobody uses them any more.
-    unsafe {
-        libc::close(0);
-        libc::close(1);
-    }
+    hush(&null)?;
     lockdown::confine(Filter::Signing)?;
     serve(ends, desk, charter.spin);
+    Ok(())
+}
+
+/// Nothing is said or heard in words from here on. Both places stay taken: a page of the journal must not get one.
+fn hush(null: &File) -> Result<(), String> {
+    for number in [0, 1] {
+        // SAFETY: takes open descriptors; nobody uses what stood in this place any more.
+        if unsafe { libc::dup3(null.as_raw_fd(), number, 0) } != number {
+            return Err(format!("cannot leave the pipes: {}", io::Error::last_os_error()));
+        }
+    }
     Ok(())
 }
 
@@ -92,14 +100,10 @@ fn introduce() -> Result<(Guarded<LocalKey, PageStore>, Charter), String> {
             Request::Charter(_) => return Err("one charter is enough".to_owned()),
         }
     };
-    if instruments.len() != config.instruments().len() {
-        return Err("the engine lists other instruments than the configuration".to_owned());
-    }
-    lockdown::confine(Filter::Files)?;
-    let mut replay = Replay::default();
-    let mut visit = |_: u64, record: &[u8]| replay.visit(record);
-    let (store, _) = PageStore::open(&charter.state_dir, JOURNAL, &mut visit).map_err(|why| why.to_string())?;
-    let switch = switch::create(&charter.state_dir)?;
+    match_config(&instruments, config.instruments())?;
+    let (unit, now) = (config.venue.environment.dialect.nonce_unit, LiveClock::new().now());
+    let Journal { store, replay, switch } = journal::open(&charter.state_dir, unit, now, Some(Filter::Keeping))?;
+    prove_unmoved(replay.pins(), &instruments)?;
     let blueprint = Blueprint::of(&config, instruments, Nanos::MAX, &replay);
     Ok((blueprint.desk(key, store, switch), charter))
 }
@@ -116,6 +120,25 @@ fn read_instruments(listed: &[String]) -> Result<Vec<Instrument>, String> {
     let instruments = instruments.ok_or_else(|| "the engine lists an instrument that is none".to_owned())?;
     let in_place = instruments.iter().enumerate().all(|(place, instrument)| usize::from(instrument.id.0) == place);
     if in_place { Ok(instruments) } else { Err("the engine lists instruments out of their places".to_owned()) }
+}
+
+/// Names, kinds and currencies are the configuration's own words; only assets are the venue's, by way of the engine.
+fn match_config(instruments: &[Instrument], names: &[String]) -> Result<(), String> {
+    if instruments.len() != names.len() {
+        return Err("the engine lists other instruments than the configuration".to_owned());
+    }
+    for (instrument, name) in instruments.iter().zip(names) {
+        let meant = match name.rsplit_once('-') {
+            Some((currency, "PERP")) => Some((Kind::Perp, currency)),
+            Some((currency, "USDC")) => Some((Kind::Spot, currency)),
+            _ => None,
+        };
+        let is = (instrument.kind, instrument.base_currency.as_str());
+        if instrument.name.as_str() != name || Some(is) != meant || instrument.option.is_some() {
+            return Err(format!("the engine lists {} ({is:?}) for the configuration's {name}", instrument.name));
+        }
+    }
+    Ok(())
 }
 
 /// Pins and locks; yields what could not be done.
@@ -180,16 +203,24 @@ impl<K: Key, S: Store> Service<K, S> {
                     Err(why) => Answer::Refused { nonce, why },
                 }
             }
+            Some(Ask::Movement(deed)) => {
+                let nonce = deed.nonce;
+                match self.desk.movement(clock.now(), &deed) {
+                    Ok(signature) => Answer::Movement { nonce, signature },
+                    Err(why) => Answer::Refused { nonce, why },
+                }
+            }
             Some(Ask::Milestone { vault, milestone }) => {
-                self.desk.note(vault, &milestone);
+                self.desk.note(clock.now(), vault, &milestone);
                 return true;
             }
             Some(Ask::Listing(listing)) => {
                 self.desk.apply(&listing);
                 return true;
             }
-            Some(Ask::Mark { instrument, price }) => {
-                self.desk.mark(&Mark { instrument, price, at: clock.now() });
+            Some(Ask::Mark(mark)) => {
+                // One that waited in a lane is as old as it is, and none is of the future.
+                self.desk.mark(&Mark { at: mark.at.min(clock.now()), ..mark });
                 return true;
             }
             // An engine that talks nonsense is not one to sign for.
@@ -211,5 +242,37 @@ impl<K: Key, S: Store> Service<K, S> {
             self.desk.refresh();
         }
         heard
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::{InstrumentId, Name};
+    use crate::derive::desk::tests::instrument;
+
+    #[test]
+    fn only_the_configurations_own_instruments_are_taken() {
+        let name = |text: &str| Name::new(text).expect("short");
+        let of = |id, text, kind, currency| Instrument {
+            id: InstrumentId(id),
+            name: name(text),
+            kind,
+            base_currency: name(currency),
+            ..instrument(id, "ETH-PERP")
+        };
+        let names = ["WEETH-USDC", "ETH-PERP"].map(str::to_owned);
+        let own = [of(0, "WEETH-USDC", Kind::Spot, "WEETH"), of(1, "ETH-PERP", Kind::Perp, "ETH")];
+        assert_eq!(match_config(&own, &names), Ok(()));
+        assert!(match_config(&own[..1], &names).is_err());
+        for other in [
+            of(0, "LBTC-USDC", Kind::Spot, "WEETH"),
+            of(0, "WEETH-USDC", Kind::Spot, "LBTC"),
+            of(0, "WEETH-USDC", Kind::Perp, "WEETH"),
+            instrument(0, "ETH-20261225-3500-C"),
+        ] {
+            let why = match_config(&[other, own[1]], &names).expect_err("not what was configured");
+            assert!(why.contains("for the configuration's WEETH-USDC"), "{why}");
+        }
     }
 }

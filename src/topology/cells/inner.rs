@@ -329,6 +329,8 @@ impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
         let Self { switches: (theirs, own), ear, .. } = self;
         if ear.event(Source::Thrown, || theirs.is_thrown() && !own.is_thrown()).is_some() {
             own.throw();
+            // From here on nothing is signed.
+            theirs.acknowledge();
         }
     }
 
@@ -386,6 +388,7 @@ impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, 
             let message = match granted {
                 Granted::Order(order) => signer::In::Order(order),
                 Granted::Execution(execution) => signer::In::Execution(execution),
+                Granted::Movement(movement) => signer::In::Movement(movement),
                 Granted::Milestone { vault, milestone } => signer::In::Milestone { vault, milestone },
             };
             self.hear(at, message);

@@ -13,6 +13,7 @@ use keel::derive::dialect::LOCAL;
 use keel::derive::seal::envelope::{FenceLimits, FenceTerms};
 use keel::derive::seal::wire::Ask;
 use keel::derive::seal::{Charter, OrderDeed, Sealer};
+use keel::engine::journal::Replay;
 use keel::engine::ports::{ASK_BYTES, Key, Store};
 use keel::engine::switch::Switch;
 use keel::market::instrument::{Instrument, Kind, Listing};
@@ -89,8 +90,9 @@ fn desk(pen: &Pen) -> Guarded<Pen, Paper> {
         life_s_max: LIFE_S_MAX,
     };
     let (base, perp) = (name("WEETH"), Some(name("ETH")));
-    let fence = FenceTerms { vault: VaultId(0), subaccount: SubaccountId(1), base, perp, options: None, limits };
-    let charter = Charter { dialect: &LOCAL, owner: [7; 20], fences: vec![fence], spent: &[], floor: Nonce(0) };
+    let fence = FenceTerms { vault: VaultId(0), subaccount: SubaccountId(1), base, perp, options: None, limits, capital: None };
+    let past = Replay::default();
+    let charter = Charter { dialect: &LOCAL, owner: [7; 20], fences: vec![fence], past: &past };
     let table = [instrument(0, Kind::Spot, "WEETH"), instrument(1, Kind::Perp, "ETH"), instrument(2, Kind::Spot, "LBTC")];
     let pairs = table.iter().map(|instrument| (SubaccountId(1), instrument));
     Guarded::new(Sealer::new(charter, pairs, pen.clone(), Paper), Brake::new(Switch::local(), u32::MAX))
@@ -158,6 +160,7 @@ impl Ledger {
         let place = usize::from(deed.instrument.0);
         assert!(deed.subaccount == SubaccountId(1) && place < 2, "another's: {deed:?}");
         assert!(nonce.0 > self.nonce, "a nonce that went back: {deed:?}");
+        assert!(nonce.0 <= at.0 + 2 * SEC, "a nonce of the future: {deed:?}");
         let (mark, marked_at) = self.marks[place].expect("nothing is signed without a mark");
         assert!(at.0 - marked_at.0 <= SEC, "an old mark: {deed:?}");
         let (mark, limit) = (i128::from(mark), i128::from(price.raw()));
@@ -187,7 +190,7 @@ fuzz_target!(|input: &[u8]| {
         let ask = match source.byte() {
             0..=63 => {
                 let (place, price) = (source.byte() % 3, source.near(1_000_000_000_000));
-                Some(Ask::Mark { instrument: InstrumentId(place.into()), price: Price::from_raw(price) })
+                Some(Ask::Mark(Mark { instrument: InstrumentId(place.into()), price: Price::from_raw(price), at }))
             }
             64..=95 => {
                 at = at.plus(u64::from(source.u32()) * 1_000);
@@ -208,15 +211,18 @@ fuzz_target!(|input: &[u8]| {
                 }
             }
             Some(Ask::Package(deed)) => assert!(desk.package(at, &deed).is_err(), "this vault trades no packages"),
-            Some(Ask::Mark { instrument, price }) => {
-                desk.mark(&Mark { instrument, price, at });
-                if let Some(place) = ledger.marks.get_mut(usize::from(instrument.0)) {
-                    *place = Some((price.raw(), at));
+            Some(Ask::Mark(mark)) => {
+                let mark = Mark { at: mark.at.min(at), ..mark };
+                desk.mark(&mark);
+                if let Some(place) = ledger.marks.get_mut(usize::from(mark.instrument.0))
+                    && place.is_none_or(|(_, then)| mark.at >= then)
+                {
+                    *place = Some((mark.price.raw(), at));
                 }
             }
             // A place that changes hands is another vault's story: the table of this one stays.
             Some(Ask::Listing(Listing::Listed { .. } | Listing::Delisted { .. })) | None => {}
-            Some(Ask::Milestone { vault, milestone }) => desk.note(vault, &milestone),
+            Some(Ask::Milestone { vault, milestone }) => desk.note(at, vault, &milestone),
         }
         assert_eq!(pen.0.get(), before, "what is refused is not signed");
     }

@@ -1,6 +1,6 @@
 //! What signed bytes say, read back from the preimages that were hashed. Nothing here trusts who filled them.
 
-use crate::base::ids::{Side, SubaccountId};
+use crate::base::ids::{Nonce, Side, SubaccountId};
 use crate::base::num::{Amount, E9, Price};
 use crate::derive::action::rfq::{ExecutionTemplate, TakenLeg};
 use crate::derive::action::trade::OrderTemplate;
@@ -16,6 +16,8 @@ pub struct Head {
     pub module: Address,
     /// Subaccount.
     pub subaccount: SubaccountId,
+    /// Name of the action.
+    pub nonce: Nonce,
     /// Owner.
     pub owner: Address,
     /// Key.
@@ -93,6 +95,7 @@ impl Head {
         Ok(Head {
             domain,
             subaccount: SubaccountId(short(&envelope[32..64])?),
+            nonce: Nonce(short(&envelope[64..96]).map_err(|_| Breach::Nonce)?),
             module: address(&envelope[96..128]).map_err(|_| Breach::Module)?,
             expiry_s: short(&envelope[160..192]).map_err(|_| Breach::Life)?,
             owner: address(&envelope[192..224]).map_err(|_| Breach::Owner)?,
@@ -162,7 +165,6 @@ impl PackageReading {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::ids::Nonce;
     use crate::derive::action::rfq::ExecutionTerms;
     use crate::derive::action::trade::{OrderFrame, OrderTerms};
     use crate::derive::dialect::LOCAL;
@@ -179,7 +181,7 @@ mod tests {
             let mut template = OrderTemplate::new(&LOCAL, &OrderFrame { asset, sub_id, subaccount, owner, signer });
             let (price, amount, max_fee) = (Price::from_raw(price), Amount::from_raw(amount), Price::from_raw(fee));
             template.digest(&OrderTerms { price, amount, max_fee, side, nonce: Nonce(nonce), expiry_sec: expiry_s });
-            let head = Head { domain: LOCAL.domain_separator, module: LOCAL.modules.trade, subaccount, owner, signer, expiry_s };
+            let head = Head { domain: LOCAL.domain_separator, module: LOCAL.modules.trade, subaccount, nonce: Nonce(nonce), owner, signer, expiry_s };
             let read = OrderReading { head, asset, sub_id, price, amount, max_fee, recipient: subaccount, side };
             prop_assert_eq!(OrderReading::of(&template), Ok(read));
 

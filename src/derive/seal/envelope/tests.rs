@@ -85,6 +85,7 @@ fn envelope() -> Envelope {
         perp: perp.map(name),
         options: product.map(|product| (name("ETH"), product, Price::whole(100))),
         limits: limits(),
+        capital: None,
     };
     let fences = [
         fence(BASIS, Some("ETH"), None),
@@ -111,11 +112,12 @@ struct Draft {
     fee: Price,
     life_s: u64,
     late_ns: u64,
+    nonce: u64,
 }
 
 fn draft(subaccount: SubaccountId, id: u16, side: Side, limit: &str, amount: &str) -> Draft {
     let (price, amount) = (price(limit), amount.parse().expect("literal"));
-    Draft { subaccount, id, side, price, amount, fee: Price::ZERO, life_s: 300, late_ns: 0 }
+    Draft { subaccount, id, side, price, amount, fee: Price::ZERO, life_s: 300, late_ns: 0, nonce: NOW.0 }
 }
 
 impl Draft {
@@ -128,7 +130,7 @@ impl Draft {
             amount: self.amount,
             max_fee: self.fee,
             side: self.side,
-            nonce: Nonce(1),
+            nonce: Nonce(self.nonce),
             expiry_sec: NOW.secs() + self.life_s,
         });
         template
@@ -179,6 +181,9 @@ fn every_rule_on_single_orders_turns_at_its_boundary() {
         ("a second more", Draft { life_s: 591, ..spot }, Err(Breach::Life)),
         ("alive for a nanosecond", Draft { life_s: 1, late_ns: SEC - 1, ..spot }, Ok(())),
         ("dead", Draft { life_s: 1, late_ns: SEC, ..spot }, Err(Breach::Life)),
+        ("a nonce two seconds ahead", Draft { nonce: NOW.0 + 2 * SEC, ..spot }, Ok(())),
+        ("a nanosecond more", Draft { nonce: NOW.0 + 2 * SEC + 1, ..spot }, Err(Breach::Nonce)),
+        ("the last there is", Draft { nonce: u64::MAX, ..spot }, Err(Breach::Nonce)),
         ("oldest mark", Draft { late_ns: SEC, ..spot }, Ok(())),
         ("a nanosecond older", Draft { late_ns: SEC + 1, ..spot }, Err(Breach::Mark)),
     ];
@@ -345,7 +350,7 @@ proptest! {
             let side = if buy { Side::Buy } else { Side::Sell };
             let draft = Draft {
                 subaccount: SubaccountId(subaccount), id, side, price: Price::from_raw(limit), amount: Amount::from_raw(amount),
-                fee: Price::from_raw(fee), life_s, late_ns: late_ms * MS,
+                fee: Price::from_raw(fee), life_s, late_ns: late_ms * MS, nonce: NOW.0,
             };
             if draft.judge(&mut envelope).is_err() { continue }
             let mark = price(MARKS[usize::from(id)]);
