@@ -50,7 +50,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let head = Head::read(&run.head).map_err(Failure::Refused)?;
     let until = until(args, &head).map_err(Failure::Refused)?;
     let config = head.config(|config, at| drop(demo::bring_forward(config, at))).map_err(Failure::Refused)?;
-    let (blueprint, hand) = head.blueprint(&config).map_err(Failure::Refused)?;
+    let journal = run.journal().map_err(Failure::Refused)?;
+    let (blueprint, hand) = head.blueprint(&config, &journal).map_err(Failure::Refused)?;
     let mut rerun = Rerun::new(&blueprint, hand, run.rolls());
     if let Some(count) = args.checkpoint {
         rerun.stop_at_checkpoint(count);
@@ -193,7 +194,7 @@ mod tests {
         let text = json!({
             "version": crate::engine::tape::VERSION, "program": "0", "build": "", "started_at_ns": started_at_ns,
             "file": "", "config": "", "config_digest": "", "auctions_from_ns": null, "instruments": [],
-            "key_expires_at_ns": 0, "journal": "", "apart": false, "signer": "",
+            "key_expires_at_ns": 0, "apart": false, "signer": "",
         });
         Head::read(&text.to_string()).expect("a head")
     }

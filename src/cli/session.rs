@@ -309,17 +309,17 @@ fn why_drained(
 
 /// Begins the tapes of this run, unless none are wanted.
 fn record(
-    config: &Config,
     state_dir: &Path,
     begun: &Begun<'_>,
+    records: &[u8],
     tapes: &mut [Tape; 6],
 ) -> Result<Option<Recording>, Failure> {
-    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = config.tapes;
+    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = begun.config.tapes;
     if !on {
         return Ok(None);
     }
     let limits = Limits { run_mib_max, kept_mib_max, free_mib_min };
-    let begun = Recording::begin(state_dir, limits, &Head::of(begun).text());
+    let begun = Recording::begin(state_dir, limits, &Head::of(begun).text(), records);
     let advice = "make room, lower [journal] tape_free_mib_min, or set tape = false";
     let (recording, begun) = begun.map_err(|why| Failure::Refused(format!("no tapes: {why} ({advice})")))?;
     *tapes = begun;
@@ -339,7 +339,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let mut clock = LiveClock::new();
     let unit = config.venue.environment.dialect.nonce_unit;
     let opened = journal::open(terms.state_dir, unit, clock.now()).map_err(Failure::Refused)?;
-    let Journal { store, replay, switch, damage } = opened;
+    let Journal { store, replay, switch, records, damage } = opened;
     let mut drained = why_drained(config, &terms, damage, clock.now())?;
     let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
@@ -355,11 +355,10 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         auctions_from: terms.auctions_from,
         instruments: &blueprint.instruments,
         key_expires_at: blueprint.key_expires_at,
-        journal: &replay,
         hand: key,
         at: clock.now(),
     };
-    let recording = record(config, terms.state_dir, &begun, &mut parts.tapes)?;
+    let recording = record(terms.state_dir, &begun, &records, &mut parts.tapes)?;
     let (cores, ends) = assemble(parts, &layout);
     // The lane has room for every vault, and risk hears it before anything of the venue.
     for place in (0..config.vaults.len()).filter(|_| drained.is_some()) {

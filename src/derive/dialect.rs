@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use alloy_primitives::hex;
+use std::hash::{Hash, Hasher};
 
 pub use crate::risk::nonces::NonceUnit;
 
@@ -25,7 +26,7 @@ pub const DOMAIN_NAME: &str = "Matching";
 pub const DOMAIN_VERSION: &str = "1.0";
 
 /// Which generation of the protocol a dialect belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Generation {
     /// Derive Chain, contracts verify signatures; wound down.
     V2,
@@ -34,7 +35,7 @@ pub enum Generation {
 }
 
 /// Names of the three REST authentication headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Headers {
     /// Carries the owner's address.
     pub wallet: &'static str,
@@ -45,7 +46,7 @@ pub struct Headers {
 }
 
 /// Module identifiers inside signatures. `None`: the generation has no such action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Modules {
     /// Orders and replaces.
     pub trade: Address,
@@ -70,7 +71,7 @@ pub struct Modules {
 }
 
 /// Contracts that settle a v3 network on its L1.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settlement {
     /// OnchainActionManager: deposits and actions of contract owners.
     pub action_manager: Address,
@@ -85,7 +86,7 @@ pub struct Settlement {
 }
 
 /// What is signed and named on one network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialect {
     /// Short name, as used in configuration.
     pub name: &'static str,
@@ -231,6 +232,13 @@ pub const V2_TESTNET: Dialect = Dialect {
 
 /// Every dialect we speak.
 pub const DIALECTS: [&Dialect; 5] = [&MAINNET, &TESTNET, &LOCAL, &V2_MAINNET, &V2_TESTNET];
+
+/// One name, one dialect.
+impl Hash for Dialect {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.name, self.chain_id).hash(state);
+    }
+}
 
 impl Dialect {
     /// True if fills settle on a chain after they are told, and may be taken back there.

@@ -1,6 +1,5 @@
 //! Sums over the last minute, hour or day, in a fixed number of buckets.
 
-use crate::base::bytes::Eye;
 use crate::base::num::Cash;
 use crate::base::time::{Nanos, SEC};
 
@@ -125,22 +124,6 @@ impl Rolling {
             *bucket = bucket.saturating_add(more);
             self.sum = self.sum.saturating_add(more);
         }
-    }
-
-    /// Writes it as bytes.
-    pub fn write(&self, bytes: &mut Vec<u8>) {
-        bytes.extend(self.head.to_le_bytes());
-        self.buckets.iter().for_each(|bucket| bytes.extend(bucket.to_le_bytes()));
-    }
-
-    /// Takes what [`Rolling::write`] wrote of one of the same width.
-    pub fn read(&mut self, eye: &mut Eye<'_>) -> Option<()> {
-        self.head = eye.u64()?;
-        for bucket in &mut self.buckets {
-            *bucket = eye.i128()?;
-        }
-        self.sum = self.buckets.iter().fold(0, |sum: i128, bucket| sum.saturating_add(*bucket));
-        Some(())
     }
 
     /// Adds to the present bucket.

@@ -10,6 +10,7 @@ mod page;
 use crate::base::time::Nanos;
 use crate::engine::tape::{Page, Pages, Recorder, Reel, Roll, Source, Tape};
 use crate::topology::ACTORS;
+use alloy::hex;
 use page::{PageFile, Place, file_name, read_page};
 use std::fs::{self, DirBuilder};
 use std::io::Write;
@@ -24,6 +25,8 @@ const FOLDER: &str = "tape";
 /// The head of a run, how it ended, and the sum behind each.
 const HEAD: &str = "head";
 const END: &str = "end";
+/// What the journal of orders held at its start.
+const JOURNAL: &str = "journal";
 /// Bytes of a page: room for the longest frame several times over.
 pub const PAGE_BYTES: usize = 4 << 20;
 const MIB: u64 = 1 << 20;
@@ -186,18 +189,19 @@ pub struct Recording {
 }
 
 impl Recording {
-    /// Begins the tapes of a new run in a state folder, which the caller has locked; `head` says what is needed to replay
-    /// them. Old runs make room.
+    /// Begins the tapes of a new run in a state folder, which the caller has locked; `head` and
+    /// `journal` are what is needed to replay them. Old runs make room.
     ///
     /// # Errors
     /// The tapes cannot be kept; in words.
-    pub fn begin(state: &Path, limits: Limits, head: &str) -> Result<(Recording, [Tape; 6]), String> {
+    pub fn begin(state: &Path, limits: Limits, head: &str, journal: &[u8]) -> Result<(Recording, [Tape; 6]), String> {
         let home = make_folder(state)?;
         let runs = runs(state)?;
         make_room(&home, &runs, limits.kept_mib_max * MIB);
         let run = runs.last().map_or(1, |last| last + 1);
         let folder = home.join(run_name(run));
         DirBuilder::new().mode(0o700).create(&folder).map_err(failed(&folder, "make"))?;
+        write_summed(&folder.join(JOURNAL), &hex::encode(journal))?;
         write_summed(&folder.join(HEAD), head)?;
         let trouble = Trouble::default();
         let (jobs, inbox) = sync_channel(64);
@@ -313,6 +317,15 @@ impl Run {
         let end = folder.join(END);
         let end = if end.exists() { Some(read_summed(&end)?) } else { None };
         Ok(Run { folder, number, head, end })
+    }
+
+    /// The records of the journal of orders that it started from.
+    ///
+    /// # Errors
+    /// They are missing or damaged; in words.
+    pub fn journal(&self) -> Result<Vec<u8>, String> {
+        let path = self.folder.join(JOURNAL);
+        hex::decode(read_summed(&path)?).map_err(|_| format!("{} is damaged", path.display()))
     }
 
     /// The last message on each tape, in the order of the pipeline, as far as its last pages can be read.

@@ -50,7 +50,7 @@ pub struct Intent {
 }
 
 /// The wish itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Act {
     /// Send a new order.
     Place(Wish),

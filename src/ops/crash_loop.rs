@@ -35,6 +35,11 @@ pub struct Place {
     pub source: Source,
 }
 
+/// Whoever only heard time pass was idle when it was stopped.
+fn told_something((_, place): &(Nanos, Place)) -> bool {
+    place.source != Source::Tick
+}
+
 /// Where a run died, if it did and if that can be told. A run that ended in order died nowhere.
 fn death(run: &Run) -> Option<Place> {
     let ending = run.end.as_ref().map(|text| serde_json::from_str::<Ending>(text).unwrap_or_default());
@@ -47,11 +52,10 @@ fn death(run: &Run) -> Option<Place> {
     let named = (0..ACTORS.len()).find(|place| dead.iter().any(|name| name == ACTORS[*place]));
     let place = match named {
         Some(place) => last(place),
-        // Of actors that share a thread, the one that heard last.
-        None => (0..ACTORS.len()).filter_map(last).max_by_key(|(at, _)| *at),
+        // A process that aborts says nothing of its threads: whoever heard the last message before all stopped.
+        None => (0..ACTORS.len()).filter_map(last).filter(told_something).max_by_key(|(at, _)| *at),
     };
-    // Whoever only heard time pass was stopped from outside, as a rule.
-    place.map(|(_, place)| place).filter(|place| place.source != Source::Tick)
+    place.filter(told_something).map(|(_, place)| place)
 }
 
 /// The place at which the last runs of a state folder died, if all of the last three did within this time.

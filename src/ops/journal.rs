@@ -26,6 +26,8 @@ pub struct Journal {
     pub replay: Replay,
     /// What stops whoever writes to it.
     pub switch: Switch,
+    /// What it held, each record behind its length (u16, little endian): what a replay of this run starts from.
+    pub records: Vec<u8>,
     /// Why it is not the folder's own, if so: that one is damaged, and nothing may be traded on what is sound in it.
     pub damage: Option<String>,
 }
@@ -58,6 +60,32 @@ fn words(why: StoreError) -> String {
     why.to_string()
 }
 
+/// What is learnt of a journal while it is read.
+#[derive(Default)]
+struct Learnt {
+    replay: Replay,
+    records: Vec<u8>,
+}
+
+impl Learnt {
+    fn visit(&mut self, record: &[u8]) {
+        self.replay.visit(record);
+        self.records.extend((record.len() as u16).to_le_bytes());
+        self.records.extend_from_slice(record);
+    }
+}
+
+/// Folds the records that [`Journal::records`] holds.
+pub fn fold(mut records: &[u8]) -> Option<Replay> {
+    let mut replay = Replay::default();
+    while let Some((length, rest)) = records.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_le_bytes(*length));
+        replay.visit(rest.get(..length)?);
+        records = &rest[length..];
+    }
+    records.is_empty().then_some(replay)
+}
+
 fn read(
     folder: &Path,
     switch: fn(&Path) -> Result<Switch, String>,
@@ -66,36 +94,37 @@ fn read(
 ) -> Result<Journal, String> {
     let lock = Lock::take(folder).map_err(words)?;
     let mut held = switch(folder)?;
-    let mut replay = Replay::default();
-    let opened = PageStore::open_under(lock, JOURNAL, &mut |_, record| replay.visit(record), filter);
+    let mut learnt = Learnt::default();
+    let opened = PageStore::open_under(lock, JOURNAL, &mut |_, record| learnt.visit(record), filter);
     let (store, damage) = match opened {
         Ok((store, _)) => (store, None),
         Err(why @ StoreError::Corrupt { .. }) => {
             // Nobody else runs on the folder meanwhile, and its switch is still the one that is heard.
             let lock = Lock::take(folder).map_err(words)?;
             held = switch(folder)?;
-            replay = Replay::default();
-            (beside(folder, lock, &mut replay, filter)?, Some(why.to_string()))
+            learnt = Learnt::default();
+            (beside(folder, lock, &mut learnt, filter)?, Some(why.to_string()))
         }
         Err(why) => return Err(words(why)),
     };
+    let Learnt { replay, records } = learnt;
     judge(&replay, unit, now)?;
-    Ok(Journal { store, replay, switch: held, damage })
+    Ok(Journal { store, replay, switch: held, records, damage })
 }
 
 /// The journal that stands in for the folder's damaged one, begun with what is sound in that; it holds the folder too.
-fn beside(folder: &Path, held: Lock, replay: &mut Replay, filter: Option<Filter>) -> Result<PageStore, String> {
+fn beside(folder: &Path, held: Lock, learnt: &mut Learnt, filter: Option<Filter>) -> Result<PageStore, String> {
     let lock = Lock::take(&salvage_folder(folder)).map_err(words)?;
     let mut is_begun = false;
     let mut visit = |_: u64, record: &[u8]| {
         is_begun = true;
-        replay.visit(record);
+        learnt.visit(record);
     };
     let (mut store, _) = PageStore::open_under(lock, JOURNAL, &mut visit, filter).map_err(words)?;
     if !is_begun {
         let mut copy = |record: &[u8]| {
             store.append(record);
-            replay.visit(record);
+            learnt.visit(record);
         };
         salvage(folder, &mut copy).map_err(words)?;
     }

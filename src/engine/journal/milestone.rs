@@ -7,7 +7,7 @@ use crate::base::num::{Amount, Cash, E9, Price, Rounding, div_round};
 use crate::base::time::Nanos;
 use crate::msg::{Milestone, Phase};
 
-pub(super) const PHASES: [Phase; 6] =
+const PHASES: [Phase; 6] =
     [Phase::Boot, Phase::CollateralOnly, Phase::OptionAuction, Phase::AwaitSettlement, Phase::SpotAuction, Phase::Halt];
 
 /// A milestone of the vault that trades for a subaccount. Vaults may change places in the configuration between runs,

@@ -1,20 +1,13 @@
 //! What a start must know of the runs before it, gathered record by record.
 
-use super::milestone::PHASES;
 use super::{
-    Charged, FloorRecord, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, PinRecord, PrincipalRecord, RECORD,
+    Charged, FloorRecord, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, PinRecord, PrincipalRecord,
     SumRecord, WithdrawnRecord,
 };
-use crate::base::bytes::Eye;
 use crate::base::ids::{Nonce, Side, SubaccountId};
-use crate::base::num::{Amount, Cash, Price, Ratio};
-use crate::base::time::Nanos;
+use crate::base::num::{Cash, Price};
 use crate::engine::rolling::Spent;
 use crate::msg::{Flow, Milestone, Principal};
-
-fn push(bytes: &mut Vec<u8>, word: u64) {
-    bytes.extend(word.to_le_bytes());
-}
 
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -93,69 +86,6 @@ impl Replay {
         }
     }
 
-    /// What a start knows, as bytes; what the next record would be held against is not.
-    pub fn write(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        [self.floor.0, self.unread, self.milestones.len() as u64].iter().for_each(|word| push(&mut bytes, *word));
-        for (subaccount, milestone) in &self.milestones {
-            let Milestone { phase, started_at, expiry_s, strikes, budget, spent, pledged, units } = *milestone;
-            let words = [subaccount.0, phase as u64, started_at.0, expiry_s, units.raw() as u64];
-            words.iter().chain(&strikes.map(|strike| strike.raw() as u64)).for_each(|word| push(&mut bytes, *word));
-            [budget, spent, pledged].iter().for_each(|cash| bytes.extend(cash.raw().to_le_bytes()));
-        }
-        push(&mut bytes, self.spent.len() as u64);
-        for (subaccount, spent) in &self.spent {
-            push(&mut bytes, subaccount.0);
-            let Spent { count, hour, day, bought, withdrawn } = spent;
-            [count, hour, day, bought, withdrawn].iter().for_each(|sum| sum.write(&mut bytes));
-        }
-        push(&mut bytes, self.principals.len() as u64);
-        for (subaccount, Principal { base, rate }) in &self.principals {
-            [subaccount.0, base.raw() as u64, rate.raw() as u64].iter().for_each(|word| push(&mut bytes, *word));
-        }
-        push(&mut bytes, self.pins.len() as u64);
-        self.pins.iter().for_each(|pin| bytes.extend(pin.write()));
-        bytes
-    }
-
-    /// Reads what [`Replay::write`] wrote.
-    pub fn read(bytes: &[u8]) -> Option<Replay> {
-        let mut eye = Eye::new(bytes);
-        let mut replay = Replay { floor: Nonce(eye.u64()?), unread: eye.u64()?, ..Replay::default() };
-        for _ in 0..eye.u64()? {
-            let subaccount = SubaccountId(eye.u64()?);
-            let milestone = Milestone {
-                phase: *PHASES.get(usize::try_from(eye.u64()?).ok()?)?,
-                started_at: Nanos(eye.u64()?),
-                expiry_s: eye.u64()?,
-                units: Amount::from_raw(eye.i64()?),
-                strikes: [Price::from_raw(eye.i64()?), Price::from_raw(eye.i64()?)],
-                budget: Cash::from_raw(eye.i128()?),
-                spent: Cash::from_raw(eye.i128()?),
-                pledged: Cash::from_raw(eye.i128()?),
-            };
-            replay.milestones.push((subaccount, milestone));
-        }
-        for _ in 0..eye.u64()? {
-            let subaccount = SubaccountId(eye.u64()?);
-            let mut spent = Spent::default();
-            let Spent { count, hour, day, bought, withdrawn } = &mut spent;
-            for sum in [count, hour, day, bought, withdrawn] {
-                sum.read(&mut eye)?;
-            }
-            replay.spent.push((subaccount, spent));
-        }
-        for _ in 0..eye.u64()? {
-            let subaccount = SubaccountId(eye.u64()?);
-            let principal = Principal { base: Amount::from_raw(eye.i64()?), rate: Ratio::from_raw(eye.i64()?) };
-            replay.principals.push((subaccount, principal));
-        }
-        for _ in 0..eye.u64()? {
-            replay.pins.push(PinRecord::read(&eye.take::<RECORD>()?)?);
-        }
-        Some(replay).filter(|_| eye.is_done())
-    }
-
     fn spent_by(&mut self, subaccount: SubaccountId) -> &mut Spent {
         let known = self.spent.iter().position(|(known, _)| *known == subaccount);
         let place = known.unwrap_or_else(|| {
@@ -210,6 +140,8 @@ impl Replay {
 mod tests {
     use super::*;
     use crate::base::ids::{InstrumentId, Right, VaultId};
+    use crate::base::num::Amount;
+    use crate::base::time::Nanos;
     use crate::engine::rolling::Rolling;
     use crate::msg::Phase;
 
@@ -276,14 +208,6 @@ mod tests {
         assert_eq!((*subaccount, spent.count.sum(Nanos(1))), (SubaccountId(7), 3));
         assert_eq!((sum(&mut spent.hour), sum(&mut spent.day)), (Cash::whole(141), Cash::whole(141)));
         assert_eq!(sum(&mut spent.bought), Cash::whole(140));
-        let principal = Principal { base: Amount::whole(3), rate: Ratio::ONE };
-        replay.visit(&PrincipalRecord { subaccount: SubaccountId(8), principal }.write());
-        replay.spent_by(SubaccountId(8)).charge_movement(Nanos(1), 5);
-        let bytes = replay.write();
-        let read = Replay::read(&bytes).expect("written");
-        assert_eq!((read.floor(), read.unread(), read.spent()), (replay.floor(), replay.unread(), replay.spent()));
-        assert_eq!((&read.milestones, &read.principals), (&replay.milestones, &replay.principals));
-        assert!((0..bytes.len()).all(|length| Replay::read(&bytes[..length]).is_none()));
     }
 
     #[test]

@@ -178,6 +178,9 @@ impl Roll {
             if raw.source != Source::PageEnd {
                 return self.entry(&raw).map(Some);
             }
+            if self.page.bytes[self.at..].iter().any(|byte| *byte != 0) {
+                return Err(self.damage("something lies behind the end of the page"));
+            }
             // A process that dies between two pages leaves the next one unborn.
             self.over = !self.turn()?;
         }

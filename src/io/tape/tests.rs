@@ -37,7 +37,7 @@ fn read(roll: &mut Roll) -> Vec<Entry> {
 #[test]
 fn a_run_is_read_back_over_several_pages() {
     let scratch = Scratch::new("pages");
-    let (recording, mut tapes) = Recording::begin(&scratch.0, LIMITS, "the head\nof two lines").expect("room");
+    let (recording, mut tapes) = Recording::begin(&scratch.0, LIMITS, "the head\nof two lines", &[]).expect("room");
     let body = vec![7u8; 1 << 20];
     for place in 0..10u64 {
         recorder(&mut tapes[3]).body(Nanos(place * MS), Source::Wire, &body, &[]);
@@ -68,7 +68,7 @@ fn a_run_out_of_room_ends_its_tapes_and_nothing_else() {
     let scratch = Scratch::new("room");
     // One page for each actor, and half a page more.
     let limits = Limits { run_mib_max: 26, ..LIMITS };
-    let (recording, mut tapes) = Recording::begin(&scratch.0, limits, "").expect("room");
+    let (recording, mut tapes) = Recording::begin(&scratch.0, limits, "", &[]).expect("room");
     for place in 0..10u64 {
         recorder(&mut tapes[1]).body(Nanos(place), Source::Wire, &vec![1; 1 << 20], &[]);
     }
@@ -83,7 +83,7 @@ fn a_run_out_of_room_ends_its_tapes_and_nothing_else() {
 #[test]
 fn heads_and_pages_that_were_changed_are_refused() {
     let scratch = Scratch::new("changed");
-    let (recording, mut tapes) = Recording::begin(&scratch.0, LIMITS, "head").expect("room");
+    let (recording, mut tapes) = Recording::begin(&scratch.0, LIMITS, "head", &[]).expect("room");
     recorder(&mut tapes[0]).plain(Nanos(5), Source::Tick);
     drop(tapes);
     recording.end("").expect("written");
@@ -107,7 +107,7 @@ fn old_runs_make_room() {
     let scratch = Scratch::new("old");
     let one_run = Limits { kept_mib_max: 60, ..LIMITS };
     for run in 1..=4 {
-        let (recording, tapes) = Recording::begin(&scratch.0, one_run, "").expect("room");
+        let (recording, tapes) = Recording::begin(&scratch.0, one_run, "", &[]).expect("room");
         drop(tapes);
         recording.end("").expect("written");
         let kept = runs(&scratch.0).expect("listed");

@@ -22,12 +22,12 @@ impl Scratch {
         let limits = Limits { free_mib_min: 1, ..Limits::default() };
         let head = format!(
             "{{\"version\":{},\"program\":\"0\",\"build\":\"\",\"started_at_ns\":{},\"file\":\"\",\"config\":\"\",\
-             \"config_digest\":\"\",\"auctions_from_ns\":null,\"instruments\":[],\"key_expires_at_ns\":0,\"journal\":\"\",\
+             \"config_digest\":\"\",\"auctions_from_ns\":null,\"instruments\":[],\"key_expires_at_ns\":0,\
              \"apart\":false,\"signer\":\"\"}}",
             crate::engine::tape::VERSION,
             at.0
         );
-        let (recording, mut tapes) = Recording::begin(&self.0, limits, &head).expect("room");
+        let (recording, mut tapes) = Recording::begin(&self.0, limits, &head, &[]).expect("room");
         let Tape::Recording(recorder) = &mut tapes[3] else { panic!("being recorded") };
         for source in heard {
             match source {

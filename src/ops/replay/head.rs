@@ -3,10 +3,10 @@
 use crate::base::digest::digest;
 use crate::base::time::Nanos;
 use crate::config::{Config, Online};
-use crate::engine::journal::Replay;
 use crate::engine::tape::{LETTER_BYTES, Letter, VERSION};
 use crate::market::instrument::{Instrument, Listing};
 use crate::ops::blueprint::Blueprint;
+use crate::ops::journal::fold;
 use crate::ops::replay::Hand;
 use alloy::hex;
 use serde::{Deserialize, Serialize};
@@ -38,8 +38,6 @@ pub struct Head {
     /// The venue's answers about the instruments, as listings in hexadecimal.
     instruments: Vec<String>,
     key_expires_at_ns: u64,
-    /// What the journal of orders knew.
-    journal: String,
     apart: bool,
     signer: String,
 }
@@ -54,8 +52,6 @@ pub struct Begun<'a> {
     pub instruments: &'a [Instrument],
     /// When the session key expires.
     pub key_expires_at: Nanos,
-    /// What the journal knew.
-    pub journal: &'a Replay,
     /// Where the key is.
     pub hand: Hand,
     /// Now.
@@ -78,7 +74,7 @@ fn read(text: &String) -> Option<Instrument> {
 impl Head {
     /// Of a run that is about to begin.
     pub fn of(begun: &Begun<'_>) -> Head {
-        let Begun { config, auctions_from, instruments, key_expires_at, journal, hand, at } = begun;
+        let Begun { config, auctions_from, instruments, key_expires_at, hand, at } = begun;
         let source = config.source();
         let text = match &config.chain {
             Some(chain) => source.text.replace(chain.rpc_url.as_str(), NO_RPC),
@@ -99,7 +95,6 @@ impl Head {
             auctions_from_ns: auctions_from.map(|at| at.0),
             instruments: instruments.iter().map(written).collect(),
             key_expires_at_ns: key_expires_at.0,
-            journal: hex::encode(journal.write()),
             apart,
             signer: hex::encode(signer),
         }
@@ -145,17 +140,16 @@ impl Head {
         Ok(config)
     }
 
-    /// What the engine was built from, and where its key was.
+    /// What the engine was built from, and where its key was; `journal` holds the records it started from.
     ///
     /// # Errors
     /// The head is damaged in a way its sum does not show; in words.
-    pub fn blueprint(&self, config: &Config) -> Result<(Blueprint, Hand), String> {
+    pub fn blueprint(&self, config: &Config, journal: &[u8]) -> Result<(Blueprint, Hand), String> {
         let wrong = |what: &str| format!("the head of the tapes holds no {what}");
         let instruments: Option<Vec<Instrument>> = self.instruments.iter().map(read).collect();
         let instruments = instruments.filter(|all| all.len() == config.instruments().len());
         let instruments = instruments.ok_or_else(|| wrong("instruments of its configuration"))?;
-        let journal = hex::decode(&self.journal).ok().and_then(|bytes| Replay::read(&bytes));
-        let journal = journal.ok_or_else(|| wrong("summary of the journal"))?;
+        let journal = fold(journal).ok_or_else(|| wrong("journal that can be read"))?;
         let signer = hex::decode_to_array(&self.signer).map_err(|_| wrong("signer"))?;
         let blueprint = Blueprint::of(config, instruments, Nanos(self.key_expires_at_ns), &journal);
         Ok((blueprint, if self.apart { Hand::Apart(signer) } else { Hand::Here(signer) }))

@@ -102,7 +102,7 @@ fn introduce() -> Result<(Guarded<LocalKey, PageStore>, Charter), String> {
     };
     match_config(&instruments, config.instruments())?;
     let (unit, now) = (config.venue.environment.dialect.nonce_unit, LiveClock::new().now());
-    let Journal { store, replay, switch, damage: _ } = journal::take_over(&charter.state_dir, unit, now)?;
+    let Journal { store, replay, switch, .. } = journal::take_over(&charter.state_dir, unit, now)?;
     prove_unmoved(replay.pins(), &instruments)?;
     let blueprint = Blueprint::of(&config, instruments, Nanos::MAX, &replay);
     Ok((blueprint.desk(key, store, switch), charter))

@@ -324,20 +324,18 @@ impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
         SignerCell { actor, switches, ear, inbox, outbox, out: signer::Out::default() }
     }
 
-    /// Passes the operator's throw on, between two messages; what the actor says to it, `hear` passes back.
+    /// Passes the operator's throw on, between two messages.
     fn look_at_switch(&mut self) {
         let Self { switches: (theirs, own), ear, .. } = self;
         if ear.event(Source::Thrown, || theirs.is_thrown() && !own.is_thrown()).is_some() {
             own.throw();
+            // From here on nothing is signed.
+            theirs.acknowledge();
         }
     }
 
     fn hear(&mut self, at: Nanos, message: signer::In) {
         self.actor.on(at, message, &mut self.out);
-        let (theirs, own) = &self.switches;
-        if own.is_acknowledged() && !theirs.is_acknowledged() {
-            theirs.acknowledge();
-        }
         for mut sealed in self.out.sealed.drain() {
             if let Some(signature) = sealed.signature() {
                 self.ear.signed(signature);
