@@ -11,6 +11,7 @@ use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::actor::Actor;
 use keel::market::instrument::{Instrument, Kind};
 use keel::msg::*;
+use keel::risk::capital::CapitalLimits;
 use keel::risk::limits::{Limits, Mandate};
 use keel::risk::mandate::ema::MarkLoss;
 use keel::risk::order::Granted;
@@ -92,7 +93,12 @@ impl Stage {
         };
         let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
         let risk = Risk::new(
-            vec![Plan { book, mandate: Mandate::Basis(limits()), inherited_loss: MarkLoss::NONE }],
+            vec![Plan {
+                book,
+                mandate: Mandate::Basis(limits()),
+                capital: CapitalLimits::NONE,
+                inherited_loss: MarkLoss::NONE,
+            }],
             instruments,
             Nonce(0),
             Nanos::MAX,
@@ -151,7 +157,7 @@ impl Stage {
                 | Notice::Sample { .. }
                 | Notice::Phase { .. }
                 | Notice::Demand { .. }
-                | Notice::Settlement { .. } => Ok(()),
+                | Notice::Settlement { .. } | Notice::Capital { .. } => Ok(()),
             };
         }
     }

@@ -3,6 +3,7 @@
 //! It refuses to let leave what a stop has fenced off, what a cancel has overtaken, and what has become too old.
 
 mod execution;
+mod movement;
 mod session;
 mod talks;
 
@@ -403,6 +404,7 @@ impl Actor for Gateway {
             In::Wire(event) => self.on_wire(at, event, out),
             In::Sealed(Sealed::Order(signed)) => self.on_signed(at, signed, out),
             In::Sealed(Sealed::Execution(signed)) => self.on_execution(at, signed, out),
+            In::Sealed(Sealed::Movement(signed)) => self.on_movement(at, signed, out),
             In::Sealed(Sealed::Login(proof)) => self.session.on_proof(at, *proof, out),
             In::Urgent(urgent) => self.on_urgent(at, &urgent, out),
             In::Listing(listing) => self.apply(&listing),

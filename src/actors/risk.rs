@@ -1,5 +1,6 @@
 //! The single writer of account truth: checks wishes, grants orders, books what the venue says, and stops everything.
 
+mod capital;
 mod desk;
 mod facts;
 mod notice;
@@ -12,7 +13,7 @@ mod watch;
 mod wishes;
 
 pub use desk::{Desk, Plan};
-pub use notice::{Alarm, Notice, Reverts, Sample, Stats};
+pub use notice::{Alarm, CapitalNews, Notice, Reverts, Sample, Stats};
 
 use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId};
 use crate::base::queue::Batch;
@@ -21,6 +22,7 @@ use crate::derive::dialect::Dialect;
 use crate::engine::actor::Actor;
 use crate::market::instrument::{Instrument, Listing};
 use crate::msg::{Account, Act, Command, Intent, ReportMsg, Session, Talk, Urgent, Value};
+use crate::risk::checks::ALONE_ROW;
 use crate::risk::nonces::NonceSource;
 use crate::risk::option_case::Wanted;
 use crate::risk::order::Granted;
@@ -125,6 +127,8 @@ impl Risk {
             Act::Unask { rfq_id } => desk.unask_named(at, rfq_id, wallet, out),
             Act::Tell(tale) => desk.on_tale(at, &tale, wallet, out),
             _ if !informed => desk.stats.stale_wishes += 1,
+            // A signature for anything else would kill that of the capital on its way.
+            _ if desk.moving.is_some() => desk.refused(ALONE_ROW, None, intent.seq),
             Act::Place(wish) => wallet.place(&plea, desk, wish, None, out),
             Act::Replace { old, new } => wallet.place(&plea, desk, new, Some(old), out),
             Act::Ask(wish) => wallet.deal(&plea, desk, Wanted::Ask(wish), out),
@@ -150,6 +154,7 @@ impl Risk {
                     desk.resume(out);
                 }
             }
+            Command::Capital { vault, wish } => self.on_capital(at, vault, wish, out),
             Command::BorrowRate { apr, read_at } => {
                 self.desks.iter_mut().for_each(|desk| desk.borrow_apr = Some((apr, read_at)));
             }
@@ -213,6 +218,8 @@ impl Actor for Risk {
     }
 }
 
+#[cfg(test)]
+mod capital_tests;
 #[cfg(test)]
 mod cover_tests;
 #[cfg(test)]

@@ -166,6 +166,7 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
         base_currency,
         kind,
         fence,
+        capital: draft.capital?,
     })
 }
 

@@ -9,6 +9,7 @@ use crate::derive::dialect::{Address, Dialect};
 use crate::derive::seal::envelope::FenceLimits;
 use crate::market::fair::Model;
 use crate::msg::Product;
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, OptionLimits};
 use crate::strategy::basis::Params;
 use crate::strategy::options::params::OptionParams;
@@ -88,6 +89,8 @@ pub struct VaultConfig {
     pub kind: VaultKind,
     /// What the signer's own envelope allows it.
     pub fence: FenceLimits,
+    /// What its capital may do.
+    pub capital: CapitalLimits,
 }
 
 /// What a vault's strategy needs.

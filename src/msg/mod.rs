@@ -11,7 +11,7 @@ mod value;
 mod wish;
 
 pub use account::{Account, Held, Life, Mode, Offer, OpenRfq, Talk, Working};
-pub use command::{Command, Urgent};
+pub use command::{CapitalWish, ChainSight, Command, Flow, Urgent};
 pub use market::{
     Book, CurrencyId, External, Feed, Level, Mark, Market, MarketMsg, OptionFeeds, OptionPricing, PastRatio,
     RatioRound, SpotIndex, Ticker, TradePrint,

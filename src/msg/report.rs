@@ -31,6 +31,8 @@ pub enum Request {
     Cancel,
     /// `private/execute_quote`.
     Execute,
+    /// `private/deposit` or `private/withdraw` (v2).
+    Move,
 }
 
 /// What the gateway learned from the venue or did itself.

@@ -12,8 +12,8 @@ use crate::base::time::{Nanos, SEC};
 use crate::config::{Config, RatioFeed, VaultConfig, VaultKind};
 use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use crate::derive::desk::MemberTerms;
-use crate::derive::dialect::{Address, Dialect};
-use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
+use crate::derive::dialect::{Address, Dialect, Generation};
+use crate::derive::seal::envelope::{CapitalFence, FenceLimits, FenceTerms};
 use crate::derive::seal::{Charter, Sealer};
 use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key, Store, Transport};
@@ -24,6 +24,7 @@ use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
 use crate::msg::{CurrencyId, Milestone};
 use crate::ops::roster::{Roster, Want};
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::wall;
@@ -44,6 +45,10 @@ pub struct VaultPlan {
     pub kind: PlanKind,
     /// What the signer's own envelope allows it.
     pub fence: FenceLimits,
+    /// What its capital may do.
+    pub capital: CapitalLimits,
+    /// The wrapped collateral of a vault whose contract signs.
+    pub wrapped: Option<Address>,
 }
 
 /// What a vault does, within what.
@@ -175,7 +180,9 @@ impl VaultPlan {
                 })
             }
         };
-        VaultPlan { book: vault.book, kind, fence: vault.fence }
+        let contract = vault.options().and_then(|options| options.v2.as_ref());
+        let wrapped = contract.map(|contract| contract.wrapped_asset);
+        VaultPlan { book: vault.book, kind, fence: vault.fence, capital: vault.capital, wrapped }
     }
 }
 
@@ -342,8 +349,25 @@ impl Blueprint {
                 PlanKind::Basis(_) => None,
             },
             limits: plan.fence,
+            capital: self.capital_fence(plan),
         };
         self.vaults.iter().map(fence).collect()
+    }
+
+    /// What may be signed of a vault's capital: nothing on v3, whose modules take other data.
+    fn capital_fence(&self, plan: &VaultPlan) -> Option<CapitalFence> {
+        let VaultPlan { capital, wrapped, .. } = plan;
+        let modules = &self.dialect.modules;
+        let may = capital.deposits || capital.withdrawals;
+        let asset = wrapped.filter(|_| may && self.dialect.generation == Generation::V2)?;
+        Some(CapitalFence {
+            asset,
+            deposit: modules.deposit.filter(|_| capital.deposits),
+            withdrawal: capital.withdrawals.then_some(modules.withdrawal),
+            deposit_max: capital.in_token(capital.deposit_max),
+            withdrawal_max: capital.in_token(capital.withdrawal_max),
+            withdrawn_per_day_max: capital.in_token(capital.withdrawn_per_day_max),
+        })
     }
 
     /// The sealing desk, with every vault's fence.
@@ -393,6 +417,7 @@ impl Blueprint {
         let plans = self.vaults.iter().map(|plan| Plan {
             book: plan.book,
             mandate: mandate(&plan.kind),
+            capital: plan.capital,
             inherited_loss: self.inherited_loss(&plan.kind),
         });
         let plans = plans.collect();

@@ -17,6 +17,7 @@ use keel::engine::journal::Replay;
 use keel::market::instrument::{Instrument, Listing};
 use keel::msg::*;
 use keel::ops::blueprint::{Blueprint, OptionPlan, PlanKind};
+use keel::risk::capital::CapitalLimits;
 use keel::risk::limits::Mandate;
 use keel::risk::mandate::ema::MarkLoss;
 use keel::sim::weeks::{FIRST_EXPIRY_S, Vault};
@@ -133,7 +134,12 @@ impl Play {
             right: plan.params.product.right(),
             remembered,
         };
-        let risk_plan = Plan { book, mandate: Mandate::Options(plan.limits), inherited_loss: MarkLoss::NONE };
+        let risk_plan = Plan {
+            book,
+            mandate: Mandate::Options(plan.limits),
+            capital: CapitalLimits::NONE,
+            inherited_loss: MarkLoss::NONE,
+        };
         let seat = Seat::Options(OptionSeat::new(terms, OptionVault::new(plan.params)));
         let mut play = Play {
             risk: Risk::new(vec![risk_plan], vec![spot()], Nonce(0), Nanos::MAX),

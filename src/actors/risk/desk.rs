@@ -1,5 +1,6 @@
 //! One vault's corner of the risk actor: ledger, limits, mode and counters.
 
+use super::capital::Moving;
 use super::notice::{Alarm, Notice, Stats};
 use super::purse::Pledge;
 use super::talk::Conversation;
@@ -12,6 +13,7 @@ use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
 use crate::msg::{Accrual, Fill, Intent, Life, Milestone, Mode, Purpose, Trace, Urgent, Value};
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::mandate::revert::Revert;
@@ -29,6 +31,8 @@ pub struct Plan {
     pub book: Book,
     /// What it may do.
     pub mandate: Mandate,
+    /// What its capital may do.
+    pub capital: CapitalLimits,
     /// The mandate's loss sum at its worst after the last order of an earlier run; [`MarkLoss::NONE`] if there was none.
     pub inherited_loss: MarkLoss,
 }
@@ -48,6 +52,8 @@ pub(super) struct Reconcile {
 pub struct Desk {
     pub(super) ledger: Ledger,
     pub(super) mandate: Mandate,
+    pub(super) capital: CapitalLimits,
+    pub(super) moving: Option<Moving>,
     pub(super) mode: Mode,
     pub(super) base: Value,
     pub(super) perp: Value,
@@ -116,6 +122,8 @@ impl Desk {
         Desk {
             ledger: Ledger::new(plan.book),
             mandate: plan.mandate,
+            capital: plan.capital,
+            moving: None,
             mode: Mode::Starting,
             base: Value::default(),
             perp: Value::default(),

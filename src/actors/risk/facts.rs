@@ -129,6 +129,7 @@ impl Desk {
             }
             Report::Balance(balance) => {
                 let effect = self.ledger.on_balance(at, balance);
+                self.note_moved(balance, out);
                 self.on_effect(at, effect, wallet, out)
             }
             Report::Snapshot(part) if subject == Some(self.ledger.book().subaccount) => {
@@ -228,6 +229,10 @@ impl Desk {
     }
 
     fn on_unsent(&mut self, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
+        if request == Request::Move {
+            self.on_unmoved(nonce, why, out);
+            return true;
+        }
         let Some(order) = self.ledger.order(nonce) else { return false };
         match request {
             // It never left and never will: the reservation goes, and what it replaced rests on.
@@ -243,7 +248,7 @@ impl Desk {
                 self.ledger.release(nonce);
                 self.redeem(nonce, out);
             }
-            Request::Cancel => {}
+            Request::Cancel | Request::Move => {}
         }
         if let Unsent::Withheld(why) = why {
             // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
@@ -265,6 +270,10 @@ impl Desk {
     }
 
     fn on_answer(&mut self, at: Nanos, answer: &Answer, wallet: &mut Wallet, out: &mut Out) -> bool {
+        if answer.request == Request::Move {
+            self.on_moved(answer, out);
+            return true;
+        }
         let Some(order) = self.ledger.order(answer.nonce) else { return self.late_answer(at, answer) };
         let (old, hedge) = (order.replaces, self.hedge_approved_at(answer.nonce));
         if let Some(row) = &answer.cancelled {
@@ -309,6 +318,7 @@ impl Desk {
             // Asked again by the clock: at once would be a storm upon a venue that is already ailing.
             (Verdict::Unknown, Request::Cancel) => self.doubt(at, answer.nonce),
             (_, Request::Execute) => self.on_execution(at, answer, wallet, out),
+            (_, Request::Move) => {} // heard above
         }
         if answer.verdict == Verdict::RateLimited {
             self.stats.rate_limited += 1;

@@ -3,7 +3,7 @@
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
-use crate::msg::{Breach, Concern, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase};
+use crate::msg::{Breach, Concern, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase, Unsent, Verdict};
 use crate::risk::checks::CHECK_COUNT;
 use crate::risk::mandate::revert::Revert;
 
@@ -193,6 +193,51 @@ pub struct Sample {
     pub settled: Cash,
 }
 
+/// What became of a keeper's wish to move capital.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapitalNews {
+    /// A check refused it.
+    Refused {
+        /// Row of [`CAPITAL_CHECKS`](crate::risk::capital::CAPITAL_CHECKS).
+        row: u8,
+        /// What the mandate's contract would say, if it is its row.
+        why: Option<Revert>,
+    },
+    /// Nonces ran ahead of venue time: wished again, it may pass.
+    Unnamed,
+    /// It goes to the signer under this name.
+    Granted {
+        /// Its name.
+        nonce: Nonce,
+    },
+    /// It never left.
+    Unsent {
+        /// Its name.
+        nonce: Nonce,
+        /// Why.
+        why: Unsent,
+    },
+    /// The venue answered.
+    Answered {
+        /// Its name.
+        nonce: Nonce,
+        /// What that means.
+        verdict: Verdict,
+        /// The venue's code; zero if it accepted.
+        code: i32,
+    },
+    /// The collateral moved.
+    Settled {
+        /// Its name.
+        nonce: Nonce,
+    },
+    /// Its signature is over, and nothing was heard of it.
+    Lapsed {
+        /// Its name.
+        nonce: Nonce,
+    },
+}
+
 /// One piece of news.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Notice {
@@ -252,6 +297,13 @@ pub enum Notice {
         at: Nanos,
         /// Price and amount.
         demand: Demand,
+    },
+    /// Capital moves, or does not.
+    Capital {
+        /// Whose.
+        vault: VaultId,
+        /// What became of it.
+        news: CapitalNews,
     },
     /// A regular look at a vault.
     Sample {

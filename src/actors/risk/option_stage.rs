@@ -11,6 +11,7 @@ use crate::msg::{
     Accrual, Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow,
     Report, Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
 };
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Mandate, OptionLimits};
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::option_tests::scene;
@@ -143,7 +144,12 @@ impl Stage {
             base_currency: CurrencyId(1),
             cash_currency: CurrencyId(0),
         };
-        let plan = Plan { book, mandate: Mandate::Options(limits(product)), inherited_loss: MarkLoss::NONE };
+        let plan = Plan {
+            book,
+            mandate: Mandate::Options(limits(product)),
+            capital: CapitalLimits::NONE,
+            inherited_loss: MarkLoss::NONE,
+        };
         let spot = instrument(BASE, Kind::Spot, None);
         let risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
         let mut stage = Stage { risk, at: START, seq: 0, product };

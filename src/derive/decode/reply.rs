@@ -18,6 +18,7 @@ fn answered(id: RequestId) -> Option<Request> {
         RequestKind::Replace => Some(Request::Replace),
         RequestKind::CancelByNonce => Some(Request::Cancel),
         RequestKind::ExecuteQuote => Some(Request::Execute),
+        RequestKind::Deposit | RequestKind::Withdraw => Some(Request::Move),
         _ => None,
     }
 }
@@ -73,6 +74,12 @@ pub(super) fn result<'f, S: Source<'f>>(
         RequestKind::CancelRfqs => ReplyBody::Cancelled { count: rfq::cancelled_ids(s)? },
         RequestKind::PollQuotes => rfq::polled(s, words, out)?,
         RequestKind::ExecuteQuote => return rfq::executed(s, id, out),
+        RequestKind::Deposit | RequestKind::Withdraw => {
+            // Taken in; what becomes of it on chain shows in the balances.
+            s.skip()?;
+            out.push(Heard::Answer(answer(id, Request::Move, Verdict::Accepted, 0)));
+            return Ok(());
+        }
     };
     out.push(Heard::Reply(Reply { id, body }));
     Ok(())

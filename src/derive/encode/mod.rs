@@ -1,5 +1,6 @@
 //! Requests as JSON-RPC text, written into fixed buffers without allocating.
 
+pub mod capital;
 pub mod order;
 pub mod request;
 pub mod rfq;
