@@ -157,7 +157,8 @@ impl Stage {
                 | Notice::Sample { .. }
                 | Notice::Phase { .. }
                 | Notice::Demand { .. }
-                | Notice::Settlement { .. } | Notice::Capital { .. } => Ok(()),
+                | Notice::Settlement { .. }
+                | Notice::Capital { .. } => Ok(()),
             };
         }
     }
