@@ -27,7 +27,7 @@ pub struct Cli {
 enum Verb {
     /// Run a vault on the embedded exchange and print a report.
     Demo(demo::Args),
-    /// Serve the embedded Derive v3 exchange, with a crowd that trades on it.
+    /// Serve the embedded Derive exchange, v3 or v2, with a crowd that trades on it.
     Exchange(exchange::Args),
     /// Simulate whole weeks of an option vault in virtual time.
     Sim(sim::Args),
