@@ -29,7 +29,8 @@ pub use host::Online;
 pub use problem::{ConfigErrors, Problem};
 use read::{Notes, Section};
 pub use shape::{
-    BasisVault, CoveredCallTerms, OptionVaultConfig, RatioFeed, Strategy, V2Contract, VaultConfig, VaultKind,
+    BasisVault, ContractSigning, CoveredCallTerms, OptionVaultConfig, PresignTerms, RatioFeed, Strategy, V2Contract,
+    VaultConfig, VaultKind,
 };
 pub use text::Url;
 
@@ -216,6 +217,7 @@ impl Config {
                 outcome.errors.push(*key_line, "wallet.session_key_file", what, allowed);
             }
             config.wallet.session_key_file = key;
+            config.resolve_gas_keys(path, &mut outcome.errors);
             if let Some(Passphrase::File(file)) = &mut config.wallet.passphrase {
                 *file = file::resolve(path, file);
                 if let Some(what) = file::key_fault(file) {
@@ -235,6 +237,21 @@ impl Config {
             }
         }
         outcome.finish()
+    }
+
+    /// Makes the files of keys that pay for signatures relative to the configuration, as the session key's.
+    fn resolve_gas_keys(&mut self, path: &Path, errors: &mut ConfigErrors) {
+        let contracts = self.vaults.iter_mut().filter_map(|vault| vault.contract.as_mut());
+        for contract in contracts {
+            let ContractSigning::Before(PresignTerms { gas_key_file: Some(key), .. }) = &mut contract.signing else {
+                continue;
+            };
+            *key = file::resolve(path, key);
+            if let Some(what) = file::key_fault(key) {
+                let allowed = "a plain file with mode 0600 or 0400, holding 64 hexadecimal digits or a keystore";
+                errors.push(1, "vault.v2.gas_key_file", what, allowed);
+            }
+        }
     }
 
     /// Checks a text as if it were the content of `file`, on a host with these cores. No file is touched.
@@ -363,6 +380,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, usize, usize) 
     let (state_dir, state_line) = sections::state(root.child("state"));
     let drafts: Vec<_> = tables.into_iter().map(|table| vault::vault(table, &poll)).collect();
     fleet::check(&drafts, root.notes);
+    fleet::check_contracts(&drafts, (&venue, &wallet, &signer), root.notes);
     root.finish();
     let config = || {
         let fleet = fleet::build(drafts)?;

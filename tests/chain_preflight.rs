@@ -24,8 +24,10 @@ fn config(venue: &str, owner: &str, subaccount: u64, rpc: &str, vault: Address) 
     format!(
         r#"
 [venue]
-environment = "local"
+environment = "v2-mainnet"
 {venue}
+[signer]
+isolation = "thread"
 [wallet]
 owner_address = "{owner}"
 session_key_file = "session.key"
@@ -41,12 +43,23 @@ expiry_days = 7
 target_delta = "0.1"
 [vault.auction]
 form = "additive"
+refresh_s = 310
 [vault.collateral]
 init_spread_bps = 0
 [vault.limits]
+order_life_s = 590
 option_amount_max_contracts = "200"
 collateral_amount_max_base = "200"
 notional_max_usdc = "800000"
+[vault.mandate]
+vol_factor_min_bps = 10000
+delta_max = "0.15"
+option_min_s = 518400
+option_max_s = 691200
+cash_min_usdc = "0"
+overshoot_max_bps = 0
+buy_premium_max_bps = 150
+sell_discount_max_bps = 150
 [vault.v2]
 network = "v2-mainnet"
 rpc_url = "{rpc}"
@@ -61,7 +74,7 @@ leniency_x = "1"
 
 fn contract(text: &str) -> V2Contract {
     let config = Config::parse(text, "keel.toml", &Online::first(2)).unwrap_or_else(|why| panic!("{why}"));
-    config.vaults[0].options().and_then(|options| options.v2.clone()).expect("a contract")
+    config.vaults[0].contract.clone().expect("a contract")
 }
 
 fn unsound(lines: &[Line]) -> Vec<&str> {
@@ -74,8 +87,7 @@ async fn every_difference_is_a_line_of_its_own() {
     let key = Address::repeat_byte(0x33);
     let vault = anvil.set_up(key, 7777).await;
     let node = Node::connect(&anvil.url, 957).await.expect("the node answers");
-    let owner = format!("0x{}", "1".repeat(40));
-    let text = config("", &owner, 7777, &anvil.url, vault);
+    let text = config("", &vault.to_string(), 7777, &anvil.url, vault);
     let sound = contract(&text);
     let read = async |contract: &V2Contract, subaccount: u64, key: Address| {
         Preflight { node: &node, contract, subaccount: SubaccountId(subaccount), key }.lines().await

@@ -92,7 +92,12 @@ impl Stage {
         };
         let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
         let risk = Risk::new(
-            vec![Plan { book, mandate: Mandate::Basis(limits()), inherited_loss: MarkLoss::NONE }],
+            vec![Plan {
+                book,
+                mandate: Mandate::Basis(limits()),
+                inherited_loss: MarkLoss::NONE,
+                contract_signs: false,
+            }],
             instruments,
             Nonce(0),
             Nanos::MAX,

@@ -27,6 +27,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     config.warnings().iter().for_each(|warning| eprintln!("keel: warning: {warning}"));
     if args.live {
         let mut key = session::load_key(&config)?;
+        contracts(&config, &key)?;
         let mut clock = LiveClock::new();
         let proved = actix::System::new().block_on(session::prove(&config, &mut key, &mut clock))?;
         println!("at the venue");
@@ -45,7 +46,6 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             );
         }
         println!("  signing      the venue rebuilds the hashes we sign");
-        contracts(&config, &key)?;
     }
     println!("{}: sound", args.config.display());
     Ok(())
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 /// Holds every contract that signs for a vault against its section, and refuses any difference.
 fn contracts(config: &Config, key: &LocalKey) -> Result<(), Failure> {
     for vault in &config.vaults {
-        let Some(contract) = vault.options().and_then(|options| options.v2.as_ref()) else { continue };
+        let Some(contract) = &vault.contract else { continue };
         println!("on {}, the contract of {}", contract.dialect.name, vault.name);
         let lines = actix::System::new().block_on(async {
             let node = Node::connect(contract.rpc_url.as_str(), contract.dialect.chain_id).await?;

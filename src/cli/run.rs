@@ -32,8 +32,7 @@ pub struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = Config::load(&args.config).map_err(|why| Failure::Refused(why.to_string()))?;
     config.warnings().iter().for_each(|warning| eprintln!("keel: warning: {warning}"));
-    if let Some(vault) = config.vaults.iter().find(|vault| vault.options().is_some_and(|options| options.v2.is_some()))
-    {
+    if let Some(vault) = config.vaults.iter().find(|vault| vault.contract.is_some()) {
         let what = "a contract can be checked (`keel check --live`), but vaults on v2 cannot be run yet";
         return Err(Failure::Refused(format!("{}: [vault.v2]: {what}", vault.name)));
     }

@@ -82,6 +82,7 @@ pub async fn prove(config: &Config, key: &mut (dyn Prover + Send), clock: &mut L
     let claims = Claims {
         dialect: config.venue.environment.dialect,
         wallet: config.wallet.owner,
+        contract: config.vaults.iter().find_map(|vault| vault.contract.as_ref()).map(|contract| contract.address),
         subaccounts: &subaccounts,
         instruments: config.instruments(),
     };
@@ -227,7 +228,7 @@ impl Hand {
                 Ok((blueprint.build(outside), layout, switch))
             }
             Hand::Apart(introduced) => {
-                let address = introduced.signer();
+                let address = blueprint.acts_as(introduced.signer());
                 let (wall, warnings) = introduced.begin(&blueprint.instruments).map_err(Failure::Refused)?;
                 warnings.iter().for_each(|warning| eprintln!("keel: warning: {warning}"));
                 eprintln!("keel: the key is in process {}", wall.process());

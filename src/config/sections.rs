@@ -8,7 +8,7 @@ use super::host::Online;
 use super::read::{Absent, Field, Rule, Section, Span};
 use super::text::{Url, address, looks_secret, quoted, show_address};
 use super::{Chain, External, Idle, Isolation, Layout, Passphrase, Signer, Topology, Venue, Wallet};
-use crate::derive::dialect::{Dialect, Environment, LOCAL, MAINNET, TESTNET};
+use crate::derive::dialect::{Dialect, Environment, LOCAL, MAINNET, TESTNET, V2_MAINNET, V2_TESTNET};
 
 /// Unix seconds between which a key may expire: later than any past deployment, and not milliseconds.
 const EXPIRY_S: std::ops::RangeInclusive<i64> = 1_700_000_000..=4_102_444_800;
@@ -32,7 +32,8 @@ pub(super) fn url_rule<'r>(secure: &str, plain: &str, absent: Absent<Url>) -> Ru
 
 /// `[venue]`.
 pub(super) fn venue(section: Section<'_>) -> Option<Venue> {
-    let networks = [&MAINNET, &TESTNET, &LOCAL].map(|dialect| (dialect.name, Network(dialect)));
+    let networks =
+        [&MAINNET, &TESTNET, &LOCAL, &V2_MAINNET, &V2_TESTNET].map(|dialect| (dialect.name, Network(dialect)));
     let network = section.choice(
         ("environment", "which Derive network's signatures are made, and whose endpoints are used"),
         &networks,
@@ -80,7 +81,7 @@ fn check_host(url: &Field<Url>, dialect: &'static Dialect, section: &Section<'_>
         let what = "environment local signs for a local exchange, this URL is elsewhere";
         url.refuse(what, "a loopback URL, or environment = \"testnet\" or \"mainnet\"", section.notes);
     }
-    let owner = [&MAINNET, &TESTNET].into_iter().find(|other| {
+    let owner = [&MAINNET, &TESTNET, &V2_MAINNET, &V2_TESTNET].into_iter().find(|other| {
         let hosts = [other.ws, other.rest].map(|known| known.split('/').nth(2).unwrap_or_default());
         hosts.contains(&address.host())
     });
@@ -90,11 +91,11 @@ fn check_host(url: &Field<Url>, dialect: &'static Dialect, section: &Section<'_>
     }
 }
 
-fn path_rule<'r>(allowed: &str, absent: Absent<PathBuf>) -> Rule<'r, PathBuf> {
+pub(super) fn path_rule<'r>(allowed: &str, absent: Absent<PathBuf>) -> Rule<'r, PathBuf> {
     Rule { unit: "", allowed: allowed.to_owned(), absent, show: |path| path.display().to_string() }
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     let plain = !text.is_empty() && text.len() <= PATH_MAX && !text.contains(char::is_control);
     if plain { Ok(PathBuf::from(text)) } else { Err(format!("{} is not a path", quoted(text))) }
 }

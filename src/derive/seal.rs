@@ -16,11 +16,11 @@ use super::desk::{Desk, MemberTerms};
 use super::dialect::{Address, Dialect};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
 use crate::base::time::Nanos;
-use crate::engine::journal::{Charged, MilestoneRecord, OrderRecord};
+use crate::engine::journal::{Charged, MilestoneRecord, OrderRecord, SignatureRecord};
 use crate::engine::ports::{Key, Store};
 use crate::engine::rolling::Spent;
 use crate::market::instrument::{Instrument, Kind, Listing};
-use crate::msg::{Breach, Mark, Milestone, Stage};
+use crate::msg::{Breach, HeldSignature, Mark, Milestone, Stage};
 use crate::risk::order::Order;
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
@@ -117,6 +117,8 @@ pub struct Sealer<K, S> {
     key: K,
     store: S,
     last: Nonce,
+    /// A contract is asked to sign what is sealed: its digest goes to the journal too.
+    presigned: bool,
 }
 
 /// Makes order templates.
@@ -147,6 +149,17 @@ pub struct Charter<'a> {
     pub spent: &'a [(SubaccountId, Spent)],
     /// Nonces at or below it are spent.
     pub floor: Nonce,
+    /// The contract that owns the subaccounts and is named as signer (v2); none names the key itself.
+    pub contract: Option<ContractCharter>,
+}
+
+/// A contract that signs for itself; the key only proves to the venue that the request is its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContractCharter {
+    /// Its address.
+    pub address: Address,
+    /// It is asked for each signature before the order leaves.
+    pub presigned: bool,
 }
 
 impl<K: Key, S: Store> Sealer<K, S> {
@@ -157,15 +170,17 @@ impl<K: Key, S: Store> Sealer<K, S> {
         key: K,
         store: S,
     ) -> Sealer<K, S> {
-        let Charter { dialect, owner, fences, spent, floor } = charter;
-        let maker = Maker { dialect: *dialect, owner, signer: key.address() };
+        let Charter { dialect, owner, fences, spent, floor, contract } = charter;
+        let signer = contract.map_or_else(|| key.address(), |contract| contract.address);
+        let maker = Maker { dialect: *dialect, owner, signer };
         let mut envelope = Envelope::new(dialect, owner, maker.signer, fences);
         spent.iter().for_each(|(subaccount, spent)| envelope.remember(*subaccount, spent));
         let orders = Desk::new(pairs, |subaccount, instrument| {
             envelope.list(instrument);
             maker.template(subaccount, instrument)
         });
-        Sealer { maker, orders, members: Vec::new(), envelope, key, store, last: floor }
+        let presigned = contract.is_some_and(|contract| contract.presigned);
+        Sealer { maker, orders, members: Vec::new(), envelope, key, store, last: floor, presigned }
     }
 
     /// Also for the options of these members, as they are listed.
@@ -179,7 +194,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
         self
     }
 
-    /// Address that signs.
+    /// Address that actions name as their signer.
     pub fn signer(&self) -> Address {
         self.maker.signer
     }
@@ -213,6 +228,10 @@ impl<K: Key, S: Store> Sealer<K, S> {
         let perp = entry.instrument.kind == Kind::Perp;
         self.last = terms.nonce;
         self.store.append(&record(at, deed, charge, perp).write());
+        if self.presigned {
+            let signature = HeldSignature { nonce: terms.nonce, digest, expires_s: terms.expiry_sec };
+            self.store.append(&SignatureRecord { subaccount: *subaccount, signature }.write());
+        }
         Ok(self.key.sign(&digest))
     }
 

@@ -4,6 +4,7 @@
 mod execution;
 mod milestone;
 mod replay;
+mod signature;
 
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Cash, E18, Price, Rounding, div_round};
@@ -11,6 +12,7 @@ use crate::base::time::Nanos;
 pub use execution::LegRecord;
 pub use milestone::MilestoneRecord;
 pub use replay::Replay;
+pub use signature::SignatureRecord;
 
 /// Length of every record.
 pub const RECORD: usize = 64;

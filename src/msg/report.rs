@@ -1,6 +1,6 @@
 //! What the gateway and the signer say to risk.
 
-use super::{CurrencyId, LEGS, PricedLeg, Trace};
+use super::{ContractReport, CurrencyId, LEGS, PricedLeg, Settlement, Trace, Unsigned};
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
@@ -107,6 +107,15 @@ pub enum Report {
         /// Why.
         why: Breach,
     },
+    /// From the stage where a vault's contract signs.
+    Contract(ContractReport),
+    /// Where a trade, deposit or withdrawal stands on chain (v2).
+    Settlement(Settlement),
+    /// Every unsettled one of a subaccount has been reported since the session came up (v2).
+    SettlementsRead {
+        /// Which subaccount.
+        subaccount: SubaccountId,
+    },
 }
 
 /// Why a request never left.
@@ -122,6 +131,8 @@ pub enum Unsent {
     Late,
     /// The signer would not sign it, or is gone.
     Withheld(Breach),
+    /// The vault's contract did not sign it.
+    Unsigned(Unsigned),
 }
 
 /// Why the signer did not sign. Every one is a fault on our side of the wire: risk had let it pass.

@@ -6,6 +6,7 @@ use crate::actors::gateway::{Gateway, Member, Terms};
 use crate::actors::market_data::MarketData;
 use crate::actors::pricing::{ModelOf, Pricing};
 use crate::actors::risk::{Plan, Risk};
+use crate::actors::signer::contract::{self, Contract};
 use crate::actors::signer::{Brake, Guarded, Signer};
 use crate::base::ids::{InstrumentId, Name, Nonce, SubaccountId, VaultId};
 use crate::base::time::{Nanos, SEC};
@@ -14,7 +15,7 @@ use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use crate::derive::desk::MemberTerms;
 use crate::derive::dialect::{Address, Dialect};
 use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
-use crate::derive::seal::{Charter, Sealer};
+use crate::derive::seal::{Charter, ContractCharter, Sealer};
 use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key, Store, Transport};
 use crate::engine::rolling::Spent;
@@ -22,7 +23,7 @@ use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
-use crate::msg::{CurrencyId, Milestone};
+use crate::msg::{CurrencyId, HeldSignature, Milestone};
 use crate::ops::roster::{Roster, Want};
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::risk::mandate::ema::MarkLoss;
@@ -118,6 +119,17 @@ pub struct Blueprint {
     pub spent: Vec<(SubaccountId, Spent)>,
     /// Refusals after which the signer halts itself.
     pub refusals_max: u32,
+    /// The contract that owns the wallet's one subaccount and signs for it.
+    pub contract: Option<ContractPlan>,
+}
+
+/// A contract that signs for the only vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContractPlan {
+    /// Who it is, and whether it signs before orders leave.
+    pub charter: ContractCharter,
+    /// What the journal knows of its last signature.
+    pub journaled: Option<HeldSignature>,
 }
 
 /// The connections of a pipeline.
@@ -196,7 +208,32 @@ impl Blueprint {
             nonce_floor: replay.floor(),
             spent: replay.spent().to_vec(),
             refusals_max: config.signer.refusals_max,
+            contract: config.vaults.iter().find_map(|vault| ContractPlan::of(vault, replay)),
         }
+    }
+
+    /// The address that actions name as their signer when this key makes the signatures.
+    pub fn acts_as(&self, key: Address) -> Address {
+        self.contract.map_or(key, |contract| contract.charter.address)
+    }
+
+    /// The contract, if it must sign before orders leave.
+    fn presigned(&self) -> Option<&ContractPlan> {
+        self.contract.as_ref().filter(|contract| contract.charter.presigned)
+    }
+
+    /// The stage where it does.
+    fn stage(&self) -> Option<Contract> {
+        let (contract, plan) = (self.presigned()?, self.vaults.first()?);
+        let terms = contract::Terms {
+            dialect: self.dialect,
+            contract: contract.charter.address,
+            vault: plan.book.vault,
+            subaccount: plan.book.subaccount,
+            journaled: contract.journaled,
+        };
+        let instruments = self.pairs().into_iter().map(|(_, instrument)| instrument);
+        Some(Contract::new(terms, instruments, self.option_members().first().copied()))
     }
 
     /// Places of the instrument table: the instruments always there, and as many options as can be listed at once.
@@ -354,6 +391,7 @@ impl Blueprint {
             fences: self.fences(),
             spent: &self.spent,
             floor: self.nonce_floor,
+            contract: self.contract.map(|contract| contract.charter),
         };
         Sealer::new(charter, self.pairs(), key, store).with_options(self.option_members())
     }
@@ -377,7 +415,7 @@ impl Blueprint {
         Guarded::new(self.sealer(key, store), Brake::new(switch, self.refusals_max))
     }
 
-    /// Makes the actors around whoever signs with this address.
+    /// Makes the actors around whoever signs, with the address that actions name as their signer.
     pub fn parts<T: Transport, C: Clock, K: Key, S: Store>(
         &self,
         wires: Wires<T>,
@@ -394,6 +432,7 @@ impl Blueprint {
             book: plan.book,
             mandate: mandate(&plan.kind),
             inherited_loss: self.inherited_loss(&plan.kind),
+            contract_signs: self.presigned().is_some(),
         });
         let plans = plans.collect();
         let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
@@ -408,11 +447,20 @@ impl Blueprint {
             auction: Auction::new(seats),
             risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at),
             signer,
+            contract: self.stage(),
             gateway: (gateway, private),
             clock,
             instruments: self.capacity(),
             external_feeds: self.external_symbols.len().max(self.ratio_feeds),
         }
+    }
+}
+
+impl ContractPlan {
+    fn of(vault: &VaultConfig, replay: &Replay) -> Option<ContractPlan> {
+        let contract = vault.contract.as_ref()?;
+        let charter = ContractCharter { address: contract.address, presigned: contract.presign().is_some() };
+        Some(ContractPlan { charter, journaled: replay.signature(vault.book.subaccount) })
     }
 }
 

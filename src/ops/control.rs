@@ -393,7 +393,7 @@ pub struct Desks {
 
 /// Starts the actors on the present arbiter.
 pub fn start(plan: Plan) -> Desks {
-    let ControlEnds { commands, ratios, feeds, bulletin, notices } = plan.ends;
+    let ControlEnds { commands, ratios, feeds, bulletin, notices, chain: _ } = plan.ends;
     let clerk = Clerk::new(notices, plan.books).start();
     for source in plan.ratios {
         let (clerk, clock, every, rounds) = (clerk.clone(), plan.clock.clone(), plan.ratio_every, ratios.clone());

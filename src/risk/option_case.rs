@@ -65,6 +65,8 @@ pub struct OptionCase<'a> {
     pub mode: Mode,
     /// The private session is up.
     pub session_up: bool,
+    /// Whether the contract that signs for the vault could sign now; none if the session key alone signs.
+    pub contract_free: Option<bool>,
     /// Messages the rate budget still allows.
     pub budget_left: u32,
     /// Fills in the last minute.

@@ -133,7 +133,12 @@ impl Play {
             right: plan.params.product.right(),
             remembered,
         };
-        let risk_plan = Plan { book, mandate: Mandate::Options(plan.limits), inherited_loss: MarkLoss::NONE };
+        let risk_plan = Plan {
+            book,
+            mandate: Mandate::Options(plan.limits),
+            inherited_loss: MarkLoss::NONE,
+            contract_signs: false,
+        };
         let seat = Seat::Options(OptionSeat::new(terms, OptionVault::new(plan.params)));
         let mut play = Play {
             risk: Risk::new(vec![risk_plan], vec![spot()], Nonce(0), Nanos::MAX),

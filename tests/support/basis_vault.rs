@@ -170,5 +170,6 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
         nonce_floor: Nonce(0),
         spent: Vec::new(),
         refusals_max: 5,
+        contract: None,
     }
 }

@@ -1,5 +1,6 @@
 //! What each report does: to the ledger, to the mode, and what must be asked next.
 
+use super::contract::Contract;
 use super::desk::Desk;
 use super::notice::{Alarm, Notice};
 use super::{Out, Risk, Wallet};
@@ -44,6 +45,7 @@ impl Risk {
         for desk in &mut self.desks {
             let changed = desk.on_fact(at, message, subject, wallet, out);
             desk.settle_pledge(out);
+            desk.tell_contract(out);
             if changed {
                 desk.publish(at, message.trace, wallet, live, out);
             }
@@ -58,6 +60,7 @@ impl Risk {
                 Session::Down => {
                     desk.reconcile.pending = false;
                     desk.ledger.doubt_all();
+                    desk.withdraw_bearer(out);
                     if desk.ledger.orders().next().is_some() && desk.unknown_since == Nanos::ZERO {
                         desk.unknown_since = at;
                     }
@@ -68,6 +71,7 @@ impl Risk {
                         desk.unknown_since = at;
                     }
                     desk.talks_are_over(at, out);
+                    desk.contract.iter_mut().for_each(Contract::on_session_up);
                     desk.ask_snapshot(at, out);
                 }
                 Session::Rejected { code } => desk.halt(Alarm::SessionRejected { code }, out),
@@ -106,7 +110,7 @@ impl Desk {
             return true;
         }
         match &message.body {
-            Report::Unsent { nonce, request, why } => self.on_unsent((*nonce, *request, *why), out),
+            Report::Unsent { nonce, request, why } => self.on_unsent(at, (*nonce, *request, *why), out),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
                 let hedge = self.hedge_approved_at(row.nonce);
@@ -134,7 +138,18 @@ impl Desk {
             Report::Rfq(_) | Report::RfqRefused { .. } | Report::Quote(_) | Report::QuotesComplete { .. } => {
                 self.on_talk(at, &message.body, wallet, out)
             }
-            Report::Snapshot(_)
+            Report::Contract(report) => self.on_contract(at, *report, wallet, out),
+            Report::Settlement(row) if row.subaccount == self.ledger.book().subaccount => {
+                self.contract.iter_mut().for_each(|contract| contract.on_settlement(row));
+                false
+            }
+            Report::SettlementsRead { subaccount } if *subaccount == self.ledger.book().subaccount => {
+                self.contract.iter_mut().for_each(Contract::on_settlements_read);
+                false
+            }
+            Report::Settlement(_)
+            | Report::SettlementsRead { .. }
+            | Report::Snapshot(_)
             | Report::Session(_)
             | Report::SignerDown { .. }
             | Report::Budget(_)
@@ -183,6 +198,7 @@ impl Desk {
             return false;
         }
         self.note_fill(at, fill);
+        self.contract.iter_mut().for_each(|contract| contract.traded(fill.trade_id));
         self.note_paid(fill, effect);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
@@ -215,7 +231,7 @@ impl Desk {
         out.notices.push(Notice::Hedged { vault: self.vault(), nonce, at, delta });
     }
 
-    fn on_unsent(&mut self, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
+    fn on_unsent(&mut self, at: Nanos, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
         let Some(order) = self.ledger.order(nonce) else { return false };
         match request {
             // It never left and never will: the reservation goes, and what it replaced rests on.
@@ -237,6 +253,9 @@ impl Desk {
             // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
             self.stats.withheld += 1;
             self.drain(Alarm::Withheld { why }, out);
+        }
+        if let Unsent::Unsigned(why) = why {
+            self.on_unsigned(at, why, out);
         }
         true
     }

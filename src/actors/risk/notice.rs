@@ -3,7 +3,9 @@
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
-use crate::msg::{Breach, Concern, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase};
+use crate::msg::{
+    Breach, Concern, ContractAlarm, ContractHalt, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase, Unsigned,
+};
 use crate::risk::checks::CHECK_COUNT;
 use crate::risk::mandate::revert::Revert;
 
@@ -42,6 +44,18 @@ pub enum Alarm {
         /// Why.
         why: Breach,
     },
+    /// The vault's contract did not sign what risk had granted, for a reason that will not pass.
+    Unsigned {
+        /// Why.
+        why: Unsigned,
+    },
+    /// The vault's contract signs nothing any more until a restart.
+    ContractHalted {
+        /// Why.
+        why: ContractHalt,
+    },
+    /// Of the vault's contract or the account that pays for its signatures.
+    Contract(ContractAlarm),
     /// The strategy says a person should look.
     Concern(Concern),
     /// An invariant of ours does not hold; the number is its row in [`Alarm::INVARIANTS`].
@@ -134,6 +148,8 @@ pub struct Stats {
     pub budget_peak_pct: u32,
     /// Orders and executions that the signer did not sign.
     pub withheld: u64,
+    /// Orders that the vault's contract did not sign.
+    pub unsigned: u64,
     /// Invariants broken.
     pub violations: u64,
 }

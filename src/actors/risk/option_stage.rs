@@ -86,6 +86,7 @@ pub(crate) struct Said {
     pub account: Option<Account>,
     pub talk: Option<Talk>,
     pub notices: Vec<Notice>,
+    pub facts: Vec<ContractFact>,
 }
 
 impl Said {
@@ -93,6 +94,7 @@ impl Said {
         self.orders.extend(later.orders);
         self.urgent.extend(later.urgent);
         self.notices.extend(later.notices);
+        self.facts.extend(later.facts);
         self.account = later.account.or(self.account);
         self.talk = later.talk.or(self.talk);
     }
@@ -134,6 +136,20 @@ pub(crate) struct Stage {
 impl Stage {
     /// 100 base, live, with marks of 2 700, 10 and 4.
     pub fn new(product: Product, money: &str) -> Stage {
+        Stage::open(limits(product), money, false)
+    }
+
+    /// The same where a contract has twenty seconds to sign.
+    pub fn of_contract(product: Product, money: &str) -> Stage {
+        Stage::open(
+            OptionLimits { reject_after_ns: 20 * SEC, order_life_ns: 590 * SEC, ..limits(product) },
+            money,
+            true,
+        )
+    }
+
+    fn open(limits: OptionLimits, money: &str, contract_signs: bool) -> Stage {
+        let product = limits.product;
         let book = Book {
             vault: VAULT,
             subaccount: SUB,
@@ -143,7 +159,8 @@ impl Stage {
             base_currency: CurrencyId(1),
             cash_currency: CurrencyId(0),
         };
-        let plan = Plan { book, mandate: Mandate::Options(limits(product)), inherited_loss: MarkLoss::NONE };
+        let mandate = Mandate::Options(limits);
+        let plan = Plan { book, mandate, inherited_loss: MarkLoss::NONE, contract_signs };
         let spot = instrument(BASE, Kind::Spot, None);
         let risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
         let mut stage = Stage { risk, at: START, seq: 0, product };
@@ -170,6 +187,7 @@ impl Stage {
             account: out.accounts.drain().last(),
             talk: out.talks.drain().last(),
             notices: out.notices.drain().collect(),
+            facts: out.contract_facts.drain().collect(),
         }
     }
 
@@ -326,6 +344,11 @@ impl Stage {
 
     pub fn talk(&self) -> &Talk {
         self.risk.desks[0].conversation.talk()
+    }
+
+    /// Wishes refused because something signed earlier is unsettled.
+    pub fn risk_refusals(&self) -> u64 {
+        self.risk.desks[0].stats.refused[crate::risk::checks::MANDATE_ROW - 1]
     }
 
     pub fn milestone(&mut self, phase: Phase, budget: &str) -> Said {

@@ -260,7 +260,8 @@ mod tests {
         let pairs = [(ETH_CALLS, &perp), (NO_OPTIONS, &perp)];
         let spreads = Some(Product::ShortCallSpread);
         let fences = vec![fence(0, ETH_CALLS, spreads), fence(1, ETH_ANY, spreads), fence(2, NO_OPTIONS, None)];
-        let charter = Charter { dialect: dialect(), owner: OWNER, fences, spent: &[], floor: Nonce(10) };
+        let charter =
+            Charter { dialect: dialect(), owner: OWNER, fences, spent: &[], floor: Nonce(10), contract: None };
         let mut sealer = Sealer::new(charter, pairs, diary.clone(), diary.clone()).with_options(members());
         let marks = [(5, NEAR, 120), (6, FAR, 45), (7, "ETH-20261225-3500-P", 90), (8, "BTC-20261225-3500-C", 120)];
         for (id, name, mark) in marks {

@@ -1,10 +1,10 @@
 //! What a start must know of the runs before it, gathered record by record.
 
-use super::{Charged, LegRecord, MilestoneRecord, OrderRecord};
+use super::{Charged, LegRecord, MilestoneRecord, OrderRecord, SignatureRecord};
 use crate::base::ids::{Nonce, Side, SubaccountId};
 use crate::base::num::{Cash, Price};
 use crate::engine::rolling::Spent;
-use crate::msg::Milestone;
+use crate::msg::{HeldSignature, Milestone};
 
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +13,7 @@ pub struct Replay {
     milestones: Vec<(SubaccountId, Milestone)>,
     spent: Vec<(SubaccountId, Spent)>,
     last_leg: Option<LegRecord>,
+    last_signature: Option<SignatureRecord>,
     unread: u64,
 }
 
@@ -43,6 +44,8 @@ impl Replay {
                 Some((_, last)) => *last = told_apart(last, milestone),
                 None => self.milestones.push((subaccount, milestone)),
             }
+        } else if let Some(record) = SignatureRecord::read(record) {
+            self.last_signature = Some(record);
         } else {
             self.unread += 1;
         }
@@ -84,6 +87,11 @@ impl Replay {
     /// The last milestone of the vault that trades for a subaccount, if it has one.
     pub fn milestone(&self, subaccount: SubaccountId) -> Option<Milestone> {
         self.milestones.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
+    }
+
+    /// What the contract that owns a subaccount was last asked to sign.
+    pub fn signature(&self, subaccount: SubaccountId) -> Option<HeldSignature> {
+        self.last_signature.filter(|record| record.subaccount == subaccount).map(|record| record.signature)
     }
 
     /// Records of a kind or version that this program does not know: written by a newer one.
