@@ -4,6 +4,7 @@ WORKDIR /build
 COPY Cargo.toml Cargo.lock rustfmt.toml clippy.toml ./
 COPY src ./src
 COPY tools/keel_tools ./tools/keel_tools
+COPY tools/config ./tools/config
 COPY benches ./benches
 RUN cargo build --release --locked --bin keel && strip target/release/keel
 

@@ -9,7 +9,7 @@ use keel::derive::action::Envelope;
 use keel::derive::action::trade::{OrderFrame, OrderTemplate, OrderTerms, Trade};
 use keel::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use keel::derive::dialect::MAINNET;
-use keel::derive::encode::order::{OrderRequests, OrderWire, Replaced};
+use keel::derive::encode::order::{OrderForm, OrderRequests, OrderWire, Replaced};
 use keel::msg::TimeInForce;
 use serde::Deserialize;
 
@@ -199,7 +199,7 @@ fn encode(c: &mut Criterion) {
         reject_after_ms: 1_763_683_205_000,
         signature: &signature,
     };
-    let mut requests = OrderRequests::new(SubaccountId(75_723), "ETH-PERP", &[0xa7; 20]).expect("plain");
+    let mut requests = OrderRequests::new(SubaccountId(75_723), "ETH-PERP", &OrderForm::v3([0xa7; 20])).expect("plain");
     group.bench_function("order", |b| {
         b.iter(|| {
             order.terms.nonce.0 += 1;

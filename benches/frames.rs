@@ -134,10 +134,9 @@ fn sign(criterion: &mut Criterion) {
 
 /// One page written round and round: a journal would fill the disk at this pace.
 fn append(criterion: &mut Criterion) {
-    let folder = std::env::temp_dir().join(format!("keel-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
+    let folder = tempfile::tempdir().expect("a folder");
     let extent = Extent { sequence: 1, first_record: 0, records: 65_535 };
-    let mut page = Page::create(&folder, extent).expect("a page");
+    let mut page = Page::create(folder.path(), extent).expect("a page");
     let (record, mut slot) = ([5u8; PAYLOAD_BYTES_MAX], 0);
     criterion.bench_function("store_append/248", |bencher| {
         bencher.iter(|| {
@@ -146,7 +145,6 @@ fn append(criterion: &mut Criterion) {
         });
     });
     drop(page);
-    let _ = std::fs::remove_dir_all(folder);
 }
 
 fn clock(criterion: &mut Criterion) {

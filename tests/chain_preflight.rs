@@ -11,12 +11,12 @@ use keel::chain::node::Node;
 use keel::chain::preflight::{Line, Preflight};
 use keel::config::{Config, Online, V2Contract};
 use keel::exchange::world::{Options, WorldSettings, spawn};
-use keel::exchange::{Network, Settings, developer_accounts};
+use keel::exchange::{Network, Owner as KindOfOwner, Settings, developer_accounts};
 use serde_json::json;
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::process::Command;
 
 /// A Harvest vault with what the contract of the test is deployed with.
@@ -87,7 +87,13 @@ async fn every_difference_is_a_line_of_its_own() {
     let key = Address::repeat_byte(0x33);
     let vault = anvil.set_up(key, 7777).await;
     let node = Node::connect(&anvil.url, 957).await.expect("the node answers");
-    let text = config("", &vault.to_string(), 7777, &anvil.url, vault);
+    let text = config(
+        "ws_url = \"ws://127.0.0.1:9/ws\"\nrest_url = \"http://127.0.0.1:9\"",
+        &vault.to_string(),
+        7777,
+        &anvil.url,
+        vault,
+    );
     let sound = contract(&text);
     let read = async |contract: &V2Contract, subaccount: u64, key: Address| {
         Preflight { node: &node, contract, subaccount: SubaccountId(subaccount), key }.lines().await
@@ -141,27 +147,18 @@ async fn every_difference_is_a_line_of_its_own() {
     assert_eq!(unsound(&read(&sound, 7777, key).await), expected);
 }
 
-struct Folder(PathBuf);
+struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new() -> Folder {
-        let path = std::env::temp_dir().join(format!("keel-preflight-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        DirBuilder::new().mode(0o700).create(&path).expect("a temporary folder");
-        Folder(path)
+        Folder(tempfile::tempdir().expect("a temporary folder"))
     }
 
     fn private(&self, name: &str, text: &str) {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).expect("a file");
         file.write_all(text.as_bytes()).expect("written");
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -175,28 +172,29 @@ fn keel(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 #[tokio::test]
 async fn check_prints_the_contract_and_refuses_a_difference() {
     let Some(anvil) = Anvil::start() else { return };
-    let accounts = developer_accounts(3, 1);
-    let account = &accounts[0];
-    let settings = Settings { network: Network::Local, accounts: accounts.clone(), ..Settings::default() };
-    let live = spawn(Options::on_free_ports(settings, WorldSettings::steady(3))).expect("loopback is free");
+    let mut account = developer_accounts(3, 1).remove(0);
     let vault = anvil.set_up(Address::new(account.session_key.into()), account.subaccount).await;
+    account.wallet = vault;
+    account.owner = KindOfOwner::Contract { atomic: false };
+    let settings = Settings { network: Network::V2Mainnet, accounts: vec![account.clone()], ..Settings::default() };
+    let live = spawn(Options::on_free_ports(settings, WorldSettings::steady(3))).expect("loopback is free");
     let venue = format!("ws_url = \"{}\"\nrest_url = \"{}\"", live.exchange_ws_url(), live.exchange_http_url());
     let text = config(&venue, &account.wallet.to_string(), account.subaccount, &anvil.url, vault);
     let folder = Folder::new();
     folder.private("session.key", &account.session_key_hex);
 
     folder.private("vault.toml", &text);
-    let (code, printed) = keel(&folder.0, &["check", "--config", "vault.toml", "--live"]);
+    let (code, printed) = keel(folder.0.path(), &["check", "--config", "vault.toml", "--live"]);
     assert_eq!(code, Some(0), "{printed}");
     let row = |what: &str| printed.lines().find(|line| line.trim_start().starts_with(what)).unwrap_or_default();
     assert!(row("key may sign").ends_with("ok") && row("highest delta").contains("0.200000"), "{printed}");
 
     folder.private("vault.toml", &text.replace("leniency_x = \"1\"", "leniency_x = \"1.05\""));
-    let (code, printed) = keel(&folder.0, &["check", "--config", "vault.toml", "--live"]);
+    let (code, printed) = keel(folder.0.path(), &["check", "--config", "vault.toml", "--live"]);
     assert_eq!(code, Some(2), "{printed}");
     assert!(printed.contains("DIFFERS, must be 1.05") && printed.contains("1 of 25 lines"), "{printed}");
 
-    let (code, printed) = keel(&folder.0, &["run", "--config", "vault.toml", "--state", "journal"]);
+    let (code, printed) = keel(folder.0.path(), &["run", "--config", "vault.toml", "--state", "journal"]);
     assert_eq!(code, Some(2), "{printed}");
-    assert!(printed.contains("cannot be run yet"), "{printed}");
+    assert!(printed.contains("must be 1.05"), "{printed}");
 }

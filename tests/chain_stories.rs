@@ -263,6 +263,7 @@ stories! {
     refuses_before_it_may
     one_live_signature
     unsettled_blocks_everything
+    fill_meets_revocation
     contract_refuses
     reverted_in_a_block
     dropped_and_resent

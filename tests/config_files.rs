@@ -169,6 +169,15 @@ fn vaults_share_places_in_a_fixed_order() {
 }
 
 #[test]
+fn v2_is_spoken_to_a_local_exchange() {
+    let config = good(&text("tests/configs/good/v2_dialect.toml"));
+    let environment = &config.venue.environment;
+    assert_eq!((environment.dialect.name, environment.dialect.chain_id), ("v2-mainnet", 957));
+    assert_eq!((&*environment.ws, &*environment.rest), ("ws://127.0.0.1:9000/ws", "http://127.0.0.1:9000"));
+    assert!(environment.dialect.settles_fills());
+}
+
+#[test]
 fn spread_takes_the_last_six_cores_or_those_named() {
     let minimal = text("tests/configs/good/minimal.toml");
     let layout = |more: &str| {

@@ -7,35 +7,26 @@ use std::path::{Path, PathBuf};
 use keel::config::Config;
 
 /// A folder of its own that goes when the test ends.
-struct Folder(PathBuf);
+struct Folder(tempfile::TempDir);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
-        let folder = std::env::temp_dir().join(format!("keel-config-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).expect("a place for files");
-        Folder(folder)
+    fn new() -> Folder {
+        Folder(tempfile::tempdir().expect("a place for files"))
     }
 
     fn write(&self, name: &str, text: impl AsRef<[u8]>, mode: u32) -> PathBuf {
-        let path = self.0.join(name);
+        let path = self.0.path().join(name);
         fs::write(&path, text).expect("written");
         fs::set_permissions(&path, Permissions::from_mode(mode)).expect("changed");
         path
     }
 
     /// A good configuration with a good key beside it.
-    fn furnished(name: &str) -> (Folder, PathBuf) {
-        let folder = Folder::new(name);
+    fn furnished() -> (Folder, PathBuf) {
+        let folder = Folder::new();
         folder.write("session.key", "4c".repeat(32), 0o600);
         let config = folder.write("keel.toml", example("weeth-basis"), 0o640);
         (folder, config)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -52,10 +43,10 @@ fn refusal(path: &Path) -> String {
 
 #[test]
 fn a_good_file_is_loaded_and_its_paths_are_its_own() {
-    let (folder, path) = Folder::furnished("good");
+    let (folder, path) = Folder::furnished();
     let config = Config::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
-    assert_eq!(config.wallet.session_key_file, folder.0.join("session.key"));
-    assert_eq!(config.state_dir, Some(folder.0.join("state/weeth-basis")));
+    assert_eq!(config.wallet.session_key_file, folder.0.path().join("session.key"));
+    assert_eq!(config.state_dir, Some(folder.0.path().join("state/weeth-basis")));
     assert!(config.explain().iter().all(|row| !row.value.contains("4c4c")));
 }
 
@@ -71,7 +62,7 @@ fn examples_lack_only_their_key() {
         "bull-susde",
     ];
     for vault in vaults {
-        let folder = Folder::new(&format!("example-{vault}"));
+        let folder = Folder::new();
         let path = folder.write("keel.toml", example(vault), 0o644);
         let errors = Config::load(&path).expect_err("there is no key");
         let fields: Vec<&str> = errors.problems().iter().map(|problem| problem.field.as_str()).collect();
@@ -83,8 +74,8 @@ fn examples_lack_only_their_key() {
 
 #[test]
 fn a_key_others_can_reach_is_refused() {
-    let (folder, path) = Folder::furnished("key");
-    let key = folder.0.join("session.key");
+    let (folder, path) = Folder::furnished();
+    let key = folder.0.path().join("session.key");
     for mode in [0o644, 0o640, 0o660, 0o604, 0o700] {
         fs::set_permissions(&key, Permissions::from_mode(mode)).expect("changed");
         let message = refusal(&path);
@@ -92,8 +83,8 @@ fn a_key_others_can_reach_is_refused() {
     }
     fs::set_permissions(&key, Permissions::from_mode(0o400)).expect("changed");
     assert!(Config::load(&path).is_ok());
-    fs::rename(&key, folder.0.join("elsewhere")).expect("moved");
-    symlink(folder.0.join("elsewhere"), &key).expect("linked");
+    fs::rename(&key, folder.0.path().join("elsewhere")).expect("moved");
+    symlink(folder.0.path().join("elsewhere"), &key).expect("linked");
     assert!(refusal(&path).contains("is a symbolic link"));
     fs::remove_file(&key).expect("removed");
     fs::create_dir(&key).expect("made");
@@ -102,8 +93,8 @@ fn a_key_others_can_reach_is_refused() {
 
 #[test]
 fn a_state_folder_others_can_enter_is_refused() {
-    let (folder, path) = Folder::furnished("state");
-    let state = folder.0.join("state/weeth-basis");
+    let (folder, path) = Folder::furnished();
+    let state = folder.0.path().join("state/weeth-basis");
     fs::create_dir_all(&state).expect("made");
     fs::set_permissions(&state, Permissions::from_mode(0o750)).expect("changed");
     let message = refusal(&path);
@@ -118,7 +109,7 @@ fn a_state_folder_others_can_enter_is_refused() {
 #[test]
 fn a_state_folder_in_memory_is_warned_about() {
     let memory = Path::new("/dev/shm");
-    let (folder, path) = Folder::furnished("memory");
+    let (folder, path) = Folder::furnished();
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     if !mounts.lines().any(|line| line.contains(" /dev/shm tmpfs ")) {
         return;
@@ -132,10 +123,10 @@ fn a_state_folder_in_memory_is_warned_about() {
 
 #[test]
 fn only_plain_bounded_files_are_read() {
-    let (folder, path) = Folder::furnished("plain");
-    assert!(refusal(&folder.0.join("absent.toml")).contains("cannot be read"));
-    assert!(refusal(&folder.0).contains("is not a plain file"));
-    let link = folder.0.join("link.toml");
+    let (folder, path) = Folder::furnished();
+    assert!(refusal(&folder.0.path().join("absent.toml")).contains("cannot be read"));
+    assert!(refusal(folder.0.path()).contains("is not a plain file"));
+    let link = folder.0.path().join("link.toml");
     symlink(&path, &link).expect("linked");
     assert!(refusal(&link).contains("is a symbolic link"));
     assert!(refusal(Path::new("/dev/zero")).contains("is not a plain file"));

@@ -11,8 +11,8 @@ use keel::derive::instrument::listings;
 use keel::derive::request_id::{RequestId, RequestKind};
 use keel::market::instrument::{Instrument, Listing};
 use keel::msg::{
-    Answer, Asset, BalanceKind, Budget, CurrencyId, Market, OrderStatus, QuoteRow, Request, RfqStatus, Snapshot,
-    Verdict, package_cost,
+    Answer, Asset, BalanceKind, Budget, CurrencyId, Market, OrderStatus, QuoteRow, Request, RfqStatus, Settlement,
+    Snapshot, Verdict, package_cost,
 };
 
 #[test]
@@ -59,6 +59,29 @@ fn trades_count_once_and_strange_currencies_not_at_all() {
     );
     let [Heard::Market(Market::Spot(index))] = heard(&late)[..] else { panic!("spot") };
     assert_eq!((index.venue_at, index.confidence), (Nanos((NOW_MS + 1) * MS), Ratio::from_raw(900_000_000)));
+}
+
+#[test]
+fn on_v2_a_fill_says_where_it_stands_on_the_chain() {
+    let with = |status: &str| fill_row().replacen('{', &format!(r#"{{"tx_status":{status},"tx_hash":"0xab","#), 1);
+    for (status, want) in [
+        (r#""requested""#, Settlement::Open),
+        (r#""pending""#, Settlement::Open),
+        (r#""timed_out""#, Settlement::Open),
+        ("null", Settlement::Open),
+        (r#""settled""#, Settlement::Settled),
+        (r#""reverted""#, Settlement::Reverted),
+    ] {
+        for channel in ["42.trades", "42.trades.settled", "42.trades.reverted"] {
+            let told = heard(&notification(channel, &format!("[{}]", with(status))));
+            let [Heard::Fill(fill)] = told[..] else { panic!("{told:?}") };
+            assert_eq!(fill.settlement, want, "{status}");
+        }
+    }
+    let [Heard::Fill(v3)] = heard(&notification("42.trades", &format!("[{}]", fill_row())))[..] else { panic!("fill") };
+    assert_eq!(v3.settlement, Settlement::Final);
+    let twice = with(r#""settled","tx_status":"settled""#);
+    assert!(decoder().decode(notification("42.trades", &format!("[{twice}]")).as_bytes()).is_err());
 }
 
 #[test]

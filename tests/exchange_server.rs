@@ -1,7 +1,7 @@
 //! The embedded exchange over real sockets: HTTP and WebSocket, spoken by hand so that nothing of the engine helps.
 
 use keel::exchange::server::{Options, Running, spawn};
-use keel::exchange::{Exchange, Settings, TimeInForce};
+use keel::exchange::{AccountSeed, Exchange, Network, Settings, TimeInForce};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::io::{Read, Write};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 fn serve(settings: Settings) -> Running {
     let listen = "127.0.0.1:0".parse().expect("address");
-    spawn(Options { listen, settings, world: None, core: None }).expect("binds")
+    spawn(Options { listen, settings, world: None, authority: None, core: None }).expect("binds")
 }
 
 fn connect(running: &Running) -> TcpStream {
@@ -20,8 +20,13 @@ fn connect(running: &Running) -> TcpStream {
 }
 
 fn post(running: &Running, path: &str, body: &str) -> (u16, Value) {
+    post_as(running, path, "", body)
+}
+
+fn post_as(running: &Running, path: &str, headers: &str, body: &str) -> (u16, Value) {
     let mut socket = connect(running);
-    let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-type: application/json\r\n");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{headers}content-type: application/json\r\n");
     let request = format!("{head}content-length: {}\r\n\r\n{body}", body.len());
     socket.write_all(request.as_bytes()).expect("writes");
     let mut reply = String::new();
@@ -88,6 +93,36 @@ impl Socket {
                 return frame;
             }
         }
+    }
+}
+
+/// The headers that prove an account's session key, with this prefix.
+fn proof(account: &AccountSeed, prefix: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    let stamp = now.as_millis().to_string();
+    let secret = alloy_primitives::hex::decode(&account.session_key_hex).expect("hex");
+    let key = k256::ecdsa::SigningKey::from_slice(&secret).expect("a key");
+    let digest = alloy_primitives::eip191_hash_message(stamp.as_bytes());
+    let signed = key.sign_prehash_recoverable(digest.as_slice()).expect("signs");
+    let signature = alloy_primitives::hex::encode_prefixed(alloy_primitives::Signature::from(signed).as_bytes());
+    format!("{prefix}Wallet: {}\r\n{prefix}Timestamp: {stamp}\r\n{prefix}Signature: {signature}\r\n", account.wallet)
+}
+
+#[test]
+fn each_dialect_has_its_own_paths_and_headers() {
+    for (network, ours, theirs, nested) in
+        [(Network::Local, "X-Derive", "X-Lyra", 200), (Network::V2Mainnet, "X-Lyra", "X-Derive", 404)]
+    {
+        let settings = Settings { network, ..Settings::default() };
+        let account = settings.accounts[0].clone();
+        let running = serve(settings);
+        let body = json!({ "wallet": account.wallet.to_string() }).to_string();
+        let ask = |prefix: &str| post_as(&running, "/private/get_account", &proof(&account, prefix), &body).1;
+        assert_eq!(ask(ours)["result"]["wallet"], account.wallet.to_string(), "{network:?}");
+        assert_eq!(ask(theirs)["error"]["code"], 14021, "{network:?}");
+        assert_eq!(post(&running, "/v3/public/get_time", "{}").0, nested, "{network:?}");
+        Socket::open(&running, "/ws");
+        running.join();
     }
 }
 

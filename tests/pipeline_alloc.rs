@@ -141,9 +141,9 @@ fn the_counter_sees_what_a_turn_takes() {
 
 #[test]
 fn nothing_is_taken_once_live() {
-    let folder = std::env::temp_dir().join(format!("keel-alloc-{}", std::process::id()));
+    let folder = tempfile::tempdir().expect("a folder");
     let pages = Pages { records_per_page: 16_383, pages_kept: 2 };
-    let store = PageStore::open(&folder, pages, &mut |_, _| ()).expect("a journal").0;
+    let store = PageStore::open(&folder.path().join("journal"), pages, &mut |_, _| ()).expect("a journal").0;
     let mut run = Run::open(store);
     run.until(12);
     let warm = run.stats;
@@ -155,7 +155,6 @@ fn nothing_is_taken_once_live() {
     run.venue.cut_private();
     run.until(60);
     let (taken, turns) = (TAKEN.with(Cell::get) - taken, TURNS.with(Cell::get) - turns);
-    let _ = std::fs::remove_dir_all(&folder);
     let stats = run.stats;
     println!("{turns} turns, {taken} allocations, {stats:?}");
     assert_eq!(taken, 0, "in {turns} turns");

@@ -11,6 +11,7 @@ use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::actor::Actor;
 use keel::market::instrument::{Instrument, Kind};
 use keel::msg::*;
+use keel::risk::capital::CapitalLimits;
 use keel::risk::limits::{Limits, Mandate};
 use keel::risk::mandate::ema::MarkLoss;
 use keel::risk::order::Granted;
@@ -95,6 +96,7 @@ impl Stage {
             vec![Plan {
                 book,
                 mandate: Mandate::Basis(limits()),
+                capital: CapitalLimits::NONE,
                 inherited_loss: MarkLoss::NONE,
                 contract_signs: false,
             }],
@@ -152,7 +154,12 @@ impl Stage {
                 Notice::Mode { mode, .. } => writeln!(said, "risk → ops      mode {mode:?}"),
                 Notice::Alarm { alarm, .. } => writeln!(said, "risk → ops      ALARM {alarm:?}"),
                 Notice::Hedged { delta, .. } => writeln!(said, "risk → ops      hedged, delta {delta}"),
-                Notice::Filled { .. } | Notice::Sample { .. } | Notice::Phase { .. } | Notice::Demand { .. } => Ok(()),
+                Notice::Filled { .. }
+                | Notice::Sample { .. }
+                | Notice::Phase { .. }
+                | Notice::Demand { .. }
+                | Notice::Settlement { .. }
+                | Notice::Capital { .. } => Ok(()),
             };
         }
     }
@@ -401,6 +408,7 @@ impl Runner for Stage {
                     maker: true,
                     mark: Price::whole(2_000),
                     venue_at: self.at,
+                    settlement: Default::default(),
                 };
                 self.report(Report::Fill(fill), &mut said);
             }

@@ -11,7 +11,7 @@ use keel::base::ids::{Epoch, InstrumentId, Nonce, Side};
 use keel::base::num::{Amount, Cash, Price, Ratio};
 use keel::base::time::{Nanos, SEC};
 use keel::derive::decode::{Decoder, ExternalDecoder, Heard, Vocabulary};
-use keel::derive::encode::order::{OrderRequests, OrderWire, Replaced};
+use keel::derive::encode::order::{OrderForm, OrderRequests, OrderWire, Replaced};
 use keel::derive::seal::OrderDeed;
 use keel::engine::actor::Actor;
 use keel::engine::ports::Key;
@@ -331,8 +331,8 @@ fn sign(c: &mut Criterion, blueprint: &Blueprint, mut key: LocalKey) {
         }
     });
     group.bench_function("key", |b| b.iter(|| key.sign(black_box(&digest))));
-    let folder = std::env::temp_dir().join(format!("keel-bench-sign-{}", std::process::id()));
-    let store = PageStore::open(&folder, Pages::default(), &mut |_, _| ()).expect("a journal").0;
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = PageStore::open(&folder.path().join("journal"), Pages::default(), &mut |_, _| ()).expect("a journal").0;
     let mut sealer = blueprint.sealer(key, store);
     sealer.mark(&Mark { instrument: InstrumentId(0), price: "3213.6".parse().expect("literal"), at: AT });
     let mut nonce = AT.0;
@@ -349,12 +349,12 @@ fn sign(c: &mut Criterion, blueprint: &Blueprint, mut key: LocalKey) {
     });
     group.finish();
     drop(sealer);
-    let _ = std::fs::remove_dir_all(&folder);
 }
 
 fn encode(c: &mut Criterion, blueprint: &Blueprint) {
     let subaccount = blueprint.vaults[0].book.subaccount;
-    let mut requests = OrderRequests::new(subaccount, INSTRUMENTS[0], &[0x22; 20]).expect("a plain name");
+    let mut requests =
+        OrderRequests::new(subaccount, INSTRUMENTS[0], &OrderForm::v3([0x22; 20])).expect("a plain name");
     let order = granted(blueprint, AT.0 + 1, 1).remove(0);
     let signature = [0x5a; 65];
     let mut wire = OrderWire {

@@ -18,7 +18,6 @@ use keel::msg::{Command, RatioRound};
 use keel::ops::blueprint::Outside;
 use keel::sim::ports::Wire;
 use keel::topology::{ControlEnds, GatewayEnd, Layout, assemble};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How often the prices that stand still are said again.
@@ -34,7 +33,8 @@ struct Rig {
     wires: [Wire; 3],
     venue: StandIn,
     signatory: Signatory,
-    folder: PathBuf,
+    /// Keeps the journal's folder in being.
+    _folder: tempfile::TempDir,
     book: u64,
     update: u64,
     alive_at: Nanos,
@@ -49,8 +49,9 @@ impl Rig {
         let at = clock.now();
         let settings = Settings { accounts: vec![account.clone()], ..Settings::default() };
         let blueprint = blueprint(&mut Exchange::new(settings, at), at, &account);
-        let folder = std::env::temp_dir().join(format!("keel-bench-{}", std::process::id()));
-        let store = PageStore::open(&folder, Pages::default(), &mut |_, _| ()).expect("a journal").0;
+        let folder = tempfile::tempdir().expect("a folder");
+        let store =
+            PageStore::open(&folder.path().join("journal"), Pages::default(), &mut |_, _| ()).expect("a journal").0;
         let wires = [Wire::new(), Wire::new(), Wire::new()];
         wires.iter().for_each(Wire::connect);
         let key = key_of(&account);
@@ -72,7 +73,7 @@ impl Rig {
             wires,
             venue: StandIn::new(account.subaccount, INSTRUMENTS),
             signatory,
-            folder,
+            _folder: folder,
             book: 0,
             update: 0,
             alive_at: Nanos::ZERO,
@@ -205,7 +206,6 @@ impl Rig {
         gateway.latency.market().into_iter().filter(|(name, _)| *name != "total").for_each(|(name, p)| line(name, p));
         line("whole", total);
         println!();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -13,8 +13,9 @@ use crate::account::holdings::Holdings;
 use crate::account::order::LiveOrder;
 use crate::account::positions::Positions;
 use crate::account::recent::Recent;
+use crate::account::unsettled::Unsettled;
 use crate::base::ids::{InstrumentId, Name, Nonce, Side, SubaccountId, Uuid, VaultId};
-use crate::base::num::{Amount, Cash, Rounding};
+use crate::base::num::{Amount, Cash, Price, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Account, Asset, Balance, BalanceKind, CurrencyId, OrderRow, SLOTS};
 use adoption::Adoption;
@@ -84,6 +85,8 @@ pub enum Effect {
         /// Its instrument.
         instrument: InstrumentId,
     },
+    /// A fill never happened: the chain has refused it, and it is undone.
+    Reverted,
     /// The venue reports something only a person may explain.
     Alarm,
 }
@@ -104,6 +107,7 @@ pub struct Ledger {
     orders: [Option<LiveOrder>; SLOTS],
     flows: Flows,
     trades_seen: Recent<Uuid, 1024>,
+    unsettled: Unsettled,
     buried: Recent<Nonce, 256>,
     settlements_seen: Recent<(Cash, Cash), 64>,
     draft: Draft,
@@ -125,6 +129,7 @@ impl Ledger {
             orders: [None; SLOTS],
             flows: Flows::default(),
             trades_seen: Recent::default(),
+            unsettled: Unsettled::default(),
             buried: Recent::default(),
             settlements_seen: Recent::default(),
             draft: Draft::default(),
@@ -155,6 +160,21 @@ impl Ledger {
     /// Money moved so far.
     pub fn flows(&self) -> &Flows {
         &self.flows
+    }
+
+    /// From now on fills are expected to settle on a chain (v2).
+    pub fn expect_settlement(&mut self) {
+        self.unsettled.expect();
+    }
+
+    /// True if fills settle on a chain.
+    pub fn expects_settlement(&self) -> bool {
+        self.unsettled.is_expected()
+    }
+
+    /// Fills that may still be taken back, one more while that is not known for certain. Zero on v3.
+    pub fn unsettled(&self) -> u32 {
+        self.unsettled.count()
     }
 
     /// True until a snapshot has settled what is true.
@@ -258,6 +278,7 @@ impl Ledger {
     /// The session is lost: every live order may have met any fate.
     pub fn doubt_all(&mut self) {
         self.uncertain = true;
+        self.unsettled.lose_track();
         self.orders.iter_mut().flatten().for_each(LiveOrder::doubt);
     }
 
@@ -320,16 +341,11 @@ impl Ledger {
                 self.holdings.cash += moved;
                 self.flows.interest += moved;
             }
-            BalanceKind::Transfer if is_cash => {
-                self.holdings.cash += moved;
-                self.flows.transfers += moved;
-            }
-            BalanceKind::Transfer | BalanceKind::Interest
-                if balance.asset == Asset::Currency(self.book.base_currency) =>
-            {
+            BalanceKind::Interest if balance.asset == Asset::Currency(self.book.base_currency) => {
                 self.holdings.base += to_amount(moved);
             }
-            BalanceKind::PerpSettlement | BalanceKind::Interest | BalanceKind::Transfer => return Effect::None,
+            BalanceKind::Transfer => return self.on_transfer(balance),
+            BalanceKind::PerpSettlement | BalanceKind::Interest => return Effect::None,
             BalanceKind::OptionSettlement if self.book.options.is_some() => return self.on_settlement(balance),
             BalanceKind::OptionSettlement | BalanceKind::Alarm => {
                 self.uncertain = true;
@@ -339,8 +355,28 @@ impl Ledger {
         Effect::Changed
     }
 
+    /// Something was deposited, withdrawn or transferred. What a snapshot has shown already is not booked again, and
+    /// before anything is traded on it the next snapshot has to agree.
+    fn on_transfer(&mut self, balance: &Balance) -> Effect {
+        let moved = balance.new - balance.previous;
+        if balance.asset == Asset::Currency(self.book.cash_currency) {
+            if is_news(self.holdings.cash, balance) {
+                self.holdings.cash += moved;
+                self.flows.transfers += moved;
+            }
+        } else if balance.asset == Asset::Currency(self.book.base_currency) {
+            if is_news(Price::ONE.times(self.holdings.base), balance) {
+                self.holdings.base += to_amount(moved);
+            }
+        } else {
+            return Effect::None;
+        }
+        self.uncertain = true;
+        Effect::Changed
+    }
+
     /// An expired option became cash: its own row takes the position away, the cash row pays. A snapshot may have told
-    /// of either before, so a row counts only where our balance is still nearer to the one before it.
+    /// of either before.
     fn on_settlement(&mut self, balance: &Balance) -> Effect {
         match balance.asset {
             Asset::Instrument(instrument) => {
@@ -350,9 +386,8 @@ impl Ledger {
                 }
             }
             Asset::Currency(currency) if currency == self.book.cash_currency => {
-                let cash = self.holdings.cash;
                 let first = self.settlements_seen.insert((balance.previous, balance.new));
-                if first && (cash - balance.previous).abs() <= (cash - balance.new).abs() {
+                if first && is_news(self.holdings.cash, balance) {
                     self.holdings.cash += balance.new - balance.previous;
                     self.flows.settled += balance.new - balance.previous;
                 }
@@ -429,9 +464,14 @@ impl Ledger {
     }
 }
 
+/// Whether a row with balances before and after tells ours something new: ours is still nearer to the one before.
+fn is_news(ours: Cash, balance: &Balance) -> bool {
+    (ours - balance.previous).abs() <= (ours - balance.new).abs()
+}
+
 /// A balance with venue precision as an amount, rounded down: we never hold more than the venue says.
 fn to_amount(balance: Cash) -> Amount {
-    balance.over_price(crate::base::num::Price::ONE, Rounding::Floor)
+    balance.over_price(Price::ONE, Rounding::Floor)
 }
 
 #[cfg(test)]

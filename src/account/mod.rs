@@ -5,3 +5,4 @@ pub mod ledger;
 pub mod order;
 pub mod positions;
 pub mod recent;
+pub mod unsettled;

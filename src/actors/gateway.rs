@@ -3,6 +3,7 @@
 //! It refuses to let leave what a stop has fenced off, what a cancel has overtaken, and what has become too old.
 
 mod execution;
+mod movement;
 mod session;
 mod talks;
 
@@ -12,7 +13,7 @@ use crate::base::time::{MS, Nanos};
 use crate::derive::decode::{Decoder, Foreign, Heard, Reply, ReplyBody};
 use crate::derive::desk::{Desk, MemberTerms};
 use crate::derive::dialect::Address;
-use crate::derive::encode::order::{OrderRequests, OrderWire, Replaced};
+use crate::derive::encode::order::{OrderForm, OrderRequests, OrderWire, Replaced};
 use crate::derive::request_id::RequestKind;
 use crate::derive::seal::Signed;
 use crate::engine::actor::Actor;
@@ -132,7 +133,7 @@ pub struct Gateway {
     decoder: Decoder,
     requests: Desk<OrderRequests>,
     members: Box<[Member]>,
-    signer: Address,
+    form: OrderForm,
     epoch: Epoch,
     withdrawn: [Nonce; WITHDRAWN],
     withdrawn_next: usize,
@@ -152,13 +153,14 @@ impl Gateway {
         members: Vec<Member>,
         decoder: Decoder,
     ) -> Gateway {
+        let form = OrderForm { signer, nonces: terms.dialect.nonce_unit, atomic: terms.atomic };
         Gateway {
             session: Session::new(terms, &members),
-            talks: Talks::new(POLL_NS),
+            talks: Talks::new(POLL_NS, form.nonces),
             decoder,
-            requests: Desk::new(pairs, |subaccount, instrument| prepare(&signer, subaccount, instrument)),
+            requests: Desk::new(pairs, |subaccount, instrument| prepare(&form, subaccount, instrument)),
             members: members.into_boxed_slice(),
-            signer,
+            form,
             epoch: Epoch(0),
             withdrawn: [Nonce(0); WITHDRAWN],
             withdrawn_next: 0,
@@ -171,7 +173,7 @@ impl Gateway {
 
     /// Also for the options of these members, as they are listed; their open RFQs are polled every `poll_ns`.
     pub fn with_options(mut self, members: impl IntoIterator<Item = MemberTerms>, poll_ns: u64) -> Gateway {
-        self.talks = Talks::new(poll_ns);
+        self.talks = Talks::new(poll_ns, self.form.nonces);
         for terms in members {
             self.requests.admit(terms);
             if terms.option_currency.is_some() {
@@ -183,9 +185,9 @@ impl Gateway {
 
     /// Takes a change of the instrument table. An instrument without a place stays a stranger, and is counted.
     pub fn apply(&mut self, listing: &Listing) {
-        let Gateway { decoder, requests, signer, .. } = self;
+        let Gateway { decoder, requests, form, .. } = self;
         let known = decoder.apply(listing);
-        let written = requests.apply(listing, |subaccount, instrument| prepare(signer, subaccount, instrument));
+        let written = requests.apply(listing, |subaccount, instrument| prepare(form, subaccount, instrument));
         if known.and(written).is_err() {
             self.counts.listings_refused += 1;
         }
@@ -329,8 +331,8 @@ impl Gateway {
     }
 }
 
-fn prepare(signer: &Address, subaccount: SubaccountId, instrument: &Instrument) -> OrderRequests {
-    let requests = OrderRequests::new(subaccount, &instrument.name, signer);
+fn prepare(form: &OrderForm, subaccount: SubaccountId, instrument: &Instrument) -> OrderRequests {
+    let requests = OrderRequests::new(subaccount, &instrument.name, form);
     requests.expect("instrument names were checked when they were read")
 }
 
@@ -379,6 +381,7 @@ fn report(item: &Heard) -> Option<Report> {
     Some(match *item {
         Heard::Order(row) => Report::Order(row),
         Heard::Fill(fill) => Report::Fill(fill),
+        Heard::PastFill(fill) => Report::PastFill(fill),
         Heard::Balance(balance) => Report::Balance(balance),
         Heard::Answer(answer) => Report::Answer(answer),
         Heard::Snapshot(part) => Report::Snapshot(part),
@@ -401,6 +404,7 @@ impl Actor for Gateway {
             In::Wire(event) => self.on_wire(at, event, out),
             In::Sealed(Sealed::Order(signed)) => self.on_signed(at, signed, out),
             In::Sealed(Sealed::Execution(signed)) => self.on_execution(at, signed, out),
+            In::Sealed(Sealed::Movement(signed)) => self.on_movement(at, signed, out),
             In::Sealed(Sealed::Login(proof)) => self.session.on_proof(at, *proof, out),
             In::Urgent(urgent) => self.on_urgent(at, &urgent, out),
             In::Listing(listing) => self.apply(&listing),

@@ -1,5 +1,6 @@
 //! The single writer of account truth: checks wishes, grants orders, books what the venue says, and stops everything.
 
+mod capital;
 mod contract;
 mod desk;
 mod facts;
@@ -13,14 +14,16 @@ mod watch;
 mod wishes;
 
 pub use desk::{Desk, Plan};
-pub use notice::{Alarm, Notice, Reverts, Sample, Stats};
+pub use notice::{Alarm, CapitalNews, Notice, Reverts, Sample, Stats};
 
 use crate::base::ids::{Epoch, InstrumentId, Nonce, SubaccountId};
 use crate::base::queue::Batch;
 use crate::base::time::Nanos;
+use crate::derive::dialect::Dialect;
 use crate::engine::actor::Actor;
 use crate::market::instrument::{Instrument, Listing};
 use crate::msg::{Account, Act, Command, ContractFact, Intent, ReportMsg, Session, Talk, Urgent, Value};
+use crate::risk::checks::ALONE_ROW;
 use crate::risk::nonces::NonceSource;
 use crate::risk::option_case::Wanted;
 use crate::risk::order::Granted;
@@ -86,7 +89,7 @@ pub struct Risk {
 const TPS_ASSUMED: u32 = 1;
 
 impl Risk {
-    /// For the given vaults over the given instrument table; nonces start above `floor`.
+    /// For the given vaults over the given instrument table, on v3; nonces start above `floor`.
     pub fn new(plans: Vec<Plan>, instruments: Vec<Instrument>, floor: Nonce, key_expires_at: Nanos) -> Risk {
         assert!(plans.len() <= 8, "more vaults than one step can speak for");
         let per_instrument = instruments.iter().map(|_| Window::new(TPS_ASSUMED)).collect();
@@ -107,6 +110,15 @@ impl Risk {
         }
     }
 
+    /// In a dialect: its nonces, and whether fills settle on a chain.
+    pub fn speaking(mut self, dialect: &Dialect) -> Risk {
+        self.wallet.nonces = self.wallet.nonces.counting(dialect.nonce_unit);
+        if dialect.settles_fills() {
+            self.desks.iter_mut().for_each(|desk| desk.ledger.expect_settlement());
+        }
+        self
+    }
+
     fn on_intent(&mut self, at: Nanos, intent: &Intent, out: &mut Out) {
         let live: u32 = self.live_orders();
         let Some(desk) = self.desks.iter_mut().find(|desk| desk.vault() == intent.vault) else { return };
@@ -118,6 +130,8 @@ impl Risk {
             Act::Unask { rfq_id } => desk.unask_named(at, rfq_id, wallet, out),
             Act::Tell(tale) => desk.on_tale(at, &tale, wallet, out),
             _ if !informed => desk.stats.stale_wishes += 1,
+            // A signature for anything else would kill that of the capital on its way.
+            _ if desk.moving.is_some() => desk.refused(ALONE_ROW, None, intent.seq),
             Act::Place(wish) => wallet.place(&plea, desk, wish, None, out),
             Act::Replace { old, new } => wallet.place(&plea, desk, new, Some(old), out),
             Act::Ask(wish) => wallet.deal(&plea, desk, Wanted::Ask(wish), out),
@@ -144,6 +158,7 @@ impl Risk {
                     desk.resume(out);
                 }
             }
+            Command::Capital { vault, wish } => self.on_capital(at, vault, wish, out),
             Command::BorrowRate { apr, read_at } => {
                 self.desks.iter_mut().for_each(|desk| desk.borrow_apr = Some((apr, read_at)));
             }
@@ -207,6 +222,8 @@ impl Actor for Risk {
     }
 }
 
+#[cfg(test)]
+mod capital_tests;
 #[cfg(test)]
 mod cover_tests;
 #[cfg(test)]

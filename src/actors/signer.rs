@@ -8,12 +8,15 @@ use crate::base::ids::{Nonce, VaultId};
 use crate::base::queue::Batch;
 use crate::base::time::{Nanos, SEC};
 use crate::derive::dialect::Address;
-use crate::derive::seal::{LoginProof, OrderDeed, PackageDeed, PackageSeal, Sealer, Signed, SignedExecution};
+use crate::derive::seal::{
+    LoginProof, MovementDeed, OrderDeed, PackageDeed, PackageSeal, Sealer, Signed, SignedExecution, SignedMovement,
+};
 use crate::engine::actor::Actor;
 use crate::engine::ports::{Key, Store};
 use crate::engine::switch::Switch;
 use crate::market::instrument::Listing;
 use crate::msg::{Breach, Mark, Milestone, Report, ReportMsg, Request, Stage, Trace, Unsent};
+use crate::risk::capital::Movement;
 use crate::risk::order::{Execution, Order};
 
 /// A login proof is renewed this often, so that a reconnect never waits for one or sends an old one.
@@ -29,6 +32,8 @@ pub enum In {
     Order(Order),
     /// A granted execution of a quote.
     Execution(Execution),
+    /// A granted movement of capital.
+    Movement(Movement),
     /// A phase a vault has entered: journaled only.
     Milestone {
         /// Whose.
@@ -52,6 +57,8 @@ pub enum Sealed {
     Order(Signed),
     /// A signed execution.
     Execution(SignedExecution),
+    /// A signed movement of capital.
+    Movement(SignedMovement),
     /// A fresh login proof.
     Login(LoginProof),
 }
@@ -62,7 +69,7 @@ impl Sealed {
         match self {
             Sealed::Order(signed) => signed.stamp(stage, at),
             Sealed::Execution(signed) => signed.stamp(stage, at),
-            Sealed::Login(_) => {}
+            Sealed::Movement(_) | Sealed::Login(_) => {}
         }
     }
 }
@@ -141,6 +148,12 @@ impl<K: Key, S: Store> Guarded<K, S> {
     /// The signature of an execution with what belongs to it, or why there is none.
     pub fn package(&mut self, at: Nanos, deed: &PackageDeed) -> Result<PackageSeal, Breach> {
         let sealed = self.brake.check().and_then(|()| self.sealer.seal_package(at, deed));
+        sealed.inspect_err(|why| self.brake.note(*why))
+    }
+
+    /// The signature of a movement of capital, or why there is none.
+    pub fn movement(&mut self, at: Nanos, deed: &MovementDeed) -> Result<[u8; 65], Breach> {
+        let sealed = self.brake.check().and_then(|()| self.sealer.seal_movement(at, deed));
         sealed.inspect_err(|why| self.brake.note(*why))
     }
 
@@ -256,6 +269,10 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
                 Err(why) => {
                     out.refusals.push(withheld(execution.trace(), execution.nonce(), Request::Execute, why));
                 }
+            },
+            In::Movement(movement) => match self.desk.movement(at, &MovementDeed::of(&movement)) {
+                Ok(signature) => out.sealed.push(Sealed::Movement(SignedMovement::of(movement, signature))),
+                Err(why) => out.refusals.push(withheld(Trace::default(), movement.nonce(), Request::Move, why)),
             },
             // A phase that is not on record would be forgotten by the next start.
             In::Milestone { vault, milestone } => self.desk.note(vault, &milestone),

@@ -44,14 +44,27 @@ pub struct Sealed {
     pub raw: Bytes,
 }
 
+/// A transaction in a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// Its hash.
+    pub hash: B256,
+    /// Where it is.
+    pub inclusion: Inclusion,
+    /// Gas it used.
+    pub gas_used: u64,
+    /// What each unit cost, wei.
+    pub price_wei: u128,
+}
+
 /// Longest wait for an answer; a node that is slower has not answered.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// A text about the node at `rpc_url` without the path and query, where providers put their access keys.
 pub fn veiled(rpc_url: &str, text: &str) -> String {
     let rest = rpc_url.split_once("://").map_or(rpc_url, |(_, rest)| rest);
-    match rest.find('/').map(|at| &rest[at..]).filter(|path| path.len() > 1) {
-        Some(path) => text.replace(path, "/…"),
+    match rest.find(['/', '?']).map(|at| &rest[at..]).filter(|path| path.len() > 1) {
+        Some(path) => text.replace(path, &format!("{}…", &path[..1])),
         None => text.to_owned(),
     }
 }
@@ -134,14 +147,16 @@ impl Node {
     }
 
     /// The first of these transactions that is in a block.
-    pub async fn receipt(&self, hashes: &[B256]) -> Result<Option<(B256, Inclusion)>, CallError> {
+    pub async fn receipt(&self, hashes: &[B256]) -> Result<Option<Found>, CallError> {
         for hash in hashes {
             let Some(receipt) = self.provider.get_transaction_receipt(*hash).await.map_err(|why| self.silent(&why))?
             else {
                 continue;
             };
             if let (Some(block), Some(block_hash)) = (receipt.block_number, receipt.block_hash) {
-                return Ok(Some((*hash, Inclusion { block, block_hash, succeeded: receipt.status() })));
+                let inclusion = Inclusion { block, block_hash, succeeded: receipt.status() };
+                let (gas_used, price_wei) = (receipt.gas_used, receipt.effective_gas_price);
+                return Ok(Some(Found { hash: *hash, inclusion, gas_used, price_wei }));
             }
         }
         Ok(None)
@@ -234,10 +249,14 @@ mod tests {
     #[tokio::test]
     async fn no_error_repeats_an_access_key() {
         // The discard port of this machine: nothing listens, nothing leaves.
-        for url in ["http://127.0.0.1:9/v2/open-sesame", "http://127.0.0.1:9/?key=open-sesame", "nonsense/open-sesame"]
-        {
+        for url in [
+            "http://127.0.0.1:9/v2/open-sesame",
+            "http://127.0.0.1:9/?key=open-sesame",
+            "http://127.0.0.1:9?key=open-sesame",
+            "nonsense/open-sesame",
+        ] {
             let why = Node::connect(url, 1).await.err().map(|why| why.to_string()).unwrap_or_default();
-            assert!(why.contains("/…") && !why.contains("sesame"), "{why}");
+            assert!(why.contains('…') && !why.contains("sesame"), "{why}");
         }
         assert_eq!(veiled("http://127.0.0.1:9", "http://127.0.0.1:9/ is down"), "http://127.0.0.1:9/ is down");
     }

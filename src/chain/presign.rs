@@ -113,6 +113,16 @@ impl Presign {
         }
     }
 
+    /// Height of the last block seen.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
+    /// True if a signature could be asked for now.
+    pub fn is_ready(&self) -> bool {
+        self.standing_obstacle().is_none()
+    }
+
     /// Folds one event.
     pub fn on(&mut self, event: Event, out: &mut Vec<Action>) {
         match event {
@@ -142,8 +152,13 @@ impl Presign {
         self.stage = Stage::Checking(request);
     }
 
-    /// What stands against a signature now.
+    /// What stands against this signature now.
     fn obstacle(&self, request: &Request) -> Option<Why> {
+        self.standing_obstacle().or_else(|| self.late(request.expiry_s).then_some(Why::Late))
+    }
+
+    /// What stands against any.
+    fn standing_obstacle(&self) -> Option<Why> {
         match &self.stage {
             Stage::Halted => return Some(Why::Halted),
             Stage::Recovering => return Some(Why::Recovering),
@@ -163,10 +178,7 @@ impl Presign {
         if facts.disabled {
             return Some(Why::Disabled);
         }
-        if facts.blocked {
-            return Some(Why::Blocked);
-        }
-        self.late(request.expiry_s).then_some(Why::Late)
+        facts.blocked.then_some(Why::Blocked)
     }
 
     fn late(&self, expiry_s: u64) -> bool {
@@ -203,7 +215,7 @@ impl Presign {
     }
 
     fn on_unsettled(&mut self, count: u32, out: &mut Vec<Action>) {
-        self.unsettled = Some(count);
+        let before = self.unsettled.replace(count);
         if count == 0 {
             return;
         }
@@ -217,6 +229,12 @@ impl Presign {
                 let ticket = signing.request.ticket;
                 out.push(Action::Say(Word::Alarm(Alarm::LateUnsettled(count))));
                 self.abandon(ticket, Why::Unsettled(Some(count)), out);
+            }
+            // What matched while the revocation travelled would not settle after it.
+            Stage::Revoking { tx: Some(tx), .. } if before == Some(0) => {
+                let tx = *tx;
+                out.push(Action::Say(Word::Alarm(Alarm::LateUnsettled(count))));
+                self.withdraw(tx, out);
             }
             _ => {}
         }
@@ -232,10 +250,15 @@ impl Presign {
     fn abandon(&mut self, ticket: Ticket, why: Why, out: &mut Vec<Action>) {
         out.push(Action::Say(Word::Refused(ticket, why)));
         if let Stage::Signing(signing) = &self.stage {
-            let mut steps = Vec::new();
-            self.lane.abandon(signing.tx, &mut steps);
-            out.extend(steps.into_iter().map(Action::Lane));
+            self.withdraw(signing.tx, out);
         }
+    }
+
+    /// Tries to keep a transaction from having its effect.
+    fn withdraw(&mut self, tx: TxId, out: &mut Vec<Action>) {
+        let mut steps = Vec::new();
+        self.lane.abandon(tx, &mut steps);
+        out.extend(steps.into_iter().map(Action::Lane));
     }
 
     fn on_shadow(&mut self, ticket: Ticket, shadow: Shadow, out: &mut Vec<Action>) {
@@ -319,6 +342,9 @@ impl Presign {
         match (&self.stage, fate) {
             (Stage::Signing(signing), Fate::Mined(seen)) if signing.tx == id => self.signing_mined(seen, out),
             (Stage::Signing(signing), Fate::Emptied) if signing.tx == id => self.stage = self.before(),
+            (Stage::Revoking { digest, tx: Some(tx) }, Fate::Emptied) if *tx == id => {
+                self.stage = Stage::Revoking { digest: *digest, tx: None };
+            }
             (Stage::Live(live), Fate::Vanished) => {
                 if let Some((tx, request)) = live.tx.clone().filter(|(tx, _)| *tx == id) {
                     if live.told == Told::Signed {
@@ -458,6 +484,9 @@ impl Presign {
     fn recover(&mut self, facts: Facts, out: &mut Vec<Action>) {
         let (Some(known), true) = (self.recovered, self.lane.quiet()) else { return };
         let adopted = known.filter(|held| facts.live && held.digest == facts.last_seen && !self.late(held.expiry_s));
+        if let (None, Some(held)) = (adopted, known) {
+            out.push(Action::Say(Word::Lost(held.ticket)));
+        }
         self.stage = match adopted {
             Some(held) => {
                 out.push(Action::Say(Word::Adopted(held.ticket)));

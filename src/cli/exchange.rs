@@ -1,8 +1,10 @@
-//! `keel exchange`: the embedded Derive v3 exchange on loopback, for any Derive client.
+//! `keel exchange`: the embedded Derive exchange on loopback, v3 or v2, for any Derive client.
 
 use super::{Failure, session};
 use crate::exchange::world::{self, Options, WorldSettings};
-use crate::exchange::{AccountSeed, Network, Settings, Tier, developer_accounts};
+use crate::exchange::{
+    AccountSeed, Dialect, Network, Owner, Settings, Tier, developer_accounts, modules, verifying_contract,
+};
 use alloy_primitives::Address;
 use clap::ValueEnum;
 use rust_decimal::Decimal;
@@ -20,7 +22,11 @@ pub struct Args {
     /// Address to listen on; port 0 picks a free one.
     #[arg(long, default_value = "127.0.0.1:9000", value_name = "ADDR")]
     listen: SocketAddr,
+    /// Generation of the protocol: v2 settles on a chain, here after two seconds and without one.
+    #[arg(long, value_enum, default_value_t = DialectArg::V3)]
+    dialect: DialectArg,
     /// Whose EIP-712 domain signatures are verified against, so that an unmodified client's signatures hold.
+    /// On v2 local is Derive Chain's own, 957.
     #[arg(long, value_enum, default_value_t = NetworkArg::Local)]
     network: NetworkArg,
     /// Seeds accounts, prices, crowd and ids: the same seed gives the same keys and the same market.
@@ -30,7 +36,7 @@ pub struct Args {
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=64))]
     accounts: u8,
     /// Serve these accounts instead: a JSON list of {wallet, session_key_address, subaccount_id, balances: {"USDC": "1000"}}
-    /// and optionally label, scopes, session_expiry_s.
+    /// and optionally label, scopes, session_expiry_s, rfq_maker, contract (the wallet is one that signs, v2), atomic.
     #[arg(long, value_name = "FILE", conflicts_with = "accounts")]
     accounts_file: Option<PathBuf>,
     /// Also write the accounts to this file, as JSON.
@@ -45,6 +51,12 @@ pub struct Args {
     /// Address of the Ethereum JSON-RPC endpoint with the ratio feeds.
     #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
     rpc_listen: SocketAddr,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DialectArg {
+    V3,
+    V2,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -75,10 +87,12 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         None => developer_accounts(args.seed, usize::from(args.accounts)),
     };
     let settings = Settings {
-        network: match args.network {
-            NetworkArg::Mainnet => Network::Mainnet,
-            NetworkArg::Testnet => Network::Testnet,
-            NetworkArg::Local => Network::Local,
+        network: match (args.dialect, args.network) {
+            (DialectArg::V3, NetworkArg::Mainnet) => Network::Mainnet,
+            (DialectArg::V3, NetworkArg::Testnet) => Network::Testnet,
+            (DialectArg::V3, NetworkArg::Local) => Network::Local,
+            (DialectArg::V2, NetworkArg::Mainnet | NetworkArg::Local) => Network::V2Mainnet,
+            (DialectArg::V2, NetworkArg::Testnet) => Network::V2Testnet,
         },
         seed: args.seed,
         accounts: accounts.clone(),
@@ -91,17 +105,19 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     if let Some(path) = &args.accounts_json {
         write_accounts(path, &accounts)?;
     }
+    let network = settings.network;
     let live = world::spawn(Options {
         listen: args.listen,
         binance_listen: args.book_listen,
         chainlink_listen: args.rpc_listen,
         settings,
         world: WorldSettings::steady(args.seed),
+        authority: None,
         core: None,
     })
     .map_err(|why| Failure::Refused(format!("cannot listen: {why}")))?;
     print_accounts(&accounts, args.accounts_file.is_none());
-    println!("Derive v3 ({:?} domain)", args.network);
+    print_domain(network);
     println!("  WebSocket      {}", live.exchange_ws_url());
     println!("  HTTP           {}/{{public|private}}/{{method}}", live.exchange_http_url());
     println!("Beside it");
@@ -113,6 +129,16 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     live.exchange.join();
     Ok(())
+}
+
+/// What a client must sign for.
+fn print_domain(network: Network) {
+    let generation = if network.dialect() == Dialect::V2 { "v2" } else { "v3" };
+    println!("Derive {generation} ({network:?} domain)");
+    println!("  chain id       {}", network.chain_id());
+    println!("  Matching       {}", verifying_contract(network));
+    println!("  trade module   {}", modules(network).trade);
+    println!("  RFQ module     {}", modules(network).rfq);
 }
 
 /// Developer keys are derived from a public number and guard nothing; they are shown as local chain nodes do. Keys of
@@ -152,6 +178,12 @@ struct AccountRow {
     session_expiry_s: u64,
     #[serde(default)]
     rfq_maker: bool,
+    /// The wallet is a contract that signs for itself (v2).
+    #[serde(default)]
+    contract: bool,
+    /// Its orders may be approved inside their settlement (v2).
+    #[serde(default)]
+    atomic: bool,
 }
 
 fn trade_all() -> Vec<String> {
@@ -178,6 +210,7 @@ fn read_accounts(path: &Path) -> Result<Vec<AccountSeed>, Failure> {
     }
     let seed = |row: AccountRow| AccountSeed {
         wallet: row.wallet,
+        owner: if row.contract { Owner::Contract { atomic: row.atomic } } else { Owner::Key },
         owner_key_hex: String::new(),
         session_key: row.session_key_address,
         session_key_hex: String::new(),

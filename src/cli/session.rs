@@ -1,11 +1,13 @@
 //! One run of the engine, from a checked configuration to the end of its last order.
 
-use super::{Failure, signer};
+use super::{Failure, contract, signer};
 use crate::actors::risk::Sample;
 use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
+use crate::chain::service::Tally;
 use crate::config::{self, Config, Isolation};
+use crate::derive::dialect::Dialect;
 use crate::engine::core::Idle;
 use crate::engine::journal::Replay;
 use crate::engine::ports::Clock;
@@ -61,6 +63,8 @@ pub struct Outcome {
     pub flat: bool,
     /// The options held at the end, by place.
     pub options: Vec<Instrument>,
+    /// What the contract that signs for the vault did, if one does.
+    pub contract: Option<Tally>,
 }
 
 /// Signals that end a run.
@@ -102,19 +106,30 @@ fn key_source(config: &Config) -> KeySource {
     KeySource { file: config.wallet.session_key_file.clone(), passphrase }
 }
 
+/// Loads another key of the same keeper, or the session key.
+pub fn read_key(config: &Config, file: Option<&Path>) -> Result<LocalKey, Failure> {
+    let own = key_source(config);
+    let source = KeySource { file: file.map_or(own.file, Path::to_path_buf), passphrase: own.passphrase };
+    source.load().map_err(|why| Failure::Refused(why.to_string()))
+}
+
 /// Loads the session key.
 pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
     key_source(config).load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
 /// Opens the journal and folds what is in it.
-fn open_journal(folder: &Path) -> Result<(PageStore, Replay), Failure> {
+fn open_journal(folder: &Path, dialect: &Dialect) -> Result<(PageStore, Replay), Failure> {
     let mut replay = Replay::default();
     let mut visit = |_: u64, record: &[u8]| replay.visit(record);
     let (store, _) = PageStore::open(folder, JOURNAL, &mut visit).map_err(|why| Failure::Refused(why.to_string()))?;
     if replay.unread() > 0 {
         let what = format!("{} records of the journal were written by a newer keel", replay.unread());
         return Err(Failure::Refused(format!("{what}: run that one, or start with an empty state.dir")));
+    }
+    if !dialect.nonce_unit.counts(replay.floor()) {
+        let what = format!("{}: its journal holds nonces of the other generation of the protocol", folder.display());
+        return Err(Failure::Refused(format!("{what}: {} needs a state.dir of its own", dialect.name)));
     }
     Ok((store, replay))
 }
@@ -251,15 +266,20 @@ pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
 
 async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Outcome, Failure> {
     let mut clock = LiveClock::new();
-    let (store, replay) = open_journal(terms.state_dir)?;
+    let (store, replay) = open_journal(terms.state_dir, config.venue.environment.dialect)?;
     let mut hand = Hand::take(config, store, terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
+    let signing = contract::prove(config, hand.prover().address()).await?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
     let (parts, layout, switch) = hand.join(&blueprint, wires, clock.clone(), (layout(config), terms.state_dir))?;
-    let (cores, ends) = assemble(parts, &layout);
+    let (cores, mut ends) = assemble(parts, &layout);
+    let tally = match (signing, ends.chain.take()) {
+        (Some(signing), Some(chain)) => Some(signing.serve(chain)?),
+        _ => None,
+    };
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
     let Desks { clerk, listings } = control::start(control::Plan {
@@ -285,7 +305,8 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         Some(listings) => listings.send(AskInstruments(held)).await.map_err(lost)?,
         None => Vec::new(),
     };
-    Ok(Outcome { news, ends, troubles, flat, options })
+    let contract = tally.as_ref().map(contract::counted);
+    Ok(Outcome { news, ends, troubles, flat, options, contract })
 }
 
 fn lost(why: actix::MailboxError) -> Failure {

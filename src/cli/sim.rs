@@ -144,12 +144,6 @@ mod tests {
         command.try_get_matches_from(words).and_then(|found| Args::from_arg_matches(&found))
     }
 
-    fn scratch(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("keel-sim-{name}-{}.html", std::process::id()));
-        let _ = std::fs::remove_file(&path);
-        path
-    }
-
     fn went(terms: &Terms, violations: &[&str]) -> Result<Record, String> {
         let violations = violations.iter().map(|&words| words.to_owned()).collect();
         Ok(Record { vault: terms.vault.name().to_owned(), violations, ..Record::default() })
@@ -185,7 +179,8 @@ mod tests {
 
     #[test]
     fn a_broken_invariant_is_a_broken_run_and_the_page_is_there() {
-        let path = scratch("broken");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("page.html");
         let args = parse(&["--vault", "harvest", "--json", "--report", path.to_str().expect("utf-8")]).expect("fine");
         let end = run(&args, |terms, _| went(terms, &["shorts exceed collateral"]));
         assert!(matches!(&end, Err(Failure::Broken(words)) if words.contains("1 invariant broke")), "{end:?}");
@@ -194,7 +189,6 @@ mod tests {
         // A second page goes over the first.
         assert!(run(&args, |terms, _| went(terms, &[])).is_ok());
         assert!(!std::fs::read_to_string(&path).expect("written").contains("shorts exceed collateral"));
-        let _ = std::fs::remove_file(&path);
     }
 
     #[test]
@@ -221,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_run_that_stops_leaves_no_empty_page() {
-        let path = scratch("stopped");
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("page.html");
         let args = parse(&["--vault", "harvest", "--report", path.to_str().expect("utf-8")]).expect("fine");
         let end = run(&args, |_, _| Err("the exchange died"));
         assert!(matches!(&end, Err(Failure::Broken(words)) if words.contains("the exchange died")), "{end:?}");

@@ -201,6 +201,7 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
         kind,
         fence,
         contract,
+        capital: draft.capital?,
     })
 }
 

@@ -220,6 +220,11 @@ impl<'a> Section<'a> {
         self.table.is_some()
     }
 
+    /// True if something of that name stands here; it is not asked for by this.
+    pub(super) fn holds(&self, name: &str) -> bool {
+        self.table.is_some_and(|table| table.contains_key(name))
+    }
+
     fn full(&self, name: &str) -> String {
         if self.path.is_empty() { name.to_owned() } else { format!("{}.{name}", self.path) }
     }

@@ -8,7 +8,7 @@ use super::host::Online;
 use super::read::{Absent, Field, Rule, Section, Span};
 use super::text::{Url, address, looks_secret, quoted, show_address};
 use super::{Chain, External, Idle, Isolation, Layout, Passphrase, Signer, Topology, Venue, Wallet};
-use crate::derive::dialect::{Dialect, Environment, LOCAL, MAINNET, TESTNET, V2_MAINNET, V2_TESTNET};
+use crate::derive::dialect::{DIALECTS, Dialect, Environment, Generation, LOCAL, MAINNET};
 
 /// Unix seconds between which a key may expire: later than any past deployment, and not milliseconds.
 const EXPIRY_S: std::ops::RangeInclusive<i64> = 1_700_000_000..=4_102_444_800;
@@ -32,8 +32,7 @@ pub(super) fn url_rule<'r>(secure: &str, plain: &str, absent: Absent<Url>) -> Ru
 
 /// `[venue]`.
 pub(super) fn venue(section: Section<'_>) -> Option<Venue> {
-    let networks =
-        [&MAINNET, &TESTNET, &LOCAL, &V2_MAINNET, &V2_TESTNET].map(|dialect| (dialect.name, Network(dialect)));
+    let networks = DIALECTS.map(|dialect| (dialect.name, Network(dialect)));
     let network = section.choice(
         ("environment", "which Derive network's signatures are made, and whose endpoints are used"),
         &networks,
@@ -49,6 +48,10 @@ pub(super) fn venue(section: Section<'_>) -> Option<Venue> {
     if let Some(Network(dialect)) = network.value {
         for url in [&ws, &rest] {
             check_host(url, dialect, &section);
+        }
+        if dialect.generation == Generation::V2 && (ws.value.is_none() || rest.value.is_none()) {
+            let what = format!("the public endpoints of {} are wound down", dialect.name);
+            network.refuse(what, "this environment with ws_url and rest_url of a local exchange", section.notes);
         }
     }
     match (&ws.value, &rest.value) {
@@ -81,7 +84,7 @@ fn check_host(url: &Field<Url>, dialect: &'static Dialect, section: &Section<'_>
         let what = "environment local signs for a local exchange, this URL is elsewhere";
         url.refuse(what, "a loopback URL, or environment = \"testnet\" or \"mainnet\"", section.notes);
     }
-    let owner = [&MAINNET, &TESTNET, &V2_MAINNET, &V2_TESTNET].into_iter().find(|other| {
+    let owner = DIALECTS.into_iter().filter(|other| *other != &LOCAL).find(|other| {
         let hosts = [other.ws, other.rest].map(|known| known.split('/').nth(2).unwrap_or_default());
         hosts.contains(&address.host())
     });

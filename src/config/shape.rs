@@ -9,6 +9,7 @@ use crate::derive::dialect::{Address, Dialect};
 use crate::derive::seal::envelope::FenceLimits;
 use crate::market::fair::Model;
 use crate::msg::Product;
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, OptionLimits};
 use crate::strategy::basis::Params;
 use crate::strategy::options::amend::{Amend, ResignCost};
@@ -92,6 +93,8 @@ pub struct VaultConfig {
     pub fence: FenceLimits,
     /// The contract that owns its subaccount and signs for it, on v2.
     pub contract: Option<V2Contract>,
+    /// What its capital may do.
+    pub capital: CapitalLimits,
 }
 
 /// What a vault's strategy needs.

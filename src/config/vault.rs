@@ -2,6 +2,7 @@
 
 mod basis;
 mod bounds;
+mod capital;
 mod contract;
 mod envelope;
 mod fair;
@@ -17,6 +18,7 @@ use super::text::{code, instrument, quoted};
 use crate::derive::seal::envelope::FenceLimits;
 use crate::market::fair::Model;
 use crate::msg::Product;
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::strategy::basis::Params;
 pub(super) use contract::ContractDraft;
@@ -59,6 +61,8 @@ pub(super) struct Draft {
     pub(super) subaccount: Field<u64>,
     pub(super) base_instrument: Field<String>,
     pub(super) base_currency: Field<String>,
+    /// What its capital may do; none if that is faulty, which has been noted by then.
+    pub(super) capital: Option<CapitalLimits>,
     /// None if the strategy is not known, which has been noted by then.
     pub(super) kind: Option<KindDraft>,
     /// Of a vault that a contract signs for.
@@ -127,6 +131,12 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
         None => KindDraft::Basis(basis_vault(&section, poll, contract.as_ref())),
         Some(product) => KindDraft::Options(option_vault(&section, product, currency, contract.as_ref())),
     });
+    let capital = strategy.value.and_then(|strategy| {
+        match capital::Fields::read(section.child("capital"), strategy, section.holds("v2")) {
+            Some(fields) => fields.build(),
+            None => Some(CapitalLimits::NONE),
+        }
+    });
     // Without a strategy nobody knows which of the other names belong here.
     if kind.is_some() {
         section.finish();
@@ -139,6 +149,7 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
         subaccount,
         base_instrument,
         base_currency,
+        capital,
         kind,
         contract,
     }

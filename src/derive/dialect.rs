@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 
 use alloy_primitives::hex;
 
+pub use crate::risk::nonces::NonceUnit;
+
 /// An Ethereum address, raw.
 pub type Address = [u8; 20];
 /// A 32-byte hash or word, raw.
@@ -29,15 +31,6 @@ pub enum Generation {
     V2,
     /// Off-chain sequencer settling on Ethereum; live.
     V3,
-}
-
-/// What one unit of a nonce means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NonceUnit {
-    /// Unix nanoseconds (v3; coarser scales are refused).
-    Nanos,
-    /// Unix milliseconds followed by three digits (v2).
-    MillisAndThreeDigits,
 }
 
 /// Names of the three REST authentication headers.
@@ -190,7 +183,7 @@ pub const LOCAL: Dialect = Dialect {
     ..MAINNET
 };
 
-/// v2 on Derive Chain (957), wound down: constants for the contract signer only.
+/// v2 on Derive Chain (957), wound down; a local node and an embedded exchange can stand in for it.
 pub const V2_MAINNET: Dialect = Dialect {
     name: "v2-mainnet",
     generation: Generation::V2,
@@ -240,6 +233,11 @@ pub const V2_TESTNET: Dialect = Dialect {
 pub const DIALECTS: [&Dialect; 5] = [&MAINNET, &TESTNET, &LOCAL, &V2_MAINNET, &V2_TESTNET];
 
 impl Dialect {
+    /// True if fills settle on a chain after they are told, and may be taken back there.
+    pub fn settles_fills(&self) -> bool {
+        self.generation == Generation::V2
+    }
+
     /// The dialect of that name, if any.
     pub fn named(name: &str) -> Option<&'static Dialect> {
         DIALECTS.into_iter().find(|dialect| dialect.name == name)
@@ -265,9 +263,13 @@ impl Environment {
 
     /// An embedded exchange listening at `listen` and verifying signatures as `dialect` would.
     pub fn embedded(listen: SocketAddr, dialect: &'static Dialect) -> Environment {
+        let root = match dialect.generation {
+            Generation::V2 => "",
+            Generation::V3 => "/v3",
+        };
         Environment {
-            rest: Cow::Owned(format!("http://{listen}/v3")),
-            ws: Cow::Owned(format!("ws://{listen}/v3/ws")),
+            rest: Cow::Owned(format!("http://{listen}{root}")),
+            ws: Cow::Owned(format!("ws://{listen}{root}/ws")),
             dialect,
         }
     }
@@ -316,6 +318,8 @@ mod tests {
         let here = Environment::embedded(listen, &TESTNET);
         assert_eq!((&*here.rest, &*here.ws), ("http://127.0.0.1:9000/v3", "ws://127.0.0.1:9000/v3/ws"));
         assert_eq!(here.dialect.chain_id, 11_155_111);
+        let v2 = Environment::embedded(listen, &V2_MAINNET);
+        assert_eq!((&*v2.rest, &*v2.ws), ("http://127.0.0.1:9000", "ws://127.0.0.1:9000/ws"));
         assert_eq!(&*Environment::public(&MAINNET).ws, "wss://api.derive.xyz/v3/ws");
     }
 }

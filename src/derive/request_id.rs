@@ -50,10 +50,14 @@ pub enum RequestKind {
     PollQuotes = b'v',
     /// `private/execute_quote`; the number is the nonce.
     ExecuteQuote = b'e',
+    /// `private/deposit` (v2); the number is the nonce.
+    Deposit = b'y',
+    /// `private/withdraw` (v2); the number is the nonce.
+    Withdraw = b'j',
 }
 
 /// Every kind.
-pub const REQUEST_KINDS: [RequestKind; 23] = [
+pub const REQUEST_KINDS: [RequestKind; 25] = [
     RequestKind::Login,
     RequestKind::Subscribe,
     RequestKind::Unsubscribe,
@@ -77,6 +81,8 @@ pub const REQUEST_KINDS: [RequestKind; 23] = [
     RequestKind::CancelRfqs,
     RequestKind::PollQuotes,
     RequestKind::ExecuteQuote,
+    RequestKind::Deposit,
+    RequestKind::Withdraw,
 ];
 
 impl RequestKind {
@@ -116,6 +122,8 @@ impl RequestKind {
             RequestKind::CancelRfqs => "private/cancel_batch_rfqs",
             RequestKind::PollQuotes => "private/poll_quotes",
             RequestKind::ExecuteQuote => "private/execute_quote",
+            RequestKind::Deposit => "private/deposit",
+            RequestKind::Withdraw => "private/withdraw",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod envelope;
 mod execution;
+mod movement;
 pub mod wire;
 
 use super::action::login::login_digest;
@@ -24,6 +25,7 @@ use crate::msg::{Breach, HeldSignature, Mark, Milestone, Stage};
 use crate::risk::order::Order;
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
+pub use movement::{MovementDeed, SignedMovement};
 
 /// An order with its signature. Only the signer actor makes one, of what the sealing desk has signed.
 #[derive(Clone, Copy)]

@@ -3,6 +3,7 @@
 
 mod execution;
 mod milestone;
+mod movement;
 mod replay;
 mod signature;
 
@@ -11,6 +12,7 @@ use crate::base::num::{Amount, Cash, E18, Price, Rounding, div_round};
 use crate::base::time::Nanos;
 pub use execution::LegRecord;
 pub use milestone::MilestoneRecord;
+pub use movement::MovementRecord;
 pub use replay::Replay;
 pub use signature::SignatureRecord;
 

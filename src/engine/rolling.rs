@@ -17,11 +17,14 @@ pub struct Spent {
     pub day: Rolling,
     /// Notional of perp bought in a day, 1e-18.
     pub bought: Rolling,
+    /// Collateral withdrawn in a day, in its token's smallest units.
+    pub withdrawn: Rolling,
 }
 
 impl Default for Spent {
     fn default() -> Spent {
-        Spent { count: Rolling::minute(), hour: Rolling::hour(), day: Rolling::day(), bought: Rolling::day() }
+        let (day, bought, withdrawn) = (Rolling::day(), Rolling::day(), Rolling::day());
+        Spent { count: Rolling::minute(), hour: Rolling::hour(), day, bought, withdrawn }
     }
 }
 
@@ -32,6 +35,12 @@ impl Spent {
         self.hour.add(at, notional.raw());
         self.day.add(at, notional.raw());
         self.bought.add(at, bought.raw());
+    }
+
+    /// Counts one movement of capital; `withdrawn` is zero for a deposit.
+    pub fn charge_movement(&mut self, at: Nanos, withdrawn: u128) {
+        self.count.add(at, 1);
+        self.withdrawn.add(at, i128::try_from(withdrawn).unwrap_or(i128::MAX));
     }
 }
 

@@ -9,7 +9,7 @@ use super::money::truncate;
 use super::options::{OptionPosition, SettlementRow};
 use super::order::{Order, TradeRow};
 use super::position::Position;
-use super::{OrderId, Refusal, Tier};
+use super::{OrderId, Owner, Refusal, Tier};
 use crate::base::time::Nanos;
 use alloy_primitives::Address;
 use rust_decimal::Decimal;
@@ -23,6 +23,8 @@ const NONCES_MAX: usize = 500_000;
 /// An account owner.
 #[derive(Clone, Debug)]
 pub struct Wallet {
+    /// What owns it.
+    pub owner: Owner,
     /// Request budgets.
     pub tier: Tier,
     /// Requests charged so far.
@@ -45,6 +47,7 @@ impl Wallet {
     /// A wallet without keys or subaccounts.
     pub fn new(tier: Tier, at: Nanos) -> Wallet {
         Wallet {
+            owner: Owner::Key,
             tier,
             budgets: Budgets::default(),
             keys: BTreeMap::new(),

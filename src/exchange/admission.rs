@@ -1,13 +1,13 @@
 //! Reading an order request and checking all that can be checked before the matching engine sees it.
 
-use super::eip712::{Action, module, trade_data};
+use super::eip712::{Action, trade_data};
 use super::execution::Placed;
 use super::keys::Need;
 use super::money::{e18, e18_signed, multiple_of};
 use super::order::{Order, Status};
 use super::params::{Params, invalid};
 use super::rpc::Call;
-use super::{Exchange, Refusal, TimeInForce};
+use super::{Dialect, Exchange, Owner, Refusal, TimeInForce};
 use crate::base::ids::Side;
 use crate::base::time::{MS, Nanos, SEC};
 use alloy_primitives::Address;
@@ -18,6 +18,8 @@ use serde_json::{Value, json};
 const NONCE_PAST_NS: u64 = 120 * 86_400 * SEC;
 /// Nonces may be this far ahead.
 const NONCE_AHEAD_NS: u64 = 3_600 * SEC;
+/// Nonces of v2 are milliseconds and three digits more.
+const NONCE_V2_UNIT_NS: u64 = MS / 1_000;
 /// Signatures live at least this long after arrival, seconds (Derive 11011).
 const EXPIRY_MIN_S: u64 = 300;
 /// And at most this long.
@@ -60,6 +62,8 @@ impl Exchange {
             label: p.opt_text("label")?.unwrap_or_default().to_string(),
             nonce: p.u64("nonce")?,
             signer: p.address("signer")?,
+            proved_by: Address::ZERO,
+            atomic: self.settles() && p.flag("is_atomic_signing")?,
             signature: p.text("signature")?.to_string(),
             expiry_s: p.u64("signature_expiry_sec")?,
             created_ms: call.at.ms(),
@@ -72,25 +76,24 @@ impl Exchange {
     }
 
     /// Everything that does not depend on the book, in the venue's order: signature, authority, nonce, expiry, grid.
-    pub(super) fn admit(&self, order: &Order, call: &Call) -> Result<(), Refusal> {
+    /// Notes whose key proved the order.
+    pub(super) fn admit(&self, order: &mut Order, call: &Call) -> Result<(), Refusal> {
         let at = call.at;
         let caller = call.known()?;
         self.owned(caller.wallet, order.sub)?;
         let wallet = self.wallet(caller.wallet)?;
         let action = self.order_action(order, caller.wallet)?;
-        if !action.signed_by_signer(self.domain, &order.signature) {
-            return Err(Refusal::because(
-                14014,
-                format!("does not recover to {}; see private/order_debug", order.signer),
-            ));
+        order.proved_by = self.proved_by(&action, &order.signature, "private/order_debug")?;
+        if order.atomic && wallet.owner != (Owner::Contract { atomic: true }) {
+            return Err(Refusal::because(14033, caller.wallet.to_string()));
         }
         let need = Need::Orderbook(self.instruments[order.instrument].kind);
         wallet.allow(caller.wallet, caller.signer, need, Some(order.sub), at)?;
-        wallet.allow(caller.wallet, order.signer, need, Some(order.sub), at)?;
+        wallet.allow(caller.wallet, order.proved_by, need, Some(order.sub), at)?;
         self.check_nonce(order.sub, order.nonce, at)?;
         let longest = if order.mmp { EXPIRY_MMP_MAX_S } else { EXPIRY_MAX_S };
         check_expiry(order.expiry_s, longest, at)?;
-        let key = wallet.keys.get(&order.signer).filter(|_| order.signer != caller.wallet);
+        let key = wallet.keys.get(&order.proved_by).filter(|_| order.proved_by != caller.wallet);
         if key.is_some_and(|key| order.expiry_s > key.expiry_s) {
             return Err(Refusal::because(11011, "the signature would outlive its session key"));
         }
@@ -98,6 +101,16 @@ impl Exchange {
             return Err(invalid("max_fee, extra_fee", "no negative fee"));
         }
         self.check_grid(order.instrument, order.limit_price, order.amount)
+    }
+
+    /// Whose key signed an action: its signer's; or, where the signer is the contract that owns the account, whoever's it
+    /// is, who must then be registered for the account (v2). 14014 for any other signature; `debug` explains it.
+    pub(super) fn proved_by(&self, action: &Action, signature: &str, debug: &str) -> Result<Address, Refusal> {
+        let by_contract = action.signer == action.owner && self.is_contract(action.owner);
+        action
+            .recovered(self.domain, signature)
+            .filter(|key| by_contract || *key == action.signer)
+            .ok_or_else(|| Refusal::because(14014, format!("does not recover to {}; see {debug}", action.signer)))
     }
 
     /// The action an order's signature must be of.
@@ -115,7 +128,7 @@ impl Exchange {
         Ok(Action {
             subaccount: order.sub,
             nonce: order.nonce,
-            module: module::TRADE,
+            module: self.modules.trade,
             data,
             expiry: order.expiry_s,
             owner,
@@ -125,7 +138,10 @@ impl Exchange {
 
     /// 11018, 11016, 11017: is the nonce of an order, a quote or an execution dated right and unused?
     pub(super) fn check_nonce(&self, sub: u64, nonce: u64, at: Nanos) -> Result<(), Refusal> {
-        check_nonce_date(nonce, NONCE_PAST_NS, at)?;
+        match self.settings.dialect() {
+            Dialect::V3 => check_nonce_date(nonce, NONCE_PAST_NS, at)?,
+            Dialect::V2 => check_nonce_date_v2(nonce, at)?,
+        }
         let sub = self.subs.get(&sub).ok_or_else(|| Refusal::of(14001))?;
         if !sub.nonces.is_used(nonce) {
             return Ok(());
@@ -157,6 +173,17 @@ pub fn check_nonce_date(nonce: u64, past_ns: u64, at: Nanos) -> Result<(), Refus
         return Ok(());
     }
     Err(Refusal::because(11018, format!("{nonce}: expected UTC nanoseconds from {from} to {to}")))
+}
+
+/// 11018 unless the nonce is a unix millisecond within an hour of now, followed by three digits.
+fn check_nonce_date_v2(nonce: u64, at: Nanos) -> Result<(), Refusal> {
+    let hour = NONCE_AHEAD_NS / NONCE_V2_UNIT_NS;
+    let now = at.ms() * 1_000;
+    let (from, to) = (now.saturating_sub(hour), now.saturating_add(hour + 999));
+    if (from..=to).contains(&nonce) {
+        return Ok(());
+    }
+    Err(Refusal::because(11018, format!("{nonce}: expected UTC milliseconds and three digits from {from} to {to}")))
 }
 
 /// 11011 unless the signature expires between 300 s and `longest` seconds from now.

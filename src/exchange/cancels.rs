@@ -62,8 +62,9 @@ fn cancel_by_label(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refus
 
 fn cancel_all(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
     let sub = call.subaccount(exchange, Need::AnyTrade)?;
-    exchange.cancel_where(sub, USER, call.at, |_| true);
-    Ok(Answer::Now(json!("ok")))
+    let count = exchange.cancel_where(sub, USER, call.at, |_| true);
+    // v2 counts here as everywhere.
+    Ok(Answer::Now(if exchange.settles() { json!({ "cancelled_orders": count }) } else { json!("ok") }))
 }
 
 fn nothing_to_cancel(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {

@@ -2,9 +2,11 @@
 //! numbers that govern them.
 //!
 //! ETH values are those observed on mainnet (Derive §8.2). BTC values were never observed and are chosen here: ticks
-//! of 0.1 USD and steps worth about as many dollars as ETH's. The LSTs copy the spot instrument of their base. Grid and
-//! fees of SUSDE, the addresses of LSTs and SUSDE and their collateral factors are this exchange's own configuration.
+//! of 0.1 USD and steps worth about as many dollars as ETH's. Asset addresses are v2's, which v3 has taken over as far
+//! as is known. The LSTs copy the spot instrument of their base. Grid and
+//! fees of SUSDE and the collateral factors of LSTs and SUSDE are this exchange's own configuration.
 
+use super::Dialect;
 use super::money::{constant, text};
 use alloy_primitives::{Address, U256, address};
 use rust_decimal::Decimal;
@@ -123,14 +125,16 @@ pub const MANAGER_SM: u32 = 4;
 /// Cash.
 pub const CASH: &str = "USDC";
 /// Address of the cash asset.
-pub const CASH_ADDRESS: Address = address!("21bE5df32D7FBd02Da22E03c48AbFE8E93A1b46b");
+const CASH_ADDRESS: Address = address!("21bE5df32D7FBd02Da22E03c48AbFE8E93A1b46b");
+/// Address of the cash asset on v2.
+const CASH_ADDRESS_V2: Address = address!("57B03E14d409ADC7fAb6CFc44b5886CAD2D5f02b");
 /// Initial margin of ETH and BTC perps, as a share of notional (Derive §8.8).
 pub const PERP_IM: &str = "0.066";
 /// Maintenance margin of ETH and BTC perps.
 pub const PERP_MM: &str = "0.05";
 
 /// The assets.
-pub fn assets() -> Vec<Asset> {
+pub fn assets(dialect: Dialect) -> Vec<Asset> {
     let asset = |name, address, underlying, decimals, im, mm| Asset {
         name,
         address,
@@ -139,8 +143,9 @@ pub fn assets() -> Vec<Asset> {
         im_factor: constant(im),
         mm_factor: constant(mm),
     };
+    let cash = if dialect == Dialect::V2 { CASH_ADDRESS_V2 } else { CASH_ADDRESS };
     vec![
-        asset(CASH, CASH_ADDRESS, address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"), 6, "1", "1"),
+        asset(CASH, cash, address!("a0b86991c6218b36c1d19d4a2e9eb0ce3606eb48"), 6, "1", "1"),
         asset("ETH", ETH_SPOT, address!("c02aaa39b223fe8d0a0e5c4f27ead9083c756cc2"), 18, "0.7", "0.8"),
         asset("BTC", BTC_SPOT, address!("2260fac5e5542a773aa44fbcfedf7c193bc2c599"), 8, "0.7", "0.8"),
         asset("WEETH", WEETH_SPOT, address!("cd5fe23c85820f7b72d0926fc9b05b43e359b7ee"), 18, "0.5005", "0.65"),
@@ -151,9 +156,9 @@ pub fn assets() -> Vec<Asset> {
 
 const ETH_SPOT: Address = address!("E201fCEfD4852f96810C069f66560dc25B2C7A55");
 const BTC_SPOT: Address = address!("7da2D398dddDfC946Efd2C758c4688D21887790d");
-const WEETH_SPOT: Address = address!("00000000000000000000000000000000000eE711");
-const LBTC_SPOT: Address = address!("00000000000000000000000000000000000B7C11");
-const SUSDE_SPOT: Address = address!("0000000000000000000000000000000000005DE0");
+const WEETH_SPOT: Address = address!("F30EE744fCfd135A135E6a4e327e01d0f697e6Ec");
+const LBTC_SPOT: Address = address!("eaF03Bb3280C609d35E7F84d24a996c7C0b74F5f");
+const SUSDE_SPOT: Address = address!("375804CdcF0D534FDD2657584A7c4Ff5AB14A2bb");
 const ETH_PERP: Address = address!("Af65752C4643E25C02F693f9D4FE19cF23a095E3");
 const BTC_PERP: Address = address!("DBa83C0C654DB1cd914FA2710bA743e925B53086");
 const ETH_OPTION: Address = address!("4BB4C3CDc7562f08e9910A0C7D8bB7e108861eB4");
@@ -334,7 +339,7 @@ mod tests {
 
     #[test]
     fn every_spot_instrument_is_a_known_asset() {
-        let assets = assets();
+        let assets = assets(Dialect::V3);
         for i in instruments().iter().filter(|i| i.kind == Kind::Erc20) {
             assert!(assets.iter().any(|a| a.name == i.base && a.address == i.address), "{}", i.name);
         }

@@ -127,7 +127,7 @@ fn transfer_debug(exchange: &mut Exchange, call: &Call, external: bool) -> Resul
         let data = external_transfer_data(to, manager, asset, sub_id, amount, max_fee, recipient);
         (module::EXTERNAL_TRANSFER, data)
     } else {
-        (module::TRANSFER, transfer_data(to, manager, asset, sub_id, amount, max_fee))
+        (exchange.modules.transfer, transfer_data(to, manager, asset, sub_id, amount, max_fee))
     };
     let action = envelope(p, owner_of(exchange, sub)?, sub, module, data)?;
     now(explained(exchange, &action, p.opt_text("signature")?, view))
@@ -152,7 +152,7 @@ fn maker_legs(p: Params, maker: bool) -> Result<Vec<Leg>, Refusal> {
     let rows = p.opt_list("legs")?.ok_or_else(|| invalid("legs", "a list of priced legs"))?;
     let mut legs = Vec::with_capacity(rows.len());
     for row in rows {
-        let leg = Params(row.as_object().ok_or_else(|| invalid("legs", "a list of objects"))?);
+        let leg = Params(row.as_object().ok_or_else(|| invalid("legs", "a list of objects"))?, p.1);
         let name = leg.text("instrument_name")?;
         let (asset, sub_id) = catalog::signing_words(name).ok_or_else(|| Refusal::because(12001, name))?;
         let amount: I256 = e18_signed(leg.decimal("amount")? * Decimal::from(side(leg)?.sign() * direction));
@@ -180,7 +180,7 @@ pub(super) fn quote_action(exchange: &Exchange, p: Params, maker: bool) -> Resul
     let legs = maker_legs(p, maker)?;
     let max_fee = amount_word(p, "max_fee")?;
     let data = if maker { quote_data(max_fee, &legs) } else { execute_data(&legs, max_fee) };
-    Ok((envelope(p, owner_of(exchange, sub)?, sub, module::RFQ, data)?, legs))
+    Ok((envelope(p, owner_of(exchange, sub)?, sub, exchange.modules.rfq, data)?, legs))
 }
 
 fn hashes(exchange: &Exchange, action: &Action) -> Map<String, Value> {
@@ -207,17 +207,18 @@ fn transfer_positions_debug(exchange: &mut Exchange, call: &Call) -> Result<Answ
     call.wallet(exchange, Need::Read)?;
     let part =
         |field: &str| call.params.0.get(field).and_then(Value::as_object).ok_or_else(|| invalid(field, "an object"));
-    let (maker, taker) = (part("maker_params")?, part("taker_params")?);
-    let (made, legs) = quote_action(exchange, Params(maker), true)?;
-    let (taken, taker_legs) = quote_action(exchange, Params(taker), false)?;
-    let made_view = json!({ "max_fee": decimal(Params(maker).decimal("max_fee")?), "trades": legs_json(&legs) });
+    let of = |part| Params(part, call.params.1);
+    let (maker, taker) = (of(part("maker_params")?), of(part("taker_params")?));
+    let (made, legs) = quote_action(exchange, maker, true)?;
+    let (taken, taker_legs) = quote_action(exchange, taker, false)?;
+    let made_view = json!({ "max_fee": decimal(maker.decimal("max_fee")?), "trades": legs_json(&legs) });
     let taken_view = json!({
-        "max_fee": decimal(Params(taker).decimal("max_fee")?),
+        "max_fee": decimal(taker.decimal("max_fee")?),
         "order_hash": hex_text(keccak256(legs_data(&taker_legs))),
     });
     now(json!({
-        "maker_result": explained(exchange, &made, Params(maker).opt_text("signature")?, made_view),
-        "taker_result": explained(exchange, &taken, Params(taker).opt_text("signature")?, taken_view),
+        "maker_result": explained(exchange, &made, maker.opt_text("signature")?, made_view),
+        "taker_result": explained(exchange, &taken, taker.opt_text("signature")?, taken_view),
     }))
 }
 
@@ -236,7 +237,7 @@ fn withdraw_debug(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusa
         "asset": asset.to_string(), "amount": amount.to_string(), "recipient": recipient.to_string(),
         "max_fee_usd": decimal(p.decimal("max_fee_usd")?), "force_batch": force,
     });
-    let action = envelope(p, owner, sub, module::WITHDRAWAL, data)?;
+    let action = envelope(p, owner, sub, exchange.modules.withdrawal, data)?;
     now(explained(exchange, &action, p.opt_text("signature")?, view))
 }
 

@@ -9,7 +9,7 @@ use alloy_primitives::{Address, B256, I256, Signature, U256, address, b256, eip1
 /// keccak256 of the Action type (Derive §1.1).
 pub const ACTION_TYPEHASH: B256 = b256!("4d7a9f27c403ff9c0f19bce61d76d82f9aa29f8d6d4b0c5474607d9770d1af17");
 
-/// Module addresses of v3 (Derive §1.2).
+/// Module addresses of v3 (Derive §1.2); v2's main network has the same for what both know.
 pub mod module {
     use super::{Address, address};
     /// Orders and replaces.
@@ -28,7 +28,46 @@ pub mod module {
     pub const SESSION_KEY: Address = address!("e330CF64ff6EbF41699aad344Cb21d78db1D2bb6");
 }
 
-const VERIFYING_CONTRACT: Address = address!("eB8d770ec18DB98Db922E9D83260A585b9F0DeAD");
+/// Modules for which a network's signatures are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Modules {
+    /// Orders and replaces.
+    pub trade: Address,
+    /// RFQ quotes and executions.
+    pub rfq: Address,
+    /// Transfers between own subaccounts.
+    pub transfer: Address,
+    /// Withdrawals.
+    pub withdrawal: Address,
+}
+
+/// The modules of a network.
+pub const fn modules(network: Network) -> Modules {
+    match network {
+        Network::V2Testnet => Modules {
+            trade: address!("87F2863866D85E3192a35A73b388BD625D83f2be"),
+            rfq: address!("4E4DD8Be1e461913D9A5DBC4B830e67a8694ebCa"),
+            transfer: address!("0CFC1a4a90741aB242cAfaCD798b409E12e68926"),
+            withdrawal: address!("e850641C5207dc5E9423fB15f89ae6031A05fd92"),
+        },
+        Network::Mainnet | Network::Testnet | Network::Local | Network::V2Mainnet => Modules {
+            trade: module::TRADE,
+            rfq: module::RFQ,
+            transfer: module::TRANSFER,
+            withdrawal: module::WITHDRAWAL,
+        },
+    }
+}
+
+/// The contract inside the domain of a network.
+pub const fn verifying_contract(network: Network) -> Address {
+    match network {
+        Network::V2Testnet => address!("3cc154e220c2197c5337b7Bd13363DD127Bc0C6E"),
+        Network::Mainnet | Network::Testnet | Network::Local | Network::V2Mainnet => {
+            address!("eB8d770ec18DB98Db922E9D83260A585b9F0DeAD")
+        }
+    }
+}
 
 /// The domain separator of a network, computed from its parts.
 pub fn domain_separator(network: Network) -> B256 {
@@ -36,7 +75,7 @@ pub fn domain_separator(network: Network) -> B256 {
         name: "Matching",
         version: "1.0",
         chain_id: network.chain_id(),
-        verifying_contract: VERIFYING_CONTRACT,
+        verifying_contract: verifying_contract(network),
     };
     domain.separator()
 }
@@ -85,9 +124,14 @@ impl Action {
         keccak256(bytes)
     }
 
+    /// Who signed this action, whoever it names.
+    pub fn recovered(&self, domain: B256, signature: &str) -> Option<Address> {
+        recover(self.digest(domain), signature)
+    }
+
     /// True if `signature` is this action signed by its `signer`.
     pub fn signed_by_signer(&self, domain: B256, signature: &str) -> bool {
-        recover(self.digest(domain), signature) == Some(self.signer)
+        self.recovered(domain, signature) == Some(self.signer)
     }
 }
 
@@ -190,6 +234,8 @@ mod tests {
             (Network::Mainnet, "da616dfabb88681b08e1592820a41d55ddc62d68de110e327ae99d734506fe19"),
             (Network::Testnet, "24d674cd5f2b9d564691c51e9d88f649b99246a2244dd74ce27b96578d773e85"),
             (Network::Local, "8a010a34fc48f792a220b0b63077f0f8ba664f21340882d60fb34b4959397842"),
+            (Network::V2Mainnet, "d96e5f90797da7ec8dc4e276260c7f3f87fedf68775fbe1ef116e996fc60441b"),
+            (Network::V2Testnet, "9bcf4dc06df5d8bf23af818d5716491b995020f377d3b7b64c29ed14e3dd1105"),
         ];
         for (network, separator) in table {
             assert_eq!(hex::encode(domain_separator(network)), separator, "{network:?}");

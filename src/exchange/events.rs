@@ -28,9 +28,7 @@ impl Exchange {
 
     /// Notes one side of a match: for its owner, for the public, for the records.
     pub(super) fn note_trade(&mut self, row: TradeRow, instrument: usize) {
-        if self.heard(&format!("{}.trades", row.sub)) {
-            self.events.trades.entry(row.sub).or_default().push(row.private_json());
-        }
+        self.tell_trade(&row);
         let traded = &self.instruments[instrument];
         let by_kind = format!("trades.{}.{}", traded.kind.wire(), traded.base);
         for channel in [format!("trades.{}", traded.name), by_kind] {
@@ -41,6 +39,24 @@ impl Exchange {
         keep(&mut self.public_trades, row.clone());
         if let Some(sub) = self.subs.get_mut(&row.sub) {
             keep(&mut sub.trades, row);
+        }
+    }
+
+    /// Tells the owner of a fill, and on v2 those who listen for the state it is in.
+    pub(super) fn tell_trade(&mut self, row: &TradeRow) {
+        if self.heard(&format!("{}.trades", row.sub)) {
+            self.events.trades.entry(row.sub).or_default().push(row.private_json());
+        }
+        let Some(tx) = row.tx else { return };
+        let own = format!("{}.trades.{}", row.sub, tx.status.wire());
+        if self.heard(&own) {
+            self.note_row(own, row.private_json());
+        }
+        let Ok(ix) = self.find_instrument(&row.instrument_name) else { return };
+        let traded = &self.instruments[ix];
+        let by_kind = format!("trades.{}.{}.{}", traded.kind.wire(), traded.base, tx.status.wire());
+        if self.heard(&by_kind) {
+            self.note_row(by_kind, row.public_json());
         }
     }
 

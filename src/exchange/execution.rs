@@ -127,7 +127,9 @@ impl Exchange {
         let taken = self.book_side(taker, &deal, true);
         self.note_trade(taken.clone(), ix);
         self.markets[ix].book.reduce(maker.order, amount);
+        let mut signed_sides = [self.settlement_of(taker, amount), None];
         if let Some(mut made) = self.orders.remove(&maker.order) {
+            signed_sides[1] = self.settlement_of(&made, amount);
             let row = self.book_side(&mut made, &deal, false);
             self.note_trade(row, ix);
             let (sub, mmp) = (made.sub, made.mmp);
@@ -136,6 +138,7 @@ impl Exchange {
                 self.protect(sub, ix, at, signed(maker_side(taker.side), amount));
             }
         }
+        self.ask_settlement(deal.op_uuid, signed_sides);
         if taker.mmp {
             self.protect(taker.sub, ix, at, signed(taker.side, amount));
         }
@@ -187,6 +190,7 @@ impl Exchange {
             realized,
             realized_excl,
             rfq: None,
+            tx: self.fresh_tx(),
             at_ms: deal.at.ms(),
         }
     }
@@ -200,6 +204,7 @@ impl Exchange {
         deal: &Deal,
         (fee, extra_fee): (Decimal, Decimal),
     ) -> (Decimal, Decimal) {
+        self.note_unsettled((sub, ix), signed, deal, (fee, extra_fee));
         let (kind, base) = (self.instruments[ix].kind, self.instruments[ix].base);
         self.house.fees += fee + extra_fee;
         if let Some(sub) = self.subs.get_mut(&sub) {

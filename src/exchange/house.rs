@@ -110,6 +110,8 @@ impl Exchange {
             label: String::new(),
             nonce: 0,
             signer: Address::ZERO,
+            proved_by: Address::ZERO,
+            atomic: false,
             signature: String::new(),
             expiry_s: u64::MAX,
             created_ms: now_ms,
@@ -239,6 +241,11 @@ impl Exchange {
         })
     }
 
+    /// Nonces of the orders of one subaccount that are remembered, every one of them taken.
+    pub fn accepted_of(&self, id: u64) -> Vec<u64> {
+        self.orders.values().filter(|order| order.sub == id).map(|order| order.nonce).collect()
+    }
+
     /// The fills of one subaccount that are remembered, oldest first.
     pub fn trades_of(&self, id: u64) -> Vec<TradeReport> {
         let rows = self.subs.get(&id).into_iter().flat_map(|sub| &sub.trades);
@@ -251,6 +258,7 @@ impl Exchange {
             amount: row.amount,
             fee: row.fee,
             quote: row.rfq.map(|(_, quote)| quote),
+            tx: row.tx.map(|tx| tx.status),
         };
         let mut trades: Vec<TradeReport> = rows.map(report).collect();
         trades.sort_by_key(|trade| trade.at_ms);

@@ -1,4 +1,9 @@
-//! The embedded exchange: a Derive v3 venue as a pure state machine, with a thin loopback server around it.
+//! The embedded exchange: a Derive venue as a pure state machine, with a thin loopback server around it.
+//!
+//! It speaks v3, or v2 where its network is one of v2's. Of v2 it has what is known to differ: paths and headers, nonces,
+//! domains and modules, eighteen decimals, `tx_status` with its channels, contract owners, and counts in replies to
+//! `cancel_all`. Where nothing is known it answers as on v3; so tickers are slim, instruments are listed by the same
+//! methods, and nonces in rows are texts. What v2 has not, such as signed session keys, is not offered there.
 //!
 //! Time, bytes and house orders come in; frames go out. There is no clock, socket, thread or file in the core, and
 //! nothing is shared with the engine's own encoders, so that agreement between the two means something.
@@ -43,16 +48,19 @@ mod rpc;
 pub mod server;
 mod session;
 mod settings;
+mod settling;
 mod stats;
 #[cfg(test)]
 mod tests;
 pub mod world;
 
+pub use eip712::{Action, Modules, modules, verifying_contract};
 pub use options::{OptionMark, Svi, expiries_due};
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};
 pub use refusal::Refusal;
 pub use rfq::{HouseLeg, HouseRfq};
-pub use settings::{AccountSeed, Network, Settings, Tier, developer_accounts};
+pub use settings::{AccountSeed, Dialect, Network, Owner, Settings, Tier, developer_accounts};
+pub use settling::{Always, SettlementAction, SettlementAuthority, SettlementRequest, SettlementVerdict, Tx, TxStatus};
 
 use crate::base::ids::Uuid;
 use crate::base::time::{Nanos, SEC};
@@ -111,6 +119,8 @@ pub struct TradeReport {
     pub fee: Decimal,
     /// The quote executed, if it was one.
     pub quote: Option<Uuid>,
+    /// How far it has come on the chain (v2).
+    pub tx: Option<TxStatus>,
 }
 
 /// A perp or option position as the exchange accounts for it.
@@ -155,7 +165,7 @@ pub struct SubaccountReport {
     pub open_orders: usize,
 }
 
-/// Headers that authenticate an HTTP request (Derive §2.2).
+/// Headers that authenticate an HTTP request (Derive §2.2); on v2 `X-Lyra…` in place of `X-Derive…`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AuthHeaders {
     /// `X-DeriveWallet`.
@@ -187,6 +197,7 @@ pub struct House {
 pub struct Exchange {
     settings: Settings,
     domain: B256,
+    modules: Modules,
     assets: Vec<Asset>,
     instruments: Vec<Instrument>,
     markets: Vec<market::Market>,
@@ -205,6 +216,7 @@ pub struct Exchange {
     order_expiries: BTreeSet<(u64, OrderId)>,
     waiting: orders::Waiting,
     rfq: rfq::Desk,
+    settling: settling::Settling,
     conns: BTreeMap<ConnId, session::Connection>,
     topics: session::Topics,
     events: events::Events,
@@ -225,7 +237,8 @@ impl Exchange {
         let instruments = catalog::instruments();
         let mut exchange = Exchange {
             domain: eip712::domain_separator(settings.network),
-            assets: catalog::assets(),
+            modules: modules(settings.network),
+            assets: catalog::assets(settings.dialect()),
             markets: instruments.iter().map(|_| market::Market::default()).collect(),
             by_name: instruments.iter().enumerate().map(|(ix, i)| (i.name.clone(), ix)).collect(),
             standing: instruments.len(),
@@ -242,6 +255,7 @@ impl Exchange {
             order_expiries: BTreeSet::new(),
             waiting: orders::Waiting::default(),
             rfq: rfq::Desk::default(),
+            settling: settling::Settling::default(),
             conns: BTreeMap::new(),
             topics: BTreeMap::new(),
             events: events::Events::default(),
@@ -272,6 +286,7 @@ impl Exchange {
         let wallet = self.wallets.entry(seed.wallet).or_insert_with(|| Wallet::new(tier, at));
         wallet.subaccounts.push(seed.subaccount);
         wallet.rfq_maker |= seed.rfq_maker;
+        wallet.owner = seed.owner;
         let scopes = keys::Scopes::from_names(seed.scopes.iter().map(String::as_str)).unwrap_or_default();
         let key = keys::SessionKey {
             expiry_s: seed.session_expiry_s,

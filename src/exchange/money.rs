@@ -3,10 +3,11 @@
 use alloy_primitives::{I256, U256};
 use rust_decimal::Decimal;
 use serde_json::Value;
-use std::str::FromStr;
 
 /// Fraction digits the protocol keeps (1e12 precision).
 pub const DECIMALS: u32 = 12;
+/// Fraction digits an e18 word keeps: v2 knows no other bound.
+pub const DECIMALS_V2: u32 = 18;
 /// Largest magnitude accepted from outside, so that its e18 word fits `i128`.
 const WHOLE_MAX: i64 = 100_000_000_000_000;
 
@@ -27,6 +28,11 @@ pub fn json(value: Decimal) -> Value {
 
 /// Parses `[-]digits[.digits]` of at most twelve significant decimals; no exponent, no sign `+`, bounded magnitude.
 pub fn parse(text: &str) -> Option<Decimal> {
+    parse_within(text, DECIMALS)
+}
+
+/// [`parse`] with another bound on significant decimals.
+pub fn parse_within(text: &str, decimals_max: u32) -> Option<Decimal> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let plain = |part: &str| !part.is_empty() && part.len() <= 40 && part.bytes().all(|b| b.is_ascii_digit());
@@ -34,17 +40,17 @@ pub fn parse(text: &str) -> Option<Decimal> {
         return None;
     }
     let fraction = fraction.trim_end_matches('0');
-    if fraction.len() > DECIMALS as usize {
+    if fraction.len() > decimals_max as usize {
         return None;
     }
     let sign = if digits.len() < text.len() { "-" } else { "" };
-    let value = Decimal::from_str(&format!("{sign}{whole}.{fraction}0")).ok()?;
+    let value = Decimal::from_str_exact(&format!("{sign}{whole}.{fraction}0")).ok()?;
     (value.abs() <= Decimal::from(WHOLE_MAX)).then(|| value.normalize())
 }
 
 /// The value × 1e18 as a signed 256-bit word.
 pub fn e18_signed(value: Decimal) -> I256 {
-    let value = truncate(value);
+    let value = value.trunc_with_scale(DECIMALS_V2);
     let scale = 18 - value.scale().min(18);
     I256::try_from(value.mantissa()).unwrap_or(I256::ZERO) * I256::try_from(10i128.pow(scale)).unwrap_or(I256::ONE)
 }
@@ -89,6 +95,7 @@ pub fn constant(text: &str) -> Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::str::FromStr;
 
     #[test]
     fn parse_takes_plain_decimals_of_twelve_places_only() {

@@ -1,6 +1,7 @@
 //! Orders and trades as the venue shows them.
 
 use super::money::{json as decimal, text};
+use super::settling::{Tx, TxStatus};
 use super::{OrderId, TimeInForce};
 use crate::base::ids::{Side, Uuid};
 use crate::exchange::outbox::ConnId;
@@ -91,8 +92,12 @@ pub struct Order {
     pub label: String,
     /// Nonce.
     pub nonce: u64,
-    /// Address that signed.
+    /// Address the signature is said to be of: the owner, which on v2 may be a contract, or a session key.
     pub signer: Address,
+    /// Address whose key made the signature as sent.
+    pub proved_by: Address,
+    /// The owner's contract approves each fill inside its settlement (v2).
+    pub atomic: bool,
     /// The signature as sent.
     pub signature: String,
     /// Dies at this unix second.
@@ -180,6 +185,8 @@ pub struct TradeRow {
     pub realized_excl: Decimal,
     /// The RFQ and the quote it came from, if it was no match in the book.
     pub rfq: Option<(Uuid, Uuid)>,
+    /// Where it stands on the chain; nowhere on v3.
+    pub tx: Option<Tx>,
     /// Unix ms.
     pub at_ms: u64,
 }
@@ -205,9 +212,14 @@ impl TradeRow {
         row["order_id"] = json!(format!("{:?}", self.order));
         row["label"] = json!(self.label);
         row["is_transfer"] = json!(false);
-        row["batch_status"] = Value::Null;
-        row["tx_hash"] = Value::Null;
-        row["op_uuid"] = json!(format!("{:?}", self.op_uuid));
+        match self.tx {
+            Some(tx) => tell(&mut row, tx),
+            None => {
+                row["batch_status"] = Value::Null;
+                row["tx_hash"] = Value::Null;
+                row["op_uuid"] = json!(format!("{:?}", self.op_uuid));
+            }
+        }
         row
     }
 
@@ -215,14 +227,30 @@ impl TradeRow {
     pub fn public_json(&self) -> Value {
         let mut row = self.shared();
         row["wallet"] = json!(self.wallet.to_string());
+        if let Some(tx) = self.tx {
+            tell(&mut row, tx);
+        }
         row
     }
 
-    /// The row of `public/get_trade_history`. Nothing settles on a chain here, so there is no transaction hash.
+    /// The row of `public/get_trade_history`. On v3 nothing settles on a chain here, so there is no transaction hash.
     pub fn settled_json(&self) -> Value {
         let mut row = self.public_json();
-        row["batch_status"] = Value::Null;
-        row["tx_hash"] = json!("");
+        if self.tx.is_none() {
+            row["batch_status"] = Value::Null;
+            row["tx_hash"] = json!("");
+        }
         row
     }
+
+    /// True if it is in that state on the chain; any fill if none is asked for.
+    pub fn is_in(&self, status: Option<TxStatus>) -> bool {
+        status.is_none_or(|status| self.tx.is_some_and(|tx| tx.status == status))
+    }
+}
+
+/// Writes where a fill stands on the chain into its row.
+fn tell(row: &mut Value, tx: Tx) {
+    row["tx_status"] = json!(tx.status.wire());
+    row["tx_hash"] = json!(tx.hash.map(|hash| hash.to_string()));
 }

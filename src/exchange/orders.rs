@@ -60,14 +60,14 @@ impl Waiting {
 }
 
 fn order(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
-    let order = exchange.read_order(call)?;
-    exchange.admit(&order, call)?;
+    let mut order = exchange.read_order(call)?;
+    exchange.admit(&mut order, call)?;
     exchange.enter(order, None, call)
 }
 
 fn replace(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
-    let order = exchange.read_order(call)?;
-    exchange.admit(&order, call)?;
+    let mut order = exchange.read_order(call)?;
+    exchange.admit(&mut order, call)?;
     let by_id = call.params.opt_uuid("order_id_to_cancel")?;
     let by_nonce = call.params.opt_u64("nonce_to_cancel")?;
     let target = match (by_id, by_nonce) {

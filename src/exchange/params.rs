@@ -6,9 +6,9 @@ use alloy_primitives::Address;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-/// The parameters of one request.
+/// The parameters of one request, and how many decimals a number in them may have.
 #[derive(Clone, Copy, Debug)]
-pub struct Params<'a>(pub &'a Map<String, Value>);
+pub struct Params<'a>(pub &'a Map<String, Value>, pub u32);
 
 /// Longest text accepted in any parameter, bytes.
 const TEXT_MAX: usize = 1024;
@@ -57,15 +57,15 @@ impl<'a> Params<'a> {
         self.required(field, self.opt_u64(field)?)
     }
 
-    /// An optional decimal, as a text or a number, of at most twelve decimals and without exponent.
+    /// An optional decimal, as a text or a number, of no more decimals than allowed and without exponent.
     pub fn opt_decimal(self, field: &str) -> Result<Option<Decimal>, Refusal> {
         let value = match self.present(field) {
             None => return Ok(None),
-            Some(Value::Number(n)) => money::parse(&n.to_string()),
-            Some(Value::String(text)) => money::parse(text),
+            Some(Value::Number(n)) => money::parse_within(&n.to_string(), self.1),
+            Some(Value::String(text)) => money::parse_within(text, self.1),
             Some(_) => None,
         };
-        value.map(Some).ok_or_else(|| invalid(field, "a plain decimal with at most 12 decimals"))
+        value.map(Some).ok_or_else(|| invalid(field, &format!("a plain decimal with at most {} decimals", self.1)))
     }
 
     /// A decimal.

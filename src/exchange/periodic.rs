@@ -125,8 +125,8 @@ impl Exchange {
         let signed = subs.values().filter(|s| !s.house);
         let orders = signed.flat_map(|s| s.open.iter().filter_map(move |id| Some((s, resting.get(id)?))));
         let lapsed = |(sub, o): &(&super::account::Subaccount, &super::order::Order)| {
-            let key = self.wallets.get(&sub.wallet).and_then(|w| w.keys.get(&o.signer));
-            sub.wallet != o.signer && !key.is_some_and(|k| k.is_live(at))
+            let key = self.wallets.get(&sub.wallet).and_then(|w| w.keys.get(&o.proved_by));
+            sub.wallet != o.proved_by && !key.is_some_and(|k| k.is_live(at))
         };
         let gone: Vec<OrderId> = orders.filter(lapsed).map(|(_, o)| o.id).collect();
         for id in gone {

@@ -102,6 +102,17 @@ impl Position {
         traded
     }
 
+    /// Takes over entry prices and records of an earlier state of the same size; what has been settled stays settled.
+    pub fn restore(&mut self, earlier: &Position) {
+        self.net_settlements = truncate((self.settled_mark - earlier.average) * self.amount) + self.cumulative_funding;
+        self.average = earlier.average;
+        self.average_excl = earlier.average_excl;
+        self.realized = earlier.realized;
+        self.realized_excl = earlier.realized_excl;
+        self.fees = earlier.fees;
+        self.created_ms = earlier.created_ms;
+    }
+
     fn close(&mut self, closing: Decimal, price: Decimal, fee: Decimal) -> (Decimal, Decimal) {
         let held = self.amount.abs();
         let direction = if self.amount.is_sign_negative() { Decimal::NEGATIVE_ONE } else { Decimal::ONE };

@@ -1,9 +1,10 @@
 //! Public methods: time, instruments, tickers, currencies, feeds, histories everyone may see.
 
-use super::catalog::{CASH_ADDRESS, Kind, MANAGER_SM, UNIVERSE, date_text};
+use super::catalog::{CASH, Kind, MANAGER_SM, UNIVERSE, date_text};
 use super::money::json as decimal;
 use super::params::{invalid, paginate, parse_address};
 use super::rpc::{Answer, Call, Method};
+use super::session::tx_status;
 use super::{Exchange, Refusal};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
@@ -155,12 +156,13 @@ fn get_risk_universes(exchange: &mut Exchange, _: &Call) -> Result<Answer, Refus
         })
         .collect();
     let names: Vec<&str> = exchange.instruments.iter().filter(|i| i.active).map(|i| &*i.name).collect();
+    let cash = exchange.find_asset(CASH).map(|a| a.address.to_string());
     now(json!([{
         "risk_universe_id": UNIVERSE, "name": "PRIME", "description": "embedded exchange",
         "managers": [{
             "manager_id": MANAGER_SM, "margin_type": "SM", "collaterals": collaterals, "instruments": names,
         }],
-        "security_module": { "cash_asset": CASH_ADDRESS.to_string(), "cash_currency": "USDC", "subaccount_id": 1 },
+        "security_module": { "cash_asset": cash, "cash_currency": "USDC", "subaccount_id": 1 },
     }]))
 }
 
@@ -217,6 +219,8 @@ fn get_trade_history(exchange: &mut Exchange, call: &Call) -> Result<Answer, Ref
     let p = call.params;
     let (name, currency, kind) =
         (p.opt_text("instrument_name")?, p.opt_text("currency")?, p.opt_text("instrument_type")?);
+    let status = p.opt_text("tx_status")?.filter(|_| exchange.settles());
+    let status = status.map(tx_status).transpose().map_err(|_| invalid("tx_status", "a state of a fill"))?;
     let (sub, trade) = (p.opt_u64("subaccount_id")?, p.opt_uuid("trade_id")?);
     let from = p.opt_u64("from_timestamp")?.unwrap_or(0);
     let to = p.opt_u64("to_timestamp")?.unwrap_or(u64::MAX);
@@ -231,7 +235,7 @@ fn get_trade_history(exchange: &mut Exchange, call: &Call) -> Result<Answer, Ref
         .rev()
         .filter(|t| name.is_none_or(|n| *n == *t.instrument_name) && of_instrument(&t.instrument_name))
         .filter(|t| sub.is_none_or(|s| s == t.sub) && trade.is_none_or(|id| id == t.trade_id))
-        .filter(|t| (from..=to).contains(&t.at_ms))
+        .filter(|t| (from..=to).contains(&t.at_ms) && t.is_in(status))
         .collect();
     let (page, size) = p.page()?;
     let (rows, pagination) = paginate(rows, page, size);

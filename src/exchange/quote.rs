@@ -5,7 +5,7 @@ use super::execution::Reach;
 use super::fees::fee;
 use super::keys::Need;
 use super::margin::Portfolio;
-use super::money::{json as decimal, truncate};
+use super::money::{DECIMALS, json as decimal, truncate};
 use super::order::Order;
 use super::params::{Params, invalid};
 use super::public::now;
@@ -90,7 +90,7 @@ impl Exchange {
             }
             Kind::Perp => {}
         }
-        let entry = row.as_object().map(|o| Params(o).opt_decimal("entry_price")).transpose()?.flatten();
+        let entry = row.as_object().map(|o| Params(o, DECIMALS).opt_decimal("entry_price")).transpose()?.flatten();
         let pnl = entry.map_or(Decimal::ZERO, |entry| truncate((self.mark_of(ix) - entry) * amount));
         let perp = portfolio.perps.entry(ix).or_default();
         perp.0 += amount;
@@ -121,7 +121,8 @@ fn reason(refusal: &Refusal) -> String {
 
 fn named_amount<'a>(row: &'a Value, field: &str) -> Result<(&'a str, Decimal), Refusal> {
     let row = row.as_object().ok_or_else(|| invalid(field, "a list of objects"))?;
-    Ok((Params(row).text(field)?, Params(row).decimal("amount")?))
+    let row = Params(row, DECIMALS);
+    Ok((row.text(field)?, row.decimal("amount")?))
 }
 
 /// `private/get_margin`: margin of a subaccount before and after simulated changes.

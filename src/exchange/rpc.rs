@@ -5,7 +5,7 @@ use super::limits::{CANCEL_ALL_TPS, CANCEL_BY_LABEL_TPS, Class, QUOTE_TPS};
 use super::outbox::{ConnId, HttpTicket, Out, Outbox};
 use super::params::{Params, parse_address};
 use super::session::{Caller, Connection};
-use super::{AuthHeaders, Exchange, Refusal, eip712};
+use super::{AuthHeaders, Dialect, Exchange, Refusal, eip712, money};
 use crate::base::time::Nanos;
 use alloy_primitives::Address;
 use serde_json::{Map, Value, json};
@@ -90,6 +90,17 @@ impl Method {
     }
 }
 
+/// What v2 has no such action for.
+const V3_ONLY: [&str; 7] = [
+    "private/set_session_key",
+    "private/set_session_key_debug",
+    "private/transfer_spot_debug",
+    "private/transfer_spot_external_debug",
+    "private/transfer_positions_debug",
+    "private/update_whitelisted_recipients_debug",
+    "public/withdraw_debug",
+];
+
 fn find_method(name: &str) -> Option<&'static Method> {
     let tables: [&'static [Method]; 10] = [
         super::public::METHODS,
@@ -109,7 +120,7 @@ fn find_method(name: &str) -> Option<&'static Method> {
 impl Call<'_> {
     /// The caller, or 14021.
     pub fn known(&self) -> Result<Caller, Refusal> {
-        self.caller.ok_or_else(|| Refusal::because(14021, "log in, or send X-Derive headers"))
+        self.caller.ok_or_else(|| Refusal::because(14021, "log in, or send the headers of a login"))
     }
 
     /// The wallet named by `wallet`, which must be the caller's, with a need satisfied.
@@ -178,7 +189,7 @@ impl Exchange {
             Err((id, refusal)) => self.reply(&ReplyTo { to, id }, Err(refusal), out),
             Ok((id, method, params)) => {
                 let reply = ReplyTo { to, id };
-                let call = Call { at, params: Params(&params), caller, conn: Some(conn), reply };
+                let call = Call { at, params: self.params(&params), caller, conn: Some(conn), reply };
                 self.handle(&method, &call, out);
             }
         }
@@ -206,17 +217,21 @@ impl Exchange {
         match self.header_caller(headers, at) {
             Err(refusal) => self.reply(&reply, Err(refusal), out),
             Ok(caller) => {
-                let call = Call { at, params: Params(&params), caller, conn: None, reply };
+                let call = Call { at, params: self.params(&params), caller, conn: None, reply };
                 self.handle(method_path, &call, out);
             }
         }
         self.flush(out);
     }
 
+    fn params<'a>(&self, params: &'a Map<String, Value>) -> Params<'a> {
+        Params(params, decimals_max(self.settings.dialect()))
+    }
+
     fn header_caller(&self, headers: &AuthHeaders, at: Nanos) -> Result<Option<Caller>, Refusal> {
         let Some(wallet) = &headers.wallet else { return Ok(None) };
         let (Some(timestamp), Some(signature)) = (&headers.timestamp, &headers.signature) else {
-            return Err(Refusal::because(14014, "X-DeriveTimestamp and X-DeriveSignature are needed too"));
+            return Err(Refusal::because(14014, "headers: timestamp and signature are needed too"));
         };
         self.authenticate(wallet, timestamp, signature, at).map(Some)
     }
@@ -257,7 +272,8 @@ impl Exchange {
 
     fn answer(&mut self, name: &str, call: &Call) -> Result<Answer, Refusal> {
         let named = || name.chars().take(64).collect::<String>();
-        let method = find_method(name).ok_or_else(|| Refusal::because(-32601, named()))?;
+        let offered = |method: &&Method| !self.settles() || !V3_ONLY.contains(&method.name);
+        let method = find_method(name).filter(offered).ok_or_else(|| Refusal::because(-32601, named()))?;
         let caller = if method.is_private() { Some(call.known()?) } else { call.caller };
         self.charge(method.class_for(call.params), caller, call)?;
         (method.handler)(self, call)
@@ -301,6 +317,14 @@ impl Exchange {
     pub(super) fn owned(&self, wallet: Address, sub: u64) -> Result<(), Refusal> {
         let mine = self.subs.get(&sub).is_some_and(|s| s.wallet == wallet);
         if mine { Ok(()) } else { Err(Refusal::because(14001, sub.to_string())) }
+    }
+}
+
+/// Decimals a number may have: twelve on v3, all that an e18 word holds on v2.
+const fn decimals_max(dialect: Dialect) -> u32 {
+    match dialect {
+        Dialect::V3 => money::DECIMALS,
+        Dialect::V2 => money::DECIMALS_V2,
     }
 }
 

@@ -1,10 +1,10 @@
 //! The thin shell: axum on loopback, one thread, one exchange, bounded queues to every peer.
 //!
-//! WebSocket at `/v3/ws` and `/ws`; POST at `/v3/{public|private}/{method}` and `/{public|private}/{method}`. A peer that
-//! does not read its frames is hung up on; nobody waits for it.
+//! WebSocket at `/ws`; POST at `/{public|private}/{method}`; on v3 the same below `/v3` as well. A peer that does not read
+//! its frames is hung up on; nobody waits for it.
 
-use super::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings};
-use crate::base::time::{Nanos, SEC};
+use super::{Always, AuthHeaders, ConnId, Dialect, Exchange, HttpTicket, Out, Outbox, Settings, SettlementAuthority};
+use crate::base::time::{MS, Nanos, SEC};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
@@ -28,6 +28,8 @@ const BATCH_MAX: usize = 64;
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// The server pings this often (Derive §4.1).
 const PING_EVERY: Duration = Duration::from_secs(180);
+/// Time from fill to settlement where no authority says otherwise (v2): about a block of its chain.
+pub const SETTLE_NS: u64 = 2_000 * MS;
 
 /// What moves the market: prices, crowd and feeds.
 pub trait World: Send {
@@ -45,6 +47,8 @@ pub struct Options {
     pub settings: Settings,
     /// What moves the market, if anything.
     pub world: Option<Box<dyn World>>,
+    /// Who settles fills on v2; unless given, everything settles after [`SETTLE_NS`].
+    pub authority: Option<Box<dyn SettlementAuthority>>,
     /// Core to pin the exchange's thread to.
     pub core: Option<usize>,
 }
@@ -168,6 +172,7 @@ impl Clock {
 struct Door {
     inbox: mpsc::Sender<Input>,
     frame_bytes_max: usize,
+    headers: [&'static str; 3],
 }
 
 async fn serve(
@@ -178,14 +183,13 @@ async fn serve(
     stopped: watch::Receiver<bool>,
 ) {
     let frame_bytes_max = options.settings.frame_bytes_max;
-    let door = Door { inbox, frame_bytes_max };
-    let router = Router::new()
-        .route("/ws", any(upgrade))
-        .route("/v3/ws", any(upgrade))
-        .route("/{scope}/{method}", post(http))
-        .route("/v3/{scope}/{method}", post(http))
-        .layer(DefaultBodyLimit::max(frame_bytes_max))
-        .with_state(door);
+    let dialect = options.settings.dialect();
+    let door = Door { inbox, frame_bytes_max, headers: headers(dialect) };
+    let mut router = Router::new().route("/ws", any(upgrade)).route("/{scope}/{method}", post(http));
+    if dialect == Dialect::V3 {
+        router = router.route("/v3/ws", any(upgrade)).route("/v3/{scope}/{method}", post(http));
+    }
+    let router = router.layer(DefaultBodyLimit::max(frame_bytes_max)).with_state(door);
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
     let listener = listener.tap_io(|socket| {
         socket.set_nodelay(true).ok();
@@ -193,8 +197,15 @@ async fn serve(
     let server = tokio::spawn(async move { axum::serve(listener, router).await });
     let clock = Clock::new();
     let exchange = Exchange::new(options.settings, clock.now());
-    let floor =
-        Floor { exchange, clock, peers: HashMap::new(), replies: HashMap::new(), tickets: 0, out: Outbox::new() };
+    let floor = Floor {
+        exchange,
+        authority: options.authority.unwrap_or_else(|| Box::new(Always::after(SETTLE_NS))),
+        clock,
+        peers: HashMap::new(),
+        replies: HashMap::new(),
+        tickets: 0,
+        out: Outbox::new(),
+    };
     floor.run(options.world, requests, stopped).await;
     server.abort();
 }
@@ -202,6 +213,7 @@ async fn serve(
 /// The exchange and everyone it must answer.
 struct Floor {
     exchange: Exchange,
+    authority: Box<dyn SettlementAuthority>,
     clock: Clock,
     peers: HashMap<ConnId, mpsc::Sender<String>>,
     replies: HashMap<HttpTicket, oneshot::Sender<(u16, String)>>,
@@ -226,9 +238,11 @@ impl Floor {
                 turn = world.turn(&mut self.exchange, now, &mut self.out).max(now.plus(1));
             }
             self.exchange.tick(now, &mut self.out);
+            self.exchange.settle_with(&mut *self.authority, now, &mut self.out);
             self.deliver();
             let world_due = if world.is_some() { turn } else { Nanos::MAX };
-            let due = self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(world_due);
+            let settling = self.authority.next_due().unwrap_or(Nanos::MAX);
+            let due = self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(world_due).min(settling);
             let pause = Duration::from_nanos(due.since(self.clock.now()).min(SEC));
             tokio::select! {
                 biased;
@@ -308,6 +322,14 @@ impl Floor {
     }
 }
 
+/// Names of the headers that prove who asks, as the dialect has them.
+const fn headers(dialect: Dialect) -> [&'static str; 3] {
+    match dialect {
+        Dialect::V3 => ["x-derivewallet", "x-derivetimestamp", "x-derivesignature"],
+        Dialect::V2 => ["x-lyrawallet", "x-lyratimestamp", "x-lyrasignature"],
+    }
+}
+
 async fn upgrade(State(door): State<Door>, request: WebSocketUpgrade) -> Response {
     let limit = door.frame_bytes_max;
     request.max_message_size(limit).max_frame_size(limit).on_upgrade(move |socket| peer(socket, door))
@@ -357,11 +379,8 @@ async fn http(
     body: Bytes,
 ) -> Response {
     let text = |name| headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_string);
-    let headers = AuthHeaders {
-        wallet: text("x-derivewallet"),
-        timestamp: text("x-derivetimestamp"),
-        signature: text("x-derivesignature"),
-    };
+    let [wallet, timestamp, signature] = door.headers.map(text);
+    let headers = AuthHeaders { wallet, timestamp, signature };
     let (reply, replied) = oneshot::channel();
     let request = Input::Http { method: format!("{scope}/{method}"), headers, body, reply };
     let answer = match door.inbox.send(request).await {

@@ -1,9 +1,9 @@
 //! Connections and the channels they listen to.
 
-use super::Exchange;
 use super::limits::Budgets;
 use super::outbox::ConnId;
 use super::params::parse_address;
+use super::{Exchange, TxStatus};
 use alloy_primitives::Address;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,6 +108,14 @@ impl Exchange {
                 }
                 self.channel_currency(currency).map(|_| Channel::Trades)
             }
+            ["trades", kind, currency, status] if self.settles() => {
+                tx_status(status)?;
+                self.parse_channel(&format!("trades.{kind}.{currency}"))
+            }
+            [sub, "trades", status] if self.settles() => {
+                tx_status(status)?;
+                self.parse_channel(&format!("{sub}.trades"))
+            }
             ["spot_feed", "ALL"] => Ok(Channel::Spot(None)),
             ["spot_feed", currency] => self.channel_currency(currency).map(|c| Channel::Spot(Some(c))),
             ["auctions", "watch"] => Ok(Channel::Auctions),
@@ -146,6 +154,11 @@ impl Exchange {
             }
         }
     }
+}
+
+/// A state of a fill on the chain, by its word; the error is the text for the subscription status.
+pub fn tx_status(text: &str) -> Result<TxStatus, String> {
+    TxStatus::ALL.into_iter().find(|status| status.wire() == text).ok_or_else(|| format!("Invalid enum value {text}"))
 }
 
 fn one_of(text: &str, allowed: &[u64]) -> Result<u64, String> {

@@ -4,7 +4,16 @@ use alloy_primitives::{Address, keccak256};
 use k256::ecdsa::SigningKey;
 use rust_decimal::Decimal;
 
-/// Whose EIP-712 domain signatures are verified against (Derive §1.1).
+/// Generation of the protocol that is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Orders settle on Derive Chain, where contracts may own accounts.
+    V2,
+    /// An off-chain sequencer's word is final.
+    V3,
+}
+
+/// Whose EIP-712 domain signatures are verified against (Derive §1.1). It decides the dialect as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Network {
     /// Chain 1.
@@ -14,6 +23,10 @@ pub enum Network {
     /// The SDK's local preset, chain 31337.
     #[default]
     Local,
+    /// Derive Chain, 957, and a local node that stands in for it.
+    V2Mainnet,
+    /// The test network of Derive Chain, 901.
+    V2Testnet,
 }
 
 impl Network {
@@ -23,6 +36,16 @@ impl Network {
             Network::Mainnet => 1,
             Network::Testnet => 11_155_111,
             Network::Local => 31_337,
+            Network::V2Mainnet => 957,
+            Network::V2Testnet => 901,
+        }
+    }
+
+    /// What is spoken there.
+    pub const fn dialect(self) -> Dialect {
+        match self {
+            Network::Mainnet | Network::Testnet | Network::Local => Dialect::V3,
+            Network::V2Mainnet | Network::V2Testnet => Dialect::V2,
         }
     }
 }
@@ -40,7 +63,7 @@ pub enum Tier {
 /// Everything the exchange needs to know before it opens. Same settings and same calls give the same frames.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The EIP-712 domain in force.
+    /// The EIP-712 domain in force, and with it the dialect.
     pub network: Network,
     /// Seeds order, trade and operation ids.
     pub seed: u64,
@@ -68,6 +91,13 @@ pub struct Settings {
     pub frame_bytes_max: usize,
 }
 
+impl Settings {
+    /// What is spoken.
+    pub const fn dialect(&self) -> Dialect {
+        self.network.dialect()
+    }
+}
+
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
@@ -88,11 +118,26 @@ impl Default for Settings {
     }
 }
 
+/// What owns an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Owner {
+    /// A key.
+    #[default]
+    Key,
+    /// A contract that signs for itself at settlement (v2). Its session key proves requests to the API.
+    Contract {
+        /// May have orders approved inside their settlement (Derive 14033).
+        atomic: bool,
+    },
+}
+
 /// One account that exists from the start: an owner wallet, a session key and a standard-margin subaccount.
 #[derive(Clone, Debug)]
 pub struct AccountSeed {
     /// Owner address, also the account's name on the venue.
     pub wallet: Address,
+    /// What the owner is.
+    pub owner: Owner,
     /// Owner private key, 32 bytes hex with `0x`, for printing to developers. Empty if unknown.
     pub owner_key_hex: String,
     /// Session key address.
@@ -126,6 +171,7 @@ fn developer_account(seed: u64, place: usize) -> AccountSeed {
     let (session_key_hex, session_key) = derived_key(seed, place, "session");
     AccountSeed {
         wallet,
+        owner: Owner::Key,
         owner_key_hex,
         session_key,
         session_key_hex,

@@ -113,26 +113,18 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    struct Scratch(PathBuf);
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
     #[test]
     fn all_who_map_it_see_it_thrown_and_a_new_run_starts_with_a_new_one() {
-        let scratch = Scratch(std::env::temp_dir().join(format!("keel-switch-{}", std::process::id())));
-        fs::create_dir_all(&scratch.0).expect("a folder");
-        assert!(open(&scratch.0).is_err_and(|why| why.contains("switch")));
-        let (engine, operator) = (create(&scratch.0).expect("made"), open(&scratch.0).expect("there"));
+        let scratch = tempfile::tempdir().expect("a folder");
+        let scratch = scratch.path();
+        assert!(open(scratch).is_err_and(|why| why.contains("switch")));
+        let (engine, operator) = (create(scratch).expect("made"), open(scratch).expect("there"));
         assert!(!engine.is_thrown());
         operator.throw();
         assert!(engine.is_thrown() && engine.clone().is_thrown());
-        let next = create(&scratch.0).expect("made anew");
+        let next = create(scratch).expect("made anew");
         assert!(!next.is_thrown() && engine.is_thrown());
-        fs::set_permissions(scratch.0.join(FILE), fs::Permissions::from_mode(0o644)).expect("mode");
-        assert!(open(&scratch.0).is_err_and(|why| why.contains("only its owner")));
+        fs::set_permissions(scratch.join(FILE), fs::Permissions::from_mode(0o644)).expect("mode");
+        assert!(open(scratch).is_err_and(|why| why.contains("only its owner")));
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{RfqWish, Trace};
 use crate::base::ids::{Epoch, InstrumentId, Nonce, Uuid, VaultId};
-use crate::base::num::Ratio;
+use crate::base::num::{Amount, Cash, Ratio};
 use crate::base::time::Nanos;
 
 /// What must not wait behind a signature.
@@ -47,6 +47,43 @@ pub enum Urgent {
     },
 }
 
+/// Which way capital goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Flow {
+    /// From the vault's contract into its subaccount.
+    Deposit,
+    /// From the subaccount to the vault's contract.
+    Withdrawal,
+}
+
+/// A vault's contract and its subaccount as one block of the chain shows them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChainSight {
+    /// When it was read, our clock.
+    pub read_at: Nanos,
+    /// Tokens on the contract, in their own decimals (`balanceOf`).
+    pub tokens: u128,
+    /// Of these, deposits that have not become shares yet (`totalPendingDeposits`).
+    pub pending: u128,
+    /// Collateral in the subaccount: what has been settled.
+    pub base: Amount,
+    /// Cash there, as last stored.
+    pub cash: Cash,
+    /// `isBlocked()`.
+    pub blocked: bool,
+}
+
+/// A keeper's wish to move capital.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapitalWish {
+    /// Which way.
+    pub flow: Flow,
+    /// How much, in the token's own decimals.
+    pub amount: u128,
+    /// What it was decided on.
+    pub sight: ChainSight,
+}
+
 /// What the control plane tells the pipeline.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command {
@@ -68,5 +105,12 @@ pub enum Command {
         apr: Ratio,
         /// When it was read.
         read_at: Nanos,
+    },
+    /// Move capital between a vault's contract and its subaccount (v2).
+    Capital {
+        /// Which vault.
+        vault: VaultId,
+        /// What.
+        wish: CapitalWish,
     },
 }

@@ -1,6 +1,6 @@
 //! What risk, the contract stage and the chain say to each other about the one signature of a vault's contract.
 
-use crate::base::ids::{Nonce, SubaccountId, Uuid};
+use crate::base::ids::{Nonce, SubaccountId};
 
 /// Bytes of an order's signed data: seven words.
 pub const ACTION_BYTES: usize = 224;
@@ -114,17 +114,6 @@ pub enum ContractReport {
     Halted(ContractHalt),
     /// For a person.
     Alarm(ContractAlarm),
-}
-
-/// Where a trade stands on chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settlement {
-    /// Subaccount.
-    pub subaccount: SubaccountId,
-    /// The trade, deposit or withdrawal.
-    pub id: Uuid,
-    /// True once it is settled or has reverted: nothing more comes of it.
-    pub done: bool,
 }
 
 /// Why no signature of the contract came of an order.

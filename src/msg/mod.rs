@@ -12,10 +12,10 @@ mod value;
 mod wish;
 
 pub use account::{Account, Held, Life, Mode, Offer, OpenRfq, Talk, Working};
-pub use command::{Command, Urgent};
+pub use command::{CapitalWish, ChainSight, Command, Flow, Urgent};
 pub use contract::{
     ACTION_BYTES, ActionAsk, ChainAsk, ChainWord, ContractAlarm, ContractFact, ContractHalt, ContractReport,
-    HeldSignature, Settlement, Unbacked, Unsigned,
+    HeldSignature, Unbacked, Unsigned,
 };
 pub use market::{
     Book, CurrencyId, External, Feed, Level, Mark, Market, MarketMsg, OptionFeeds, OptionPricing, PastRatio,
@@ -23,7 +23,7 @@ pub use market::{
 };
 pub use report::{
     Answer, Asset, Balance, BalanceKind, Breach, Budget, Fill, OrderRow, OrderStatus, QuoteRow, Report, ReportMsg,
-    Request, RfqRow, RfqStatus, Session, Snapshot, Unsent, Verdict,
+    Request, RfqRow, RfqStatus, Session, Settlement, Snapshot, Unsent, Verdict,
 };
 pub use trace::{Cause, STAGES, Stage, Trace};
 pub use value::{Accrual, Guards, OptionValue, Value};

@@ -1,6 +1,6 @@
 //! What the gateway and the signer say to risk.
 
-use super::{ContractReport, CurrencyId, LEGS, PricedLeg, Settlement, Trace, Unsigned};
+use super::{ContractReport, CurrencyId, LEGS, PricedLeg, Trace, Unsigned};
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
@@ -31,6 +31,8 @@ pub enum Request {
     Cancel,
     /// `private/execute_quote`.
     Execute,
+    /// `private/deposit` or `private/withdraw` (v2).
+    Move,
 }
 
 /// What the gateway learned from the venue or did itself.
@@ -58,8 +60,15 @@ pub enum Report {
     Answer(Answer),
     /// An order changed (`{sub}.orders`).
     Order(OrderRow),
-    /// A fill (`{sub}.trades`).
+    /// A fill, or how it stands now (`{sub}.trades`).
     Fill(Fill),
+    /// A fill of an earlier session, as the venue's records have it: only where it stands on the chain is news.
+    PastFill(Fill),
+    /// Every fill of earlier sessions that may not be settled yet has been reported.
+    PastFillsComplete {
+        /// Whose.
+        subaccount: SubaccountId,
+    },
     /// A balance changed (`{sub}.balances`).
     Balance(Balance),
     /// Part of a snapshot.
@@ -109,13 +118,6 @@ pub enum Report {
     },
     /// From the stage where a vault's contract signs.
     Contract(ContractReport),
-    /// Where a trade, deposit or withdrawal stands on chain (v2).
-    Settlement(Settlement),
-    /// Every unsettled one of a subaccount has been reported since the session came up (v2).
-    SettlementsRead {
-        /// Which subaccount.
-        subaccount: SubaccountId,
-    },
 }
 
 /// Why a request never left.
@@ -291,6 +293,20 @@ pub struct OrderRow {
     pub updated_at: Nanos,
 }
 
+/// Where a fill stands on the venue's chain (v2). On v3 the venue's word is final.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Settlement {
+    /// There is no chain to wait for.
+    #[default]
+    Final,
+    /// The chain has not taken it yet, or the venue says what we do not know.
+    Open,
+    /// The chain has taken it.
+    Settled,
+    /// The chain has refused it: it never happened.
+    Reverted,
+}
+
 /// One fill of ours.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Fill {
@@ -318,6 +334,8 @@ pub struct Fill {
     pub mark: Price,
     /// Venue timestamp (ms precision).
     pub venue_at: Nanos,
+    /// Where it stands on the chain.
+    pub settlement: Settlement,
 }
 
 /// States of RFQs and quotes (Derive §6.1).

@@ -124,6 +124,7 @@ mod tests {
             maker: false,
             mark: mark.parse().expect("literal"),
             venue_at: Nanos::ZERO,
+            settlement: Default::default(),
         }
     }
 

@@ -13,8 +13,8 @@ use crate::base::time::{Nanos, SEC};
 use crate::config::{Config, RatioFeed, VaultConfig, VaultKind};
 use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use crate::derive::desk::MemberTerms;
-use crate::derive::dialect::{Address, Dialect};
-use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
+use crate::derive::dialect::{Address, Dialect, Generation};
+use crate::derive::seal::envelope::{CapitalFence, FenceLimits, FenceTerms};
 use crate::derive::seal::{Charter, ContractCharter, Sealer};
 use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key, Store, Transport};
@@ -25,6 +25,7 @@ use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
 use crate::msg::{CurrencyId, HeldSignature, Milestone};
 use crate::ops::roster::{Roster, Want};
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::wall;
@@ -45,6 +46,10 @@ pub struct VaultPlan {
     pub kind: PlanKind,
     /// What the signer's own envelope allows it.
     pub fence: FenceLimits,
+    /// What its capital may do.
+    pub capital: CapitalLimits,
+    /// The wrapped collateral of a vault whose contract signs.
+    pub wrapped: Option<Address>,
 }
 
 /// What a vault does, within what.
@@ -187,7 +192,8 @@ impl VaultPlan {
                 })
             }
         };
-        VaultPlan { book: vault.book, kind, fence: vault.fence }
+        let wrapped = vault.contract.as_ref().map(|contract| contract.wrapped_asset);
+        VaultPlan { book: vault.book, kind, fence: vault.fence, capital: vault.capital, wrapped }
     }
 }
 
@@ -359,7 +365,7 @@ impl Blueprint {
     fn inherited_loss(&self, kind: &PlanKind) -> MarkLoss {
         match kind {
             PlanKind::Basis(plan) if self.nonce_floor > Nonce(0) => {
-                wall::basis::inherited(&plan.limits.wall, Nanos(self.nonce_floor.0))
+                wall::basis::inherited(&plan.limits.wall, self.dialect.nonce_unit.moment(self.nonce_floor))
             }
             _ => MarkLoss::NONE,
         }
@@ -379,8 +385,25 @@ impl Blueprint {
                 PlanKind::Basis(_) => None,
             },
             limits: plan.fence,
+            capital: self.capital_fence(plan),
         };
         self.vaults.iter().map(fence).collect()
+    }
+
+    /// What may be signed of a vault's capital: nothing on v3, whose modules take other data.
+    fn capital_fence(&self, plan: &VaultPlan) -> Option<CapitalFence> {
+        let VaultPlan { capital, wrapped, .. } = plan;
+        let modules = &self.dialect.modules;
+        let may = capital.deposits || capital.withdrawals;
+        let asset = wrapped.filter(|_| may && self.dialect.generation == Generation::V2)?;
+        Some(CapitalFence {
+            asset,
+            deposit: modules.deposit.filter(|_| capital.deposits),
+            withdrawal: capital.withdrawals.then_some(modules.withdrawal),
+            deposit_max: capital.in_token(capital.deposit_max),
+            withdrawal_max: capital.in_token(capital.withdrawal_max),
+            withdrawn_per_day_max: capital.in_token(capital.withdrawn_per_day_max),
+        })
     }
 
     /// The sealing desk, with every vault's fence.
@@ -431,11 +454,17 @@ impl Blueprint {
         let plans = self.vaults.iter().map(|plan| Plan {
             book: plan.book,
             mandate: mandate(&plan.kind),
+            capital: plan.capital,
             inherited_loss: self.inherited_loss(&plan.kind),
             contract_signs: self.presigned().is_some(),
         });
         let plans = plans.collect();
-        let terms = Terms { wallet: self.wallet, cancel_on_disconnect: self.cancel_on_disconnect };
+        let terms = Terms {
+            wallet: self.wallet,
+            cancel_on_disconnect: self.cancel_on_disconnect,
+            dialect: self.dialect,
+            atomic: self.contract.is_some_and(|contract| !contract.charter.presigned),
+        };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
         let gateway = Gateway::new(terms, address, self.pairs(), self.members(), Decoder::new(self.vocabulary()))
@@ -445,7 +474,8 @@ impl Blueprint {
             market_data: (market_data, public, external),
             pricing: Pricing::new(self.models(), self.capacity(), currencies),
             auction: Auction::new(seats),
-            risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at),
+            risk: Risk::new(plans, self.instruments.clone(), self.nonce_floor, self.key_expires_at)
+                .speaking(self.dialect),
             signer,
             contract: self.stage(),
             gateway: (gateway, private),

@@ -1,6 +1,6 @@
 //! Proves, before anything may trade, that key, chain, subaccount, instruments and clock are what the configuration says.
 
-use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId};
+use crate::base::ids::{InstrumentId, Side, SubaccountId};
 use crate::base::num::{Amount, Price};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::derive::action::trade::{OrderFrame, OrderTemplate, OrderTerms};
@@ -313,7 +313,7 @@ async fn check_chain(
         amount: instrument.min_amount.max(Amount::from_raw(1)),
         max_fee: Price::ONE,
         side: Side::Buy,
-        nonce: Nonce(venue_at.0),
+        nonce: claims.dialect.nonce_unit.first_of(venue_at),
         expiry_sec: venue_at.secs() + 600,
     };
     let frame = OrderFrame {

@@ -1,7 +1,7 @@
 //! What happened, as a fold over risk's notices: the newest look at each vault, its history, and what went wrong.
 
 use crate::account::ledger::Book;
-use crate::actors::risk::{Alarm, Notice, Sample, Stats};
+use crate::actors::risk::{Alarm, CapitalNews, Notice, Sample, Stats};
 use crate::base::num::Ratio;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Breach, Fill, Mode};
@@ -84,6 +84,8 @@ pub struct VaultNews {
     pub modes: Vec<(Nanos, Mode)>,
     /// The week of an option vault.
     pub auction: AuctionNews,
+    /// What became of the last wish to move capital.
+    pub capital: Option<CapitalNews>,
 }
 
 /// What is known of all vaults.
@@ -124,8 +126,10 @@ impl News {
             | Notice::Hedged { vault, .. }
             | Notice::Mode { vault, .. }
             | Notice::Alarm { vault, .. }
+            | Notice::Settlement { vault, .. }
             | Notice::Phase { vault, .. }
             | Notice::Demand { vault, .. }
+            | Notice::Capital { vault, .. }
             | Notice::Sample { vault, .. } => usize::from(vault.0),
         };
         let Some(news) = self.vaults.get_mut(vault) else { return };
@@ -150,9 +154,10 @@ impl News {
             }
             Notice::Mode { mode, .. } => news.modes.push((now, mode)),
             Notice::Alarm { alarm, .. } if news.alarms.len() < ALARMS_MAX => news.alarms.push((now, alarm)),
-            Notice::Alarm { .. } => {}
+            Notice::Alarm { .. } | Notice::Settlement { .. } => {}
             Notice::Phase { at, milestone, .. } => news.auction.enter(at, milestone),
             Notice::Demand { at, demand, .. } => news.auction.demand(at, demand),
+            Notice::Capital { news: word, .. } => news.capital = Some(word),
         }
     }
 }

@@ -66,6 +66,9 @@ pub struct Check {
 /// Number of rows.
 pub const CHECK_COUNT: usize = 14;
 
+/// The row that grants nothing beside what is under way, of both tables.
+pub const ALONE_ROW: usize = 9;
+
 /// The row that asks the mandate's contract.
 pub const MANDATE_ROW: usize = CHECK_COUNT - 1;
 

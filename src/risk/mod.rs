@@ -1,5 +1,6 @@
 //! What may be done: the checks table, its limits, the order it grants, and the message budget.
 
+pub mod capital;
 pub mod checks;
 pub mod limits;
 pub mod mandate;

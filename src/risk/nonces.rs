@@ -1,6 +1,10 @@
-//! Nonces: unix nanoseconds of the venue's clock, strictly increasing across restarts and clock steps.
+//! Nonces: the venue's clock in the dialect's unit, strictly increasing across restarts and clock steps.
+//!
+//! v3 counts unix nanoseconds. v2 wants unix milliseconds and three digits, any three: ours are the microseconds, so that
+//! nonces keep the order of time in both.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use crate::base::ids::Nonce;
 use crate::base::time::{Nanos, SEC};
@@ -9,6 +13,57 @@ use crate::base::time::{Nanos, SEC};
 pub const CLOCK_DIFFERENCE_NS_MAX: u64 = SEC;
 /// Most a nonce may lie ahead of the venue's clock: bursts use one nanosecond each, so this is never met honestly.
 pub const AHEAD_NS_MAX: u64 = SEC;
+
+/// What one unit of a nonce means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NonceUnit {
+    /// Unix nanoseconds (v3; coarser scales are refused).
+    #[default]
+    Nanos,
+    /// Unix milliseconds followed by three digits (v2).
+    MillisAndThreeDigits,
+}
+
+impl NonceUnit {
+    /// Nanoseconds between one nonce and the next.
+    pub const fn ns(self) -> u64 {
+        match self {
+            NonceUnit::Nanos => 1,
+            NonceUnit::MillisAndThreeDigits => 1_000,
+        }
+    }
+
+    /// Digits of every nonce from 2001 to 2262.
+    pub const fn digits(self) -> usize {
+        match self {
+            NonceUnit::Nanos => 19,
+            NonceUnit::MillisAndThreeDigits => 16,
+        }
+    }
+
+    /// The first and last nonce of that many digits.
+    pub const fn range(self) -> RangeInclusive<u64> {
+        match self {
+            NonceUnit::Nanos => 1_000_000_000_000_000_000..=9_999_999_999_999_999_999,
+            NonceUnit::MillisAndThreeDigits => 1_000_000_000_000_000..=9_999_999_999_999_999,
+        }
+    }
+
+    /// The first nonce of a moment.
+    pub const fn first_of(self, at: Nanos) -> Nonce {
+        Nonce(at.0 / self.ns())
+    }
+
+    /// The moment of a nonce.
+    pub const fn moment(self, nonce: Nonce) -> Nanos {
+        Nanos(nonce.0.saturating_mul(self.ns()))
+    }
+
+    /// True if a nonce can have been spent in this unit; zero, for none, can.
+    pub fn counts(self, nonce: Nonce) -> bool {
+        nonce.0 == 0 || self.range().contains(&nonce.0)
+    }
+}
 
 /// Why no nonce is spent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +110,7 @@ impl std::error::Error for NonceRefusal {}
 /// The one source of nonces of a signing wallet.
 #[derive(Clone, Copy, Debug)]
 pub struct NonceSource {
+    unit: NonceUnit,
     last: Nonce,
     offset_ns: Option<i64>,
 }
@@ -62,7 +118,12 @@ pub struct NonceSource {
 impl NonceSource {
     /// Continues above `floor`, the highest nonce any earlier run may have spent; zero if there was none.
     pub fn above(floor: Nonce) -> NonceSource {
-        NonceSource { last: floor, offset_ns: None }
+        NonceSource { unit: NonceUnit::default(), last: floor, offset_ns: None }
+    }
+
+    /// The same in another unit.
+    pub fn counting(self, unit: NonceUnit) -> NonceSource {
+        NonceSource { unit, ..self }
     }
 
     /// Notes a measurement of the venue's clock minus ours.
@@ -76,9 +137,9 @@ impl NonceSource {
         if offset_ns.unsigned_abs() > CLOCK_DIFFERENCE_NS_MAX {
             return Err(NonceRefusal::ClocksDiffer { offset_ns });
         }
-        let venue = at.shifted(offset_ns).0;
+        let venue = self.unit.first_of(at.shifted(offset_ns)).0;
         let next = self.last.0.saturating_add(1).max(venue);
-        let ahead_ns = next - venue;
+        let ahead_ns = (next - venue).saturating_mul(self.unit.ns());
         if ahead_ns > AHEAD_NS_MAX {
             return Err(NonceRefusal::Ahead { ahead_ns });
         }
@@ -112,6 +173,27 @@ mod tests {
     }
 
     #[test]
+    fn v2_counts_milliseconds_and_three_digits() {
+        let unit = NonceUnit::MillisAndThreeDigits;
+        let mut source = NonceSource::above(Nonce(0)).counting(unit);
+        source.sync(0);
+        let first = NOW / 1_000;
+        assert_eq!(source.next(Nanos(NOW)), Ok(Nonce(first)));
+        assert_eq!(source.next(Nanos(NOW + 999)), Ok(Nonce(first + 1)), "twice in a microsecond");
+        assert_eq!(source.next(Nanos(NOW + 7_000_123)), Ok(Nonce(first + 7_000)));
+        assert!(unit.range().contains(&first) && first.to_string().len() == unit.digits());
+        assert_eq!(unit.moment(Nonce(first)), Nanos(NOW));
+        let mut later = NonceSource::above(Nonce(first + 7_000)).counting(unit);
+        later.sync(0);
+        assert_eq!(later.next(Nanos(NOW)), Ok(Nonce(first + 7_001)), "a restart continues above the floor");
+        let mut far = NonceSource::above(Nonce(first + 3_000_000)).counting(unit);
+        far.sync(0);
+        assert_eq!(far.next(Nanos(NOW)), Err(NonceRefusal::Ahead { ahead_ns: 3 * SEC + 1_000 }));
+        assert!(unit.counts(Nonce(0)) && unit.counts(Nonce(first)) && !unit.counts(Nonce(NOW)));
+        assert!(NonceUnit::Nanos.counts(Nonce(NOW)) && !NonceUnit::Nanos.counts(Nonce(first)));
+    }
+
+    #[test]
     fn a_restart_continues_above_the_floor() {
         let mut source = NonceSource::above(Nonce(NOW + 7));
         source.sync(0);
@@ -138,17 +220,20 @@ mod tests {
     proptest! {
         #[test]
         fn strictly_increasing_and_near_venue_time(
+            wide in any::<bool>(),
             floor in 0u64..NOW + 2 * SEC,
             steps in proptest::collection::vec((-2_000_000_000i64..2_000_000_000, -1_200_000_000i64..1_200_000_000), 1..60),
         ) {
-            let mut source = NonceSource::above(Nonce(floor));
+            let unit = if wide { NonceUnit::Nanos } else { NonceUnit::MillisAndThreeDigits };
+            let floor = floor / unit.ns();
+            let mut source = NonceSource::above(Nonce(floor)).counting(unit);
             let (mut at, mut last) = (NOW, floor);
             for (step, offset) in steps {
                 at = at.saturating_add_signed(step);
                 source.sync(offset);
                 if let Ok(nonce) = source.next(Nanos(at)) {
                     prop_assert!(nonce.0 > last);
-                    prop_assert!(nonce.0 <= at.saturating_add_signed(offset) + AHEAD_NS_MAX);
+                    prop_assert!(unit.moment(nonce).0 <= at.saturating_add_signed(offset) + AHEAD_NS_MAX);
                     prop_assert!(offset.unsigned_abs() <= CLOCK_DIFFERENCE_NS_MAX);
                     last = nonce.0;
                 }

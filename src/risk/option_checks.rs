@@ -58,7 +58,8 @@ fn awake(case: &OptionCase<'_>) -> bool {
     permitted && case.session_up && !case.ledger.is_uncertain()
 }
 
-/// Collateral and every leg have a recent mark (D2); options also need every guard clear and their values unexpired.
+/// Collateral and every leg have a recent mark (D2), every guard is clear (D5, D6) and no value has expired; only a debt
+/// is paid whatever the guards say.
 fn fresh(case: &OptionCase<'_>) -> bool {
     let alive = |value: &Value| {
         value.mark.is_positive()
@@ -67,7 +68,7 @@ fn fresh(case: &OptionCase<'_>) -> bool {
     };
     let clear = |value: &Value| value.guards.is_clear() && case.at <= value.good_until;
     if case.purpose() == Purpose::Convert {
-        return alive(case.base);
+        return alive(case.base) && (pays_debt(case) || clear(case.base));
     }
     let priced = |value: &Value| alive(value) && clear(value) && value.option.is_some();
     // A leg that is not in the table is refused by name in the next row.

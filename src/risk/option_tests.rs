@@ -122,7 +122,7 @@ fn a_replacement_counts_with_its_old() {
     assert_eq!(scene.verdict(), "alone", "a replacement stays in its instrument");
 }
 
-const CONVERSIONS: [(&str, Spoil); 21] = [
+const CONVERSIONS: [(&str, Spoil); 23] = [
     // 3 at 2 700 is 8 100, and 0.03 % and 0.5 of fees; a sale may raise 1 too many.
     ("in_cash", |s| hold(s, "100", "8102.929999", &[])),
     ("pass", |s| hold(s, "100", "8102.93", &[])),
@@ -134,6 +134,13 @@ const CONVERSIONS: [(&str, Spoil); 21] = [
     ("known", |s| s.wish().instrument = NEAR),
     ("awake", |s| s.mode = Mode::Drain),
     ("fresh", |s| s.values[0].guards = Guards::TICKER_STALE),
+    ("fresh", |s| s.values[0].guards = Guards::RATIO_STALE),
+    ("pass", |s| {
+        // A debt is paid whatever the guards say, while there is a mark.
+        s.values[0].guards = Guards::RATIO_STALE;
+        hold(s, "100", "-9000", &[]);
+        s.wanted = convert(Side::Sell, "2700", "3");
+    }),
     ("in_cash", |s| s.wanted = convert(Side::Sell, "2700", "3")),
     ("pass", |s| {
         hold(s, "100", "-8096.07", &[]);

@@ -1,5 +1,6 @@
 //! An order that has passed every check. Its fields are private: nothing else can make one or change it.
 
+use super::capital::Movement;
 use crate::base::ids::{Epoch, InstrumentId, Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::Nanos;
@@ -147,6 +148,8 @@ pub enum Granted {
     Order(Order),
     /// An execution to sign.
     Execution(Execution),
+    /// Capital to move.
+    Movement(Movement),
     /// A phase a vault has entered: journaled only.
     Milestone {
         /// Whose.
@@ -162,7 +165,7 @@ impl Granted {
         match self {
             Granted::Order(order) => order.stamp(stage, at),
             Granted::Execution(execution) => execution.stamp(stage, at),
-            Granted::Milestone { .. } => {}
+            Granted::Movement(_) | Granted::Milestone { .. } => {}
         }
     }
 }

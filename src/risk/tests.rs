@@ -13,7 +13,7 @@ use crate::base::time::MS;
 use crate::market::instrument::{Instrument, Kind};
 use crate::msg::{CurrencyId, Guards, Mode, Purpose, Snapshot, TimeInForce, Value, Wish};
 
-const NOW: Nanos = Nanos(1_000 * SEC);
+pub(super) const NOW: Nanos = Nanos(1_000 * SEC);
 const PERP: InstrumentId = InstrumentId(1);
 const BOOK: Book = Book {
     vault: VaultId(0),
@@ -53,11 +53,11 @@ fn lost(share: &str) -> MarkLoss {
     MarkLoss { ema: wall::basis::booked(&EXACT.wall(), MarkLoss::NONE, ratio(share), NOW).ema, last_s: NOW.secs() }
 }
 
-struct Scene {
-    ledger: Ledger,
-    limits: Limits,
-    base: Value,
-    perp: Value,
+pub(super) struct Scene {
+    pub(super) ledger: Ledger,
+    pub(super) limits: Limits,
+    pub(super) base: Value,
+    pub(super) perp: Value,
     instruments: [Instrument; 2],
     wish: Wish,
     replaced: Option<Nonce>,
@@ -95,7 +95,7 @@ fn instrument(id: u16, kind: Kind) -> Instrument {
 }
 
 /// UB 10 at 1 000: base 15, cash −5 000, perp −5; the wish buys 0.1 at the mark.
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let mut scene = Scene {
         ledger: Ledger::new(BOOK),
         limits: Limits {

@@ -1,5 +1,6 @@
 //! A world in one thread: virtual time, wires in memory, a journal in memory. The pipeline cannot tell the difference.
 
+pub mod evm;
 pub mod page;
 pub mod ports;
 pub mod record;

@@ -5,13 +5,13 @@ use crate::actors::risk::Notice;
 use crate::base::ids::{InstrumentId, SubaccountId};
 use crate::base::time::{Nanos, SEC};
 use crate::config::{Config, Online, VaultConfig};
-use crate::derive::dialect::LOCAL;
+use crate::derive::dialect::{Dialect, LOCAL, V2_TESTNET};
 use crate::derive::instrument::listings;
 use crate::engine::actor::Turn;
 use crate::engine::journal::Replay;
 use crate::engine::switch::Switch;
 use crate::exchange::world::WorldSettings;
-use crate::exchange::{AccountSeed, Settings, developer_accounts};
+use crate::exchange::{AccountSeed, Network, Settings, developer_accounts};
 use crate::io::key::LocalKey;
 use crate::market::instrument::Instrument;
 use crate::ops::blueprint::{Blueprint, OptionPlan, Outside, PlanKind};
@@ -73,7 +73,8 @@ impl Rig {
         let mut account = developer_accounts(seed, 1).remove(0);
         let deposit = scene.deposit.parse().map_err(|why| format!("deposit: {why}"))?;
         account.balances = vec![(scene.collateral.to_owned(), deposit)];
-        let settings = Settings { seed, accounts: vec![account.clone()], ..Settings::default() };
+        let network = network_of(spoken(&config));
+        let settings = Settings { network, seed, accounts: vec![account.clone()], ..Settings::default() };
         let mut venue = SimVenue::open(settings, world, start);
         venue.wire_ratio_feeds(scene.ratio_feeds);
         venue.look_back(lookback_ns(&config));
@@ -119,7 +120,7 @@ impl Rig {
         let mut replay = Replay::default();
         self.store.records().iter().for_each(|record| replay.visit(record));
         let mut blueprint = Blueprint::of(&self.config, self.instruments.clone(), Nanos::MAX, &replay);
-        blueprint.dialect = &LOCAL;
+        blueprint.dialect = spoken(&self.config);
         blueprint.wallet = self.account.wallet.into_array();
         for vault in &mut blueprint.vaults {
             vault.book.subaccount = SubaccountId(self.account.subaccount);
@@ -189,6 +190,20 @@ impl Rig {
         while let Some(notice) = engine.control.notices.receive() {
             hear(&notice);
         }
+    }
+}
+
+/// What engine and venue speak: v2 if the configuration does, v3 of a local chain for all else.
+fn spoken(config: &Config) -> &'static Dialect {
+    let dialect = config.venue.environment.dialect;
+    if dialect.settles_fills() { dialect } else { &LOCAL }
+}
+
+fn network_of(dialect: &Dialect) -> Network {
+    match (dialect.settles_fills(), dialect.chain_id == V2_TESTNET.chain_id) {
+        (false, _) => Network::Local,
+        (true, false) => Network::V2Mainnet,
+        (true, true) => Network::V2Testnet,
     }
 }
 

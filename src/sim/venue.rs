@@ -7,9 +7,11 @@ mod feeds;
 use self::faults::Faults;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::actor::Turn;
-use crate::exchange::server::World;
+use crate::exchange::server::{SETTLE_NS, World};
 use crate::exchange::world::{MarketWorld, WorldSettings};
-use crate::exchange::{AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SubaccountReport};
+use crate::exchange::{
+    Always, AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SettlementAuthority, SubaccountReport,
+};
 use crate::sim::ports::{SimClock, Wire};
 use crate::topology::ControlEnds;
 use alloy_primitives::Keccak256;
@@ -64,6 +66,7 @@ pub struct Said {
 pub struct SimVenue {
     /// The exchange.
     pub exchange: Exchange,
+    authority: Box<dyn SettlementAuthority>,
     world: MarketWorld,
     world_due: Nanos,
     clock: SimClock,
@@ -104,6 +107,7 @@ impl SimVenue {
         let connections = [Some(exchange.connect(start)), Some(exchange.connect(start))];
         SimVenue {
             exchange,
+            authority: Box::new(Always::after(SETTLE_NS)),
             world,
             world_due: start,
             clock: SimClock::new(start),
@@ -150,6 +154,17 @@ impl SimVenue {
     /// Connections to the exchange opened so far, public and private.
     pub fn connections_opened(&self) -> u64 {
         self.opened
+    }
+
+    /// From now on fills settle by this authority (v2); [`Always`] until then.
+    pub fn settle_by(&mut self, authority: Box<dyn SettlementAuthority>) {
+        self.authority = authority;
+    }
+
+    /// What is due at the exchange by now.
+    fn tick_exchange(&mut self) {
+        self.exchange.tick(self.now, &mut self.outbox);
+        self.exchange.settle_with(&mut *self.authority, self.now, &mut self.outbox);
     }
 
     /// The world around the exchange.
@@ -281,7 +296,7 @@ impl SimVenue {
             if self.world_due <= self.now {
                 self.turn_world();
             }
-            self.exchange.tick(self.now, &mut self.outbox);
+            self.tick_exchange();
             self.outbox.clear();
         }
     }
@@ -324,7 +339,7 @@ impl SimVenue {
         if self.world_due <= self.now {
             self.turn_world();
         }
-        self.exchange.tick(self.now, &mut self.outbox);
+        self.tick_exchange();
         self.publish_external();
         self.publish_ratios(control);
         self.deliver();
@@ -342,7 +357,7 @@ impl SimVenue {
         self.now = target;
         self.mend_connections();
         self.turn_world();
-        self.exchange.tick(self.now, &mut self.outbox);
+        self.tick_exchange();
         self.publish_external();
         self.deliver();
         self.now = self.now.plus(LATENCY_NS);
@@ -376,7 +391,8 @@ impl SimVenue {
 
     /// When something is due at the venue or in its world.
     fn next_deadline(&self) -> Nanos {
-        self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due)
+        let settling = self.authority.next_due().unwrap_or(Nanos::MAX);
+        self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due).min(settling)
     }
 
     fn next_moment(&self, end: Nanos, stretch_ns: u64) -> Nanos {

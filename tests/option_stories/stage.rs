@@ -17,6 +17,7 @@ use keel::engine::journal::Replay;
 use keel::market::instrument::{Instrument, Listing};
 use keel::msg::*;
 use keel::ops::blueprint::{Blueprint, OptionPlan, PlanKind};
+use keel::risk::capital::CapitalLimits;
 use keel::risk::limits::Mandate;
 use keel::risk::mandate::ema::MarkLoss;
 use keel::sim::weeks::{FIRST_EXPIRY_S, Vault};
@@ -136,6 +137,7 @@ impl Play {
         let risk_plan = Plan {
             book,
             mandate: Mandate::Options(plan.limits),
+            capital: CapitalLimits::NONE,
             inherited_loss: MarkLoss::NONE,
             contract_signs: false,
         };

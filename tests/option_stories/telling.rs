@@ -91,7 +91,7 @@ impl Play {
                 let cost = package_cost(&deal.legs);
                 format!("execution {} of quote {}: cost {cost}", self.nonces.len(), deal.quote_id.0)
             }
-            Granted::Milestone { .. } => return,
+            Granted::Movement(_) | Granted::Milestone { .. } => return,
         };
         self.line(said, &format!("risk → signer   {text}"));
     }
@@ -115,7 +115,7 @@ impl Play {
                     self.line(said, &format!("risk            refused {refused} wishes so far: {:?}", stats.refused));
                 }
             }
-            Notice::Filled { .. } | Notice::Hedged { .. } => {}
+            Notice::Filled { .. } | Notice::Hedged { .. } | Notice::Settlement { .. } | Notice::Capital { .. } => {}
         }
     }
 }

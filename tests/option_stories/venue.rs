@@ -146,6 +146,7 @@ impl Play {
             maker: true,
             mark: price,
             venue_at: self.at,
+            settlement: Default::default(),
         };
         self.report(Report::Fill(fill), said);
     }

@@ -14,6 +14,7 @@ use keel::io::key::LocalKey;
 use keel::market::fair::Model;
 use keel::market::instrument::Instrument;
 use keel::ops::blueprint::{BasisPlan, Blueprint, PlanKind, VaultPlan, currency, vault_id};
+use keel::risk::capital::CapitalLimits;
 use keel::risk::limits::{Limits, Mandate};
 use keel::strategy::basis::Params;
 
@@ -165,6 +166,8 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
                 bought_per_day_max: Cash::whole(1_000_000_000_000),
                 ..FenceLimits::of(&Mandate::Basis(limits()))
             },
+            capital: CapitalLimits::NONE,
+            wrapped: None,
         }],
         key_expires_at: Nanos::MAX,
         nonce_floor: Nonce(0),

@@ -24,8 +24,7 @@ use keel::ops::wall::child::JOURNAL;
 use keel::ops::wall::{Charter, introduce};
 use std::fs;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::OpenOptionsExt;
 
 /// How this program becomes the signer's process.
 const ARGUMENTS: [&str; 2] = ["signer-process", "--memory"];
@@ -55,24 +54,6 @@ pub struct ProcessArgs {
     /// Descriptor of the memory shared with the engine.
     #[arg(long)]
     pub memory: i32,
-}
-
-/// A folder that vanishes with its owner.
-struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(name: &str) -> Result<Scratch, String> {
-        let path = std::env::temp_dir().join(format!("keel-signer-{name}-{}", std::process::id()));
-        fs::DirBuilder::new().mode(0o700).create(&path).map_err(|why| why.to_string())?;
-        Ok(Scratch(path))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Best effort: what stays behind is a public developer key and a journal of orders nobody could fill.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }
 
 /// What all three sign for.
@@ -159,8 +140,9 @@ fn pace(
 }
 
 fn here(args: &Args, scene: &Scene) -> Result<Histogram<u64>, String> {
-    let folder = Scratch::new("here")?;
-    let (store, _) = PageStore::open(&folder.0, JOURNAL, &mut |_, _| ()).map_err(|why| why.to_string())?;
+    let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
+    let (store, _) =
+        PageStore::open(&folder.path().join("journal"), JOURNAL, &mut |_, _| ()).map_err(|why| why.to_string())?;
     let desk = scene.blueprint().desk(key_of(&scene.account), store, Switch::local());
     let desk = std::cell::RefCell::new(desk);
     let sign = |clock: &mut LiveClock, deed: &OrderDeed| {
@@ -175,8 +157,8 @@ fn here(args: &Args, scene: &Scene) -> Result<Histogram<u64>, String> {
 }
 
 fn apart(args: &Args, scene: &Scene, core: Option<usize>, spin: bool) -> Result<Histogram<u64>, String> {
-    let folder = Scratch::new("apart")?;
-    let key_file = folder.0.join("session.key");
+    let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
+    let key_file = folder.path().join("session.key");
     let mut file = fs::OpenOptions::new();
     file.write(true).create_new(true).mode(0o600);
     let written = file.open(&key_file).and_then(|mut file| file.write_all(scene.account.session_key_hex.as_bytes()));
@@ -184,7 +166,7 @@ fn apart(args: &Args, scene: &Scene, core: Option<usize>, spin: bool) -> Result<
     let charter = Charter {
         file: "vault.toml".to_owned(),
         text: scene.text.clone(),
-        state_dir: folder.0.join("journal"),
+        state_dir: folder.path().join("journal"),
         key_file,
         passphrase: None,
         core,

@@ -1,7 +1,9 @@
-//! Fills: each is booked once, unless balances taken over from the venue have shown it already.
+//! Fills: each is booked once, unless balances taken over from the venue have shown it already; and undone if the
+//! venue's chain has refused it.
 
 use super::adoption::Shown;
 use super::{Effect, Ledger};
+use crate::account::unsettled::Heard;
 use crate::base::ids::Side;
 use crate::base::num::{Amount, Cash};
 use crate::base::time::Nanos;
@@ -10,7 +12,13 @@ use crate::msg::Fill;
 impl Ledger {
     /// A fill. A trade id counts once; a fill of an order we do not know still moves the position.
     pub fn on_fill(&mut self, at: Nanos, fill: &Fill) -> Effect {
-        if fill.subaccount != self.book.subaccount || !self.trades_seen.insert(fill.trade_id) {
+        if fill.subaccount != self.book.subaccount {
+            return Effect::None;
+        }
+        if let Heard::Reverted { known } = self.unsettled.note(fill.trade_id, fill.settlement) {
+            return self.on_reverted(at, fill, known);
+        }
+        if !self.trades_seen.insert(fill.trade_id) {
             return Effect::None;
         }
         self.last_fact_at = at;
@@ -43,6 +51,44 @@ impl Ledger {
                 Effect::Foreign { nonce: fill.nonce, instrument: fill.instrument }
             }
         }
+    }
+
+    /// A fill of an earlier session, from the venue's records. Balances have been taken over with it: only where it stands
+    /// on the chain is news.
+    pub fn on_past_fill(&mut self, at: Nanos, fill: &Fill) -> Effect {
+        if fill.subaccount != self.book.subaccount {
+            return Effect::None;
+        }
+        match self.unsettled.note(fill.trade_id, fill.settlement) {
+            // Whether balances show that it was taken back is not known, so that only a snapshot asked for later counts.
+            Heard::Reverted { known } if known || self.trades_seen.contains(fill.trade_id) => {
+                self.last_fact_at = at;
+                self.uncertain = true;
+                Effect::Reverted
+            }
+            _ => Effect::None,
+        }
+    }
+
+    /// Every fill that may be unsettled has been told since the session began.
+    pub fn past_fills_complete(&mut self) {
+        self.unsettled.regain_track();
+    }
+
+    /// The chain has refused a fill: what it moved goes back. Its order stays as it was filled. The venue gives back what
+    /// was earned since as well, which only a snapshot tells.
+    fn on_reverted(&mut self, at: Nanos, fill: &Fill, known: bool) -> Effect {
+        self.last_fact_at = at;
+        self.uncertain = true;
+        let booked = !self.trades_seen.insert(fill.trade_id) || known;
+        if booked {
+            let back = Fill { fee: -fill.fee, ..*fill };
+            let signed = if fill.side == Side::Buy { -fill.amount } else { fill.amount };
+            if self.book_fill(&back, signed) {
+                self.flows.fees -= fill.fee;
+            }
+        }
+        Effect::Reverted
     }
 
     /// Moves position and cash at once. False, and nothing moved, for an instrument the vault does not hold or a number

@@ -69,6 +69,7 @@ fn fill(trade: u128, instrument: InstrumentId, side: Side, quantity: &str, price
         maker: false,
         mark: Price::whole(price),
         venue_at: Nanos(3_600 * SEC),
+        settlement: Default::default(),
     }
 }
 

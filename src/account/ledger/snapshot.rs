@@ -134,7 +134,6 @@ impl Ledger {
         self.proved_at = asked_at;
         // An order that nobody reserves for may still fill until a later snapshot lists it no more.
         self.uncertain = doubtful || draft.revenant;
-        self.last_fact_at = self.last_fact_at.min(at);
         let outcome = if was_uncertain { Reconciled::Adopted } else { Reconciled::Agrees };
         self.adopt_fills();
         (Effect::Changed, Some(outcome))

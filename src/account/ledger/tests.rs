@@ -3,7 +3,7 @@
 use super::*;
 use crate::base::num::Price;
 use crate::base::time::MS;
-use crate::msg::{Fill, Life, OrderStatus, Purpose, Snapshot, TimeInForce, Wish};
+use crate::msg::{Fill, Life, OrderStatus, Purpose, Settlement, Snapshot, TimeInForce, Wish};
 
 const PERP: InstrumentId = InstrumentId(1);
 const BOOK: Book = Book {
@@ -60,6 +60,7 @@ fn fill(trade: u128, nonce: u64, quantity: &str) -> Fill {
         maker: true,
         mark: Price::whole(2_000),
         venue_at: Nanos(3_600 * SEC),
+        settlement: Default::default(),
     }
 }
 
@@ -226,6 +227,31 @@ fn settlement_moves_cash_but_not_value_and_interest_is_counted() {
     assert!(ledger.differs_from_reports(Nanos(2 * SEC)));
 }
 
+/// A deposit told late is not counted again, and nothing is traded on one before a snapshot agrees.
+#[test]
+fn a_transfer_that_a_snapshot_has_shown_is_not_booked_again() {
+    let told = |(base, cash), currency, from: i64, to: i64| {
+        let mut ledger = opened(base, cash);
+        let row = Balance {
+            subaccount: BOOK.subaccount,
+            asset: Asset::Currency(currency),
+            previous: Cash::whole(from),
+            new: Cash::whole(to),
+            kind: BalanceKind::Transfer,
+        };
+        assert_eq!(ledger.on_balance(Nanos(2), &row), Effect::Changed);
+        assert!(ledger.is_uncertain());
+        (ledger.holdings().base, ledger.holdings().cash, ledger.flows().transfers)
+    };
+    let (base, cash) = (BOOK.base_currency, BOOK.cash_currency);
+    let want = |base: &str, cash: i64, flow: i64| (amount(base), Cash::whole(cash), Cash::whole(flow));
+    assert_eq!(told(("10", 50), base, 10, 110), want("110", 50, 0));
+    assert_eq!(told(("110", 50), base, 10, 110), want("110", 50, 0));
+    assert_eq!(told(("10", 50), cash, 50, 150), want("10", 150, 100));
+    assert_eq!(told(("10", 150), cash, 50, 150), want("10", 150, 0));
+    assert_eq!(told(("10", 150), cash, 150, 50), want("10", 50, -100));
+}
+
 #[test]
 fn adopted_balances_bring_the_fills_of_listed_orders_with_them() {
     let mut ledger = opened("10", 0);
@@ -330,4 +356,85 @@ fn an_order_filled_before_balances_were_adopted_ends_with_its_late_fill() {
         assert_eq!(ledger.on_fill(Nanos(12 * SEC), &strange), want);
         assert_eq!(ledger.holdings().base, amount("11"));
     }
+}
+
+/// A fill in a state on the chain.
+fn on_chain(trade: u128, nonce: u64, quantity: &str, settlement: Settlement) -> Fill {
+    Fill { settlement, ..fill(trade, nonce, quantity) }
+}
+
+fn opened_on_v2() -> Ledger {
+    let mut ledger = opened("10", 0);
+    ledger.expect_settlement();
+    assert_eq!(ledger.unsettled(), 1, "the venue's records have not been read");
+    ledger.past_fills_complete();
+    assert_eq!(ledger.unsettled(), 0);
+    ledger
+}
+
+#[test]
+fn a_fill_is_unsettled_until_the_chain_has_it() {
+    let mut ledger = opened_on_v2();
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    assert_eq!(ledger.on_fill(Nanos(2), &on_chain(9, 1, "0.4", Settlement::Open)), Effect::Changed);
+    assert_eq!(ledger.on_fill(Nanos(3), &on_chain(9, 1, "0.4", Settlement::Open)), Effect::None);
+    assert_eq!((ledger.unsettled(), ledger.holdings().base), (1, amount("10.4")));
+    assert_eq!(ledger.on_fill(Nanos(4), &on_chain(9, 1, "0.4", Settlement::Settled)), Effect::None);
+    assert_eq!((ledger.unsettled(), ledger.holdings().base), (0, amount("10.4")));
+    assert_eq!(
+        ledger.on_fill(Nanos(5), &on_chain(8, 1, "0.1", Settlement::Settled)),
+        Effect::Changed,
+        "first told late"
+    );
+    assert_eq!((ledger.unsettled(), ledger.is_uncertain()), (0, false));
+}
+
+#[test]
+fn a_reverted_fill_gives_back_what_it_moved_once() {
+    for side in [Side::Buy, Side::Sell] {
+        for instrument in [BOOK.base, PERP] {
+            let mut ledger = opened_on_v2();
+            let before = (*ledger.holdings(), *ledger.flows());
+            let told = |settlement| Fill { side, instrument, ..on_chain(9, 1, "0.4", settlement) };
+            ledger.on_fill(Nanos(2), &told(Settlement::Open));
+            assert_ne!(*ledger.holdings(), before.0);
+            assert_eq!(ledger.on_fill(Nanos(3), &told(Settlement::Reverted)), Effect::Reverted);
+            assert_eq!((*ledger.holdings(), *ledger.flows()), before, "{side:?}");
+            assert_eq!((ledger.unsettled(), ledger.is_uncertain()), (0, true));
+            for late in [Settlement::Reverted, Settlement::Open, Settlement::Settled] {
+                assert_eq!(ledger.on_fill(Nanos(4), &told(late)), Effect::None, "{late:?}");
+            }
+            assert_eq!(*ledger.holdings(), before.0);
+        }
+    }
+}
+
+#[test]
+fn a_fill_that_is_first_told_as_reverted_moves_nothing() {
+    let mut ledger = opened_on_v2();
+    let before = *ledger.holdings();
+    assert_eq!(ledger.on_fill(Nanos(2), &on_chain(9, 1, "0.4", Settlement::Reverted)), Effect::Reverted);
+    assert_eq!(ledger.on_fill(Nanos(3), &on_chain(9, 1, "0.4", Settlement::Open)), Effect::None);
+    assert_eq!((*ledger.holdings(), ledger.unsettled()), (before, 0));
+}
+
+#[test]
+fn after_a_lost_session_the_records_tell_what_is_unsettled() {
+    let mut ledger = opened_on_v2();
+    ledger.on_fill(Nanos(2), &on_chain(9, 1, "0.4", Settlement::Open));
+    ledger.doubt_all();
+    assert_eq!(ledger.unsettled(), 2, "and one that may have been missed");
+    let held = *ledger.holdings();
+    assert_eq!(ledger.on_past_fill(Nanos(3), &on_chain(9, 1, "0.4", Settlement::Settled)), Effect::None);
+    assert_eq!(ledger.on_past_fill(Nanos(3), &on_chain(5, 1, "0.2", Settlement::Open)), Effect::None);
+    ledger.past_fills_complete();
+    assert_eq!((ledger.unsettled(), *ledger.holdings()), (1, held), "records move no balance");
+    assert_eq!(ledger.on_past_fill(Nanos(3), &on_chain(5, 1, "0.2", Settlement::Reverted)), Effect::Reverted);
+    assert_eq!(
+        ledger.on_past_fill(Nanos(3), &on_chain(4, 1, "0.2", Settlement::Reverted)),
+        Effect::None,
+        "never counted"
+    );
+    assert_eq!((ledger.unsettled(), *ledger.holdings()), (0, held), "a snapshot tells");
+    assert_eq!(snapshot(&mut ledger, 9, "10.4", -801, &[]), Some(Reconciled::Adopted));
 }

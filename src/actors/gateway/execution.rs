@@ -33,7 +33,8 @@ impl Gateway {
             max_fee: signed.max_fee(),
             nonce,
             expiry_sec: execution.expires_s(),
-            signer: &self.signer,
+            nonces: self.form.nonces,
+            signer: &self.form.signer,
             signature: signed.signature(),
         };
         match execute_quote(&mut self.buffer[..], &wire) {

@@ -4,7 +4,7 @@ use super::{Member, Out, Tag};
 use crate::base::ids::{SubaccountId, VaultId};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::derive::decode::{Reply, ReplyBody};
-use crate::derive::dialect::Address;
+use crate::derive::dialect::{Address, Dialect};
 use crate::derive::encode::{EncodeError, request, rfq};
 use crate::derive::errors::is_withdrawn;
 use crate::derive::request_id::RequestKind;
@@ -21,6 +21,8 @@ const AGAIN_NS: u64 = SEC;
 const ANSWER_NS_MAX: u64 = 5 * SEC;
 /// So does a snapshot: a half-open connection must be found within three seconds (reliability §9).
 const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
+/// How far back fills may be unsettled: settlement takes seconds where all is well.
+const RECORDS_MS: u64 = 24 * 3_600_000;
 /// Code reported when the key may not act for a subaccount of ours (Derive 14001).
 const NO_ACCESS: i32 = 14_001;
 
@@ -31,6 +33,10 @@ pub struct Terms {
     pub wallet: Address,
     /// Ask the venue to cancel market-maker orders when the connection drops (Derive §4.5).
     pub cancel_on_disconnect: bool,
+    /// What is spoken.
+    pub dialect: &'static Dialect,
+    /// The owner's contract approves each fill inside its settlement (v2).
+    pub atomic: bool,
 }
 
 /// How far a connection has come.
@@ -46,7 +52,7 @@ enum Phase {
     Subscribing,
     /// Usable.
     Up,
-    /// Refused for good.
+    /// Refused: nothing more is tried on this connection.
     Rejected,
 }
 
@@ -56,6 +62,16 @@ struct Asked {
     subaccount: SubaccountId,
     at: Nanos,
     /// Number of the request whose answer comes next; an answer to another says nothing about this snapshot.
+    seq: u64,
+}
+
+/// One subaccount's fills of earlier sessions, while they are read from the venue's records (v2).
+#[derive(Clone, Copy, Debug)]
+struct Records {
+    subaccount: SubaccountId,
+    page: u32,
+    at: Nanos,
+    /// Number of the request whose answer comes next.
     seq: u64,
 }
 
@@ -75,6 +91,7 @@ pub(super) struct Session {
     access: u64,
     seq: u64,
     asked: Option<Asked>,
+    records: Vec<Records>,
     wanted: [bool; 8],
     time_asked_at: Nanos,
     /// Number of the unanswered request for the time, zero if it was answered.
@@ -86,9 +103,14 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(terms: Terms, members: &[Member]) -> Session {
+        let names: &[&str] = if terms.dialect.settles_fills() {
+            &["orders", "trades", "trades.settled", "trades.reverted", "balances"]
+        } else {
+            &["orders", "trades", "balances"]
+        };
         let channels = members
             .iter()
-            .flat_map(|member| ["orders", "trades", "balances"].map(|name| format!("{}.{name}", member.subaccount.0)))
+            .flat_map(|member| names.iter().map(|name| format!("{}.{name}", member.subaccount.0)))
             .collect();
         Session {
             terms,
@@ -103,6 +125,7 @@ impl Session {
             access: 0,
             seq: 0,
             asked: None,
+            records: Vec::with_capacity(members.len()),
             wanted: [false; 8],
             time_asked_at: Nanos::ZERO,
             time_seq: 0,
@@ -142,15 +165,14 @@ impl Session {
         self.clearing.clear();
         self.subscribed = false;
         self.asked = None;
+        self.records.clear();
         self.budget_known = false;
         self.wanted = [false; 8];
         self.log_in(at, out);
     }
 
     pub(super) fn on_down(&mut self, out: &mut Out) {
-        if self.phase != Phase::Rejected {
-            self.phase = Phase::Offline;
-        }
+        self.phase = Phase::Offline;
         self.asked = None;
         out.report(Trace::default(), Report::Session(State::Down));
     }
@@ -194,7 +216,34 @@ impl Session {
             self.say(out, |buffer, seq, _| rfq::cancel_rfqs(buffer, seq, subaccount));
             self.clearing.push((self.seq, subaccount));
         }
+        if self.terms.dialect.settles_fills() {
+            for place in 0..self.members.len() {
+                let subaccount = self.members[place].subaccount;
+                self.records.push(Records { subaccount, page: 1, at, seq: 0 });
+                self.ask_records(at, place, out);
+            }
+        }
         self.ask_time(at, out);
+    }
+
+    /// Asks for a page of a subaccount's fills.
+    fn ask_records(&mut self, at: Nanos, place: usize, out: &mut Out) {
+        let Records { subaccount, page, .. } = self.records[place];
+        let from_ms = at.ms().saturating_sub(RECORDS_MS);
+        let want = request::TradePage { subaccount, from_ms, page, page_size: 1_000 };
+        self.say(out, |buffer, seq, _| request::get_trade_history(buffer, seq, want));
+        self.records[place] = Records { subaccount, page, at, seq: self.seq };
+    }
+
+    /// A page of fills has come; the rest is asked for, if there is more.
+    fn on_records(&mut self, at: Nanos, reply: &Reply, pages: u64, out: &mut Out) {
+        let Some(place) = self.records.iter().position(|records| records.seq == reply.id.number) else { return };
+        if u64::from(self.records[place].page) < pages {
+            self.records[place].page += 1;
+            return self.ask_records(at, place, out);
+        }
+        let Records { subaccount, .. } = self.records.swap_remove(place);
+        out.report(Trace::default(), Report::PastFillsComplete { subaccount });
     }
 
     /// The venue has answered a withdrawal of all RFQs: whose are gone, if they are.
@@ -306,6 +355,7 @@ impl Session {
                 self.budget_known = true;
                 out.report(Trace::default(), Report::Budget(budget));
             }
+            (RequestKind::TradeHistory, ReplyBody::Pages { pages }) => self.on_records(at, reply, pages, out),
             (RequestKind::Subaccount, ReplyBody::Done) => {
                 if let Some(Asked { subaccount, at, .. }) = self.asked_as(reply) {
                     self.say(out, |buffer, seq, _| request::get_open_orders(buffer, seq, subaccount));
@@ -339,6 +389,10 @@ impl Session {
         if self.asked.is_some_and(|asked| at.since(asked.at) > SNAPSHOT_NS_MAX) {
             self.asked = None;
             out.drop_connection = true;
+        }
+        let late = self.records.iter().position(|records| at.since(records.at) > SNAPSHOT_NS_MAX);
+        if let Some(place) = late.filter(|_| self.phase == Phase::Up) {
+            self.ask_records(at, place, out);
         }
         let unanswered = self.time_seq != 0 || !self.budget_known;
         let again_ns = if unanswered { AGAIN_NS } else { TIME_NS };

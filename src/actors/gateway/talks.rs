@@ -6,6 +6,7 @@ use crate::base::ids::{Nonce, SubaccountId, Uuid};
 use crate::base::num::{Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::derive::decode::{Reply, ReplyBody, Vocabulary};
+use crate::derive::dialect::NonceUnit;
 use crate::derive::encode::rfq::{self, LegText};
 use crate::derive::encode::{EncodeError, rfq::QUOTES_PER_PAGE};
 use crate::derive::errors::is_withdrawn;
@@ -45,6 +46,7 @@ struct Talk {
 pub(super) struct Talks {
     talks: [Option<Talk>; TALKS],
     poll_ns: u64,
+    nonces: NonceUnit,
     /// Least time between two polls, whosesoever: executions and withdrawals share their budget (Derive §4.2).
     gap_ns: u64,
     polled_at: Nanos,
@@ -53,9 +55,9 @@ pub(super) struct Talks {
 }
 
 impl Talks {
-    pub(super) fn new(poll_ns: u64) -> Talks {
+    pub(super) fn new(poll_ns: u64, nonces: NonceUnit) -> Talks {
         let buffer = Box::new([0; REQUEST_BYTES]);
-        Talks { talks: [None; TALKS], poll_ns, gap_ns: 0, polled_at: Nanos::ZERO, seq: 0, buffer }
+        Talks { talks: [None; TALKS], poll_ns, nonces, gap_ns: 0, polled_at: Nanos::ZERO, seq: 0, buffer }
     }
 
     /// Polls use no more than two fifths of the requests per second that the venue allows.
@@ -87,7 +89,8 @@ impl Talks {
             words.name(leg.instrument).map(|name| LegText { name, side: leg.side, amount: leg.amount })
         };
         let (Some(one), Some(two)) = (named(0), named(1)) else { return refuse(out, NO_INSTRUMENT) };
-        match rfq::send_rfq(&mut self.buffer[..], name, subaccount, &[one, two], wish.partial_fill_step) {
+        match rfq::send_rfq(&mut self.buffer[..], (name, self.nonces), subaccount, &[one, two], wish.partial_fill_step)
+        {
             Ok(text) => {
                 counts.asks += 1;
                 out.frames.push(text, Tag::Session);
@@ -239,7 +242,7 @@ impl Talks {
 
     /// Polls the RFQ that has waited longest, if it is due and the budget allows.
     fn poll(&mut self, at: Nanos, (counts, out): (&mut Counts, &mut Out)) {
-        let Talks { talks, poll_ns, gap_ns, polled_at, seq, buffer } = self;
+        let Talks { talks, poll_ns, gap_ns, polled_at, seq, buffer, .. } = self;
         let due = |talk: &&mut Talk| {
             let wait_ns = if talk.poll.is_some() { (*poll_ns).max(AGAIN_NS) } else { *poll_ns };
             let live = talk.row.is_some_and(|row| at <= row.valid_until.plus(OVER_NS));

@@ -5,10 +5,11 @@ use crate::base::ids::{InstrumentId, Name, Right, Side, Uuid};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::SEC;
 use crate::derive::decode::Vocabulary;
+use crate::derive::dialect::{Dialect, LOCAL, V2_MAINNET};
 use crate::derive::seal::LoginProof;
 use crate::engine::ports::DownReason;
 use crate::market::instrument::{Kind, OptionTerms};
-use crate::msg::{Leg, RfqStatus, RfqWish, Session as State};
+use crate::msg::{Leg, RfqStatus, RfqWish, Session as State, Settlement};
 
 const VAULT: VaultId = VaultId(0);
 const SUB: SubaccountId = SubaccountId(42);
@@ -33,7 +34,11 @@ impl Stand {
     }
 
     pub fn for_subaccount(subaccount: SubaccountId, at: Nanos) -> Stand {
-        let terms = Terms { wallet: [1; 20], cancel_on_disconnect: false };
+        Stand::speaking(&LOCAL, subaccount, at)
+    }
+
+    pub fn speaking(dialect: &'static Dialect, subaccount: SubaccountId, at: Nanos) -> Stand {
+        let terms = Terms { wallet: [1; 20], cancel_on_disconnect: false, dialect, atomic: false };
         let decoder = Decoder::new(Vocabulary::new(["ETH-PERP"], ["USDC", "ETH"]));
         let members = vec![Member { vault: VAULT, subaccount }];
         let options =
@@ -323,4 +328,40 @@ fn executions_are_answered_and_move_their_rfq_on() {
     let reports = stand.text(&executed("1"));
     assert!(matches!(reports[..], [Report::Answer(_), Report::Rfq(row)] if row.status == RfqStatus::Filled));
     assert!(stand.tick(5 * SEC).0.is_empty(), "what is filled is not polled");
+}
+
+#[test]
+fn on_v2_fills_of_earlier_sessions_are_read_to_the_last_page() {
+    let mut stand = Stand::speaking(&V2_MAINNET, SUB, START);
+    let texts = stand.log_in();
+    let channels = texts.iter().find(|text| text.contains("\"subscribe\"")).expect("subscribes");
+    assert!(channels.contains(r#""42.trades","42.trades.settled","42.trades.reverted""#), "{channels}");
+    let first = id_of(&texts, "private/get_trade_history");
+    let row = |state: &str| {
+        format!(
+            r#"{{"subaccount_id":42,"trade_id":"{QUOTE}","order_id":"{RFQ}","label":"7","instrument_name":"ETH-PERP","direction":"buy","trade_price":"4000","trade_amount":"1","trade_fee":"0","liquidity_role":"taker","mark_price":"4000","timestamp":1763683200000,"tx_status":"{state}","tx_hash":null}}"#
+        )
+    };
+    let page = |id: &str, rows: &str| {
+        format!(r#"{{"id":"{id}","result":{{"trades":[{rows}],"pagination":{{"count":2,"num_pages":2}}}}}}"#)
+    };
+    let (texts, reports) = stand.hear(In::Wire(Event::Text(page(&first, &row("requested")).as_bytes())));
+    assert!(matches!(reports[..], [Report::PastFill(fill)] if fill.settlement == Settlement::Open), "{reports:?}");
+    assert!(texts[0].contains(r#""page":2"#), "{texts:?}");
+    let second = id_of(&texts, "private/get_trade_history");
+    let reports = stand.text(&page(&second, &row("timed_out")));
+    let [Report::PastFill(fill), Report::PastFillsComplete { subaccount }] = reports[..] else { panic!("{reports:?}") };
+    assert_eq!((fill.settlement, subaccount), (Settlement::Open, SUB), "a word we do not know is no end");
+
+    let mut v3 = Stand::new();
+    assert!(!v3.log_in().iter().any(|text| text.contains("get_trade_history") || text.contains("trades.settled")));
+}
+
+#[test]
+fn records_that_are_not_answered_are_asked_for_again() {
+    let mut stand = Stand::speaking(&V2_MAINNET, SUB, START);
+    stand.come_up();
+    assert!(!stand.tick(2 * SEC).0.iter().any(|text| text.contains("get_trade_history")));
+    let again = stand.tick(2 * SEC).0;
+    assert!(again.iter().any(|text| text.contains("get_trade_history")), "{again:?}");
 }

@@ -4,12 +4,10 @@
 use super::desk::Desk;
 use super::notice::Alarm;
 use super::{Out, Wallet};
-use crate::base::ids::{Nonce, Uuid};
+use crate::base::ids::Nonce;
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{ContractAlarm, ContractFact, ContractReport, Settlement, Trace, Unsigned};
+use crate::msg::{ContractAlarm, ContractFact, ContractReport, Trace, Unsigned};
 
-/// Unsettled trades told apart. With more of them nothing is signed until the venue has been asked anew.
-const UNSETTLED_MAX: usize = 64;
 /// Pause after the contract did not sign: a block or so.
 const REST_NS: u64 = 2 * SEC;
 /// Refusals of the contract in a row that end trading: it judges differently what we hold for allowed, and a person must
@@ -26,51 +24,24 @@ struct Bearer {
     adopted: bool,
 }
 
-/// Trades, deposits and withdrawals signed earlier whose transaction is neither settled nor reverted.
-#[derive(Clone, Debug)]
-struct Unsettled {
-    ids: Vec<Uuid>,
-    /// Every one is in the list.
-    known: bool,
-}
-
-impl Unsettled {
-    fn count(&self) -> Option<u32> {
-        self.known.then_some(self.ids.len() as u32)
-    }
-
-    fn add(&mut self, id: Uuid) {
-        if self.ids.contains(&id) {
-            return;
-        }
-        if self.ids.len() < UNSETTLED_MAX {
-            self.ids.push(id);
-        } else {
-            self.known = false;
-        }
-    }
-}
-
 /// A vault's contract.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Contract {
     ready: bool,
     rest_until: Nanos,
     bearer: Option<Bearer>,
-    unsettled: Unsettled,
     told: Option<u32>,
     reverts: u8,
 }
 
 impl Contract {
     pub(super) fn new() -> Contract {
-        let unsettled = Unsettled { ids: Vec::with_capacity(UNSETTLED_MAX), known: false };
-        Contract { ready: false, rest_until: Nanos::ZERO, bearer: None, unsettled, told: None, reverts: 0 }
+        Contract { ready: false, rest_until: Nanos::ZERO, bearer: None, told: None, reverts: 0 }
     }
 
-    /// True if it could sign now.
-    pub(super) fn is_free(&self, at: Nanos) -> bool {
-        self.ready && self.unsettled.count() == Some(0) && self.bearer.is_none() && at >= self.rest_until
+    /// True if it could sign now, if nothing is unsettled.
+    fn is_free(&self, at: Nanos) -> bool {
+        self.ready && self.bearer.is_none() && at >= self.rest_until
     }
 
     /// An order is granted: it will wait for its signature.
@@ -88,41 +59,23 @@ impl Contract {
         self.bearer.filter(|bearer| bearer.nonce == nonce)?.passed_at
     }
 
-    /// A trade of ours happened: it is unsettled until the venue says otherwise.
-    pub(super) fn traded(&mut self, id: Uuid) {
-        self.unsettled.add(id);
-    }
-
-    /// The venue said where something stands on chain.
-    pub(super) fn on_settlement(&mut self, row: &Settlement) {
-        if row.done {
-            self.unsettled.ids.retain(|id| *id != row.id);
-        } else {
-            self.unsettled.add(row.id);
-        }
-    }
-
-    /// The venue has said of everything that is unsettled that it is.
-    pub(super) fn on_settlements_read(&mut self) {
-        self.unsettled.known = true;
-    }
-
     /// A signature of an earlier run is live, or was.
     fn inherit(&mut self, at: Nanos, nonce: Nonce) {
         self.bearer.get_or_insert(Bearer { nonce, passed_at: Some(at), adopted: true });
     }
-
-    /// What was settled while nobody listened must be asked for.
-    pub(super) fn on_session_up(&mut self) {
-        self.unsettled.ids.clear();
-        self.unsettled.known = false;
-    }
 }
 
 impl Desk {
+    /// What was signed earlier and is not settled: fills, and a movement of capital that has left.
+    fn unsettled(&self) -> u32 {
+        let moving =
+            self.moving.is_some_and(|moving| !self.contract.is_some_and(|contract| contract.holds(moving.nonce)));
+        self.ledger.unsettled() + u32::from(moving)
+    }
+
     /// Whether the vault's contract could sign now; none if no contract signs for it.
     pub(super) fn contract_free(&self, at: Nanos) -> Option<bool> {
-        self.contract.as_ref().map(|contract| contract.is_free(at))
+        self.contract.map(|contract| contract.is_free(at) && self.unsettled() == 0)
     }
 
     /// Since when the venue owes an answer about a pending order; none while it waits for a signature.
@@ -210,15 +163,16 @@ impl Desk {
 
     /// Tells the stage what has changed: what is unsettled first, then that nothing stands on the signature any more.
     pub(super) fn tell_contract(&mut self, out: &mut Out) {
+        let count = self.unsettled();
         let Some(contract) = &mut self.contract else { return };
-        let count = contract.unsettled.count();
-        if count != contract.told && out.contract_facts.room() > 0 {
-            contract.told = count;
-            out.contract_facts.push(ContractFact::Unsettled(count.unwrap_or(u32::MAX)));
+        if contract.told != Some(count) && out.contract_facts.room() > 0 {
+            contract.told = Some(count);
+            out.contract_facts.push(ContractFact::Unsettled(count));
         }
         let Some(bearer) = contract.bearer else { return };
         let proven = !bearer.adopted || (self.stats.reconciled > 0 && !self.foreign_seen);
-        if proven && self.ledger.order(bearer.nonce).is_none() && out.contract_facts.room() > 0 {
+        let moves = self.moving.is_some_and(|moving| moving.nonce == bearer.nonce);
+        if proven && !moves && self.ledger.order(bearer.nonce).is_none() && out.contract_facts.room() > 0 {
             contract.bearer = None;
             out.contract_facts.push(ContractFact::Over(bearer.nonce));
         }

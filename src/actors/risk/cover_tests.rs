@@ -194,6 +194,7 @@ impl World {
             maker: true,
             mark: price("10"),
             venue_at: self.stage.at,
+            settlement: Default::default(),
         }));
         if rests.filled == rests.amount {
             let over = self.resting.remove(place);

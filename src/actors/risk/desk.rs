@@ -1,5 +1,6 @@
 //! One vault's corner of the risk actor: ledger, limits, mode and counters.
 
+use super::capital::Moving;
 use super::contract::Contract;
 use super::notice::{Alarm, Notice, Stats};
 use super::purse::Pledge;
@@ -13,6 +14,7 @@ use crate::base::num::{Cash, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
 use crate::msg::{Accrual, Fill, Intent, Life, Milestone, Mode, Purpose, Trace, Urgent, Value};
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::mandate::revert::Revert;
@@ -30,6 +32,8 @@ pub struct Plan {
     pub book: Book,
     /// What it may do.
     pub mandate: Mandate,
+    /// What its capital may do.
+    pub capital: CapitalLimits,
     /// The mandate's loss sum at its worst after the last order of an earlier run; [`MarkLoss::NONE`] if there was none.
     pub inherited_loss: MarkLoss,
     /// A contract must sign each order before it leaves.
@@ -51,6 +55,8 @@ pub(super) struct Reconcile {
 pub struct Desk {
     pub(super) ledger: Ledger,
     pub(super) mandate: Mandate,
+    pub(super) capital: CapitalLimits,
+    pub(super) moving: Option<Moving>,
     pub(super) mode: Mode,
     pub(super) base: Value,
     pub(super) perp: Value,
@@ -82,6 +88,8 @@ pub struct Desk {
     intents_seen: u32,
     loss: (Ratio, Nanos),
     fills: FillRate,
+    /// Unsettled fills as last told.
+    settlement_told: Option<u32>,
 }
 
 /// Fills of the last minute, in six slices.
@@ -119,6 +127,8 @@ impl Desk {
         Desk {
             ledger: Ledger::new(plan.book),
             mandate: plan.mandate,
+            capital: plan.capital,
+            moving: None,
             mode: Mode::Starting,
             base: Value::default(),
             perp: Value::default(),
@@ -145,6 +155,7 @@ impl Desk {
             intents_seen: 0,
             loss: (Ratio::ZERO, Nanos::ZERO),
             fills: FillRate::default(),
+            settlement_told: None,
         }
     }
 
@@ -170,6 +181,16 @@ impl Desk {
             self.accrual = value.accrual.or(self.accrual);
         } else if Some(value.instrument) == self.ledger.book().perp {
             self.perp = *value;
+        }
+    }
+
+    /// Tells how many fills are unsettled, if that has changed.
+    pub(super) fn tell_settlement(&mut self, out: &mut Out) {
+        let unsettled = self.ledger.unsettled();
+        let news = self.ledger.expects_settlement() && self.settlement_told != Some(unsettled);
+        if news && out.notices.room() > 0 {
+            self.settlement_told = Some(unsettled);
+            out.notices.push(Notice::Settlement { vault: self.vault(), unsettled });
         }
     }
 

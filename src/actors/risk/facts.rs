@@ -1,6 +1,5 @@
 //! What each report does: to the ledger, to the mode, and what must be asked next.
 
-use super::contract::Contract;
 use super::desk::Desk;
 use super::notice::{Alarm, Notice};
 use super::{Out, Risk, Wallet};
@@ -45,6 +44,7 @@ impl Risk {
         for desk in &mut self.desks {
             let changed = desk.on_fact(at, message, subject, wallet, out);
             desk.settle_pledge(out);
+            desk.tell_settlement(out);
             desk.tell_contract(out);
             if changed {
                 desk.publish(at, message.trace, wallet, live, out);
@@ -71,11 +71,11 @@ impl Risk {
                         desk.unknown_since = at;
                     }
                     desk.talks_are_over(at, out);
-                    desk.contract.iter_mut().for_each(Contract::on_session_up);
                     desk.ask_snapshot(at, out);
                 }
                 Session::Rejected { code } => desk.halt(Alarm::SessionRejected { code }, out),
             }
+            desk.tell_settlement(out);
             desk.publish(at, Trace::default(), &mut self.wallet, live, out);
         }
     }
@@ -119,8 +119,19 @@ impl Desk {
                 self.on_effect(at, effect, wallet, out)
             }
             Report::Fill(fill) => self.on_fill(at, fill, wallet, out),
+            Report::PastFill(fill) => {
+                let effect = self.ledger.on_past_fill(at, fill);
+                self.on_effect(at, effect, wallet, out)
+            }
+            Report::PastFillsComplete { subaccount } => {
+                if *subaccount == self.ledger.book().subaccount {
+                    self.ledger.past_fills_complete();
+                }
+                false
+            }
             Report::Balance(balance) => {
                 let effect = self.ledger.on_balance(at, balance);
+                self.note_moved(balance, out);
                 self.on_effect(at, effect, wallet, out)
             }
             Report::Snapshot(part) if subject == Some(self.ledger.book().subaccount) => {
@@ -139,17 +150,7 @@ impl Desk {
                 self.on_talk(at, &message.body, wallet, out)
             }
             Report::Contract(report) => self.on_contract(at, *report, wallet, out),
-            Report::Settlement(row) if row.subaccount == self.ledger.book().subaccount => {
-                self.contract.iter_mut().for_each(|contract| contract.on_settlement(row));
-                false
-            }
-            Report::SettlementsRead { subaccount } if *subaccount == self.ledger.book().subaccount => {
-                self.contract.iter_mut().for_each(Contract::on_settlements_read);
-                false
-            }
-            Report::Settlement(_)
-            | Report::SettlementsRead { .. }
-            | Report::Snapshot(_)
+            Report::Snapshot(_)
             | Report::Session(_)
             | Report::SignerDown { .. }
             | Report::Budget(_)
@@ -194,12 +195,11 @@ impl Desk {
     fn on_fill(&mut self, at: Nanos, fill: &Fill, wallet: &mut Wallet, out: &mut Out) -> bool {
         let hedge = self.hedge_approved_at(fill.nonce);
         let effect = self.ledger.on_fill(at, fill);
-        if effect == Effect::None {
-            return false;
+        if matches!(effect, Effect::None | Effect::Reverted) {
+            return self.on_effect(at, effect, wallet, out);
         }
         self.note_fill(at, fill);
-        self.contract.iter_mut().for_each(|contract| contract.traded(fill.trade_id));
-        self.note_paid(fill, effect);
+        self.note_paid(fill, effect, out);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
         if self.ledger.holdings().perp.is_positive() {
             self.alarm(Alarm::Invariant { row: 0 }, out);
@@ -232,6 +232,10 @@ impl Desk {
     }
 
     fn on_unsent(&mut self, at: Nanos, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
+        if request == Request::Move {
+            self.on_unmoved(nonce, why, out);
+            return true;
+        }
         let Some(order) = self.ledger.order(nonce) else { return false };
         match request {
             // It never left and never will: the reservation goes, and what it replaced rests on.
@@ -247,7 +251,7 @@ impl Desk {
                 self.ledger.release(nonce);
                 self.redeem(nonce, out);
             }
-            Request::Cancel => {}
+            Request::Cancel | Request::Move => {}
         }
         if let Unsent::Withheld(why) = why {
             // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
@@ -272,6 +276,10 @@ impl Desk {
     }
 
     fn on_answer(&mut self, at: Nanos, answer: &Answer, wallet: &mut Wallet, out: &mut Out) -> bool {
+        if answer.request == Request::Move {
+            self.on_moved(answer, out);
+            return true;
+        }
         let Some(order) = self.ledger.order(answer.nonce) else { return self.late_answer(at, answer) };
         let (old, hedge) = (order.replaces, self.hedge_approved_at(answer.nonce));
         if let Some(row) = &answer.cancelled {
@@ -316,6 +324,7 @@ impl Desk {
             // Asked again by the clock: at once would be a storm upon a venue that is already ailing.
             (Verdict::Unknown, Request::Cancel) => self.doubt(at, answer.nonce),
             (_, Request::Execute) => self.on_execution(at, answer, wallet, out),
+            (_, Request::Move) => {} // heard above
         }
         if answer.verdict == Verdict::RateLimited {
             self.stats.rate_limited += 1;
@@ -351,6 +360,10 @@ impl Desk {
             }
             Effect::Alarm => {
                 self.drain(Alarm::VenueAlarm, out);
+                true
+            }
+            Effect::Reverted => {
+                self.drain(Alarm::Reverted, out);
                 true
             }
         }

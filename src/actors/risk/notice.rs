@@ -4,7 +4,8 @@ use crate::base::ids::{Nonce, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
 use crate::msg::{
-    Breach, Concern, ContractAlarm, ContractHalt, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase, Unsigned,
+    Breach, Concern, ContractAlarm, ContractHalt, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase, Unsent,
+    Unsigned, Verdict,
 };
 use crate::risk::checks::CHECK_COUNT;
 use crate::risk::mandate::revert::Revert;
@@ -34,6 +35,8 @@ pub enum Alarm {
     },
     /// The venue reported a liquidation, a revert or a position we cannot explain.
     VenueAlarm,
+    /// The chain refused a fill that the venue had told (v2): it is undone.
+    Reverted,
     /// The signer did not sign what risk had granted.
     Withheld {
         /// Why.
@@ -207,6 +210,51 @@ pub struct Sample {
     pub settled: Cash,
 }
 
+/// What became of a keeper's wish to move capital.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CapitalNews {
+    /// A check refused it.
+    Refused {
+        /// Row of [`CAPITAL_CHECKS`](crate::risk::capital::CAPITAL_CHECKS).
+        row: u8,
+        /// What the mandate's contract would say, if it is its row.
+        why: Option<Revert>,
+    },
+    /// Nonces ran ahead of venue time: wished again, it may pass.
+    Unnamed,
+    /// It goes to the signer under this name.
+    Granted {
+        /// Its name.
+        nonce: Nonce,
+    },
+    /// It never left.
+    Unsent {
+        /// Its name.
+        nonce: Nonce,
+        /// Why.
+        why: Unsent,
+    },
+    /// The venue answered.
+    Answered {
+        /// Its name.
+        nonce: Nonce,
+        /// What that means.
+        verdict: Verdict,
+        /// The venue's code; zero if it accepted.
+        code: i32,
+    },
+    /// The collateral moved.
+    Settled {
+        /// Its name.
+        nonce: Nonce,
+    },
+    /// Its signature is over, and nothing was heard of it.
+    Lapsed {
+        /// Its name.
+        nonce: Nonce,
+    },
+}
+
 /// One piece of news.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Notice {
@@ -242,6 +290,13 @@ pub enum Notice {
         /// Why.
         alarm: Alarm,
     },
+    /// So many fills are not settled on the chain now (v2): while there is one, no contract may sign or revoke.
+    Settlement {
+        /// Whose.
+        vault: VaultId,
+        /// How many; one more while the venue's records have not been read.
+        unsettled: u32,
+    },
     /// A phase was entered.
     Phase {
         /// Whose.
@@ -259,6 +314,13 @@ pub enum Notice {
         at: Nanos,
         /// Price and amount.
         demand: Demand,
+    },
+    /// Capital moves, or does not.
+    Capital {
+        /// Whose.
+        vault: VaultId,
+        /// What became of it.
+        news: CapitalNews,
     },
     /// A regular look at a vault.
     Sample {

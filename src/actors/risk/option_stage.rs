@@ -11,6 +11,7 @@ use crate::msg::{
     Accrual, Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow,
     Report, Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
 };
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Mandate, OptionLimits};
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::option_tests::scene;
@@ -160,7 +161,8 @@ impl Stage {
             cash_currency: CurrencyId(0),
         };
         let mandate = Mandate::Options(limits);
-        let plan = Plan { book, mandate, inherited_loss: MarkLoss::NONE, contract_signs };
+        let capital = CapitalLimits::NONE;
+        let plan = Plan { book, mandate, capital, inherited_loss: MarkLoss::NONE, contract_signs };
         let spot = instrument(BASE, Kind::Spot, None);
         let risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
         let mut stage = Stage { risk, at: START, seq: 0, product };
@@ -339,6 +341,7 @@ impl Stage {
             maker: false,
             mark: priced.price,
             venue_at: self.at,
+            settlement: Default::default(),
         }))
     }
 

@@ -272,6 +272,22 @@ fn money_that_moves_beside_an_auction_neither_hides_nor_fakes_what_it_spent() {
     }
 }
 
+/// A pledge settled as never done, whose fills come after all: they are paid and held, and a restart knows both.
+#[test]
+fn fills_of_an_execution_given_up_are_spent_and_written_down() {
+    let (mut stage, nonce) = buying();
+    let why = crate::msg::Unsent::Late;
+    stage.report(Report::Unsent { nonce, request: Request::Execute, why });
+    assert_eq!(purse(&stage), cash("100"));
+    stage.tick(SEC);
+    let mut said = Said::default();
+    for (trade, priced) in (1..).zip(stage.priced("5", "10")) {
+        said = stage.fill(trade, nonce, priced);
+    }
+    let told = journaled(&said).expect("written down");
+    assert_eq!((told.spent, told.pledged, told.units), (cash("32"), Cash::ZERO, amount("5")));
+}
+
 #[test]
 fn an_execution_that_never_was_costs_nothing() {
     let ends: [fn(&mut Stage, Nonce); 3] = [

@@ -87,8 +87,9 @@ impl Desk {
         }
     }
 
-    /// A fill; one of no execution under way is spent all the same, unless what it bought was counted when it was seen.
-    pub(super) fn note_paid(&mut self, fill: &Fill, effect: Effect) {
+    /// A fill; one of no execution under way is spent all the same, and what it bought is paid for, unless that was
+    /// counted when it was seen.
+    pub(super) fn note_paid(&mut self, fill: &Fill, effect: Effect, out: &mut Out) {
         if !self.buys() || fill.instrument == self.ledger.book().base {
             return;
         }
@@ -98,7 +99,13 @@ impl Desk {
                 pledge.open -= fill.amount;
             }
             None if effect == Effect::Late => {}
-            None => self.milestone.spent += price_of(fill),
+            None => {
+                self.milestone.spent += price_of(fill);
+                if fill.side == Side::Buy {
+                    self.milestone.units += fill.amount;
+                }
+                self.journal_milestone(out);
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use crate::base::num::Ratio;
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::SEC;
 use crate::msg::{CurrencyId, Purpose, TimeInForce, Wish};
+use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::risk::mandate::ema::MarkLoss;
 
@@ -64,8 +65,13 @@ fn hedge(seq: u32, after: u32) -> In {
 /// The strategy repeats a wish that nobody answers in time. If both arrive, only one may come to the checks.
 #[test]
 fn a_repeated_wish_is_not_decided_twice() {
-    let plan =
-        Plan { book: BOOK, mandate: Mandate::Basis(limits()), inherited_loss: MarkLoss::NONE, contract_signs: false };
+    let plan = Plan {
+        book: BOOK,
+        mandate: Mandate::Basis(limits()),
+        capital: CapitalLimits::NONE,
+        inherited_loss: MarkLoss::NONE,
+        contract_signs: false,
+    };
     let mut risk = Risk::new(vec![plan], Vec::new(), Nonce(0), Nanos::MAX);
     let mut decided = |message| {
         let mut out = Out::default();

@@ -33,8 +33,10 @@ impl Risk {
         for desk in &mut self.desks {
             desk.chase(at, wallet, out);
             desk.chase_talk(at, wallet, out);
+            desk.chase_movement(at, out);
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_value(out);
+            desk.tell_settlement(out);
             desk.tell_contract(out);
             if matches!(desk.mode, Mode::Drain | Mode::Halted) {
                 desk.withdraw(at, wallet, out);

@@ -5,11 +5,12 @@ use super::{Out, Sealed, down, request_of, withheld};
 use crate::base::ids::Nonce;
 use crate::base::time::{Nanos, SEC};
 use crate::derive::seal::wire::{Answer, Ask};
-use crate::derive::seal::{OrderDeed, PackageDeed, Signed, SignedExecution};
+use crate::derive::seal::{MovementDeed, OrderDeed, PackageDeed, Signed, SignedExecution, SignedMovement};
 use crate::engine::actor::Actor;
 use crate::engine::ports::{ANSWER_BYTES, ASK_BYTES};
 use crate::market::instrument::Listing;
-use crate::msg::{Breach, Mark, ReportMsg, Request};
+use crate::msg::{Breach, Mark, ReportMsg, Request, Trace};
+use crate::risk::capital::Movement;
 use crate::risk::order::{Execution, Granted, Order};
 
 /// Deeds that can be under way: as many as the lane from risk holds.
@@ -41,6 +42,7 @@ pub enum In<'a> {
 enum Subject {
     Order(Order),
     Execution(Execution),
+    Movement(Movement),
 }
 
 impl Subject {
@@ -48,6 +50,7 @@ impl Subject {
         match self {
             Subject::Order(order) => order.nonce(),
             Subject::Execution(execution) => execution.nonce(),
+            Subject::Movement(movement) => movement.nonce(),
         }
     }
 
@@ -55,6 +58,7 @@ impl Subject {
         match self {
             Subject::Order(order) => withheld(order.trace(), order.nonce(), request_of(order), why),
             Subject::Execution(deal) => withheld(deal.trace(), deal.nonce(), Request::Execute, why),
+            Subject::Movement(moved) => withheld(Trace::default(), moved.nonce(), Request::Move, why),
         }
     }
 }
@@ -86,6 +90,7 @@ impl Link {
         let (subject, ask) = match granted {
             Granted::Order(order) => (Subject::Order(order), Ask::Order(OrderDeed::of(&order))),
             Granted::Execution(deal) => (Subject::Execution(deal), Ask::Package(PackageDeed::of(&deal))),
+            Granted::Movement(moved) => (Subject::Movement(moved), Ask::Movement(MovementDeed::of(&moved))),
             Granted::Milestone { vault, milestone } => {
                 said.ask = Some(Ask::Milestone { vault, milestone }.write());
                 return;
@@ -120,6 +125,12 @@ impl Link {
             Answer::Package { nonce, seal } => match self.take(nonce) {
                 Some(Subject::Execution(deal)) => {
                     out.sealed.push(Sealed::Execution(SignedExecution::of(deal, seal)));
+                }
+                other => self.on_nonsense(other, out),
+            },
+            Answer::Movement { nonce, signature } => match self.take(nonce) {
+                Some(Subject::Movement(moved)) => {
+                    out.sealed.push(Sealed::Movement(SignedMovement::of(moved, signature)));
                 }
                 other => self.on_nonsense(other, out),
             },

@@ -183,7 +183,7 @@ pub enum Halt {
 pub enum Alarm {
     /// About our transactions.
     Lane(LaneAlarm),
-    /// A fill, deposit or withdrawal turned up after the signature that will make it revert was sent.
+    /// A fill, deposit or withdrawal turned up after the signature or revocation that will make it revert was sent.
     LateUnsettled(u32),
     /// The contract answers for a hash that is not ours; it is revoked.
     Foreign(B256),

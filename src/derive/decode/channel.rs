@@ -57,7 +57,7 @@ impl Channel {
         let subaccount = SubaccountId(parse_u64(subaccount).ok_or(Malformed::Channel)?);
         match topic {
             b"orders" => Ok(Channel::Orders(subaccount)),
-            b"trades" => Ok(Channel::Fills(subaccount)),
+            b"trades" | b"trades.settled" | b"trades.reverted" => Ok(Channel::Fills(subaccount)),
             b"balances" => Ok(Channel::Balances(subaccount)),
             b"best.quotes" => Ok(Channel::BestQuotes(subaccount)),
             _ => Err(Malformed::Channel),
@@ -102,6 +102,9 @@ mod tests {
             ("spot_feed.E.T", Err(Malformed::Channel)),
             ("42.orders", Ok(Channel::Orders(sub))),
             ("42.trades", Ok(Channel::Fills(sub))),
+            ("42.trades.settled", Ok(Channel::Fills(sub))),
+            ("42.trades.reverted", Ok(Channel::Fills(sub))),
+            ("42.trades.lost", Err(Malformed::Channel)),
             ("42.balances", Ok(Channel::Balances(sub))),
             ("42.best.quotes", Ok(Channel::BestQuotes(sub))),
             ("42.quotes", Err(Malformed::Channel)),

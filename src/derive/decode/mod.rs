@@ -52,6 +52,8 @@ pub enum Heard {
     Order(OrderRow),
     /// A fill of ours; the reply to its order and the channel may both carry it.
     Fill(Fill),
+    /// A row of the venue's records of fills; the reply that ends the page follows.
+    PastFill(Fill),
     /// A balance of ours changed.
     Balance(Balance),
     /// An RFQ of ours was opened or changed.

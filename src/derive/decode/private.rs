@@ -9,7 +9,7 @@ use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::Nanos;
 use crate::derive::request_id::parse_u64;
-use crate::msg::{Asset, Balance, BalanceKind, Fill, OrderRow, OrderStatus};
+use crate::msg::{Asset, Balance, BalanceKind, Fill, OrderRow, OrderStatus, Settlement};
 
 /// Calls `row` on every element of an array, bounding how much may be heard.
 pub(super) fn rows<'f, S: Source<'f>>(
@@ -124,6 +124,7 @@ pub(super) fn fill<'f, S: Source<'f>>(
         maker: false,
         mark: Price::ZERO,
         venue_at: Nanos::ZERO,
+        settlement: Settlement::Final,
     };
     let mut seen = Seen::default();
     s.object(|key, s| match key {
@@ -139,6 +140,7 @@ pub(super) fn fill<'f, S: Source<'f>>(
         b"liquidity_role" => seen.once(9).and(is_taker(s)).map(|taker| fill.maker = !taker),
         b"mark_price" => seen.once(10).and(s.mark()).map(|value| fill.mark = value),
         b"timestamp" => seen.once(11).and(s.millis()).map(|value| fill.venue_at = value),
+        b"tx_status" => seen.once(12).and(settlement(s)).map(|value| fill.settlement = value),
         _ => s.skip(),
     })?;
     seen.all(12)?;
@@ -149,6 +151,18 @@ pub(super) fn fill<'f, S: Source<'f>>(
     Ok(match instrument {
         Some(instrument) => Heard::Fill(Fill { instrument, ..fill }),
         None => Heard::Foreign { subaccount: fill.subaccount, what: Foreign::Fill },
+    })
+}
+
+/// Where a fill stands on the chain; a word that we do not know says at least that it is not over.
+fn settlement<'f, S: Source<'f>>(s: &mut S) -> Result<Settlement, Malformed> {
+    if s.null() {
+        return Ok(Settlement::Open);
+    }
+    Ok(match s.string()? {
+        b"settled" => Settlement::Settled,
+        b"reverted" => Settlement::Reverted,
+        _ => Settlement::Open,
     })
 }
 

@@ -18,6 +18,7 @@ fn answered(id: RequestId) -> Option<Request> {
         RequestKind::Replace => Some(Request::Replace),
         RequestKind::CancelByNonce => Some(Request::Cancel),
         RequestKind::ExecuteQuote => Some(Request::Execute),
+        RequestKind::Deposit | RequestKind::Withdraw => Some(Request::Move),
         _ => None,
     }
 }
@@ -52,6 +53,8 @@ pub(super) fn result<'f, S: Source<'f>>(
             out.push(heard_order(order(s, None, words)?));
             ReplyBody::Done
         }
+        // v2 counts where v3 says "ok".
+        RequestKind::CancelAll if !s.is_string() => ReplyBody::Cancelled { count: cancelled_count(s)? },
         RequestKind::CancelAll | RequestKind::CancelOnDisconnect | RequestKind::CancelRfq => match s.string()? {
             b"ok" => ReplyBody::Done,
             _ => return Err(Malformed::Word),
@@ -71,6 +74,12 @@ pub(super) fn result<'f, S: Source<'f>>(
         RequestKind::CancelRfqs => ReplyBody::Cancelled { count: rfq::cancelled_ids(s)? },
         RequestKind::PollQuotes => rfq::polled(s, words, out)?,
         RequestKind::ExecuteQuote => return rfq::executed(s, id, out),
+        RequestKind::Deposit | RequestKind::Withdraw => {
+            // Taken in; what becomes of it on chain shows in the balances.
+            s.skip()?;
+            out.push(Heard::Answer(answer(id, Request::Move, Verdict::Accepted, 0)));
+            return Ok(());
+        }
     };
     out.push(Heard::Reply(Reply { id, body }));
     Ok(())
@@ -264,7 +273,12 @@ fn trade_history<'f, S: Source<'f>>(
     words: &Vocabulary,
     out: &mut Vec<Heard>,
 ) -> Result<ReplyBody, Malformed> {
-    let pages = page(s, b"trades", out, |s| fill(s, None, words))?;
+    let pages = page(s, b"trades", out, |s| {
+        Ok(match fill(s, None, words)? {
+            Heard::Fill(fill) => Heard::PastFill(fill),
+            other => other,
+        })
+    })?;
     Ok(ReplyBody::Pages { pages })
 }
 

@@ -1,20 +1,40 @@
 //! The hot requests: order, replace and cancel-by-nonce as prebuilt text whose slots are overwritten.
 
-use super::EncodeError;
 use super::text::{Text, encode_hex};
+use super::{EncodeError, nonce_quote};
 use crate::base::ids::{Nonce, Side, SubaccountId, Uuid};
 use crate::base::num::Amount;
 use crate::derive::action::trade::OrderTerms;
-use crate::derive::dialect::Address;
+use crate::derive::dialect::{Address, NonceUnit};
 use crate::derive::request_id::RequestKind;
 use crate::msg::TimeInForce;
 
 /// Room for a whole request: the longest head is below 620 bytes, the longest tail below 340.
 const ROOM: usize = 1024;
-/// The first and last nonce of nineteen digits; unix nanoseconds from 2001 to 2262 lie between.
-pub(super) const NONCE_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000_000_000_000..=9_999_999_999_999_999_999;
 pub(super) const SECONDS_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000..=9_999_999_999;
 const MILLIS_RANGE: std::ops::RangeInclusive<u64> = 1_000_000_000_000..=9_999_999_999_999;
+
+/// What all orders of a session have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OrderForm {
+    /// Address said to have signed: the session key, or the contract that owns the account (v2).
+    pub signer: Address,
+    /// Unit of nonces; v2 writes them as numbers.
+    pub nonces: NonceUnit,
+    /// The owner's contract approves each fill inside its settlement (v2).
+    pub atomic: bool,
+}
+
+impl OrderForm {
+    /// Orders of a session key on v3.
+    pub const fn v3(signer: Address) -> OrderForm {
+        OrderForm { signer, nonces: NonceUnit::Nanos, atomic: false }
+    }
+
+    const fn quote(&self) -> &'static [u8] {
+        nonce_quote(self.nonces)
+    }
+}
 
 /// A signed order, as it goes into a request.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +78,7 @@ struct Slots {
 /// Everything of fixed width lies in the head and is overwritten in place; the tail is written anew.
 #[derive(Clone, Debug)]
 struct OrderText {
+    form: OrderForm,
     buffer: [u8; ROOM],
     head: usize,
     slots: Slots,
@@ -68,20 +89,25 @@ impl OrderText {
         kind: RequestKind,
         subaccount: SubaccountId,
         instrument: &str,
-        signer: &Address,
+        form: &OrderForm,
     ) -> Result<OrderText, EncodeError> {
+        let digits = form.nonces.digits();
         let mut buffer = [0; ROOM];
         let mut text = Text::new(&mut buffer);
         text.raw(b"{\"id\":\"").raw(&[kind.letter()]);
-        let id = slot(&mut text, 19);
+        let id = slot(&mut text, digits);
         text.raw(b"\",\"method\":\"").raw(kind.method().as_bytes());
         text.raw(b"\",\"params\":{\"subaccount_id\":").int(subaccount.0);
         text.raw(b",\"instrument_name\":\"").name(instrument.as_bytes());
-        text.raw(b"\",\"signer\":\"").address(signer);
-        text.raw(b"\",\"order_type\":\"limit\",\"nonce\":\"");
-        let nonce = slot(&mut text, 19);
-        text.raw(b"\",\"label\":\"");
-        let label = slot(&mut text, 19);
+        text.raw(b"\",\"signer\":\"").address(&form.signer);
+        text.raw(b"\",\"order_type\":\"limit\",\"nonce\":").raw(form.quote());
+        let nonce = slot(&mut text, digits);
+        text.raw(form.quote());
+        if form.atomic {
+            text.raw(b",\"is_atomic_signing\":true");
+        }
+        text.raw(b",\"label\":\"");
+        let label = slot(&mut text, digits);
         text.raw(b"\",\"signature\":\"0x");
         let signature = slot(&mut text, 130);
         text.raw(b"\",\"signature_expiry_sec\":");
@@ -90,7 +116,7 @@ impl OrderText {
         let reject = slot(&mut text, 13);
         let head = text.finish()?.len();
         let slots = Slots { id, nonce, label, signature, expiry, reject };
-        Ok(OrderText { buffer, head, slots })
+        Ok(OrderText { form: *form, buffer, head, slots })
     }
 
     /// Overwrites the head's slots and writes the common tail.
@@ -100,9 +126,9 @@ impl OrderText {
             return Err(EncodeError::Negative);
         }
         let mut digits = itoa::Buffer::new();
-        let nonce = within(terms.nonce.0, NONCE_RANGE, EncodeError::Nonce, &mut digits)?;
+        let nonce = within(terms.nonce.0, self.form.nonces.range(), EncodeError::Nonce, &mut digits)?;
         for at in [self.slots.id, self.slots.nonce, self.slots.label] {
-            self.buffer[at..at + 19].copy_from_slice(nonce);
+            self.buffer[at..at + nonce.len()].copy_from_slice(nonce);
         }
         let at = self.slots.signature;
         encode_hex(order.signature, &mut self.buffer[at..at + 130]);
@@ -156,6 +182,7 @@ fn within(
 pub struct OrderRequests {
     order: OrderText,
     replace: OrderText,
+    form: OrderForm,
     cancel: [u8; 384],
     cancel_len: usize,
     cancel_slots: [usize; 2],
@@ -163,19 +190,20 @@ pub struct OrderRequests {
 
 impl OrderRequests {
     /// Lays out the text that stays. Refuses an instrument name that would need escaping.
-    pub fn new(subaccount: SubaccountId, instrument: &str, signer: &Address) -> Result<OrderRequests, EncodeError> {
-        let order = OrderText::new(RequestKind::Order, subaccount, instrument, signer)?;
-        let replace = OrderText::new(RequestKind::Replace, subaccount, instrument, signer)?;
+    pub fn new(subaccount: SubaccountId, instrument: &str, form: &OrderForm) -> Result<OrderRequests, EncodeError> {
+        let order = OrderText::new(RequestKind::Order, subaccount, instrument, form)?;
+        let replace = OrderText::new(RequestKind::Replace, subaccount, instrument, form)?;
+        let digits = form.nonces.digits();
         let mut cancel = [0; 384];
         let mut text = Text::new(&mut cancel);
         text.raw(b"{\"id\":\"").raw(&[RequestKind::CancelByNonce.letter()]);
-        let id = slot(&mut text, 19);
+        let id = slot(&mut text, digits);
         text.raw(b"\",\"method\":\"private/cancel_by_nonce\",\"params\":{\"subaccount_id\":").int(subaccount.0);
-        text.raw(b",\"instrument_name\":\"").name(instrument.as_bytes()).raw(b"\",\"nonce\":\"");
-        let nonce = slot(&mut text, 19);
-        text.raw(b"\"}}");
+        text.raw(b",\"instrument_name\":\"").name(instrument.as_bytes()).raw(b"\",\"nonce\":").raw(form.quote());
+        let nonce = slot(&mut text, digits);
+        text.raw(form.quote()).raw(b"}}");
         let cancel_len = text.finish()?.len();
-        Ok(OrderRequests { order, replace, cancel, cancel_len, cancel_slots: [id, nonce] })
+        Ok(OrderRequests { order, replace, form: *form, cancel, cancel_len, cancel_slots: [id, nonce] })
     }
 
     /// `private/order`.
@@ -192,24 +220,25 @@ impl OrderRequests {
         old: Replaced,
         filled: Option<Amount>,
     ) -> Result<&[u8], EncodeError> {
+        let quote = self.form.quote();
         let mut text = self.replace.fill(order)?;
         match old {
-            Replaced::Nonce(nonce) => text.raw(b"\",\"nonce_to_cancel\":\"").int(nonce.0),
-            Replaced::OrderId(id) => text.raw(b"\",\"order_id_to_cancel\":\"").uuid(id),
+            Replaced::Nonce(nonce) => text.raw(b"\",\"nonce_to_cancel\":").raw(quote).int(nonce.0).raw(quote),
+            Replaced::OrderId(id) => text.raw(b"\",\"order_id_to_cancel\":\"").uuid(id).raw(b"\""),
         };
         if let Some(filled) = filled {
-            text.raw(b"\",\"expected_filled_amount\":\"").decimal(filled.raw());
+            text.raw(b",\"expected_filled_amount\":\"").decimal(filled.raw()).raw(b"\"");
         }
-        text.raw(b"\"}}");
+        text.raw(b"}}");
         text.finish()
     }
 
     /// `private/cancel_by_nonce`.
     pub fn cancel(&mut self, nonce: Nonce) -> Result<&[u8], EncodeError> {
         let mut digits = itoa::Buffer::new();
-        let nonce = within(nonce.0, NONCE_RANGE, EncodeError::Nonce, &mut digits)?;
+        let nonce = within(nonce.0, self.form.nonces.range(), EncodeError::Nonce, &mut digits)?;
         for at in self.cancel_slots {
-            self.cancel[at..at + 19].copy_from_slice(nonce);
+            self.cancel[at..at + nonce.len()].copy_from_slice(nonce);
         }
         Ok(&self.cancel[..self.cancel_len])
     }
@@ -226,7 +255,7 @@ mod tests {
     const SIGNER: Address = [0xa7; 20];
 
     fn requests() -> OrderRequests {
-        OrderRequests::new(SubaccountId(75_723), "ETH-20270625-6000-P", &SIGNER).expect("plain")
+        OrderRequests::new(SubaccountId(75_723), "ETH-20270625-6000-P", &OrderForm::v3(SIGNER)).expect("plain")
     }
 
     fn terms() -> OrderTerms {
@@ -309,6 +338,28 @@ mod tests {
     }
 
     #[test]
+    fn v2_writes_nonces_as_numbers_and_names_the_contract() {
+        let nonce = 1_763_683_200_000_123_u64;
+        let form = OrderForm { signer: SIGNER, nonces: NonceUnit::MillisAndThreeDigits, atomic: true };
+        let mut requests = OrderRequests::new(SubaccountId(7), "ETH-PERP", &form).expect("plain");
+        let signature = [1; 65];
+        let mut order = wire(&signature);
+        assert_eq!(requests.order(&order).map(<[u8]>::len), Err(EncodeError::Nonce), "nineteen digits are v3's");
+        order.terms.nonce = Nonce(nonce);
+        let value = read(requests.order(&order).expect("fits"));
+        assert_eq!(value["id"], format!("o{nonce}"));
+        let params = &value["params"];
+        assert_eq!((&params["nonce"], &params["label"]), (&json!(nonce), &json!(nonce.to_string())));
+        assert_eq!(
+            (&params["is_atomic_signing"], &params["signer"]),
+            (&json!(true), &json!(format!("0x{}", "a7".repeat(20))))
+        );
+        let replaced = requests.replace(&order, Replaced::Nonce(Nonce(nonce - 1)), Some(Amount::ZERO)).expect("fits");
+        assert_eq!(read(replaced)["params"]["nonce_to_cancel"], json!(nonce - 1));
+        assert_eq!(read(requests.cancel(Nonce(nonce)).expect("fits"))["params"]["nonce"], json!(nonce));
+    }
+
+    #[test]
     fn what_cannot_be_written_is_refused_by_name() {
         let signature = [1; 65];
         let mut requests = requests();
@@ -328,7 +379,7 @@ mod tests {
             assert_eq!(requests.order(&bad).map(<[u8]>::len), Err(want));
         }
         assert_eq!(requests.cancel(Nonce(5)).map(<[u8]>::len), Err(EncodeError::Nonce));
-        let quoted = OrderRequests::new(SubaccountId(1), "ETH\"PERP", &SIGNER);
+        let quoted = OrderRequests::new(SubaccountId(1), "ETH\"PERP", &OrderForm::v3(SIGNER));
         assert_eq!(quoted.map(|_| ()), Err(EncodeError::Text));
     }
 
@@ -337,7 +388,7 @@ mod tests {
         fn no_order_leaves_traces_in_the_next(
             (price, amount, fee) in (0i64..=i64::MAX, 0i64..=i64::MAX, 0i64..=i64::MAX),
             (buy, mmp, reduce_only) in (any::<bool>(), any::<bool>(), any::<bool>()),
-            (nonce, expiry_sec, reject_after_ms) in (NONCE_RANGE, SECONDS_RANGE, MILLIS_RANGE),
+            (nonce, expiry_sec, reject_after_ms) in (NonceUnit::Nanos.range(), SECONDS_RANGE, MILLIS_RANGE),
             signature in proptest::collection::vec(any::<u8>(), 65),
         ) {
             let signature: [u8; 65] = signature.try_into().expect("65");

@@ -1,12 +1,12 @@
 //! The taker's side of quotes: ask, withdraw, poll and execute.
 
-use super::EncodeError;
-use super::order::{NONCE_RANGE, SECONDS_RANGE};
+use super::order::SECONDS_RANGE;
 use super::request::Params;
 use super::text::Text;
+use super::{EncodeError, nonce_quote};
 use crate::base::ids::{Name, Nonce, Side, SubaccountId, Uuid};
 use crate::base::num::{Amount, Price, Ratio};
-use crate::derive::dialect::Address;
+use crate::derive::dialect::{Address, NonceUnit};
 use crate::derive::request_id::RequestKind;
 use crate::msg::LEGS;
 
@@ -33,19 +33,19 @@ fn leg(text: &mut Text<'_>, leg: &LegText) {
     text.raw(b"\",\"direction\":\"").raw(leg.side.wire().as_bytes()).raw(b"\"");
 }
 
-fn nonce(nonce: Nonce) -> Result<u64, EncodeError> {
-    if NONCE_RANGE.contains(&nonce.0) { Ok(nonce.0) } else { Err(EncodeError::Nonce) }
+fn nonce(nonce: Nonce, unit: NonceUnit) -> Result<u64, EncodeError> {
+    if unit.range().contains(&nonce.0) { Ok(nonce.0) } else { Err(EncodeError::Nonce) }
 }
 
 /// `private/send_rfq`: our name for the RFQ is its label and the number of the request's id.
 pub fn send_rfq<'o>(
     out: &'o mut [u8],
-    name: Nonce,
+    (name, unit): (Nonce, NonceUnit),
     subaccount: SubaccountId,
     legs: &[LegText; LEGS],
     partial_fill_step: Ratio,
 ) -> Result<&'o [u8], EncodeError> {
-    let name = nonce(name)?;
+    let name = nonce(name, unit)?;
     let mut params = Params::open(out, RequestKind::SendRfq, name).int("subaccount_id", subaccount.0);
     let text = params.key("legs").raw(b"[");
     leg(text, &legs[0]);
@@ -91,6 +91,8 @@ pub struct ExecutionWire<'a> {
     pub max_fee: Price,
     /// Venue nonce; also the label, which the fills carry.
     pub nonce: Nonce,
+    /// Unit of nonces; v2 writes them as numbers.
+    pub nonces: NonceUnit,
     /// Signature expiry, unix seconds.
     pub expiry_sec: u64,
     /// Key that signed.
@@ -101,7 +103,7 @@ pub struct ExecutionWire<'a> {
 
 /// `private/execute_quote`, without the venue's own price check: ours is stricter.
 pub fn execute_quote<'o>(out: &'o mut [u8], wire: &ExecutionWire<'_>) -> Result<&'o [u8], EncodeError> {
-    let nonce = nonce(wire.nonce)?;
+    let nonce = nonce(wire.nonce, wire.nonces)?;
     if !SECONDS_RANGE.contains(&wire.expiry_sec) {
         return Err(EncodeError::Time);
     }
@@ -121,7 +123,8 @@ pub fn execute_quote<'o>(out: &'o mut [u8], wire: &ExecutionWire<'_>) -> Result<
     text.raw(b"]");
     params = params.decimal("max_fee", wire.max_fee.raw());
     params.key("label").raw(b"\"").int(nonce).raw(b"\"");
-    params.key("nonce").raw(b"\"").int(nonce).raw(b"\"");
+    let quote = nonce_quote(wire.nonces);
+    params.key("nonce").raw(quote).int(nonce).raw(quote);
     params = params.address("signer", wire.signer);
     params.key("signature").raw(b"\"").signature(wire.signature).raw(b"\"");
     params.int("signature_expiry_sec", wire.expiry_sec).close()
@@ -155,6 +158,7 @@ mod tests {
             legs: [(legs()[0], prices[0]), (legs()[1], prices[1])],
             max_fee: "3.5".parse().expect("fee"),
             nonce: NAME,
+            nonces: NonceUnit::Nanos,
             expiry_sec: 1_763_683_900,
             signer,
             signature,
@@ -170,7 +174,7 @@ mod tests {
         let mut out = [0; 2048];
         let legs_text = r#"[{"instrument_name":"ETH-20261225-3500-C","amount":"10.5","direction":"sell"},{"instrument_name":"ETH-20261225-4000-C","amount":"10.5","direction":"buy"}]"#;
         assert_eq!(
-            text(send_rfq(&mut out, NAME, SubaccountId(42), &legs(), Ratio::from_raw(250_000_000))),
+            text(send_rfq(&mut out, (NAME, NonceUnit::Nanos), SubaccountId(42), &legs(), Ratio::from_raw(250_000_000))),
             format!(
                 r#"{{"id":"f1763683200000000001","method":"private/send_rfq","params":{{"subaccount_id":42,"legs":{legs_text},"label":"1763683200000000001","partial_fill_step":"0.25"}}}}"#
             )
@@ -208,6 +212,18 @@ mod tests {
     }
 
     #[test]
+    fn v2_writes_the_nonce_of_an_execution_as_a_number() {
+        let mut out = [0; 2048];
+        let (signer, signature) = ([0x11; 20], [0x22; 65]);
+        let unit = NonceUnit::MillisAndThreeDigits;
+        let wire = ExecutionWire { nonce: Nonce(1_763_683_200_000_123), nonces: unit, ..wire(&signer, &signature) };
+        let written = text(execute_quote(&mut out, &wire)).to_owned();
+        assert!(written.contains(r#","label":"1763683200000123","nonce":1763683200000123,"signer":"#), "{written}");
+        let asked = send_rfq(&mut out, (wire.nonce, unit), SubaccountId(42), &legs(), Ratio::ONE);
+        assert!(text(asked).starts_with(r#"{"id":"f1763683200000123","#));
+    }
+
+    #[test]
     fn what_the_venue_would_refuse_is_not_written() {
         let mut out = [0; 2048];
         let (signer, signature) = ([0x11; 20], [0x22; 65]);
@@ -222,11 +238,23 @@ mod tests {
         let mut negative = legs();
         negative[1].amount = Amount::from_raw(-1);
         let step = Ratio::ONE;
-        assert_eq!(send_rfq(&mut out, NAME, SubaccountId(42), &negative, step), Err(EncodeError::Negative));
-        assert_eq!(send_rfq(&mut out, Nonce(5), SubaccountId(42), &legs(), step), Err(EncodeError::Nonce));
-        assert_eq!(send_rfq(&mut [0; 64], NAME, SubaccountId(42), &legs(), step), Err(EncodeError::Full));
+        assert_eq!(
+            send_rfq(&mut out, (NAME, NonceUnit::Nanos), SubaccountId(42), &negative, step),
+            Err(EncodeError::Negative)
+        );
+        assert_eq!(
+            send_rfq(&mut out, (Nonce(5), NonceUnit::Nanos), SubaccountId(42), &legs(), step),
+            Err(EncodeError::Nonce)
+        );
+        assert_eq!(
+            send_rfq(&mut [0; 64], (NAME, NonceUnit::Nanos), SubaccountId(42), &legs(), step),
+            Err(EncodeError::Full)
+        );
         let mut unnamed = legs();
         unnamed[0].name = Name::default();
-        assert_eq!(send_rfq(&mut out, NAME, SubaccountId(42), &unnamed, step), Err(EncodeError::Text));
+        assert_eq!(
+            send_rfq(&mut out, (NAME, NonceUnit::Nanos), SubaccountId(42), &unnamed, step),
+            Err(EncodeError::Text)
+        );
     }
 }

@@ -4,12 +4,13 @@
 //! come with the listings, its marks on a lane of their own, its sums are its own. Every judgement takes no memory and
 //! bounded time, and counts only what it lets pass.
 
+mod capital;
 mod limits;
 mod reading;
 #[cfg(test)]
 mod tests;
 
-pub use limits::{FenceLimits, FenceTerms, LIFE_S_MAX};
+pub use limits::{CapitalFence, FenceLimits, FenceTerms, LIFE_S_MAX};
 pub use reading::{Head, OrderReading, PackageReading};
 
 use crate::base::ids::{InstrumentId, Name, Right, Side, SubaccountId};

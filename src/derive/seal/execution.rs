@@ -240,6 +240,7 @@ mod tests {
             base: Name::new("WEETH").expect("short"),
             perp: None,
             options: options.map(|product| (Name::new("ETH").expect("short"), product, Price::whole(6_500))),
+            capital: None,
             limits: FenceLimits {
                 orders_per_minute_max: 10,
                 notional_max: whole,

@@ -6,11 +6,11 @@
 use crate::base::ids::{InstrumentId, Name, Nonce, Right, Side, SubaccountId, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::derive::action::trade::OrderTerms;
-use crate::derive::seal::{LoginProof, OrderDeed, PackageDeed, PackageSeal};
+use crate::derive::seal::{LoginProof, MovementDeed, OrderDeed, PackageDeed, PackageSeal};
 use crate::engine::journal::{MilestoneRecord, RECORD};
 use crate::engine::ports::{ANSWER_BYTES, ASK_BYTES};
 use crate::market::instrument::{Instrument, Kind, Listing, OptionTerms};
-use crate::msg::{Breach, LEGS, Leg, Milestone, PricedLeg};
+use crate::msg::{Breach, Flow, LEGS, Leg, Milestone, PricedLeg};
 
 /// A message to the signer's process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -20,6 +20,8 @@ pub enum Ask {
     Order(OrderDeed),
     /// Sign an execution.
     Package(PackageDeed),
+    /// Sign a movement of capital.
+    Movement(MovementDeed),
     /// Write a milestone to the journal.
     Milestone {
         /// Whose.
@@ -54,6 +56,13 @@ pub enum Answer {
         nonce: Nonce,
         /// What sealing added.
         seal: PackageSeal,
+    },
+    /// A movement's signature.
+    Movement {
+        /// Which.
+        nonce: Nonce,
+        /// `r ‖ s ‖ v`.
+        signature: [u8; 65],
     },
     /// A deed that was not signed.
     Refused {
@@ -171,6 +180,7 @@ const MARK: u8 = 6;
 const REFUSED: u8 = 7;
 const DOWN: u8 = 8;
 const LOGIN: u8 = 9;
+const MOVEMENT: u8 = 10;
 
 impl Ask {
     /// The bytes of the message.
@@ -178,6 +188,11 @@ impl Ask {
         match self {
             Ask::Order(deed) => write_order(deed),
             Ask::Package(deed) => write_package(deed),
+            Ask::Movement(deed) => {
+                let pen = Pen::new(MOVEMENT).u8(deed.vault.0).u64(deed.subaccount.0).u64(deed.nonce.0);
+                let pen = pen.u8(u8::from(deed.flow == Flow::Withdrawal)).bytes(&deed.amount.to_le_bytes());
+                pen.u64(deed.expires_s).page
+            }
             Ask::Milestone { vault, milestone } => {
                 let record = MilestoneRecord { subaccount: SubaccountId(0), milestone: *milestone }.write();
                 Pen::new(MILESTONE).u8(vault.0).bytes(&record).page
@@ -194,6 +209,7 @@ impl Ask {
         match eye.u8()? {
             ORDER => read_order(&mut eye).map(Ask::Order),
             PACKAGE => read_package(&mut eye).map(Ask::Package),
+            MOVEMENT => read_movement(&mut eye).map(Ask::Movement),
             MILESTONE => {
                 let vault = VaultId(eye.u8()?);
                 let MilestoneRecord { milestone, .. } = MilestoneRecord::read(&eye.take::<RECORD>()?)?;
@@ -253,6 +269,17 @@ fn read_package(eye: &mut Eye<'_>) -> Option<PackageDeed> {
     }
     let max_fee = Cash::from_raw(eye.take().map(i128::from_le_bytes)?);
     Some(PackageDeed { vault, subaccount, nonce, quote_id, legs, max_fee, expires_s: eye.u64()? })
+}
+
+fn read_movement(eye: &mut Eye<'_>) -> Option<MovementDeed> {
+    let (vault, subaccount, nonce) = (VaultId(eye.u8()?), SubaccountId(eye.u64()?), Nonce(eye.u64()?));
+    let flow = match eye.u8()? {
+        0 => Flow::Deposit,
+        1 => Flow::Withdrawal,
+        _ => return None,
+    };
+    let amount = eye.take().map(u128::from_le_bytes)?;
+    Some(MovementDeed { vault, subaccount, nonce, flow, amount, expires_s: eye.u64()? })
 }
 
 /// Only what signing needs: name, kind, currency, asset and terms.
@@ -320,6 +347,7 @@ impl Answer {
                 let pen = Pen::new(PACKAGE).u64(nonce.0).name(&seal.names[0]).name(&seal.names[1]);
                 pen.i64(seal.max_fee.raw()).bytes(&seal.signature).page
             }
+            Answer::Movement { nonce, signature } => Pen::new(MOVEMENT).u64(nonce.0).bytes(signature).page,
             Answer::Refused { nonce, why } => Pen::new(REFUSED).u64(nonce.0).u8(*why as u8).page,
             Answer::Down { why } => Pen::new(DOWN).u8(*why as u8).page,
             Answer::Login(proof) => Pen::new(LOGIN).u64(proof.timestamp_ms).bytes(&proof.signature).page,
@@ -338,6 +366,7 @@ impl Answer {
                 let (max_fee, signature) = (Price::from_raw(eye.i64()?), eye.take()?);
                 Some(Answer::Package { nonce, seal: PackageSeal { names, max_fee, signature } })
             }
+            MOVEMENT => Some(Answer::Movement { nonce: Nonce(eye.u64()?), signature: eye.take()? }),
             REFUSED => Some(Answer::Refused { nonce: Nonce(eye.u64()?), why: breach(&mut eye)? }),
             DOWN => Some(Answer::Down { why: breach(&mut eye)? }),
             LOGIN => Some(Answer::Login(LoginProof { timestamp_ms: eye.u64()?, signature: eye.take()? })),
@@ -408,6 +437,9 @@ mod tests {
             let legs = [leg(one, side), leg(two, side.opposite())];
             let package = PackageDeed { vault, subaccount, nonce, quote_id: Uuid(id), legs, max_fee: Cash::from_raw(fee), expires_s: d };
             prop_assert_eq!(Ask::read(&Ask::Package(package).write()), Some(Ask::Package(package)));
+            let flow = if buy { Flow::Deposit } else { Flow::Withdrawal };
+            let movement = Ask::Movement(MovementDeed { vault, subaccount, nonce, flow, amount: id, expires_s: d });
+            prop_assert_eq!(Ask::read(&movement.write()), Some(movement));
             let mut signature = [7; 65];
             signature[..32].copy_from_slice(&half);
             let names = ["ETH-20261225-3500-C", "X"].map(|name| Name::new(name).expect("short"));
@@ -417,6 +449,10 @@ mod tests {
             };
             prop_assert_eq!((read, sealed), (nonce, seal));
             let Some(Answer::Order { nonce: read, signature: signed }) = Answer::read(&Answer::Order { nonce, signature }.write()) else {
+                return Err(TestCaseError::fail("a signature"));
+            };
+            prop_assert_eq!((read, signed), (nonce, signature));
+            let Some(Answer::Movement { nonce: read, signature: signed }) = Answer::read(&Answer::Movement { nonce, signature }.write()) else {
                 return Err(TestCaseError::fail("a signature"));
             };
             prop_assert_eq!((read, signed), (nonce, signature));

@@ -1,10 +1,10 @@
 //! What a start must know of the runs before it, gathered record by record.
 
-use super::{Charged, LegRecord, MilestoneRecord, OrderRecord, SignatureRecord};
+use super::{Charged, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, SignatureRecord};
 use crate::base::ids::{Nonce, Side, SubaccountId};
 use crate::base::num::{Cash, Price};
 use crate::engine::rolling::Spent;
-use crate::msg::{HeldSignature, Milestone};
+use crate::msg::{Flow, HeldSignature, Milestone};
 
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,10 @@ impl Replay {
         } else if let Some(leg) = LegRecord::read(record) {
             self.floor = self.floor.max(leg.nonce);
             self.on_leg(leg);
+        } else if let Some(movement) = MovementRecord::read(record) {
+            self.floor = self.floor.max(movement.nonce);
+            let withdrawn = if movement.flow == Flow::Withdrawal { movement.amount } else { 0 };
+            self.spent_by(movement.subaccount).charge_movement(movement.at, withdrawn);
         } else if let Some(MilestoneRecord { subaccount, milestone }) = MilestoneRecord::read(record) {
             match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
                 Some((_, last)) => *last = told_apart(last, milestone),

@@ -5,7 +5,7 @@ use crate::base::ids::{Nonce, SubaccountId};
 use crate::msg::HeldSignature;
 
 /// First byte: kind and version.
-const SIGNATURE_V1: u8 = 0xA4;
+const SIGNATURE_V1: u8 = 0xA6;
 
 /// An order's digest, written behind the order itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

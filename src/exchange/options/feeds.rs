@@ -8,7 +8,7 @@
 
 use super::svi::to_decimal;
 use crate::base::time::Nanos;
-use crate::exchange::money::{e18_signed, json as decimal};
+use crate::exchange::money::{e18_signed, json as decimal, truncate};
 use crate::exchange::public::{now, object};
 use crate::exchange::rpc::{Answer, Call};
 use crate::exchange::{Exchange, Refusal};
@@ -59,7 +59,7 @@ pub fn digest(domain: B256, data: &[u8], deadline: u64, timestamp: u64) -> B256 
 }
 
 fn word(value: Decimal) -> I256 {
-    e18_signed(value)
+    e18_signed(truncate(value))
 }
 
 /// Adds the common members to a row and signs its data.

@@ -7,12 +7,13 @@ use super::{PricedLeg, Quote, Rfq};
 use crate::base::ids::{Side, Uuid};
 use crate::base::time::Nanos;
 use crate::exchange::admission::side;
+use crate::exchange::eip712::Action;
 use crate::exchange::execution::Deal;
 use crate::exchange::money::json as decimal;
 use crate::exchange::order::{Status, TradeRow};
 use crate::exchange::public::now;
 use crate::exchange::rpc::{Answer, Call};
-use crate::exchange::{Exchange, Refusal};
+use crate::exchange::{Exchange, Refusal, SettlementAction};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
@@ -127,6 +128,7 @@ impl Exchange {
             sub.nonces.insert(taken.proof.nonce);
         }
         let op_uuid = self.ids.uuid();
+        self.ask_settlement(op_uuid, self.signed_sides(taken, quote));
         for (place, made) in fills.maker.iter().enumerate() {
             let (ix, price, amount) = (made.instrument, made.price, made.signed.abs());
             let deal = Deal { op_uuid, ..self.deal(ix, price, amount, at) };
@@ -139,6 +141,22 @@ impl Exchange {
             fills.maker.iter().for_each(|made| self.protect(quote.sub, made.instrument, at, made.signed));
         }
         self.executed_json(taken, quote, fees(&fills.taker), filled_pct, at)
+    }
+
+    /// What taker and maker have signed, as settlement wants it.
+    fn signed_sides(&self, taken: &Execution, quote: &Quote) -> [Option<SettlementAction>; 2] {
+        let side = |action: &Action, signature: &str, extra_data: &[u8]| SettlementAction {
+            action: action.clone(),
+            digest: action.digest(self.domain),
+            signature: signature.to_string(),
+            // Orders alone can be approved inside their settlement.
+            atomic: false,
+            extra_data: extra_data.to_vec(),
+            filled: Decimal::ONE,
+        };
+        let proof = &taken.proof;
+        let made = quote.action.as_ref().map(|action| side(action, &quote.signature, &[]));
+        [Some(side(&proof.action, &proof.signature, &proof.legs)), made]
     }
 
     fn book_leg(&mut self, sub: u64, label: &str, quote: &Quote, fill: &LegFill, deal: &Deal, taker: bool) {
@@ -163,6 +181,7 @@ impl Exchange {
             realized,
             realized_excl,
             rfq: Some((quote.rfq, quote.id)),
+            tx: self.fresh_tx(),
             at_ms: deal.at.ms(),
         };
         self.note_trade(row, ix);

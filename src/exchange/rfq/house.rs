@@ -131,6 +131,7 @@ impl Exchange {
             label: String::new(),
             mmp: false,
             nonce: 0,
+            action: None,
             signer: Address::ZERO,
             signature: String::new(),
             expiry_s: u64::MAX,

@@ -90,7 +90,8 @@ fn leg_rows(p: Params) -> Result<Vec<Params>, Refusal> {
     if rows.len() > LEGS_MAX {
         return Err(Refusal::because(11112, format!("{} legs, at most {LEGS_MAX}", rows.len())));
     }
-    rows.iter().map(|row| row.as_object().map(Params).ok_or_else(|| invalid("legs", "a list of objects"))).collect()
+    let rows = rows.iter().map(|row| row.as_object().map(|leg| Params(leg, p.1)));
+    rows.map(|row| row.ok_or_else(|| invalid("legs", "a list of objects"))).collect()
 }
 
 fn distinct<'a>(legs: impl Iterator<Item = &'a Leg>) -> Result<(), Refusal> {

@@ -174,6 +174,7 @@ impl Exchange {
             label: p.opt_text("label")?.unwrap_or_default().to_string(),
             mmp: p.flag("mmp")?,
             nonce: proof.nonce,
+            action: Some(Box::new(proof.action)),
             signer: proof.signer,
             signature: proof.signature,
             expiry_s: proof.expiry_s,

@@ -17,6 +17,7 @@ pub use house::{HouseLeg, HouseRfq};
 pub use maker::METHODS as MAKER_METHODS;
 pub use taker::METHODS as TAKER_METHODS;
 
+use super::eip712::Action;
 use super::order::Status;
 use super::outbox::ConnId;
 use crate::base::ids::{Side, Uuid};
@@ -140,6 +141,8 @@ pub struct Quote {
     pub mmp: bool,
     /// Nonce.
     pub nonce: u64,
+    /// What was signed; nothing by the house.
+    pub action: Option<Box<Action>>,
     /// Address that signed.
     pub signer: Address,
     /// The signature as sent.

@@ -3,7 +3,7 @@
 use super::Leg;
 use crate::exchange::admission::{EXPIRY_MAX_S, check_expiry};
 use crate::exchange::debug::quote_action;
-use crate::exchange::eip712::legs_data;
+use crate::exchange::eip712::{Action, legs_data};
 use crate::exchange::rpc::Call;
 use crate::exchange::{Exchange, Refusal};
 use alloy_primitives::{Address, B256, keccak256};
@@ -24,6 +24,10 @@ pub struct Proof {
     pub max_fee: Decimal,
     /// keccak of the maker's legs.
     pub legs_hash: B256,
+    /// What was signed.
+    pub action: Action,
+    /// The maker's legs as hashed into an execution.
+    pub legs: Vec<u8>,
 }
 
 impl Exchange {
@@ -41,31 +45,32 @@ impl Exchange {
         let sub = p.u64("subaccount_id")?;
         let (action, words) = quote_action(self, p, maker)?;
         let signature = p.text("signature")?;
-        if !action.signed_by_signer(self.domain, signature) {
-            let debug = if maker { "send_quote_debug" } else { "execute_quote_debug" };
-            return Err(Refusal::because(14014, format!("does not recover to {}; see public/{debug}", action.signer)));
-        }
+        let debug = if maker { "public/send_quote_debug" } else { "public/execute_quote_debug" };
+        let key = self.proved_by(&action, signature, debug)?;
         let wallet = self.wallet(caller.wallet)?;
         for need in self.rfq_needs(legs) {
             wallet.allow(caller.wallet, caller.signer, need, Some(sub), call.at)?;
-            wallet.allow(caller.wallet, action.signer, need, Some(sub), call.at)?;
+            wallet.allow(caller.wallet, key, need, Some(sub), call.at)?;
         }
         self.check_nonce(sub, action.nonce, call.at)?;
         match earliest_s {
             None => check_expiry(action.expiry, EXPIRY_MAX_S, call.at)?,
             Some(from) => check_outlives(action.expiry, from, call.at.secs() + EXPIRY_MAX_S)?,
         }
-        let key = wallet.keys.get(&action.signer).filter(|_| action.signer != caller.wallet);
+        let key = wallet.keys.get(&key).filter(|_| key != caller.wallet);
         if key.is_some_and(|key| action.expiry > key.expiry_s) {
             return Err(Refusal::because(11011, "the signature would outlive its session key"));
         }
+        let legs = legs_data(&words);
         Ok(Proof {
             nonce: action.nonce,
             signer: action.signer,
             signature: signature.to_string(),
             expiry_s: action.expiry,
             max_fee: p.decimal("max_fee")?,
-            legs_hash: keccak256(legs_data(&words)),
+            legs_hash: keccak256(&legs),
+            action,
+            legs,
         })
     }
 }

@@ -15,7 +15,7 @@ fn session_keys_are_registered_by_signature_and_delegate_no_more_than_they_hold(
             "signature_expiry_sec": T0.secs() + 600, "signature": "0x",
         });
         let map = params.as_object().expect("object").clone();
-        let action = b.ex.session_key_action(params::Params(&map), b.account.wallet).expect("encodes");
+        let action = b.ex.session_key_action(params::Params(&map, 12), b.account.wallet).expect("encodes");
         params["signature"] = json!(sign(action.digest(b.ex.domain), &owner));
         b.call("private/set_session_key", params)
     };
@@ -49,7 +49,7 @@ fn request_by_key(b: &mut Bench, child: Address, scopes: Value, expiry: u64) -> 
         "signer": b.account.session_key.to_string(), "signature_expiry_sec": T0.secs() + 600, "signature": "0x",
     });
     let map = params.as_object().expect("object").clone();
-    let action = b.ex.session_key_action(params::Params(&map), b.account.wallet).expect("encodes");
+    let action = b.ex.session_key_action(params::Params(&map, 12), b.account.wallet).expect("encodes");
     params["signature"] = json!(sign(action.digest(b.ex.domain), &key(&b.account.session_key_hex)));
     b.call("private/set_session_key", params)
 }

@@ -11,8 +11,9 @@ mod rfq_hashes;
 mod rfq_options;
 mod rfq_refusals;
 mod rfq_stories;
+mod v2;
 
-use super::eip712::{Action, domain_separator, module, trade_data};
+use super::eip712::{Action, domain_separator, trade_data};
 use super::money::{constant as d, e18, e18_signed};
 use super::*;
 use crate::base::time::MS;
@@ -136,7 +137,7 @@ impl Bench {
     fn resign(&self, order: &mut Value) {
         let text = |f: &str| order[f].as_str().expect("a text").to_string();
         let (asset, sub_id) = catalog::signing_words(&text("instrument_name")).expect("known");
-        let number = |f: &str| d(&text(f));
+        let number = |f: &str| money::parse_within(&text(f), money::DECIMALS_V2).expect("a number");
         let data = trade_data(
             asset,
             sub_id,
@@ -149,7 +150,7 @@ impl Bench {
         let action = Action {
             subaccount: order["subaccount_id"].as_u64().expect("an id"),
             nonce: text("nonce").parse().expect("a nonce"),
-            module: module::TRADE,
+            module: modules(self.ex.settings.network).trade,
             data,
             expiry: order["signature_expiry_sec"].as_u64().expect("seconds"),
             owner: self.account.wallet,

@@ -135,7 +135,7 @@ impl Floor {
         overlay(&mut params, fields);
         overlay(&mut params, change);
         let map = params.as_object().expect("an object").clone();
-        let (action, _) = debug::quote_action(&self.ex, Params(&map), maker).expect("encodes");
+        let (action, _) = debug::quote_action(&self.ex, Params(&map, 12), maker).expect("encodes");
         params["signature"] = json!(sign(action.digest(self.ex.domain), &key(&account.session_key_hex)));
         params
     }

@@ -18,7 +18,7 @@ fn envelope(data: Vec<u8>) -> Action {
     Action {
         subaccount: 1,
         nonce: 1_763_683_200_000_000_001,
-        module: module::RFQ,
+        module: eip712::module::RFQ,
         data,
         expiry: 1_800_000_000,
         owner: OWNER,

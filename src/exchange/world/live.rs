@@ -1,8 +1,8 @@
 //! Exchange, world and both feeds started as one.
 
 use super::{MarketWorld, Serving, WorldSettings, binance, chainlink};
-use crate::exchange::Settings;
 use crate::exchange::server::{self, Running};
+use crate::exchange::{Dialect, Settings, SettlementAuthority};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,6 +21,8 @@ pub struct Options {
     pub settings: Settings,
     /// What moves the market.
     pub world: WorldSettings,
+    /// Who settles fills on v2; unless given, everything settles after [`server::SETTLE_NS`].
+    pub authority: Option<Box<dyn SettlementAuthority>>,
     /// Core to pin the exchange's thread to.
     pub core: Option<usize>,
 }
@@ -28,7 +30,15 @@ pub struct Options {
 impl Options {
     /// Everything on free loopback ports.
     pub fn on_free_ports(settings: Settings, world: WorldSettings) -> Options {
-        Options { listen: ANY, binance_listen: ANY, chainlink_listen: ANY, settings, world, core: None }
+        Options {
+            listen: ANY,
+            binance_listen: ANY,
+            chainlink_listen: ANY,
+            settings,
+            world,
+            authority: None,
+            core: None,
+        }
     }
 }
 
@@ -36,6 +46,7 @@ impl Options {
 pub struct Live {
     /// The exchange.
     pub exchange: Running,
+    dialect: Dialect,
     /// The external book.
     pub binance: Serving,
     /// The Ethereum JSON-RPC endpoint.
@@ -45,12 +56,20 @@ pub struct Live {
 impl Live {
     /// WebSocket address of the exchange.
     pub fn exchange_ws_url(&self) -> String {
-        format!("ws://{}/v3/ws", self.exchange.local_addr)
+        format!("ws://{}{}/ws", self.exchange.local_addr, self.root())
     }
 
     /// HTTP base address of the exchange.
     pub fn exchange_http_url(&self) -> String {
-        format!("http://{}/v3", self.exchange.local_addr)
+        format!("http://{}{}", self.exchange.local_addr, self.root())
+    }
+
+    /// Where the dialect's paths begin.
+    const fn root(&self) -> &'static str {
+        match self.dialect {
+            Dialect::V3 => "/v3",
+            Dialect::V2 => "",
+        }
     }
 
     /// WebSocket address of the external book's raw streams, to which `/<stream>` is appended.
@@ -71,6 +90,7 @@ impl Live {
 pub fn spawn(options: Options) -> std::io::Result<Live> {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let world = MarketWorld::new(options.world);
+    let dialect = options.settings.dialect();
     let chain_id = options.settings.network.chain_id();
     let (binance, publisher) = binance::spawn(options.binance_listen)?;
     let (chainlink, reporter) = chainlink::spawn(options.chainlink_listen, chain_id, now_s, world.past_rounds(now_s))?;
@@ -78,7 +98,8 @@ pub fn spawn(options: Options) -> std::io::Result<Live> {
         listen: options.listen,
         settings: options.settings,
         world: Some(Box::new(world.with_feeds(publisher, reporter))),
+        authority: options.authority,
         core: options.core,
     })?;
-    Ok(Live { exchange, binance, chainlink })
+    Ok(Live { exchange, dialect, binance, chainlink })
 }

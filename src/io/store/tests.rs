@@ -5,15 +5,17 @@ use super::*;
 use proptest::prelude::*;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-struct Folder(PathBuf);
+struct Folder(tempfile::TempDir);
 
 impl Folder {
     fn new() -> Folder {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        Folder(std::env::temp_dir().join(format!("keel-store-{}-{number}", std::process::id())))
+        Folder(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// Made by the first who opens it.
+    fn path(&self) -> PathBuf {
+        self.0.path().join("journal")
     }
 
     fn open(&self, records_per_page: u64, pages_kept: u64) -> Result<(PageStore, Found, Vec<Vec<u8>>), StoreError> {
@@ -22,24 +24,18 @@ impl Folder {
             assert_eq!(number, seen.first().map_or(number, |(first, _)| first + seen.len() as u64));
             seen.push((number, record.to_vec()));
         };
-        let (store, found) = PageStore::open(&self.0, Layout { records_per_page, pages_kept }, &mut visit)?;
+        let (store, found) = PageStore::open(&self.path(), Layout { records_per_page, pages_kept }, &mut visit)?;
         Ok((store, found, seen.into_iter().map(|(_, record)| record).collect()))
     }
 
     fn page(&self, sequence: u64) -> PathBuf {
-        self.0.join(file_name(sequence))
+        self.path().join(file_name(sequence))
     }
 
     fn change(&self, sequence: u64, change: impl FnOnce(&mut Vec<u8>)) {
         let mut bytes = fs::read(self.page(sequence)).expect("page");
         change(&mut bytes);
         fs::write(self.page(sequence), bytes).expect("written");
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }
 
@@ -64,7 +60,7 @@ fn what_was_appended_is_there_again_across_pages_and_restarts() {
         store.syncer().sync().expect("durable");
     }
     let mut seen = Vec::new();
-    read_records(&folder.0, &mut |_, record| seen.push(record.to_vec())).expect("readable");
+    read_records(&folder.path(), &mut |_, record| seen.push(record.to_vec())).expect("readable");
     assert_eq!(seen, written);
 }
 
@@ -98,12 +94,12 @@ fn folders_and_pages_are_private_or_refused() {
     let folder = Folder::new();
     drop(folder.open(4, 2).expect("opens"));
     let mode = |path: &Path| fs::metadata(path).expect("there").mode() & 0o7777;
-    assert_eq!((mode(&folder.0), mode(&folder.page(1))), (0o700, 0o600));
+    assert_eq!((mode(&folder.path()), mode(&folder.page(1))), (0o700, 0o600));
     fs::set_permissions(folder.page(1), fs::Permissions::from_mode(0o644)).expect("mode");
     let error = folder.open(4, 2).map(|_| ()).expect_err("page exposed").to_string();
     assert!(error.contains("0644") && error.contains(".page"), "{error}");
     fs::set_permissions(folder.page(1), fs::Permissions::from_mode(0o600)).expect("mode");
-    fs::set_permissions(&folder.0, fs::Permissions::from_mode(0o750)).expect("mode");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o750)).expect("mode");
     let error = folder.open(4, 2).map(|_| ()).expect_err("folder exposed").to_string();
     assert!(error.contains("0750") && error.contains("0700"), "{error}");
 }

@@ -180,6 +180,13 @@ impl<K: Key, S: Store> Service<K, S> {
                     Err(why) => Answer::Refused { nonce, why },
                 }
             }
+            Some(Ask::Movement(deed)) => {
+                let nonce = deed.nonce;
+                match self.desk.movement(clock.now(), &deed) {
+                    Ok(signature) => Answer::Movement { nonce, signature },
+                    Err(why) => Answer::Refused { nonce, why },
+                }
+            }
             Some(Ask::Milestone { vault, milestone }) => {
                 self.desk.note(vault, &milestone);
                 return true;

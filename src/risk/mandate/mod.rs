@@ -15,6 +15,7 @@ pub mod fixed;
 pub mod normal;
 pub mod option_id;
 pub mod revert;
+pub mod shares;
 pub mod spread;
 pub mod svi;
 

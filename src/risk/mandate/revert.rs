@@ -40,6 +40,9 @@ reverts! {
         BocstOnlySigner "BOCST_OnlySigner"
         BocstOnlySubmitter "BOCST_OnlySubmitter"
         BtsaBlocked "BTSA_Blocked"
+        BtsaDepositBelowMinimum "BTSA_DepositBelowMinimum"
+        BtsaDepositCapExceeded "BTSA_DepositCapExceeded"
+        BtsaMustReceiveShares "BTSA_MustReceiveShares"
         CmtsaBuyingTooMuchCollateral "CMTSA_BuyingTooMuchCollateral"
         CmtsaDepositingTooMuch "CMTSA_DepositingTooMuch"
         CmtsaFeeTooHigh "CMTSA_FeeTooHigh"
@@ -153,6 +156,9 @@ mod tests {
     const SELECTORS: &[(&str, u32)] = &[
         ("BOCST_InvalidAction", 0x77ca_bbfb),
         ("BTSA_Blocked", 0x0645_006b),
+        ("BTSA_DepositBelowMinimum", 0x27ef_3c96),
+        ("BTSA_DepositCapExceeded", 0x5521_d243),
+        ("BTSA_MustReceiveShares", 0x6337_5958),
         ("CMTSA_BuyingTooMuchCollateral", 0xea76_a3eb),
         ("CMTSA_FeeTooHigh", 0x4a22_3f29),
         ("CMTSA_MustHaveNegativeCash", 0x31dc_9e31),

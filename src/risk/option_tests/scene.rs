@@ -2,7 +2,7 @@
 
 use crate::account::ledger::{Book, Ledger};
 use crate::base::ids::{InstrumentId, Name, Right, Side, SubaccountId, Uuid, VaultId};
-pub(super) use crate::base::literal::{amount, cash, price, ratio};
+pub(in crate::risk) use crate::base::literal::{amount, cash, price, ratio};
 use crate::base::num::{Cash, Price, Ratio, Rounding};
 use crate::base::time::MS;
 use crate::market::black76;
@@ -18,18 +18,18 @@ use crate::risk::wall::Drift;
 use crate::risk::wall::terms::OptionTerms as WallTerms;
 use crate::risk::*;
 
-pub(super) const NOW: Nanos = Nanos(1_000_000 * SEC);
-pub(super) const DAY_S: u64 = 86_400;
-pub(super) const BASE: InstrumentId = InstrumentId(0);
+pub(in crate::risk) const NOW: Nanos = Nanos(1_000_000 * SEC);
+pub(in crate::risk) const DAY_S: u64 = 86_400;
+pub(in crate::risk) const BASE: InstrumentId = InstrumentId(0);
 /// The near strike 3 000 and the far strike: 3 100 for calls, 2 900 for puts.
-pub(super) const NEAR: InstrumentId = InstrumentId(1);
-pub(super) const FAR: InstrumentId = InstrumentId(2);
-pub(super) const RFQ: Uuid = Uuid(7);
-pub(super) const QUOTE: Uuid = Uuid(8);
+pub(in crate::risk) const NEAR: InstrumentId = InstrumentId(1);
+pub(in crate::risk) const FAR: InstrumentId = InstrumentId(2);
+pub(in crate::risk) const RFQ: Uuid = Uuid(7);
+pub(in crate::risk) const QUOTE: Uuid = Uuid(8);
 /// Black-76 of the 3 000 call on a forward of 2 700 at volatility 0.6 × 0.8 and 0.3, seven days: the floors of a write.
-pub(super) const SLIPPED_VOL: &str = "0.48";
+pub(in crate::risk) const SLIPPED_VOL: &str = "0.48";
 
-pub(super) struct Scene {
+pub(in crate::risk) struct Scene {
     pub ledger: Ledger,
     pub limits: OptionLimits,
     pub instruments: [Instrument; 3],
@@ -68,11 +68,11 @@ pub(crate) fn instrument(id: InstrumentId, kind: Kind, option: Option<OptionTerm
     }
 }
 
-pub(super) fn terms(strike: i64, right: Right) -> Option<OptionTerms> {
+pub(in crate::risk) fn terms(strike: i64, right: Right) -> Option<OptionTerms> {
     Some(OptionTerms { expiry_s: NOW.secs() + 7 * DAY_S, strike: Price::whole(strike), right })
 }
 
-pub(super) fn value(id: InstrumentId, mark: &str, option: Option<OptionValue>) -> Value {
+pub(in crate::risk) fn value(id: InstrumentId, mark: &str, option: Option<OptionValue>) -> Value {
     Value {
         instrument: id,
         mark: price(mark),
@@ -85,12 +85,12 @@ pub(super) fn value(id: InstrumentId, mark: &str, option: Option<OptionValue>) -
 }
 
 /// The mission's contract without margins.
-pub(super) fn exact(product: Product) -> WallTerms {
+pub(in crate::risk) fn exact(product: Product) -> WallTerms {
     WallTerms { drift: Drift { price: Ratio::ZERO, time_s: 0 }, ..WallTerms::mission(product, price("100")) }
 }
 
 /// Puts another contract in its place.
-pub(super) fn walled(scene: &mut Scene, change: fn(&mut WallTerms)) {
+pub(in crate::risk) fn walled(scene: &mut Scene, change: fn(&mut WallTerms)) {
     let product = scene.limits.product;
     let mut terms = exact(product);
     change(&mut terms);
@@ -98,7 +98,7 @@ pub(super) fn walled(scene: &mut Scene, change: fn(&mut WallTerms)) {
 }
 
 /// Puts another contract in its place, as open as the scene's but for the change.
-pub(super) fn deal_walled(scene: &mut Scene, change: fn(&mut WallTerms)) {
+pub(in crate::risk) fn deal_walled(scene: &mut Scene, change: fn(&mut WallTerms)) {
     let product = scene.limits.product;
     let mut terms = open(product);
     change(&mut terms);
@@ -117,7 +117,7 @@ fn open(product: Product) -> WallTerms {
     }
 }
 
-pub(super) fn limits(product: Product) -> OptionLimits {
+pub(in crate::risk) fn limits(product: Product) -> OptionLimits {
     OptionLimits {
         product,
         delta_min: ratio("0.05"),
@@ -148,7 +148,7 @@ pub(super) fn limits(product: Product) -> OptionLimits {
 }
 
 /// 100 base, 10 000 cash; near option marked at 10 (deltas 0.1), far at 4: a spread worth 6, a ratio of 0.06.
-pub(super) fn scene(product: Product) -> Scene {
+pub(in crate::risk) fn scene(product: Product) -> Scene {
     let right = product.right();
     let far_strike = if right == Right::Call { 3_100 } else { 2_900 };
     let iv = OptionValue { mark_iv: ratio("0.6"), forward: price("2700"), discount: Ratio::ONE, delta: ratio("0.1") };
@@ -177,7 +177,7 @@ pub(super) fn scene(product: Product) -> Scene {
     scene
 }
 
-pub(super) fn book() -> Book {
+pub(in crate::risk) fn book() -> Book {
     Book {
         vault: VaultId(0),
         subaccount: SubaccountId(7),
@@ -189,7 +189,7 @@ pub(super) fn book() -> Book {
     }
 }
 
-pub(super) fn write(at: &str, quantity: &str) -> Wish {
+pub(in crate::risk) fn write(at: &str, quantity: &str) -> Wish {
     Wish {
         instrument: NEAR,
         side: Side::Sell,
@@ -201,30 +201,30 @@ pub(super) fn write(at: &str, quantity: &str) -> Wish {
     }
 }
 
-pub(super) fn convert(side: Side, at: &str, quantity: &str) -> Wanted {
+pub(in crate::risk) fn convert(side: Side, at: &str, quantity: &str) -> Wanted {
     Wanted::Order(Wish { instrument: BASE, side, purpose: Purpose::Convert, ..write(at, quantity) })
 }
 
 /// A resting purchase of collateral.
-pub(super) fn conversion(at: &str, quantity: &str) -> Wish {
+pub(in crate::risk) fn conversion(at: &str, quantity: &str) -> Wish {
     Wish { instrument: BASE, side: Side::Buy, purpose: Purpose::Convert, ..write(at, quantity) }
 }
 
-pub(super) fn leg(instrument: InstrumentId, side: Side, quantity: &str) -> Leg {
+pub(in crate::risk) fn leg(instrument: InstrumentId, side: Side, quantity: &str) -> Leg {
     Leg { instrument, side, amount: amount(quantity) }
 }
 
 /// The product's package with the near leg on its side.
-pub(super) fn package(product: Product, quantity: &str) -> [Leg; LEGS] {
+pub(in crate::risk) fn package(product: Product, quantity: &str) -> [Leg; LEGS] {
     [leg(NEAR, product.side(), quantity), leg(FAR, product.side().opposite(), quantity)]
 }
 
-pub(super) fn ask(product: Product, quantity: &str) -> Wanted {
+pub(in crate::risk) fn ask(product: Product, quantity: &str) -> Wanted {
     Wanted::Ask(RfqWish { legs: package(product, quantity), partial_fill_step: Ratio::ONE })
 }
 
 /// The same package quoted at these prices, within an RFQ for it.
-pub(super) fn deal(scene: &mut Scene, quantity: &str, prices: [&str; 2], cost_max: &str) {
+pub(in crate::risk) fn deal(scene: &mut Scene, quantity: &str, prices: [&str; 2], cost_max: &str) {
     let legs = package(scene.limits.product, quantity);
     let priced = std::array::from_fn(|place| PricedLeg { leg: legs[place], price: price(prices[place]) });
     scene.talk.rfq = Some(OpenRfq {
@@ -241,7 +241,7 @@ pub(super) fn deal(scene: &mut Scene, quantity: &str, prices: [&str; 2], cost_ma
     scene.wanted = Wanted::Deal(Deal { rfq_id: RFQ, quote_id: QUOTE, legs: priced, cost_max: cash(cost_max) });
 }
 
-pub(super) fn hold(scene: &mut Scene, base: &str, money: &str, held: &[(InstrumentId, &str)]) {
+pub(in crate::risk) fn hold(scene: &mut Scene, base: &str, money: &str, held: &[(InstrumentId, &str)]) {
     let begin = Snapshot::Begin {
         subaccount: SubaccountId(7),
         initial_margin: Cash::ZERO,
@@ -265,7 +265,7 @@ pub(super) fn hold(scene: &mut Scene, base: &str, money: &str, held: &[(Instrume
     }
 }
 
-pub(super) fn rests(scene: &mut Scene, nonce: u64, wish: Wish, life: Life) {
+pub(in crate::risk) fn rests(scene: &mut Scene, nonce: u64, wish: Wish, life: Life) {
     scene.ledger.reserve(LiveOrder {
         nonce: Nonce(nonce),
         vault: VaultId(0),
@@ -333,9 +333,9 @@ impl Scene {
 }
 
 /// What is changed in a passing scene.
-pub(super) type Spoil = fn(&mut Scene);
+pub(in crate::risk) type Spoil = fn(&mut Scene);
 
-pub(super) fn run(table: &[(&str, Spoil)], product: Product, prepare: Spoil) {
+pub(in crate::risk) fn run(table: &[(&str, Spoil)], product: Product, prepare: Spoil) {
     for (place, (expected, spoil)) in table.iter().enumerate() {
         let mut scene = scene(product);
         prepare(&mut scene);
@@ -346,7 +346,7 @@ pub(super) fn run(table: &[(&str, Spoil)], product: Product, prepare: Spoil) {
 }
 
 /// The highest price on the tick at or below Black-76 at that volatility, and the lowest above it.
-pub(super) fn around_floor(vol: &str) -> (Price, Price) {
+pub(in crate::risk) fn around_floor(vol: &str) -> (Price, Price) {
     let floor = black76::price(
         Right::Call,
         price("2700"),

@@ -21,7 +21,7 @@ use alloy_primitives::{I256, U256};
 use std::borrow::Cow;
 
 /// The only feed the contract reads itself.
-struct Spot(Price);
+pub(super) struct Spot(pub(super) Price);
 
 impl Feeds for Spot {
     fn spot(&self) -> Result<U256, Revert> {

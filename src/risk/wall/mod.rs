@@ -5,6 +5,7 @@
 //! prices moved as far as they may move until the order meets the venue.
 
 pub mod basis;
+pub mod capital;
 pub mod options;
 pub mod terms;
 
@@ -103,6 +104,11 @@ fn price_wad(price: Price) -> I256 {
 
 fn amount_wad(amount: Amount) -> I256 {
     wad(amount.raw())
+}
+
+/// An amount in 18 decimals; below zero it reads as none.
+pub(super) fn amount_unsigned(amount: Amount) -> U256 {
+    unsigned(amount_wad(amount))
 }
 
 fn ratio_wad(ratio: Ratio) -> I256 {

@@ -112,6 +112,8 @@ pub struct OptionTerms {
     pub share_max: Ratio,
     /// Spreads: fees as a share of the price.
     pub package_fee_max: Ratio,
+    /// Spreads: debt that a withdrawal may leave, as a share of the value of the collateral left.
+    pub debt_max: Ratio,
     /// Shortest life of an option, seconds.
     pub option_s_min: u64,
     /// Longest life of an option, seconds.
@@ -150,6 +152,7 @@ impl OptionTerms {
             cost_tolerance: Ratio::from_bps(if buys { 20_000 } else { 3_000 }),
             share_max: Ratio::from_bps(if buys { 200 } else { 1_000 }),
             package_fee_max: Ratio::ONE,
+            debt_max: Ratio::from_bps(200),
             option_s_min: if spread { 4 * DAY_S } else { DAY_S },
             option_s_max: if spread { 8 * DAY_S } else { 30 * DAY_S },
             cash_min: Cash::whole(-100_000),
@@ -185,8 +188,7 @@ impl OptionTerms {
                 strike_distance: unsigned(price_wad(self.strike_diff)),
                 cost_tolerance: ratio(self.cost_tolerance),
                 loss_or_gain_max: ratio(self.share_max),
-                // Withdrawals are not judged here.
-                debt_tolerance: U256::ZERO,
+                debt_tolerance: ratio(self.debt_max),
                 expires_in_min_s,
                 expires_in_max_s,
                 cash_min,

@@ -150,7 +150,7 @@ impl Recorder {
                 self.violation(rig.venue.now(), "the vault halted".to_owned());
             }
             Notice::Sample { stats, .. } => self.note_refused(stats),
-            Notice::Mode { .. } | Notice::Hedged { .. } => {}
+            Notice::Mode { .. } | Notice::Hedged { .. } | Notice::Settlement { .. } | Notice::Capital { .. } => {}
         }
     }
 

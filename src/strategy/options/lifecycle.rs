@@ -56,6 +56,12 @@ pub(super) fn step(look: &Look<'_>, state: &mut State) -> Option<Act> {
     }
 }
 
+/// True if all that the phase under way can wish is to pay a debt.
+pub(super) fn may_pay(look: &Look<'_>, state: &State) -> bool {
+    matches!(state.milestone.phase, Phase::AwaitSettlement | Phase::SpotAuction)
+        && look.view.account.cash < -look.params.collateral.dust
+}
+
 /// Begins a phase and says so at once.
 fn enter(state: &mut State, milestone: Milestone) -> Option<Act> {
     state.enter(milestone);

@@ -9,7 +9,7 @@ use crate::strategy::options::amend::Stake;
 use crate::strategy::options::params::LimitAuction;
 use crate::strategy::options::position::units_held;
 use crate::strategy::options::resting::{Resting, clear};
-use crate::strategy::options::schedule::offered_iv;
+use crate::strategy::options::schedule::{iv_floor, offered_iv};
 use crate::strategy::options::selector::Pick;
 use crate::strategy::options::state::State;
 use crate::strategy::options::{Look, option_auction};
@@ -25,8 +25,8 @@ pub struct Ask {
 
 /// The offer after `elapsed_ns` of the auction, with `seconds` to expiry.
 ///
-/// `None` while the option has no model values. The floor is undiscounted where a discount would lower it, as the
-/// contract's is.
+/// `None` while the option has no model values. The floors are undiscounted where a discount would lower them, as the
+/// contract's and the checks' are.
 pub fn ask(terms: &LimitAuction, instrument: &Instrument, value: &Value, elapsed_ns: u64, seconds: i64) -> Option<Ask> {
     let (option, model) = (instrument.option?, value.option?);
     if seconds <= 0 || !model.mark_iv.is_positive() || !model.forward.is_positive() {
@@ -36,9 +36,10 @@ pub fn ask(terms: &LimitAuction, instrument: &Instrument, value: &Value, elapsed
         black76::price(option.right, model.forward, option.strike, vol, seconds, discount, Rounding::Ceil)
     };
     let offered = worth(offered_iv(&terms.decay, model.mark_iv, elapsed_ns).max(Ratio::ZERO), model.discount)?;
+    let least = worth(iv_floor(&terms.decay), model.discount.max(Ratio::ONE)).unwrap_or_default();
     let floor = worth(model.mark_iv.scale(terms.vol_factor_min, Rounding::Ceil), model.discount.max(Ratio::ONE))?;
     let kept = floor.scale(Ratio::ONE + terms.floor_margin, Rounding::Ceil) + instrument.tick;
-    let price = offered.max(kept).max(value.band_low).to_tick(instrument.tick, Rounding::Ceil);
+    let price = offered.max(kept).max(least).max(value.band_low).to_tick(instrument.tick, Rounding::Ceil);
     Some(Ask { price, floor })
 }
 

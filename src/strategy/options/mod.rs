@@ -103,7 +103,8 @@ impl OptionVault {
 
     /// At most one act; called again until there is none. The same state, view and moment give the same act.
     ///
-    /// Orders and executions are wished only while the account is proved and live; otherwise what rests is taken back.
+    /// Orders and executions are wished only while the account is proved and live, sales of collateral that pay a debt also
+    /// while it drains; otherwise what rests is taken back.
     pub fn intent(&self, state: &mut State, view: &OptionView<'_>, at: Nanos) -> Option<Act> {
         let params = &self.params;
         let maker_pause_ns = match &params.auction {
@@ -116,7 +117,12 @@ impl OptionVault {
             return Some(act);
         }
         let look = Look { params, view, at };
-        if view.account.mode != Mode::Live || view.account.proved_at == Nanos::ZERO {
+        let permitted = match view.account.mode {
+            Mode::Live => true,
+            Mode::Drain => lifecycle::may_pay(&look, state),
+            Mode::Starting | Mode::Halted => false,
+        };
+        if !permitted || view.account.proved_at == Nanos::ZERO {
             return resting::clear(&look, state);
         }
         state.be_certain(at);

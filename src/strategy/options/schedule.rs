@@ -27,6 +27,14 @@ pub fn offered_iv(decay: &IvDecay, mark_iv: Ratio, elapsed_ns: u64) -> Ratio {
     }
 }
 
+/// Lowest implied volatility at which a call is ever offered, whatever its mark's.
+pub fn iv_floor(decay: &IvDecay) -> Ratio {
+    match *decay {
+        IvDecay::Additive { floor, .. } => floor.max(Ratio::ZERO),
+        IvDecay::Multiplicative { .. } => Ratio::ZERO,
+    }
+}
+
 /// Most a unit of a package may cost after fees (negative: the least it must fetch), from its mark cost: sellers ask
 /// `|mark| / (1 + s)`, buyers pay `mark · (1 + s)`, both within the operator's bounds and never above by rounding.
 pub fn unit_limit(terms: &RfqAuction, mark: Price, elapsed_ns: u64) -> Price {

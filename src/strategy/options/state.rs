@@ -3,7 +3,7 @@
 use crate::base::ids::{Nonce, Uuid};
 use crate::base::num::Price;
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{Act, Concern, Demand, Milestone, Phase, Tale};
+use crate::msg::{Act, Concern, Demand, Milestone, Phase, Purpose, Tale};
 use crate::strategy::options::OptionView;
 use crate::strategy::options::selector::Pick;
 
@@ -121,6 +121,10 @@ impl State {
         maker_pause_ns: u64,
         at: Nanos,
     ) -> bool {
+        if view.account.working.iter().flatten().any(|order| order.wish.purpose == Purpose::Package) {
+            // Its execution was granted: whatever is refused next is no fault of its maker.
+            self.lot.dealt_with = None;
+        }
         if view.account.intent_refused != self.refused_seen {
             self.refused_seen = view.account.intent_refused;
             let in_row = at.since(self.refused_at) < REFUSED_ROW_NS;

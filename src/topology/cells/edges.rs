@@ -227,6 +227,7 @@ impl<T: Transport, C: Clock> GatewayCell<T, C> {
             match request {
                 Request::Cancel => latency.cancel(&trace),
                 Request::Place | Request::Replace | Request::Execute => latency.order(&trace),
+                Request::Move => {}
             }
         }
         out.frames.clear();

@@ -342,6 +342,7 @@ impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, 
             self.hear(match granted {
                 Granted::Order(order) => signer::In::Order(order),
                 Granted::Execution(execution) => signer::In::Execution(execution),
+                Granted::Movement(movement) => signer::In::Movement(movement),
                 Granted::Milestone { vault, milestone } => signer::In::Milestone { vault, milestone },
             });
             busy = true;

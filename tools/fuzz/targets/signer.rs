@@ -89,7 +89,7 @@ fn desk(pen: &Pen) -> Guarded<Pen, Paper> {
         life_s_max: LIFE_S_MAX,
     };
     let (base, perp) = (name("WEETH"), Some(name("ETH")));
-    let fence = FenceTerms { vault: VaultId(0), subaccount: SubaccountId(1), base, perp, options: None, limits };
+    let fence = FenceTerms { vault: VaultId(0), subaccount: SubaccountId(1), base, perp, options: None, limits, capital: None };
     let charter = Charter { dialect: &LOCAL, owner: [7; 20], fences: vec![fence], spent: &[], floor: Nonce(0), contract: None };
     let table = [instrument(0, Kind::Spot, "WEETH"), instrument(1, Kind::Perp, "ETH"), instrument(2, Kind::Spot, "LBTC")];
     let pairs = table.iter().map(|instrument| (SubaccountId(1), instrument));

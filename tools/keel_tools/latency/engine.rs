@@ -15,17 +15,6 @@ use keel::ops::blueprint::Outside;
 use keel::ops::engine::Engine;
 use keel::topology::{Layout, assemble};
 use serde_json::{Map, Value, json};
-use std::path::PathBuf;
-
-/// A folder that vanishes with its owner.
-struct Scratch(PathBuf);
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // Best effort: what stays behind is a journal of orders nobody could fill.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// The three connections of a subject: public, external, private.
 pub fn wires(args: &SubjectArgs) -> Result<[WebSocket; 3], String> {
@@ -43,9 +32,9 @@ pub fn run(args: &SubjectArgs) -> Result<(), String> {
     let at = clock.now();
     let settings = Settings { accounts: vec![account.clone()], ..Settings::default() };
     let plan = blueprint(&mut Exchange::new(settings, at), at, &account);
-    let scratch = Scratch(std::env::temp_dir().join(format!("keel-latency-{}", std::process::id())));
-    let (store, _) =
-        PageStore::open(&scratch.0, Pages::default(), &mut |_, _| ()).map_err(|why| format!("journal: {why}"))?;
+    let scratch = tempfile::tempdir().map_err(|why| why.to_string())?;
+    let (store, _) = PageStore::open(&scratch.path().join("journal"), Pages::default(), &mut |_, _| ())
+        .map_err(|why| format!("journal: {why}"))?;
     let outside = Outside {
         wires: wires(args)?.into(),
         clock: clock.clone(),

@@ -23,6 +23,7 @@ const TOLERANCE_SELL: Spec = ("cost_tolerance_bps", "least share of its mark a s
 const TOLERANCE_BUY: Spec = ("cost_tolerance_bps", "largest multiple of its mark a spread may cost, one volatility");
 const SHARE: Spec = ("share_max_bps", "strike distance times spreads, as a share of the collateral's value");
 const PACKAGE_FEE: Spec = ("package_fee_max_bps", "highest fee of a spread, as a share of its price");
+const DEBT: Spec = ("withdrawal_debt_max_bps", "debt a withdrawal may leave, as a share of the collateral left");
 const FEE: Spec = ("fee_max_bps", "highest fee signed for per unit of an order, in the collateral's price");
 const PREMIUM: Spec = ("buy_premium_max_bps", "furthest above its price the contract buys collateral");
 const DISCOUNT: Spec = ("sell_discount_max_bps", "furthest below its price the contract sells collateral");
@@ -48,8 +49,18 @@ pub(super) struct Fields {
 
 /// What depends on whether single calls or spreads are traded.
 enum Kind {
-    Call { vol_factor: Field<Bps>, delta_max: Field<Ratio> },
-    Spread { ratio_min: Field<Bps>, ratio_max: Field<Bps>, tolerance: Field<Bps>, share: Field<Bps>, fee: Field<Bps> },
+    Call {
+        vol_factor: Field<Bps>,
+        delta_max: Field<Ratio>,
+    },
+    Spread {
+        ratio_min: Field<Bps>,
+        ratio_max: Field<Bps>,
+        tolerance: Field<Bps>,
+        share: Field<Bps>,
+        fee: Field<Bps>,
+        debt: Field<Bps>,
+    },
 }
 
 fn spread(s: &Section<'_>, seeds: &Seeds) -> Kind {
@@ -65,6 +76,7 @@ fn spread(s: &Section<'_>, seeds: &Seeds) -> Kind {
         },
         share: if buys { s.bps(SHARE, 1..=200, 200) } else { s.bps(SHARE, 1..=1_000, 1_000) },
         fee: s.bps(PACKAGE_FEE, 1..=10_000, 10_000),
+        debt: s.bps(DEBT, 100..=10_000, 200),
     }
 }
 
@@ -171,13 +183,14 @@ impl Fields {
             Kind::Call { vol_factor, delta_max } => {
                 OptionTerms { vol_factor_min: share(vol_factor)?, delta_max: delta_max.value?, ..common }
             }
-            Kind::Spread { ratio_min, ratio_max, tolerance, share: most, fee } => OptionTerms {
+            Kind::Spread { ratio_min, ratio_max, tolerance, share: most, fee, debt } => OptionTerms {
                 strike_diff: strike_diff?,
                 spread_ratio_min: share(ratio_min)?,
                 spread_ratio_max: share(ratio_max)?,
                 cost_tolerance: share(tolerance)?,
                 share_max: share(most)?,
                 package_fee_max: share(fee)?,
+                debt_max: share(debt)?,
                 ..common
             },
         };

@@ -3,6 +3,7 @@
 use crate::base::ids::{Name, SubaccountId, VaultId};
 use crate::base::num::{Cash, Price, Ratio};
 use crate::base::time::SEC;
+use crate::derive::dialect::Address;
 use crate::msg::Product;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
 
@@ -116,6 +117,23 @@ fn times(cash: Cash, factor: i128) -> Cash {
     Cash::from_raw(cash.raw().saturating_mul(factor)).min(MONEY_MAX)
 }
 
+/// What may be signed of a vault's capital (v2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapitalFence {
+    /// The wrapped collateral, the only asset that moves.
+    pub asset: Address,
+    /// Deposit module, if deposits may be signed.
+    pub deposit: Option<Address>,
+    /// Withdrawal module, if withdrawals may be signed.
+    pub withdrawal: Option<Address>,
+    /// Largest deposit, in the token's own decimals.
+    pub deposit_max: u128,
+    /// Largest withdrawal, likewise.
+    pub withdrawal_max: u128,
+    /// Most withdrawn in a day, likewise.
+    pub withdrawn_per_day_max: u128,
+}
+
 /// What a vault trades, and within what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FenceTerms {
@@ -131,4 +149,6 @@ pub struct FenceTerms {
     pub options: Option<(Name, Product, Price)>,
     /// Numbers.
     pub limits: FenceLimits,
+    /// What may be signed of its capital; none: nothing.
+    pub capital: Option<CapitalFence>,
 }

@@ -85,6 +85,7 @@ fn envelope() -> Envelope {
         perp: perp.map(name),
         options: product.map(|product| (name("ETH"), product, Price::whole(100))),
         limits: limits(),
+        capital: None,
     };
     let fences = [
         fence(BASIS, Some("ETH"), None),

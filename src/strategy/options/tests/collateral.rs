@@ -46,6 +46,18 @@ fn a_credit_buys_at_or_below_its_limit_and_a_debt_sells_at_or_above() {
 }
 
 #[test]
+fn a_debt_is_paid_and_nothing_bought_while_the_vault_drains() {
+    for (balance, wishes) in [("-30000", true), ("6000", false)] {
+        let mut scene = auction(balance);
+        scene.account.mode = Mode::Drain;
+        scene.pass(33);
+        let act = scene.wish();
+        assert_eq!(matches!(act, Some(Act::Place(wish)) if wish.side == Side::Sell), wishes, "{balance}: {act:?}");
+        assert_eq!(act.is_some(), wishes, "{balance}: {act:?}");
+    }
+}
+
+#[test]
 fn the_venues_band_bounds_the_price() {
     let mut scene = auction("6000");
     scene.pass(2000);

@@ -2,6 +2,7 @@
 
 use super::super::limit_auction::ask;
 use super::*;
+use crate::base::num::Rounding;
 
 fn auction() -> Scene {
     Scene::auctioning(Product::CoveredCall, 3000)
@@ -28,6 +29,29 @@ fn prices_follow_the_schedule_and_stop_above_the_floor() {
     let left = ((6 * 24 + 19) * 3600 - 3600) as i64;
     let ask = ask(&terms, &fine, &line.value.expect("priced"), 3600 * SEC, left).expect("priced");
     assert!(ask.price >= ask.floor + fine.tick, "{ask:?}");
+}
+
+/// What the checks call the least is undiscounted; so is the floor of what is offered.
+#[test]
+fn a_discount_does_not_lower_the_offer_below_its_volatility_floor() {
+    let mut scene = Scene::new(Product::CoveredCall, 3000);
+    let id = scene.id(3300);
+    scene.price_line(id, ratio("0.6"));
+    let line = *scene.chain.iter().find(|line| line.instrument.id == id).expect("listed");
+    let mut value = line.value.expect("priced");
+    value.option.as_mut().expect("an option").discount = ratio("0.99");
+    let (spread, floor) = (ratio("0.2"), ratio("0.55"));
+    let decay = IvDecay::Additive { init: spread, per_s: Ratio::ZERO, max: spread, floor };
+    let fine = Instrument { tick: price("0.001"), ..line.instrument };
+    let left = 6 * DAY_S as i64;
+    let offered = ask(&LimitAuction { decay, ..limit_terms() }, &fine, &value, 0, left).expect("priced").price;
+    let (option, model) = (fine.option.expect("an option"), value.option.expect("priced"));
+    let least = |discount| {
+        black76::price(option.right, model.forward, option.strike, floor, left, discount, Rounding::Ceil)
+            .expect("priced")
+    };
+    assert!(offered >= least(Ratio::ONE) && offered < least(Ratio::ONE) + price("0.001"), "{offered}");
+    assert!(offered > least(ratio("0.99")) + price("0.001"), "the discount matters here");
 }
 
 #[test]

@@ -171,6 +171,28 @@ fn partial_offers_are_taken_one_after_the_other() {
 }
 
 #[test]
+fn a_maker_whose_quote_was_granted_is_not_struck_for_a_later_refusal() {
+    for granted in [true, false] {
+        let mut scene = asked();
+        scene.offer(1, 5, "1", [price("20"), price("1")]);
+        scene.pass(15);
+        let Some(Act::Execute(deal)) = scene.wish() else { panic!("no deal") };
+        if granted {
+            let PricedLeg { leg: Leg { instrument, side, amount }, price } = deal.legs[0];
+            let (purpose, tif) = (crate::msg::Purpose::Package, crate::msg::TimeInForce::Gtc);
+            let wish = Wish { instrument, side, price, amount, tif, reduce_only: false, purpose };
+            scene.rest(Some(Act::Place(wish)));
+            scene.wish();
+            let nonce = scene.resting().nonce;
+            scene.remove(nonce);
+        }
+        scene.account.intent_refused += 1;
+        scene.wish();
+        assert_eq!(scene.state.lot.is_paused(5, scene.at), !granted, "granted: {granted}");
+    }
+}
+
+#[test]
 fn a_lot_without_a_deal_ends_and_the_clock_starts_again() {
     let mut scene = asked();
     scene.offer(1, 5, "1", [price("6"), price("4")]);
