@@ -238,6 +238,7 @@ fn a_stale_clock_is_refused_before_anything_is_signed() {
         wallet: accounts[0].wallet.into_array(),
         subaccounts: &[],
         instruments: &["WEETH-USDC".to_owned()],
+        contract: None,
     };
     for (skew_ns, refused) in [(5 * SEC as i64, true), (-5 * SEC as i64, true), (0, false)] {
         let mut clock = Skewed(LiveClock::new(), skew_ns);

@@ -1,6 +1,7 @@
 //! The verbs, one file each, and what they share.
 
 mod check;
+mod contract;
 mod ctl;
 mod demo;
 mod exchange;

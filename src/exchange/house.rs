@@ -241,6 +241,11 @@ impl Exchange {
         })
     }
 
+    /// Nonces of the orders of one subaccount that are remembered, every one of them taken.
+    pub fn accepted_of(&self, id: u64) -> Vec<u64> {
+        self.orders.values().filter(|order| order.sub == id).map(|order| order.nonce).collect()
+    }
+
     /// The fills of one subaccount that are remembered, oldest first.
     pub fn trades_of(&self, id: u64) -> Vec<TradeReport> {
         let rows = self.subs.get(&id).into_iter().flat_map(|sub| &sub.trades);

@@ -6,6 +6,7 @@ use crate::actors::gateway::{Gateway, Member, Terms};
 use crate::actors::market_data::MarketData;
 use crate::actors::pricing::{ModelOf, Pricing};
 use crate::actors::risk::{Plan, Risk};
+use crate::actors::signer::contract::{self, Contract};
 use crate::actors::signer::{Brake, Guarded, Signer};
 use crate::base::ids::{InstrumentId, Name, Nonce, SubaccountId, VaultId};
 use crate::base::time::{Nanos, SEC};
@@ -14,14 +15,14 @@ use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use crate::derive::desk::MemberTerms;
 use crate::derive::dialect::{Address, Dialect, Generation};
 use crate::derive::seal::envelope::{CapitalFence, FenceLimits, FenceTerms};
-use crate::derive::seal::{Charter, Sealer};
+use crate::derive::seal::{Charter, ContractCharter, Sealer};
 use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key, Store, Transport};
 use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
-use crate::msg::{CurrencyId, Milestone, Principal};
+use crate::msg::{CurrencyId, HeldSignature, Milestone, Principal};
 use crate::ops::roster::{Roster, Want};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
@@ -132,6 +133,17 @@ pub struct Blueprint {
     pub past: Replay,
     /// Refusals after which the signer halts itself.
     pub refusals_max: u32,
+    /// The contract that owns the wallet's one subaccount and signs for it.
+    pub contract: Option<ContractPlan>,
+}
+
+/// A contract that signs for the only vault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContractPlan {
+    /// Who it is, and whether it signs before orders leave.
+    pub charter: ContractCharter,
+    /// What the journal knows of its last signature.
+    pub journaled: Option<HeldSignature>,
 }
 
 /// The connections of a pipeline.
@@ -189,8 +201,7 @@ impl VaultPlan {
                 })
             }
         };
-        let contract = vault.options().and_then(|options| options.v2.as_ref());
-        let wrapped = contract.map(|contract| contract.wrapped_asset);
+        let wrapped = vault.contract.as_ref().map(|contract| contract.wrapped_asset);
         let principal = replay.principal(vault.book.subaccount);
         VaultPlan { book: vault.book, kind, fence: vault.fence, capital: vault.capital, principal, wrapped }
     }
@@ -212,7 +223,32 @@ impl Blueprint {
             key_expires_at,
             past: replay.clone(),
             refusals_max: config.signer.refusals_max,
+            contract: config.vaults.iter().find_map(|vault| ContractPlan::of(vault, replay)),
         }
+    }
+
+    /// The address that actions name as their signer when this key makes the signatures.
+    pub fn acts_as(&self, key: Address) -> Address {
+        self.contract.map_or(key, |contract| contract.charter.address)
+    }
+
+    /// The contract, if it must sign before orders leave.
+    fn presigned(&self) -> Option<&ContractPlan> {
+        self.contract.as_ref().filter(|contract| contract.charter.presigned)
+    }
+
+    /// The stage where it does.
+    fn stage(&self) -> Option<Contract> {
+        let (contract, plan) = (self.presigned()?, self.vaults.first()?);
+        let terms = contract::Terms {
+            dialect: self.dialect,
+            contract: contract.charter.address,
+            vault: plan.book.vault,
+            subaccount: plan.book.subaccount,
+            journaled: contract.journaled,
+        };
+        let instruments = self.pairs().into_iter().map(|(_, instrument)| instrument);
+        Some(Contract::new(terms, instruments, self.option_members().first().copied()))
     }
 
     /// Places of the instrument table: the instruments always there, and as many options as can be listed at once.
@@ -381,7 +417,13 @@ impl Blueprint {
 
     /// The sealing desk, with every vault's fence.
     pub fn sealer<K: Key, S: Store>(&self, key: K, store: S) -> Sealer<K, S> {
-        let charter = Charter { dialect: self.dialect, owner: self.wallet, fences: self.fences(), past: &self.past };
+        let charter = Charter {
+            dialect: self.dialect,
+            owner: self.wallet,
+            fences: self.fences(),
+            past: &self.past,
+            contract: self.contract.map(|contract| contract.charter),
+        };
         Sealer::new(charter, self.pairs(), key, store).with_options(self.option_members())
     }
 
@@ -404,7 +446,7 @@ impl Blueprint {
         Guarded::new(self.sealer(key, store), Brake::new(switch, self.refusals_max))
     }
 
-    /// Makes the actors around whoever signs with this address.
+    /// Makes the actors around whoever signs, with the address that actions name as their signer.
     pub fn parts<T: Transport, C: Clock, K: Key, S: Store>(
         &self,
         wires: Wires<T>,
@@ -419,13 +461,14 @@ impl Blueprint {
             capital: plan.capital,
             principal: plan.principal,
             inherited_loss: self.inherited_loss(&plan.kind),
+            contract_signs: self.presigned().is_some(),
         });
         let plans = plans.collect();
         let terms = Terms {
             wallet: self.wallet,
             cancel_on_disconnect: self.cancel_on_disconnect,
             dialect: self.dialect,
-            atomic: false,
+            atomic: self.contract.is_some_and(|contract| !contract.charter.presigned),
         };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
@@ -438,11 +481,20 @@ impl Blueprint {
             auction: Auction::new(seats),
             risk: Risk::new(plans, self.instruments.clone(), self.past.floor(), self.key_expires_at),
             signer,
+            contract: self.stage(),
             gateway: (gateway, private),
             clock,
             instruments: self.capacity(),
             external_feeds: self.external_symbols.len().max(self.ratio_feeds),
         }
+    }
+}
+
+impl ContractPlan {
+    fn of(vault: &VaultConfig, replay: &Replay) -> Option<ContractPlan> {
+        let contract = vault.contract.as_ref()?;
+        let charter = ContractCharter { address: contract.address, presigned: contract.presign().is_some() };
+        Some(ContractPlan { charter, journaled: replay.signature(vault.book.subaccount) })
     }
 }
 

@@ -218,8 +218,8 @@ impl Clerk {
     /// Looks for the oldest transactions in blocks, in their order.
     async fn look(&mut self) {
         while let Some((request, hash)) = self.sent.front() {
-            let Ok(Some((_, inclusion))) = self.node.receipt(&[*hash]).await else { return };
-            let status = if inclusion.succeeded { TxStatus::Settled } else { TxStatus::Reverted };
+            let Ok(Some(found)) = self.node.receipt(&[*hash]).await else { return };
+            let status = if found.inclusion.succeeded { TxStatus::Settled } else { TxStatus::Reverted };
             self.say(request, status, Some(*hash));
             self.sent.pop_front();
         }

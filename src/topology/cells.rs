@@ -2,10 +2,12 @@
 //!
 //! A cell reads the clock, feeds its actor, stamps what it says and sends it on. It decides nothing.
 
+mod contract;
 mod edges;
 mod inner;
 mod wall;
 
+pub use contract::{ContractCell, ContractIn, ContractOut};
 pub use edges::{GatewayCell, GatewayEnd, GatewayIn, MarketDataCell, MarketDataEnd, MarketDataIn, MarketDataOut};
 pub use inner::{AuctionCell, AuctionIn, PricingCell, RiskCell, RiskIn, RiskOut, SignerCell, SignerIn, SignerOut};
 pub use wall::WallCell;
