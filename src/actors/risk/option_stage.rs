@@ -6,10 +6,11 @@ use crate::base::ids::{Name, Right, Side, Uuid, VaultId};
 pub(super) use crate::base::literal::{amount, cash, price, ratio};
 use crate::base::num::{Cash, Price, Ratio};
 use crate::base::time::{MS, SEC};
+use crate::derive::dialect::V2_MAINNET;
 use crate::market::instrument::{Kind, OptionTerms};
 use crate::msg::{
     Accrual, Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow,
-    Report, Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
+    Report, Request, RfqRow, RfqStatus, RfqWish, Settlement, Snapshot, Tale, Verdict,
 };
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Mandate, OptionLimits};
@@ -132,6 +133,7 @@ pub(crate) struct Stage {
     pub at: Nanos,
     pub seq: u32,
     pub product: Product,
+    settlement: Settlement,
 }
 
 impl Stage {
@@ -164,8 +166,13 @@ impl Stage {
         let capital = CapitalLimits::NONE;
         let plan = Plan { book, mandate, capital, inherited_loss: MarkLoss::NONE, contract_signs };
         let spot = instrument(BASE, Kind::Spot, None);
-        let risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
-        let mut stage = Stage { risk, at: START, seq: 0, product };
+        let mut risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
+        let mut settlement = Settlement::default();
+        if contract_signs {
+            risk = risk.speaking(&V2_MAINNET);
+            settlement = Settlement::Open;
+        }
+        let mut stage = Stage { risk, at: START, seq: 0, product, settlement };
         for (id, strike) in [(NEAR, 3_000), (FAR, 3_100)] {
             let instrument = instrument(id, Kind::Option, Some(strike));
             stage.hear(In::Listing(Listing::Listed { instrument, watched: true }));
@@ -328,7 +335,13 @@ impl Stage {
     }
 
     pub fn fill(&mut self, trade: u128, nonce: Nonce, priced: PricedLeg) -> Said {
-        self.report(Report::Fill(Fill {
+        let row = self.fill_row(trade, nonce, priced);
+        self.report(Report::Fill(row))
+    }
+
+    /// A fill as the venue tells it: on its way to a chain where a contract signs.
+    pub fn fill_row(&self, trade: u128, nonce: Nonce, priced: PricedLeg) -> Fill {
+        Fill {
             subaccount: SUB,
             trade_id: Uuid(trade),
             order_id: Uuid(trade),
@@ -341,8 +354,8 @@ impl Stage {
             maker: false,
             mark: priced.price,
             venue_at: self.at,
-            settlement: Default::default(),
-        }))
+            settlement: self.settlement,
+        }
     }
 
     pub fn talk(&self) -> &Talk {

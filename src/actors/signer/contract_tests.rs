@@ -11,7 +11,7 @@ use crate::base::time::{MS, SEC};
 use crate::derive::dialect::V2_MAINNET;
 use crate::market::instrument::Kind;
 use crate::msg::{
-    Act, Command, ContractAlarm, ContractHalt, Leg, OrderRow, OrderStatus, PricedLeg, Product, Purpose, Session,
+    Act, Command, ContractAlarm, ContractHalt, Fill, Leg, OrderRow, OrderStatus, PricedLeg, Product, Purpose, Session,
     Settlement, TimeInForce, Unbacked, Urgent, Wish,
 };
 use crate::risk::order::Granted;
@@ -223,7 +223,7 @@ impl Scene {
 
     fn venue(&mut self, words: &[&str]) -> Report {
         match *words {
-            ["read"] => Report::SettlementsRead { subaccount: SUB },
+            ["read"] => Report::PastFillsComplete { subaccount: SUB },
             ["opens"] => Report::Order(self.row(OrderStatus::Open)),
             ["cancelled"] => Report::Order(self.row(OrderStatus::Cancelled)),
             ["fills", quantity] => {
@@ -236,18 +236,20 @@ impl Scene {
                 let whole = self.filled == amount("5");
                 Report::Order(self.row(if whole { OrderStatus::Filled } else { OrderStatus::Open }))
             }
-            ["settles", trade] => {
-                let id = Uuid(trade.parse().expect("a trade"));
-                Report::Settlement(Settlement { subaccount: SUB, id, done: true })
-            }
-            ["pending", trade] => {
-                let id = Uuid(trade.parse().expect("a trade"));
-                Report::Settlement(Settlement { subaccount: SUB, id, done: false })
-            }
+            ["settles", trade] => Report::Fill(self.fill_in(trade, Settlement::Settled)),
+            ["pending", trade] => Report::PastFill(self.fill_in(trade, Settlement::Open)),
             ["gone"] => Report::Session(Session::Down),
             ["back"] => Report::Session(Session::Up),
             _ => panic!("the venue does not: {words:?}"),
         }
+    }
+
+    /// A trade of one unit in a state on the chain; it has been booked before, or is of an earlier session.
+    fn fill_in(&self, trade: &str, settlement: Settlement) -> Fill {
+        let leg = Leg { instrument: NEAR, side: Side::Sell, amount: amount("1") };
+        let nonce = self.names.last().copied().unwrap_or_default();
+        let row = self.risk.fill_row(trade.parse().expect("a trade"), nonce, PricedLeg { leg, price: price("12") });
+        Fill { settlement, ..row }
     }
 
     fn run(&mut self, until: Nanos) {

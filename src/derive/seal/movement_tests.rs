@@ -67,7 +67,8 @@ fn sealer(
     };
     let base = Name::new("WEETH").expect("short");
     let fence = FenceTerms { vault: VaultId(0), subaccount: SUB, base, perp: None, options: None, limits, capital };
-    let charter = Charter { dialect: &V2_MAINNET, owner: VAULT, fences: vec![fence], spent, floor: Nonce(10) };
+    let charter =
+        Charter { dialect: &V2_MAINNET, owner: VAULT, fences: vec![fence], spent, floor: Nonce(10), contract: None };
     Sealer::new(charter, [], diary.clone(), diary.clone())
 }
 
