@@ -241,9 +241,9 @@ impl Exchange {
         })
     }
 
-    /// Nonces of the orders of one subaccount that are remembered, every one of them taken.
+    /// Nonces of the orders of one subaccount that were taken, as far as they are remembered, whatever became of them.
     pub fn accepted_of(&self, id: u64) -> Vec<u64> {
-        self.orders.values().filter(|order| order.sub == id).map(|order| order.nonce).collect()
+        self.subs.get(&id).into_iter().flat_map(|sub| sub.nonces.iter()).collect()
     }
 
     /// The fills of one subaccount that are remembered, oldest first.

@@ -1,12 +1,13 @@
 //! From what is meant and what was proved to the six actors: the one place where they are made.
 
+mod contract;
+
 use crate::account::ledger::Book;
 use crate::actors::auction::{Auction, BasisSeat, OptionSeat, OptionSeatTerms, Seat};
 use crate::actors::gateway::{Gateway, Member, Terms};
 use crate::actors::market_data::MarketData;
 use crate::actors::pricing::{ModelOf, Pricing};
 use crate::actors::risk::{Plan, Risk};
-use crate::actors::signer::contract::{self, Contract};
 use crate::actors::signer::{Brake, Guarded, Signer};
 use crate::base::ids::{InstrumentId, Name, Nonce, SubaccountId, VaultId};
 use crate::base::time::{Nanos, SEC};
@@ -15,14 +16,14 @@ use crate::derive::decode::{Decoder, ExternalDecoder, Vocabulary};
 use crate::derive::desk::MemberTerms;
 use crate::derive::dialect::{Address, Dialect, Generation};
 use crate::derive::seal::envelope::{CapitalFence, FenceLimits, FenceTerms};
-use crate::derive::seal::{Charter, ContractCharter, Sealer};
+use crate::derive::seal::{Charter, Sealer};
 use crate::engine::journal::Replay;
 use crate::engine::ports::{Clock, Key, Store, Transport};
 use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
-use crate::msg::{CurrencyId, HeldSignature, Milestone, Principal};
+use crate::msg::{CurrencyId, Milestone, Principal};
 use crate::ops::roster::{Roster, Want};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
@@ -32,6 +33,7 @@ use crate::strategy::basis::{Basis, Params};
 use crate::strategy::options::OptionVault;
 use crate::strategy::options::params::{AuctionTerms, OptionParams};
 use crate::topology::{Parts, Signing};
+pub use contract::ContractPlan;
 
 /// Options that can be listed at once: a week of expiries for two currencies and both rights.
 const OPTION_PLACES: usize = 768;
@@ -137,15 +139,6 @@ pub struct Blueprint {
     pub contract: Option<ContractPlan>,
 }
 
-/// A contract that signs for the only vault.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ContractPlan {
-    /// Who it is, and whether it signs before orders leave.
-    pub charter: ContractCharter,
-    /// What the journal knows of its last signature.
-    pub journaled: Option<HeldSignature>,
-}
-
 /// The connections of a pipeline.
 pub struct Wires<T> {
     /// The venue's public channels.
@@ -225,30 +218,6 @@ impl Blueprint {
             refusals_max: config.signer.refusals_max,
             contract: config.vaults.iter().find_map(|vault| ContractPlan::of(vault, replay)),
         }
-    }
-
-    /// The address that actions name as their signer when this key makes the signatures.
-    pub fn acts_as(&self, key: Address) -> Address {
-        self.contract.map_or(key, |contract| contract.charter.address)
-    }
-
-    /// The contract, if it must sign before orders leave.
-    fn presigned(&self) -> Option<&ContractPlan> {
-        self.contract.as_ref().filter(|contract| contract.charter.presigned)
-    }
-
-    /// The stage where it does.
-    fn stage(&self) -> Option<Contract> {
-        let (contract, plan) = (self.presigned()?, self.vaults.first()?);
-        let terms = contract::Terms {
-            dialect: self.dialect,
-            contract: contract.charter.address,
-            vault: plan.book.vault,
-            subaccount: plan.book.subaccount,
-            journaled: contract.journaled,
-        };
-        let instruments = self.pairs().into_iter().map(|(_, instrument)| instrument);
-        Some(Contract::new(terms, instruments, self.option_members().first().copied()))
     }
 
     /// Places of the instrument table: the instruments always there, and as many options as can be listed at once.
@@ -487,14 +456,6 @@ impl Blueprint {
             instruments: self.capacity(),
             external_feeds: self.external_symbols.len().max(self.ratio_feeds),
         }
-    }
-}
-
-impl ContractPlan {
-    fn of(vault: &VaultConfig, replay: &Replay) -> Option<ContractPlan> {
-        let contract = vault.contract.as_ref()?;
-        let charter = ContractCharter { address: contract.address, presigned: contract.presign().is_some() };
-        Some(ContractPlan { charter, journaled: replay.signature(vault.book.subaccount) })
     }
 }
 

@@ -244,7 +244,7 @@ impl Scene {
 type Spoil = fn(&mut Scene);
 
 /// (row that must refuse, or "pass"; what is changed in the passing scene)
-const TABLE: [(&str, Spoil); 89] = [
+const TABLE: [(&str, Spoil); 91] = [
     ("pass", |_| {}),
     ("awake", |s| s.mode = Mode::Starting),
     ("awake", |s| s.mode = Mode::Halted),
@@ -354,6 +354,8 @@ const TABLE: [(&str, Spoil); 89] = [
         hold(s, "15.1", -5_100, "-5");
         s.wish = hedge(Side::Sell, "1000", "0.1");
     }),
+    ("settled", |s| s.contract_free = Some(false)),
+    ("pass", |s| s.contract_free = Some(true)),
     ("unexpired", |s| s.offset = None),
     ("unexpired", |s| s.offset = Some(-1_000_000_001)),
     ("unexpired", |s| s.key_expires_at = NOW.plus(310 * SEC)),

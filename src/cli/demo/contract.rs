@@ -55,6 +55,9 @@ impl Stage {
         let digests: HashMap<u64, _> = tally.signed.iter().copied().collect();
         let approved = |nonce: &u64| digests.get(nonce).is_some_and(|digest| signed.contains(digest));
         eprintln!("the venue took {} orders, the chain records {} signatures", accepted.len(), signed.len());
+        if accepted.is_empty() && tally.made > 0 {
+            return vec!["the exchange remembers no order, though the contract signed some".to_owned()];
+        }
         let lacking = accepted.iter().filter(|nonce| !approved(nonce));
         lacking
             .map(|nonce| format!("the venue took order {nonce}, which the vault's contract had not signed"))
