@@ -32,7 +32,8 @@ pub use problem::{ConfigErrors, Problem};
 use read::{Notes, Section};
 pub use sentry::Sentry;
 pub use shape::{
-    BasisVault, CoveredCallTerms, OptionVaultConfig, RatioFeed, Strategy, V2Contract, VaultConfig, VaultKind,
+    BasisVault, ContractSigning, CoveredCallTerms, OptionVaultConfig, PresignTerms, RatioFeed, Strategy, V2Contract,
+    VaultConfig, VaultKind,
 };
 pub use text::Url;
 
@@ -293,6 +294,12 @@ impl Config {
                 let allowed = format!("a plain file with mode 0600 or 0400, holding {holds}");
                 files.private_key(file, field, files.lines.key, &allowed);
             }
+            let contracts = config.vaults.iter_mut().filter_map(|vault| vault.contract.as_mut());
+            for contract in contracts {
+                if let ContractSigning::Before(PresignTerms { gas_key_file: Some(key), .. }) = &mut contract.signing {
+                    files.private_key(key, "vault.v2.gas_key_file", 1, KEY_FILE);
+                }
+            }
             if let Some(sentry) = &mut config.sentry {
                 files.private_key(&mut sentry.secret_file, "sentry.secret_file", files.lines.sentry, SECRET_FILE);
             }
@@ -499,6 +506,7 @@ fn build(root: &Section<'_>, online: &Online) -> (Option<Config>, Lines) {
     let tapes = sections::journal(root.child("journal"));
     let drafts: Vec<_> = tables.into_iter().map(|table| vault::vault(table, &poll)).collect();
     fleet::check(&drafts, root.notes);
+    fleet::check_contracts(&drafts, (&venue, &wallet, &signer), root.notes);
     root.finish();
     let config = || {
         let fleet = fleet::build(drafts)?;

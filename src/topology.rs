@@ -7,12 +7,17 @@
 //!                                       auction ◀──── accounts, talks ────┘──notices──▶ control plane
 //!             control plane: listings ─▶ every actor, the last of the pipeline first
 //!             market_data ─marks─▶ signer ─refusals─▶ risk
+//!
+//!  where a vault's contract signs, between signer and gateway:
+//!             signer ─sealed, refusals─▶ contract ─sealed─▶ gateway
+//!             contract ─refusals─▶ risk ─contract_facts─▶ contract ─asks─▶ control plane ─words─▶ contract
 //! ```
 
 mod cells;
 mod letters;
 
 use crate::actors::signer::Sealed;
+use crate::actors::signer::contract::Contract;
 use crate::base::ids::InstrumentId;
 use crate::base::queue::{Conflating, Post, Postbox, Receiver, Sender, lane, open_lane, post};
 use crate::engine::actor::Turn;
@@ -20,7 +25,7 @@ use crate::engine::ear::Ear;
 use crate::engine::ports::{Clock, Key, Store, Transport, Wall};
 use crate::engine::tape::Tape;
 use crate::market::instrument::Listing;
-use crate::msg::{Command, Mark, OptionFeeds, RatioRound, ReportMsg};
+use crate::msg::{ChainAsk, ChainWord, Command, ContractFact, Mark, OptionFeeds, RatioRound, ReportMsg};
 use crate::risk::order::Granted;
 pub use cells::{GatewayEnd, MarketDataEnd};
 
@@ -60,7 +65,7 @@ const fn spec(name: &'static str, from: &'static str, to: &'static str, depth: u
 
 /// Every lane. Depths: prices conflate, so a burst of one frame per instrument is enough; a venue frame can carry two
 /// thousand facts; at most four orders per vault can be under way.
-pub const LANES: [LaneSpec; 17] = [
+pub const LANES: [LaneSpec; 22] = [
     spec("facts", "market_data", "pricing", 1_024, Overflow::Conflate),
     spec("values", "pricing", "auction", 256, Overflow::Conflate),
     spec("values", "pricing", "risk", 256, Overflow::Conflate),
@@ -78,10 +83,19 @@ pub const LANES: [LaneSpec; 17] = [
     spec("ratios", "control plane", "market_data", 64, Overflow::Hold),
     spec("feeds", "control plane", "market_data", 64, Overflow::Hold),
     spec("listings", "control plane", "every actor", 512, Overflow::Hold),
+    // Where a vault's contract signs: at most one order of it is under way.
+    spec("sealed", "signer", "contract", 64, Overflow::Never),
+    spec("refusals", "signer", "contract", 64, Overflow::Hold),
+    spec("contract_facts", "risk", "contract", 64, Overflow::Hold),
+    spec("asks", "contract", "control plane", 64, Overflow::Hold),
+    spec("words", "control plane", "contract", 64, Overflow::Hold),
 ];
 
 /// The actors, in the order in which one thread running all of them turns them.
 pub const ACTORS: [&str; 6] = ["market_data", "pricing", "auction", "risk", "signer", "gateway"];
+
+/// The signer's place among them; the contract stage, where there is one, is turned right behind it.
+const SIGNER: usize = 4;
 
 /// Which core each actor runs on; actors that share one are turned in pipeline order by one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +113,7 @@ impl Layout {
     /// The same with the signer's turn beside risk's: what signs is another process, and the way there costs no thread.
     pub const fn apart(self) -> Layout {
         let mut cores = self.cores;
-        cores[4] = cores[3];
+        cores[SIGNER] = cores[3];
         Layout { cores }
     }
 
@@ -134,6 +148,8 @@ pub struct Parts<T, C, K, S> {
     pub risk: crate::actors::risk::Risk,
     /// Signer, or the way to the one behind the wall.
     pub signer: Signing<K, S>,
+    /// Where a vault's contract signs, if one does.
+    pub contract: Option<Contract>,
     /// Gateway, with its private connection.
     pub gateway: (crate::actors::gateway::Gateway, T),
     /// Source of moments; each actor gets its own copy.
@@ -163,13 +179,23 @@ pub struct ControlEnds {
     pub bulletin: Bulletin,
     /// News from risk.
     pub notices: Receiver<crate::actors::risk::Notice>,
+    /// The chain's ends, if a vault's contract signs.
+    pub chain: Option<ChainEnds>,
+}
+
+/// What the chain's side hears and says.
+pub struct ChainEnds {
+    /// From the contract stage.
+    pub asks: Receiver<ChainAsk>,
+    /// To it.
+    pub words: Sender<ChainWord>,
 }
 
 /// Tells every actor of a change in the instrument table, the last of the pipeline first: whoever acts on news of an
 /// instrument finds that all behind it know the instrument already. One thread speaks.
 #[derive(Clone)]
 pub struct Bulletin {
-    posts: [Post<Listing>; 6],
+    posts: Vec<Post<Listing>>,
 }
 
 impl Bulletin {
@@ -225,9 +251,30 @@ impl Wiring {
 /// The bulletin, and each actor's end of it in the order of [`ACTORS`].
 fn wire_listings() -> (Bulletin, [Postbox<Listing>; 6]) {
     let ends: [(Post<Listing>, Postbox<Listing>); 6] = std::array::from_fn(|_| wire_post("listings", "every actor"));
-    let mut posts = ends.each_ref().map(|(post, _)| post.clone());
-    posts.reverse();
+    let posts = ends.iter().rev().map(|(post, _)| post.clone()).collect();
     (Bulletin { posts }, ends.map(|(_, postbox)| postbox))
+}
+
+/// Puts the contract stage between signer and gateway. Returns what the signer writes to instead of `lanes`, the stage's
+/// turn, and the chain's ends.
+fn wire_contract<C: Clock + Send + 'static>(
+    contract: Contract,
+    (wiring, clock): (Wiring, C),
+    bulletin: &mut Bulletin,
+    facts: Receiver<ContractFact>,
+    (sealed, refusals): (Sender<Sealed>, Sender<ReportMsg>),
+) -> ((Sender<Sealed>, Sender<ReportMsg>), Box<dyn Turn>, ChainEnds) {
+    let (signer_sealed, sealed_in) = wiring.wire("sealed", "contract");
+    let (signer_refusals, refusals_in) = wiring.wire("refusals", "contract");
+    let (asks, asks_in) = wiring.wire("asks", "control plane");
+    let (words, words_in) = wiring.wire("words", "contract");
+    let (post, listings) = wire_post("listings", "every actor");
+    // Behind the gateway, before the signer.
+    bulletin.posts.insert(1, post);
+    let inbox = cells::ContractIn { sealed: sealed_in, refusals: refusals_in, words: words_in, facts, listings };
+    let outbox = cells::ContractOut { sealed, refusals, asks };
+    let turn = Box::new(cells::ContractCell::new(contract, clock, inbox, outbox));
+    ((signer_sealed, signer_refusals), turn, ChainEnds { asks: asks_in, words })
 }
 
 fn wire_post<M: Copy>(name: &str, to: &str) -> (Post<M>, Postbox<M>) {
@@ -260,11 +307,20 @@ where
     let (commands, commands_in) = wire_post("commands", "risk");
     let (ratios, ratios_in) = wire_post("ratios", "market_data");
     let (feeds, feeds_in) = wire_post("feeds", "market_data");
-    let (bulletin, [to_market_data, to_pricing, to_auction, to_risk, to_signer, to_gateway]) = wire_listings();
+    let (contract_facts, contract_facts_in) = wiring.wire("contract_facts", "contract");
+    let (mut bulletin, [to_market_data, to_pricing, to_auction, to_risk, to_signer, to_gateway]) = wire_listings();
 
     let Parts { clock, tapes, .. } = parts;
     let [for_market_data, for_pricing, for_auction, for_risk, for_signer, for_gateway] =
         tapes.map(|tape| Ear::new(clock.clone(), tape));
+    let mut signed = (sealed, refusals);
+    let mut stage = None;
+    let mut chain = None;
+    if let Some(contract) = parts.contract {
+        let (own, turn, ends) =
+            wire_contract(contract, (wiring, clock.clone()), &mut bulletin, contract_facts_in, signed);
+        (signed, stage, chain) = (own, Some(turn), Some(ends));
+    }
     let (market_data, venue, external) = parts.market_data;
     let (gateway, private) = parts.gateway;
     let turns: [Box<dyn Turn>; 6] = [
@@ -293,9 +349,9 @@ where
                 intents: intents_in,
                 listings: to_risk,
             },
-            cells::RiskOut { orders, urgent, accounts, talks, notices },
+            cells::RiskOut { orders, urgent, accounts, talks, notices, contract_facts },
         )),
-        signer_cell(parts.signer, for_signer, (orders_in, marks_in, to_signer), (sealed, refusals)),
+        signer_cell(parts.signer, for_signer, (orders_in, marks_in, to_signer), signed),
         Box::new(cells::GatewayCell::new(
             gateway,
             for_gateway,
@@ -304,7 +360,7 @@ where
             reports,
         )),
     ];
-    (group(turns, layout), ControlEnds { commands, ratios, feeds, bulletin, notices: notices_in })
+    (group(turns, stage, layout), ControlEnds { commands, ratios, feeds, bulletin, notices: notices_in, chain })
 }
 
 /// The signer's cell, whichever side of the wall the key is on.
@@ -326,10 +382,12 @@ where
     }
 }
 
-/// Puts actors of one core into one thread, keeping pipeline order.
-fn group(turns: [Box<dyn Turn>; 6], layout: &Layout) -> Vec<Core> {
+/// Puts actors of one core into one thread, keeping pipeline order; the contract stage goes behind the signer.
+fn group(turns: [Box<dyn Turn>; 6], stage: Option<Box<dyn Turn>>, layout: &Layout) -> Vec<Core> {
+    let mut places: Vec<(Box<dyn Turn>, Option<usize>)> = turns.into_iter().zip(layout.cores).collect();
+    stage.into_iter().for_each(|stage| places.insert(SIGNER + 1, (stage, layout.cores[SIGNER])));
     let mut cores: Vec<Core> = Vec::new();
-    for (turn, core) in turns.into_iter().zip(layout.cores) {
+    for (turn, core) in places {
         match cores.iter_mut().find(|group| group.core == core) {
             Some(group) => group.turns.push(turn),
             None => cores.push(Core { core, turns: vec![turn] }),
@@ -358,7 +416,8 @@ mod tests {
     fn every_lane_joins_known_actors() {
         for spec in LANES {
             for end in [spec.from, spec.to] {
-                assert!(end == "control plane" || end == "every actor" || ACTORS.contains(&end), "{end}");
+                let known = ["control plane", "every actor", "contract"];
+                assert!(known.contains(&end) || ACTORS.contains(&end), "{end}");
             }
         }
     }

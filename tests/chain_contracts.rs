@@ -44,7 +44,7 @@ fn source_hash() -> String {
 #[test]
 fn artifacts_are_built_from_these_sources() {
     let artifacts = artifacts();
-    assert_eq!(artifacts.keys().collect::<Vec<_>>(), ["MandateSigner", "Matching"]);
+    assert_eq!(artifacts.keys().collect::<Vec<_>>(), ["AtomicExecutor", "MandateSigner", "Matching"]);
     for (name, artifact) in artifacts {
         assert_eq!(artifact["contract"], name);
         assert_eq!(artifact["source_sha256"], source_hash(), "{name} is stale: run tools/contracts/build");

@@ -11,7 +11,7 @@ use keel::chain::node::Node;
 use keel::chain::preflight::{Line, Preflight};
 use keel::config::{Config, Online, V2Contract};
 use keel::exchange::world::{Options, WorldSettings, spawn};
-use keel::exchange::{Network, Settings, developer_accounts};
+use keel::exchange::{Network, Owner as KindOfOwner, Settings, developer_accounts};
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -24,8 +24,10 @@ fn config(venue: &str, owner: &str, subaccount: u64, rpc: &str, vault: Address) 
     format!(
         r#"
 [venue]
-environment = "local"
+environment = "v2-mainnet"
 {venue}
+[signer]
+isolation = "thread"
 [wallet]
 owner_address = "{owner}"
 session_key_file = "session.key"
@@ -41,12 +43,23 @@ expiry_days = 7
 target_delta = "0.1"
 [vault.auction]
 form = "additive"
+refresh_s = 310
 [vault.collateral]
 init_spread_bps = 0
 [vault.limits]
+order_life_s = 590
 option_amount_max_contracts = "200"
 collateral_amount_max_base = "200"
 notional_max_usdc = "800000"
+[vault.mandate]
+vol_factor_min_bps = 10000
+delta_max = "0.15"
+option_min_s = 518400
+option_max_s = 691200
+cash_min_usdc = "0"
+overshoot_max_bps = 0
+buy_premium_max_bps = 150
+sell_discount_max_bps = 150
 [vault.v2]
 network = "v2-mainnet"
 rpc_url = "{rpc}"
@@ -61,7 +74,7 @@ leniency_x = "1"
 
 fn contract(text: &str) -> V2Contract {
     let config = Config::parse(text, "keel.toml", &Online::first(2)).unwrap_or_else(|why| panic!("{why}"));
-    config.vaults[0].options().and_then(|options| options.v2.clone()).expect("a contract")
+    config.vaults[0].contract.clone().expect("a contract")
 }
 
 fn unsound(lines: &[Line]) -> Vec<&str> {
@@ -74,8 +87,13 @@ async fn every_difference_is_a_line_of_its_own() {
     let key = Address::repeat_byte(0x33);
     let vault = anvil.set_up(key, 7777).await;
     let node = Node::connect(&anvil.url, 957).await.expect("the node answers");
-    let owner = format!("0x{}", "1".repeat(40));
-    let text = config("", &owner, 7777, &anvil.url, vault);
+    let text = config(
+        "ws_url = \"ws://127.0.0.1:9/ws\"\nrest_url = \"http://127.0.0.1:9\"",
+        &vault.to_string(),
+        7777,
+        &anvil.url,
+        vault,
+    );
     let sound = contract(&text);
     let read = async |contract: &V2Contract, subaccount: u64, key: Address| {
         Preflight { node: &node, contract, subaccount: SubaccountId(subaccount), key }.lines().await
@@ -154,11 +172,12 @@ fn keel(folder: &Path, arguments: &[&str]) -> (Option<i32>, String) {
 #[tokio::test]
 async fn check_prints_the_contract_and_refuses_a_difference() {
     let Some(anvil) = Anvil::start() else { return };
-    let accounts = developer_accounts(3, 1);
-    let account = &accounts[0];
-    let settings = Settings { network: Network::Local, accounts: accounts.clone(), ..Settings::default() };
-    let live = spawn(Options::on_free_ports(settings, WorldSettings::steady(3))).expect("loopback is free");
+    let mut account = developer_accounts(3, 1).remove(0);
     let vault = anvil.set_up(Address::new(account.session_key.into()), account.subaccount).await;
+    account.wallet = vault;
+    account.owner = KindOfOwner::Contract { atomic: false };
+    let settings = Settings { network: Network::V2Mainnet, accounts: vec![account.clone()], ..Settings::default() };
+    let live = spawn(Options::on_free_ports(settings, WorldSettings::steady(3))).expect("loopback is free");
     let venue = format!("ws_url = \"{}\"\nrest_url = \"{}\"", live.exchange_ws_url(), live.exchange_http_url());
     let text = config(&venue, &account.wallet.to_string(), account.subaccount, &anvil.url, vault);
     let folder = Folder::new();
@@ -177,5 +196,5 @@ async fn check_prints_the_contract_and_refuses_a_difference() {
 
     let (code, printed) = keel(folder.0.path(), &["run", "--config", "vault.toml", "--state", "journal"]);
     assert_eq!(code, Some(2), "{printed}");
-    assert!(printed.contains("cannot be run yet"), "{printed}");
+    assert!(printed.contains("must be 1.05"), "{printed}");
 }

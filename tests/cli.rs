@@ -125,6 +125,51 @@ fn what_the_venue_disproves_is_refused_with_words_that_help() {
 }
 
 #[test]
+fn a_venue_that_speaks_v2_is_proved_as_one() {
+    let folder = Folder::new("v2");
+    let (live, accounts) = venue(Network::V2Mainnet);
+    let (ws, rest, rpc) = (live.exchange_ws_url(), live.exchange_http_url(), live.chainlink_http_url());
+    assert!(ws.ends_with("/ws") && !ws.contains("v3") && !rest.contains("v3"), "{ws} {rest}");
+    let account = &accounts[0];
+    let v3 = config(&ws, &rest, &rpc, &account.wallet.to_string(), account.subaccount);
+    let v2 = v3.replace(r#"environment = "local""#, r#"environment = "v2-mainnet""#);
+    let (code, printed) = check_live(&folder, &v2, &account.session_key_hex);
+    assert_eq!(code, Some(0), "{printed}");
+    assert!(printed.contains("the venue rebuilds the hashes we sign"), "{printed}");
+    let (code, printed) = check_live(&folder, &v3, &account.session_key_hex);
+    assert_eq!(code, Some(2), "headers of v3 prove nothing here: {printed}");
+}
+
+/// A process that does not outlive its test.
+struct Served(std::process::Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_exchange_says_which_dialect_it_serves_and_where() {
+    for (dialect, chain, root) in [("v2", "957", ""), ("v3", "31337", "/v3")] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_keel"))
+            .args(["exchange", "--listen", "127.0.0.1:0", "--dialect", dialect])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("piped")));
+        let _served = Served(child);
+        let printed: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.starts_with("Ready")).collect();
+        let has = |what: &str| printed.iter().any(|line| line.contains(what));
+        assert!(has(&format!("Derive {dialect}")) && has(&format!("chain id       {chain}")), "{printed:#?}");
+        assert!(has("0xeB8d770ec18DB98Db922E9D83260A585b9F0DeAD"), "{printed:#?}");
+        let socket = printed.iter().find(|line| line.contains("ws://") && line.contains("WebSocket")).expect("printed");
+        assert!(socket.ends_with(&format!("{root}/ws")) && (root.is_empty() != socket.contains("/v3")), "{socket}");
+    }
+}
+
+#[test]
 fn a_venue_on_another_chain_is_refused() {
     let folder = Folder::new("chain");
     let (live, accounts) = venue(Network::Testnet);
@@ -193,6 +238,7 @@ fn a_stale_clock_is_refused_before_anything_is_signed() {
         wallet: accounts[0].wallet.into_array(),
         subaccounts: &[],
         instruments: &["WEETH-USDC".to_owned()],
+        contract: None,
     };
     for (skew_ns, refused) in [(5 * SEC as i64, true), (-5 * SEC as i64, true), (0, false)] {
         let mut clock = Skewed(LiveClock::new(), skew_ns);

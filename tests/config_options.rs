@@ -8,6 +8,7 @@ use keel::base::num::{Amount, Cash, Price, Ratio};
 use keel::config::{Config, ConfigErrors, Explained, Online, OptionVaultConfig, RatioFeed, Strategy, VaultKind};
 use keel::msg::Product;
 use keel::risk::limits::OptionLimits;
+use keel::strategy::options::amend::Amend;
 use keel::strategy::options::params::{
     AuctionTerms, CollateralAuction, IvDecay, LimitAuction, OptionParams, RfqAuction, Selection, Week,
 };
@@ -110,6 +111,7 @@ fn harvest_gets_the_missions_numbers() {
         collateral: collateral("2"),
         refusal_pause_ns: SEC,
         refresh_ns: 60 * SEC,
+        amend: Amend::Replace,
     };
     assert_eq!(params, want);
     assert_eq!((limits.delta_min, limits.delta_max), (ratio("0.05"), ratio("0.15")));
@@ -178,6 +180,7 @@ fn spread_vaults_get_the_table_of_the_specification() {
             collateral: collateral(reprice),
             refusal_pause_ns: SEC,
             refresh_ns: 60 * SEC,
+            amend: Amend::Replace,
         };
         assert_eq!(options.params, want, "{name}");
         assert_eq!(options.option_currency, currency, "{name}");

@@ -164,9 +164,9 @@ impl SettlementAuthority for Refusing {
         self.rest.poll(at)
     }
 
-    fn next_due(&self) -> Option<Nanos> {
+    fn next_due(&self, at: Nanos) -> Option<Nanos> {
         let own = self.verdict.as_ref().map(|(due, _)| *due);
-        own.into_iter().chain(self.rest.next_due()).min()
+        own.into_iter().chain(self.rest.next_due(at)).min()
     }
 }
 

@@ -100,6 +100,7 @@ impl Stage {
                 capital: CapitalLimits::NONE,
                 principal: None,
                 inherited_loss: MarkLoss::NONE,
+                contract_signs: false,
             }],
             instruments,
             Nonce(0),

@@ -224,6 +224,7 @@ fn case<'a>(blueprint: &'a Blueprint, desk: &'a Desk) -> Case<'a> {
         perp: &desk.values[1],
         mode: Mode::Live,
         session_up: true,
+        contract_free: None,
         loss_ema: Ratio::ZERO,
         mark_loss: MarkLoss { ema: I256::ONE, last_s: AT.secs() - 60 },
         inherited_loss: MarkLoss { ema: I256::ONE, last_s: AT.secs() - 60 },

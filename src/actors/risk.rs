@@ -1,6 +1,7 @@
 //! The single writer of account truth: checks wishes, grants orders, books what the venue says, and stops everything.
 
 mod capital;
+mod contract;
 mod desk;
 mod facts;
 mod notice;
@@ -22,7 +23,7 @@ use crate::base::time::{Nanos, SEC};
 use crate::derive::dialect::Dialect;
 use crate::engine::actor::Actor;
 use crate::market::instrument::{Instrument, Listing};
-use crate::msg::{Account, Act, Command, Intent, ReportMsg, Session, Talk, Urgent, Value};
+use crate::msg::{Account, Act, Command, ContractFact, Intent, ReportMsg, Session, Talk, Urgent, Value};
 use crate::risk::checks::ALONE_ROW;
 use crate::risk::nonces::NonceSource;
 use crate::risk::option_case::Wanted;
@@ -61,6 +62,8 @@ pub struct Out {
     pub talks: Batch<Talk, 16>,
     /// News for the control plane.
     pub notices: Batch<Notice, 64>,
+    /// To the stage where a vault's contract signs.
+    pub contract_facts: Batch<ContractFact, 16>,
 }
 
 /// Facts of the wallet and the market, shared by all desks.
@@ -144,6 +147,7 @@ impl Risk {
             Act::Ask(wish) => wallet.deal(&plea, desk, Wanted::Ask(wish), out),
             Act::Execute(deal) => wallet.deal(&plea, desk, Wanted::Deal(deal), out),
         }
+        desk.tell_contract(out);
         desk.publish(at, intent.trace, wallet, live, out);
     }
 

@@ -1,6 +1,7 @@
 //! Seals what risk has granted, as far as its own envelope allows, and proves the session key for logins. It signs
 //! nothing else.
 
+pub mod contract;
 pub mod link;
 
 use crate::base::ids::{Nonce, VaultId};
@@ -181,7 +182,7 @@ impl<K: Key, S: Store> Guarded<K, S> {
         Guarded { sealer, brake, noted: Rolling::minute() }
     }
 
-    /// Address that signs.
+    /// Address that actions name as their signer.
     pub fn signer(&self) -> Address {
         self.sealer.signer()
     }

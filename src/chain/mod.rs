@@ -8,4 +8,5 @@ pub mod preflight;
 pub mod presign;
 pub mod ratio;
 pub mod refusal;
+pub mod service;
 pub mod signer;

@@ -44,6 +44,19 @@ pub struct Sealed {
     pub raw: Bytes,
 }
 
+/// A transaction in a block.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// Its hash.
+    pub hash: B256,
+    /// Where it is.
+    pub inclusion: Inclusion,
+    /// Gas it used.
+    pub gas_used: u64,
+    /// What each unit cost, wei.
+    pub price_wei: u128,
+}
+
 /// Longest wait for an answer; a node that is slower has not answered.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
@@ -134,14 +147,16 @@ impl Node {
     }
 
     /// The first of these transactions that is in a block.
-    pub async fn receipt(&self, hashes: &[B256]) -> Result<Option<(B256, Inclusion)>, CallError> {
+    pub async fn receipt(&self, hashes: &[B256]) -> Result<Option<Found>, CallError> {
         for hash in hashes {
             let Some(receipt) = self.provider.get_transaction_receipt(*hash).await.map_err(|why| self.silent(&why))?
             else {
                 continue;
             };
             if let (Some(block), Some(block_hash)) = (receipt.block_number, receipt.block_hash) {
-                return Ok(Some((*hash, Inclusion { block, block_hash, succeeded: receipt.status() })));
+                let inclusion = Inclusion { block, block_hash, succeeded: receipt.status() };
+                let (gas_used, price_wei) = (receipt.gas_used, receipt.effective_gas_price);
+                return Ok(Some(Found { hash: *hash, inclusion, gas_used, price_wei }));
             }
         }
         Ok(None)

@@ -4,7 +4,7 @@ use super::abi::{Matching, VaultSigner};
 use super::node::{CallError, Node};
 use crate::base::ids::SubaccountId;
 use crate::base::num::{Cash, Ratio};
-use crate::config::{CoveredCallTerms, V2Contract};
+use crate::config::{ContractSigning, CoveredCallTerms, V2Contract};
 use alloy::primitives::utils::format_ether;
 use alloy::primitives::{Address, B256, I256, U256};
 use alloy::sol_types::SolCall;
@@ -130,8 +130,19 @@ impl Preflight<'_> {
             self.view("settlement blocked", VaultSigner::isBlockedCall {}, false).await,
             self.live_signature().await,
             self.base_price().await,
-            self.gas_balance().await,
+            self.way_of_signing().await,
         ]
+    }
+
+    /// What the contract is asked with: gas of the key, or the exchange's executor.
+    async fn way_of_signing(&self) -> Line {
+        match &self.contract.signing {
+            ContractSigning::Before(terms) => self.gas_balance(terms.gas_balance_min).await,
+            ContractSigning::Atomic { executor } => {
+                let submitter = Address::from(*executor);
+                self.view("executor may submit", VaultSigner::isSubmitterCall { submitter }, true).await
+            }
+        }
     }
 
     /// A live signature is no fault: it is adopted or revoked at the start.
@@ -162,10 +173,10 @@ impl Preflight<'_> {
         }
     }
 
-    async fn gas_balance(&self) -> Line {
+    async fn gas_balance(&self, least: Cash) -> Line {
         let what = "gas of the key, ETH";
-        let least = U256::from(self.contract.gas_balance_min.raw().unsigned_abs());
-        let expected = format!("at least {}", self.contract.gas_balance_min);
+        let expected = format!("at least {least}");
+        let least = U256::from(least.raw().unsigned_abs());
         match self.node.balance(self.key).await {
             Ok(found) => Line { what: what.to_owned(), found: format_ether(found), expected, sound: found >= least },
             Err(why) => Line::unread(what, &why, expected),
@@ -173,7 +184,7 @@ impl Preflight<'_> {
     }
 
     async fn parameters(&self) -> Vec<Line> {
-        let terms = &self.contract.terms;
+        let Some(terms) = &self.contract.terms else { return Vec::new() };
         let mut lines = Vec::new();
         match self.node.view(self.vault(), VaultSigner::getCCTSAParamsCall {}).await {
             Ok(found) => lines.extend(option_lines(&found, terms)),

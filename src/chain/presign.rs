@@ -113,6 +113,16 @@ impl Presign {
         }
     }
 
+    /// Height of the last block seen.
+    pub fn block(&self) -> u64 {
+        self.block
+    }
+
+    /// True if a signature could be asked for now.
+    pub fn is_ready(&self) -> bool {
+        self.standing_obstacle().is_none()
+    }
+
     /// Folds one event.
     pub fn on(&mut self, event: Event, out: &mut Vec<Action>) {
         match event {
@@ -142,8 +152,13 @@ impl Presign {
         self.stage = Stage::Checking(request);
     }
 
-    /// What stands against a signature now.
+    /// What stands against this signature now.
     fn obstacle(&self, request: &Request) -> Option<Why> {
+        self.standing_obstacle().or_else(|| self.late(request.expiry_s).then_some(Why::Late))
+    }
+
+    /// What stands against any.
+    fn standing_obstacle(&self) -> Option<Why> {
         match &self.stage {
             Stage::Halted => return Some(Why::Halted),
             Stage::Recovering => return Some(Why::Recovering),
@@ -163,10 +178,7 @@ impl Presign {
         if facts.disabled {
             return Some(Why::Disabled);
         }
-        if facts.blocked {
-            return Some(Why::Blocked);
-        }
-        self.late(request.expiry_s).then_some(Why::Late)
+        facts.blocked.then_some(Why::Blocked)
     }
 
     fn late(&self, expiry_s: u64) -> bool {
@@ -472,6 +484,9 @@ impl Presign {
     fn recover(&mut self, facts: Facts, out: &mut Vec<Action>) {
         let (Some(known), true) = (self.recovered, self.lane.quiet()) else { return };
         let adopted = known.filter(|held| facts.live && held.digest == facts.last_seen && !self.late(held.expiry_s));
+        if let (None, Some(held)) = (adopted, known) {
+            out.push(Action::Say(Word::Lost(held.ticket)));
+        }
         self.stage = match adopted {
             Some(held) => {
                 out.push(Action::Say(Word::Adopted(held.ticket)));

@@ -126,6 +126,20 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// The first four bytes of the error; zeros if it gave none.
+    pub fn selector(refusal: &Refusal) -> [u8; 4] {
+        match refusal {
+            Refusal::Mandate(revert) => selector_of(revert.name()),
+            Refusal::Named(name) => selector_of(name),
+            Refusal::Text(_) => RevertText::SELECTOR,
+            Refusal::Panic(_) => Panic::SELECTOR,
+            Refusal::Unknown(selector) => *selector,
+            Refusal::Bare => [0; 4],
+        }
+    }
+}
+
 fn selector_of(name: &str) -> [u8; 4] {
     let hash = keccak256(format!("{name}()"));
     [hash[0], hash[1], hash[2], hash[3]]

@@ -3,7 +3,7 @@
 
 use super::abi::VaultSigner;
 use super::lane::{Call, EMPTY_GAS, Fees, Limits, Seen, Step};
-use super::node::{CallError, Draft, Node};
+use super::node::{CallError, Draft, Found, Node};
 use super::presign::Presign;
 use super::presign::words::{Action, Alarm, Event, Facts, Shadow, Terms, Ticket, Word};
 use crate::engine::ports::Key;
@@ -15,6 +15,9 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// Steps taken for one event or head before the rest must wait for the next: no answer of a node can keep us busy.
 const STEPS_MAX: usize = 64;
+
+/// Transactions whose cost is remembered as counted: more than can wait to become final.
+const COUNTED_MAX: usize = 256;
 
 /// How often the chain is looked at, and how long it may be silent.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +38,8 @@ pub struct ContractSigner<K> {
     head_hash: Option<B256>,
     due: VecDeque<Action>,
     words: Vec<Word>,
+    spent: (u64, u128),
+    counted: VecDeque<B256>,
 }
 
 /// A node's silence, told once.
@@ -60,12 +65,38 @@ impl<K: Key> ContractSigner<K> {
     pub fn new(node: Node, key: K, terms: Terms, limits: Limits) -> ContractSigner<K> {
         let own = Address::from(key.address());
         let presign = Presign::new(own, terms, limits);
-        ContractSigner { node, key, own, terms, presign, head_hash: None, due: VecDeque::new(), words: Vec::new() }
+        ContractSigner {
+            node,
+            key,
+            own,
+            terms,
+            presign,
+            head_hash: None,
+            due: VecDeque::new(),
+            words: Vec::new(),
+            spent: (0, 0),
+            counted: VecDeque::with_capacity(COUNTED_MAX),
+        }
     }
 
     /// The digest the vault signs for now, and until when, Unix seconds.
     pub fn live(&self) -> Option<(B256, u64)> {
         self.presign.live()
+    }
+
+    /// Height of the last block seen.
+    pub fn block(&self) -> u64 {
+        self.presign.block()
+    }
+
+    /// True if a signature could be asked for now.
+    pub fn is_ready(&self) -> bool {
+        self.presign.is_ready()
+    }
+
+    /// Gas used by transactions in blocks so far, and what was paid for it, wei.
+    pub fn spent(&self) -> (u64, u128) {
+        self.spent
     }
 
     /// Tells an event and does what follows from it. Returns what the engine must know.
@@ -155,7 +186,13 @@ impl<K: Key> ContractSigner<K> {
         let seen = match step {
             Step::Send { nonce, call, fees } => self.send(nonce, call, fees).await,
             Step::AskReceipt { nonce, hashes } => {
-                self.node.receipt(&hashes).await.map(|found| Seen::Receipt { nonce, found })
+                let found = self.node.receipt(&hashes).await.map(|found| {
+                    found.map(|found| {
+                        self.count(&found);
+                        (found.hash, found.inclusion)
+                    })
+                });
+                found.map(|found| Seen::Receipt { nonce, found })
             }
             Step::AskCounts => self.node.counts(self.own).await.map(|(mined, pending)| Seen::Counts { mined, pending }),
             Step::AskBalance => self.node.balance(self.own).await.map(Seen::Balance),
@@ -164,6 +201,19 @@ impl<K: Key> ContractSigner<K> {
         if let Ok(seen) = seen {
             self.fold(Event::Node(seen));
         }
+    }
+
+    /// Adds a transaction's cost, once: a receipt is asked for until its block is final.
+    fn count(&mut self, found: &Found) {
+        if self.counted.contains(&found.hash) {
+            return;
+        }
+        if self.counted.len() == COUNTED_MAX {
+            self.counted.pop_front();
+        }
+        self.counted.push_back(found.hash);
+        self.spent.0 += found.gas_used;
+        self.spent.1 += u128::from(found.gas_used) * found.price_wei;
     }
 
     async fn send(&mut self, nonce: u64, call: Option<Call>, fees: Fees) -> Result<Seen, CallError> {

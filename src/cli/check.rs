@@ -1,8 +1,7 @@
 //! `keel check`: is this configuration sound, what does every value mean, and does the venue agree?
 
-use super::{Failure, session};
-use crate::chain::node::{CallError, Node};
-use crate::chain::preflight::{self, Preflight};
+use super::{Failure, contract, session};
+use crate::chain::preflight;
 use crate::config::{Config, Isolation, table};
 use crate::engine::ports::Key;
 use crate::io::clock::LiveClock;
@@ -33,6 +32,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     }
     if args.live {
         let mut key = session::load_key(&config)?;
+        contracts(&config, &key)?;
         let mut clock = LiveClock::new();
         let proved = actix::System::new().block_on(session::prove(&config, &mut key, &mut clock))?;
         println!("at the venue");
@@ -51,29 +51,22 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
             );
         }
         println!("  signing      the venue rebuilds the hashes we sign");
-        contracts(&config, &key)?;
     }
     println!("{}: sound", args.config.display());
     Ok(())
 }
 
-/// Holds every contract that signs for a vault against its section, and refuses any difference.
+/// Holds the contract that signs for a vault against its section, and refuses any difference.
 fn contracts(config: &Config, key: &LocalKey) -> Result<(), Failure> {
-    for vault in &config.vaults {
-        let Some(contract) = vault.options().and_then(|options| options.v2.as_ref()) else { continue };
-        println!("on {}, the contract of {}", contract.dialect.name, vault.name);
-        let lines = actix::System::new().block_on(async {
-            let node = Node::connect(contract.rpc_url.as_str(), contract.dialect.chain_id).await?;
-            let (subaccount, key) = (vault.book.subaccount, key.address().into());
-            Ok(Preflight { node: &node, contract, subaccount, key }.lines().await)
-        });
-        let lines = lines.map_err(|why: CallError| Failure::Refused(format!("{}: {why}", vault.name)))?;
-        println!("{}", preflight::table(&lines));
-        let faults = lines.iter().filter(|line| !line.sound).count();
-        if faults > 0 {
-            let what = format!("{faults} of {} lines of its contract differ from [vault.v2]", lines.len());
-            return Err(Failure::Refused(format!("{}: {what}", vault.name)));
-        }
+    let Some((vault, contract)) = contract::of(config) else { return Ok(()) };
+    println!("on {}, the contract of {}", contract.dialect.name, vault.name);
+    let read = actix::System::new().block_on(contract::read(config, key.address()))?;
+    let lines = read.map_or_else(Vec::new, |(_, lines)| lines);
+    println!("{}", preflight::table(&lines));
+    let faults = lines.iter().filter(|line| !line.sound).count();
+    if faults > 0 {
+        let what = format!("{faults} of {} lines of its contract differ from [vault.v2]", lines.len());
+        return Err(Failure::Refused(format!("{}: {what}", vault.name)));
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! `keel demo`: the embedded exchange, its crowd and the engine in one command, over real sockets with real signatures.
 
 mod books;
+mod contract;
 mod week;
 
 use super::run::{finish, print_reports};
@@ -10,7 +11,7 @@ use crate::base::time::{Nanos, SEC};
 use crate::config::{Config, Online, VaultKind};
 use crate::engine::ports::Clock;
 use crate::exchange::world::{self, Live, Options, WorldSettings};
-use crate::exchange::{AccountSeed, Settings, developer_accounts};
+use crate::exchange::{AccountSeed, Network, Settings, developer_accounts};
 use crate::io::clock::LiveClock;
 use crate::msg::Phase;
 use crate::ops::news::News;
@@ -39,6 +40,12 @@ pub struct Args {
     /// Which vault to run.
     #[arg(long, value_enum, default_value_t = Vault::WeethBasis)]
     vault: Vault,
+    /// Which protocol venue and engine speak; on v2 the vault's contract signs every order on a local chain (Harvest only).
+    #[arg(long, value_enum, default_value_t = Spoken::V3)]
+    dialect: Spoken,
+    /// Local Ethereum node for v2; the one tools/evm/install puts below the build folder unless given.
+    #[arg(long, value_name = "FILE")]
+    anvil: Option<PathBuf>,
     /// Print the report as one JSON object.
     #[arg(long)]
     json: bool,
@@ -47,7 +54,16 @@ pub struct Args {
     state: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+/// A generation of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Spoken {
+    /// An off-chain sequencer's word is final.
+    V3,
+    /// Orders settle on a chain, and the vault's contract signs them there first.
+    V2,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Vault {
     /// Long weETH, short ETH-PERP.
     WeethBasis,
@@ -128,14 +144,26 @@ impl Drop for Scratch {
 
 /// Runs the demo.
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
-    let stage = args.vault.stage();
+    let mut stage = args.vault.stage();
+    let speaks_v2 = args.dialect == Spoken::V2;
+    if speaks_v2 {
+        if args.vault != Vault::Harvest {
+            return Err(Failure::Refused(
+                "--dialect v2 is for --vault harvest, the vault whose contract pre-signs".to_owned(),
+            ));
+        }
+        stage.config = include_str!("demo/harvest-v2.toml");
+    }
     let refused = |what: &str, why: &dyn std::fmt::Display| Failure::Refused(format!("{what}: {why}"));
     let scratch = Scratch::new().map_err(|why| refused("cannot make a folder for the demo", &why))?;
-    let account = vault_account(args.seed, &stage)?;
+    let mut account = vault_account(args.seed, &stage)?;
+    let base = stage.amount.parse().unwrap_or_default();
+    let chain = speaks_v2.then(|| contract::Stage::set_up(args.anvil.clone(), &mut account, base)).transpose()?;
     let key_file = scratch.path.join("session.key");
     write_key(&key_file, &account.session_key_hex).map_err(|why| refused("cannot write the session key", &why))?;
 
-    let settings = Settings { seed: args.seed, accounts: vec![account.clone()], ..Settings::default() };
+    let network = if speaks_v2 { Network::V2Mainnet } else { Network::Local };
+    let settings = Settings { network, seed: args.seed, accounts: vec![account.clone()], ..Settings::default() };
     let seconds = args.seconds.unwrap_or(stage.seconds);
     let mut options = Options::on_free_ports(settings, args.vault.world(args.seed, seconds));
     // The exchange keeps off the engine's core where there is more than one.
@@ -143,11 +171,13 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let live = world::spawn(options).map_err(|why| refused("cannot start the embedded exchange", &why))?;
 
     let text = fill_in(stage.config, &live, &account, &key_file);
+    let text = chain.as_ref().map_or(text.clone(), |chain| chain.fill_in(&text));
     let mut config =
         Config::parse(&text, "demo.toml", &Online::here()).map_err(|why| Failure::Refused(why.to_string()))?;
     let auctions_from = LiveClock::new().now().plus(AUCTION_LEAD_NS);
     let due = bring_forward(&mut config, auctions_from);
-    eprintln!("embedded Derive v3 at {}, vault {}{due}", live.exchange_ws_url(), config.vaults[0].name);
+    let spoken = if speaks_v2 { "v2" } else { "v3" };
+    eprintln!("embedded Derive {spoken} at {}, vault {}{due}", live.exchange_ws_url(), config.vaults[0].name);
     let mut status = Status::new(&config);
     let mut patience = Patience { asked_for: args.seconds.is_some(), over_since: None };
     let journal = args.state.clone().unwrap_or_else(|| scratch.path.join("journal"));
@@ -164,7 +194,10 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     };
     let outcome = session::run(&config, terms)?;
     status.end();
-    let findings = books::differences(&live, account.subaccount, &outcome, &config.vaults[0]);
+    let mut findings = books::differences(&live, account.subaccount, &outcome, &config.vaults[0]);
+    if let (Some(chain), Some(tally)) = (&chain, &outcome.contract) {
+        findings.extend(chain.unapproved(&live, account.subaccount, tally));
+    }
     let violations = print_reports(&config, &outcome, args.json, &findings);
     live.exchange.join();
     finish(&outcome, violations)

@@ -1,6 +1,7 @@
 //! The verbs, one file each, and what they share.
 
 mod check;
+mod contract;
 mod ctl;
 mod demo;
 mod exchange;
@@ -28,7 +29,7 @@ pub struct Cli {
 enum Verb {
     /// Run a vault on the embedded exchange and print a report.
     Demo(demo::Args),
-    /// Serve the embedded Derive v3 exchange, with a crowd that trades on it.
+    /// Serve the embedded Derive exchange, v3 or v2, with a crowd that trades on it.
     Exchange(exchange::Args),
     /// Simulate whole weeks of an option vault in virtual time.
     Sim(sim::Args),

@@ -2,12 +2,14 @@
 
 use super::status::Status;
 use super::{Failure, session};
+use crate::chain::service::Tally;
 use crate::config::{BasisVault, Config, OptionVaultConfig, VaultConfig, VaultKind};
 use crate::msg::Breach;
 use crate::ops::news::VaultNews;
 use crate::ops::report::{AuctionReport, Report};
 use crate::risk::checks::row_names;
 use crate::risk::limits::Mandate;
+use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -32,11 +34,6 @@ pub struct Args {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let config = Config::load(&args.config).map_err(|why| Failure::Refused(why.to_string()))?;
     config.warnings().iter().for_each(|warning| eprintln!("keel: warning: {warning}"));
-    if let Some(vault) = config.vaults.iter().find(|vault| vault.options().is_some_and(|options| options.v2.is_some()))
-    {
-        let what = "a contract can be checked (`keel check --live`), but vaults on v2 cannot be run yet";
-        return Err(Failure::Refused(format!("{}: [vault.v2]: {what}", vault.name)));
-    }
     let state_dir = args.state.clone().or_else(|| config.state_dir.clone()).ok_or_else(|| {
         Failure::Refused(
             "a journal is needed so that nonces never repeat: set state.dir or give --state DIR".to_owned(),
@@ -82,12 +79,37 @@ pub(super) fn print_reports(config: &Config, outcome: &session::Outcome, json: b
             println!("{page}");
         }
     }
+    if let Some(contract) = &outcome.contract {
+        print_contract(contract, json);
+    }
     if let Some(trouble) = &outcome.troubles.last {
         let troubles = &outcome.troubles;
         let (ratio, rate, listings) = (troubles.ratio, troubles.rate, troubles.listings);
         eprintln!("keel: {ratio} ratio, {rate} rate and {listings} listing reads failed, the last: {trouble}");
     }
     violations
+}
+
+/// What the contract did, in figures.
+fn print_contract(tally: &Tally, json: bool) {
+    let Tally { asked, made, refused, revoked, gas_used, paid_wei, restarts, .. } = tally;
+    let waited = tally.waited_p50();
+    if json {
+        println!(
+            "{}",
+            json!({ "contract": {
+                "asked": asked, "made": made, "refused": refused, "revoked": revoked, "gas_used": gas_used,
+                "paid_wei": paid_wei.to_string(), "waited_blocks_p50": waited, "restarts": restarts,
+            }})
+        );
+        return;
+    }
+    let waited = waited.map_or_else(|| "no".to_owned(), |blocks| blocks.to_string());
+    println!("contract     {asked} signatures asked for, {made} made, {refused} refused, {revoked} revoked");
+    println!("             {gas_used} gas for {paid_wei} wei, {waited} blocks waited (p50), {restarts} restarts");
+    if let Some(last) = &tally.last {
+        println!("             last: {last}");
+    }
 }
 
 /// What the reports on one vault are made of.

@@ -1,10 +1,11 @@
 //! One run of the engine, from a checked configuration to the end of its last order.
 
-use super::{Failure, signer};
+use super::{Failure, contract, signer};
 use crate::actors::risk::Sample;
 use crate::base::queue::Post;
 use crate::base::time::Nanos;
 use crate::chain::ratio::RatioSource;
+use crate::chain::service::Tally;
 use crate::config::{self, Config, Isolation};
 use crate::derive::dialect::Address;
 use crate::derive::seal::envelope::pins::prove_unmoved;
@@ -74,6 +75,8 @@ pub struct Outcome {
     pub flat: bool,
     /// The options held at the end, by place.
     pub options: Vec<Instrument>,
+    /// What the contract that signs for the vault did, if one does.
+    pub contract: Option<Tally>,
 }
 
 /// Signals that end a run.
@@ -95,6 +98,7 @@ pub async fn prove(config: &Config, key: &mut (dyn Prover + Send), clock: &mut L
     let claims = Claims {
         dialect: config.venue.environment.dialect,
         wallet: config.wallet.owner,
+        contract: config.vaults.iter().find_map(|vault| vault.contract.as_ref()).map(|contract| contract.address),
         subaccounts: &subaccounts,
         instruments: config.instruments(),
     };
@@ -144,6 +148,13 @@ fn lender(credentials: &config::KmsCredentials) -> Result<KmsCredentials, Failur
 
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
+}
+
+/// Loads another key of the same keeper, or the session key.
+pub fn read_key(config: &Config, file: Option<&Path>) -> Result<LocalKey, Failure> {
+    let own = key_source(config)?;
+    let source = KeySource { file: file.map_or(own.file, Path::to_path_buf), seal: own.seal };
+    source.load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
 /// Loads the session key.
@@ -315,7 +326,15 @@ fn record(
     tapes: &mut [Tape; 6],
 ) -> Result<Option<Recording>, Failure> {
     let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = begun.config.tapes;
-    if !on {
+    let presigned = begun
+        .config
+        .vaults
+        .iter()
+        .any(|vault| vault.contract.as_ref().is_some_and(|contract| contract.presign().is_some()));
+    if on && presigned {
+        eprintln!("keel: a contract signs before orders leave: this run is not recorded");
+    }
+    if !on || presigned {
         return Ok(None);
     }
     let limits = Limits { run_mib_max, kept_mib_max, free_mib_min };
@@ -344,6 +363,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
     prove_unmoved(replay.pins(), &proved.instruments).map_err(Failure::Refused)?;
+    let signing = contract::prove(config, hand.prover().address()).await?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
@@ -359,7 +379,11 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         at: clock.now(),
     };
     let recording = record(terms.state_dir, &begun, &records, &mut parts.tapes)?;
-    let (cores, ends) = assemble(parts, &layout);
+    let (cores, mut ends) = assemble(parts, &layout);
+    let tally = match (signing, ends.chain.take()) {
+        (Some(signing), Some(chain)) => Some(signing.serve(chain)?),
+        _ => None,
+    };
     // The lane has room for every vault, and risk hears it before anything of the venue.
     for place in (0..config.vaults.len()).filter(|_| drained.is_some()) {
         let _ = ends.commands.send(Command::Drain { vault: vault_id(place) });
@@ -400,7 +424,8 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         Some(listings) => listings.send(AskInstruments(held)).await.map_err(lost)?,
         None => Vec::new(),
     };
-    Ok(Outcome { news, ends, troubles, flat, options })
+    let contract = tally.as_ref().map(contract::counted);
+    Ok(Outcome { news, ends, troubles, flat, options, contract })
 }
 
 /// Who tells the sentry that all is well, if there is one.

@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 
-use super::Fleet;
 use super::read::{Field, Notes};
-use super::shape::{BasisVault, OptionVaultConfig, RatioFeed, VaultConfig, VaultKind};
+use super::shape::{BasisVault, OptionVaultConfig, RatioFeed, V2Contract, VaultConfig, VaultKind};
 use super::vault::{BasisDraft, Draft, Feed, KindDraft, OptionDraft};
+use super::{Fleet, Isolation, Signer, Venue, Wallet};
 use crate::account::ledger::Book;
 use crate::actors::pricing::VALUES_MAX;
 use crate::base::ids::{InstrumentId, Name, SubaccountId, VaultId};
@@ -44,6 +44,32 @@ pub(super) fn check(drafts: &[Draft], notes: &RefCell<Notes>) {
     if names.len() > VALUES_MAX {
         let what = format!("{} instruments in all", names.len());
         notes.borrow_mut().errors.push(drafts[0].line, "vault", what, format!("at most {VALUES_MAX}"));
+    }
+}
+
+/// A contract owns one subaccount, and everything a session does is its doing: the file is all about it.
+pub(super) fn check_contracts(
+    drafts: &[Draft],
+    (venue, wallet, signer): (&Option<Venue>, &Option<Wallet>, &Option<Signer>),
+    notes: &RefCell<Notes>,
+) {
+    for contract in drafts.iter().filter_map(|draft| draft.contract.as_ref()) {
+        if drafts.len() > 1 {
+            let what = "its contract owns no other vault's subaccount";
+            contract.contract.refuse(what, "one vault in a file with [vault.v2]", notes);
+        }
+        if let (Some(network), Some(venue)) = (contract.network.value, venue)
+            && venue.environment.dialect.name != network
+        {
+            let what = format!("orders would be signed for {}", venue.environment.dialect.name);
+            contract.network.refuse(what, "the network that venue.environment names", notes);
+        }
+        if let (Some(own), Some(wallet)) = (contract.contract.value, wallet)
+            && own != wallet.owner
+        {
+            contract.contract.refuse("it is not the wallet that owns the subaccount", "wallet.owner_address", notes);
+        }
+        contract.check_key(signer.is_some_and(|signer| signer.isolation == Isolation::Process), notes);
     }
 }
 
@@ -130,6 +156,11 @@ pub(super) fn build(drafts: Vec<Draft>) -> Option<Fleet> {
 }
 
 fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
+    let contract = match &draft.contract {
+        Some(contract) => Some(contract.build()?),
+        None => None,
+    };
+    let presign = contract.as_ref().and_then(V2Contract::presign);
     let base_instrument = draft.base_instrument.value?;
     let base = place_of_instrument(fleet, &base_instrument)?;
     let base_currency = draft.base_currency.value?;
@@ -143,7 +174,10 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
         }
         KindDraft::Options(options) => {
             let fence = options.fence?;
-            let options = option_vault(options, fleet)?;
+            let mut options = option_vault(options, fleet)?;
+            if let Some(presign) = presign {
+                options.sign_first(presign);
+            }
             // Signed feeds name the currency, so it has a place even if nobody holds it.
             place_of(&mut fleet.currencies, options.option_currency.clone());
             let currency = Name::new(&options.option_currency)?;
@@ -166,6 +200,7 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
         base_currency,
         kind,
         fence,
+        contract,
         capital: draft.capital?,
     })
 }
@@ -200,12 +235,7 @@ fn option_vault(draft: OptionDraft, fleet: &mut Fleet) -> Option<OptionVaultConf
         Some(feed) => Some(ratio_feed(feed, fleet)?.0),
         None => None,
     };
-    let v2 = match &draft.contract {
-        Some(contract) => Some(contract.build()?),
-        None => None,
-    };
     Some(OptionVaultConfig {
-        v2,
         option_currency: draft.option_currency.value?,
         params: draft.params?,
         limits: draft.limits?,

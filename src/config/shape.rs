@@ -12,7 +12,9 @@ use crate::msg::Product;
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, OptionLimits};
 use crate::strategy::basis::Params;
+use crate::strategy::options::amend::{Amend, ResignCost};
 use crate::strategy::options::params::OptionParams;
+use std::path::PathBuf;
 
 /// What a vault does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +91,8 @@ pub struct VaultConfig {
     pub kind: VaultKind,
     /// What the signer's own envelope allows it.
     pub fence: FenceLimits,
+    /// The contract that owns its subaccount and signs for it, on v2.
+    pub contract: Option<V2Contract>,
     /// What its capital may do.
     pub capital: CapitalLimits,
 }
@@ -154,8 +158,15 @@ pub struct OptionVaultConfig {
     pub lookback_ns: u64,
     /// Oldest usable venue ticker, of options and of the collateral.
     pub ticker_age_ns_max: u64,
-    /// The contract that signs for it on v2; given for Harvest only.
-    pub v2: Option<V2Contract>,
+}
+
+impl OptionVaultConfig {
+    /// Orders wait for a signature before they leave, and are taken back instead of replaced.
+    pub(super) fn sign_first(&mut self, presign: &PresignTerms) {
+        self.limits.reject_after_ns = presign.sign_within_ns;
+        self.params.amend =
+            Amend::Resign(ResignCost { gas: presign.signature_cost, off_book_ns: 2 * presign.block_ns });
+    }
 }
 
 /// A contract that signs for a vault on v2, as it must be found on chain.
@@ -169,10 +180,55 @@ pub struct V2Contract {
     pub address: Address,
     /// Wrapped collateral.
     pub wrapped_asset: Address,
-    /// Least the session key must hold, ETH.
+    /// When it signs.
+    pub signing: ContractSigning,
+    /// What it signs for; of a covered-call vault.
+    pub terms: Option<CoveredCallTerms>,
+}
+
+/// When a vault's contract signs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContractSigning {
+    /// In a transaction of its own before an order may leave.
+    Before(PresignTerms),
+    /// Inside the settlement of each fill, called by this executor.
+    Atomic {
+        /// Submitter the contract must list.
+        executor: Address,
+    },
+}
+
+/// How a vault has its orders signed before they leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresignTerms {
+    /// File of the key that pays for signatures and asks for them; the session key unless given.
+    pub gas_key_file: Option<PathBuf>,
+    /// Least that key must hold, ETH.
     pub gas_balance_min: Cash,
-    /// What it signs for.
-    pub terms: CoveredCallTerms,
+    /// Longest an order waits for its signature.
+    pub sign_within_ns: u64,
+    /// Time between two blocks.
+    pub block_ns: u64,
+    /// What one signature costs, USDC.
+    pub signature_cost: Cash,
+    /// Gas a signature may use.
+    pub sign_gas: u64,
+    /// Most paid per gas, wei.
+    pub gas_price_wei_max: u128,
+    /// Of it to the block's builder at first, wei.
+    pub gas_tip_wei: u128,
+    /// Blocks a signature may outlive its order before it is revoked.
+    pub idle_blocks_max: u64,
+}
+
+impl V2Contract {
+    /// How it signs before orders leave, if it does.
+    pub fn presign(&self) -> Option<&PresignTerms> {
+        match &self.signing {
+            ContractSigning::Before(terms) => Some(terms),
+            ContractSigning::Atomic { .. } => None,
+        }
+    }
 }
 
 /// Parameters of a covered-call vault's contract (`CCTSAParams` and `CollateralManagementParams`).

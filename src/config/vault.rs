@@ -21,6 +21,7 @@ use crate::msg::Product;
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::strategy::basis::Params;
+pub(super) use contract::ContractDraft;
 use margin::Margin;
 pub(super) use options::OptionDraft;
 pub(super) use ratio::Feed;
@@ -64,6 +65,8 @@ pub(super) struct Draft {
     pub(super) capital: Option<CapitalLimits>,
     /// None if the strategy is not known, which has been noted by then.
     pub(super) kind: Option<KindDraft>,
+    /// Of a vault that a contract signs for.
+    pub(super) contract: Option<ContractDraft>,
 }
 
 /// What the strategy needs.
@@ -123,15 +126,10 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
         let allowed = currency.as_ref().map(|currency| format!("\"{currency}\"")).unwrap_or_default();
         base_currency.refuse("not the currency of base_instrument", allowed, section.notes);
     }
+    let contract = strategy.value.and_then(|strategy| contract::read(section.child("v2"), strategy));
     let kind = strategy.value.map(|strategy| match strategy.product() {
-        None => KindDraft::Basis(basis_vault(&section, poll)),
-        Some(product) => {
-            let options = option_vault(&section, product, currency);
-            // Of the option vaults' contracts only this one's parameters can be compared yet.
-            let sells_calls = product == Product::CoveredCall;
-            let contract = sells_calls.then(|| contract::read(section.child("v2"))).flatten();
-            KindDraft::Options(OptionDraft { contract, ..options })
-        }
+        None => KindDraft::Basis(basis_vault(&section, poll, contract.as_ref())),
+        Some(product) => KindDraft::Options(option_vault(&section, product, currency, contract.as_ref())),
     });
     let capital = strategy.value.and_then(|strategy| {
         match capital::Fields::read(section.child("capital"), strategy, section.holds("v2")) {
@@ -153,10 +151,11 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
         base_currency,
         capital,
         kind,
+        contract,
     }
 }
 
-fn basis_vault(section: &Section<'_>, poll: &Field<Span>) -> BasisDraft {
+fn basis_vault(section: &Section<'_>, poll: &Field<Span>, contract: Option<&ContractDraft>) -> BasisDraft {
     let spec = ("perp_instrument", "perp it hedges with, short only");
     let rule = named("CURRENCY-PERP in upper case", Absent::Refused);
     let perp_instrument = section.text(spec, rule, |text| instrument(text, "-PERP"));
@@ -180,6 +179,9 @@ fn basis_vault(section: &Section<'_>, poll: &Field<Span>) -> BasisDraft {
         fence.check(&limits.bounds, implied, section.notes);
     }
     basis.check(&limits, section.notes);
+    if let Some(contract) = contract {
+        contract.check_life(&limits.bounds, &basis.refresh, section.notes);
+    }
     let models = ratio.reference.value.zip(ratio.deviation.value).zip(ratio.age.value);
     let models = models.and_then(|((reference, deviation), age)| fair.models(reference, deviation.ratio(), age.0));
     BasisDraft {
@@ -193,11 +195,16 @@ fn basis_vault(section: &Section<'_>, poll: &Field<Span>) -> BasisDraft {
     }
 }
 
-fn option_vault(section: &Section<'_>, product: Product, base: Option<String>) -> OptionDraft {
+fn option_vault(
+    section: &Section<'_>,
+    product: Product,
+    base: Option<String>,
+    contract: Option<&ContractDraft>,
+) -> OptionDraft {
     let spec = ("option_currency", "currency of the options it trades");
     let rule = named("1 to 16 of A-Z and 0-9", Absent::Refused);
     let option_currency = section.text(spec, rule, |text| code(text, 16));
-    options::read(section, product, option_currency, &base.unwrap_or_default())
+    options::read(section, product, option_currency, (&base.unwrap_or_default(), contract))
 }
 
 fn vault_name(text: &str) -> Result<String, String> {

@@ -21,11 +21,12 @@ use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
 use crate::base::num::Cash;
 use crate::base::time::Nanos;
 use crate::engine::journal::{
-    Charged, FloorRecord, MilestoneRecord, OrderRecord, PrincipalRecord, RECORD, Replay, SumRecord, WithdrawnRecord,
+    Charged, FloorRecord, MilestoneRecord, OrderRecord, PrincipalRecord, RECORD, Replay, SignatureRecord, SumRecord,
+    WithdrawnRecord,
 };
 use crate::engine::ports::{Key, Store};
 use crate::market::instrument::{Instrument, Kind, Listing};
-use crate::msg::{Breach, Mark, Milestone, Principal, Stage};
+use crate::msg::{Breach, HeldSignature, Mark, Milestone, Principal, Stage};
 use crate::risk::order::Order;
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
@@ -140,6 +141,10 @@ pub struct Sealer<K, S> {
     last: Nonce,
     milestones: Vec<(SubaccountId, Milestone)>,
     principals: Vec<(SubaccountId, Principal)>,
+    /// A contract is asked to sign what is sealed: its digest goes to the journal too.
+    presigned: bool,
+    /// What it was last asked to sign.
+    asked: Option<SignatureRecord>,
 }
 
 /// Everything that changes while it signs; templates follow from the listings.
@@ -183,6 +188,17 @@ pub struct Charter<'a> {
     pub fences: Vec<FenceTerms>,
     /// What the journal tells of earlier runs.
     pub past: &'a Replay,
+    /// The contract that owns the subaccounts and is named as signer (v2); none names the key itself.
+    pub contract: Option<ContractCharter>,
+}
+
+/// A contract that signs for itself; the key only proves to the venue that the request is its.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ContractCharter {
+    /// Its address.
+    pub address: Address,
+    /// It is asked for each signature before the order leaves.
+    pub presigned: bool,
 }
 
 impl<K: Key, S: Store> Sealer<K, S> {
@@ -193,8 +209,9 @@ impl<K: Key, S: Store> Sealer<K, S> {
         key: K,
         store: S,
     ) -> Sealer<K, S> {
-        let Charter { dialect, owner, fences, past } = charter;
-        let maker = Maker { dialect: *dialect, owner, signer: key.address() };
+        let Charter { dialect, owner, fences, past, contract } = charter;
+        let signer = contract.map_or_else(|| key.address(), |contract| contract.address);
+        let maker = Maker { dialect: *dialect, owner, signer };
         let mut milestones = Vec::with_capacity(fences.len() + past.milestones().len());
         milestones.extend_from_slice(past.milestones());
         let mut principals = Vec::with_capacity(fences.len() + past.principals().len());
@@ -206,9 +223,10 @@ impl<K: Key, S: Store> Sealer<K, S> {
             pins.extend(envelope.list(instrument));
             maker.template(subaccount, instrument)
         });
-        let members = Vec::new();
+        let presigned = contract.is_some_and(|contract| contract.presigned);
+        let (members, last, asked) = (Vec::new(), past.floor(), past.last_signature());
         let mut sealer =
-            Sealer { maker, orders, members, envelope, key, store, last: past.floor(), milestones, principals };
+            Sealer { maker, orders, members, envelope, key, store, last, milestones, principals, presigned, asked };
         pins.iter().for_each(|pin| sealer.put(&pin.write()));
         sealer
     }
@@ -224,7 +242,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
         self
     }
 
-    /// Address that signs.
+    /// Address that actions name as their signer.
     pub fn signer(&self) -> Address {
         self.maker.signer
     }
@@ -255,7 +273,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
 
     /// Writes down all that a later run must know, however few pages it finds.
     fn sum_up(&mut self) {
-        let Sealer { envelope, store, last, milestones, principals, .. } = self;
+        let Sealer { envelope, store, last, milestones, principals, asked, .. } = self;
         store.append(&FloorRecord(*last).write());
         for (subaccount, spent) in envelope.spent() {
             SumRecord::of(subaccount, spent).for_each(|sum| store.append(&sum.write()));
@@ -273,6 +291,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
         for (subaccount, principal) in principals {
             store.append(&PrincipalRecord { subaccount: *subaccount, principal: *principal }.write());
         }
+        asked.iter().for_each(|asked| store.append(&asked.write()));
         envelope.pins().iter().for_each(|pin| store.append(&pin.write()));
     }
 
@@ -293,6 +312,12 @@ impl<K: Key, S: Store> Sealer<K, S> {
         let perp = entry.instrument.kind == Kind::Perp;
         self.last = terms.nonce;
         self.put(&record(at, deed, charge, perp).write());
+        if self.presigned {
+            let signature = HeldSignature { nonce: terms.nonce, digest, expires_s: terms.expiry_sec };
+            let asked = SignatureRecord { subaccount: *subaccount, signature };
+            self.asked = Some(asked);
+            self.put(&asked.write());
+        }
         Ok(self.key.sign(&digest))
     }
 

@@ -7,6 +7,7 @@ mod milestone;
 mod movement;
 mod principal;
 mod replay;
+mod signature;
 
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Cash, E18, Price, Rounding, div_round};
@@ -18,6 +19,7 @@ pub use milestone::MilestoneRecord;
 pub use movement::MovementRecord;
 pub use principal::PrincipalRecord;
 pub use replay::Replay;
+pub use signature::SignatureRecord;
 
 /// Length of every record.
 pub const RECORD: usize = 64;
@@ -34,6 +36,7 @@ mod kind {
     pub const MOVEMENT_V1: u8 = 0xA8;
     pub const WITHDRAWN_V1: u8 = 0xA9;
     pub const PRINCIPAL_V1: u8 = 0xAA;
+    pub const SIGNATURE_V1: u8 = 0xAB;
 }
 
 /// Writes eight bytes of head and seven little-endian words.

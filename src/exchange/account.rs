@@ -152,6 +152,11 @@ impl Nonces {
         }
     }
 
+    /// Nonces used that are remembered, lowest first.
+    pub fn iter(&self) -> impl Iterator<Item = u64> + '_ {
+        self.used.iter().copied()
+    }
+
     /// Frees the nonce of an order that was refused.
     pub fn release(&mut self, nonce: u64) {
         self.used.remove(&nonce);

@@ -241,6 +241,11 @@ impl Exchange {
         })
     }
 
+    /// Nonces of the orders of one subaccount that were taken, as far as they are remembered, whatever became of them.
+    pub fn accepted_of(&self, id: u64) -> Vec<u64> {
+        self.subs.get(&id).into_iter().flat_map(|sub| sub.nonces.iter()).collect()
+    }
+
     /// The fills of one subaccount that are remembered, oldest first.
     pub fn trades_of(&self, id: u64) -> Vec<TradeReport> {
         let rows = self.subs.get(&id).into_iter().flat_map(|sub| &sub.trades);

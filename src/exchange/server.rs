@@ -241,7 +241,7 @@ impl Floor {
             self.exchange.settle_with(&mut *self.authority, now, &mut self.out);
             self.deliver();
             let world_due = if world.is_some() { turn } else { Nanos::MAX };
-            let settling = self.authority.next_due().unwrap_or(Nanos::MAX);
+            let settling = self.authority.next_due(now).unwrap_or(Nanos::MAX);
             let due = self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(world_due).min(settling);
             let pause = Duration::from_nanos(due.since(self.clock.now()).min(SEC));
             tokio::select! {

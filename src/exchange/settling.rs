@@ -109,8 +109,8 @@ pub trait SettlementAuthority: Send {
     fn submit(&mut self, at: Nanos, request: SettlementRequest);
     /// The next verdict that is due.
     fn poll(&mut self, at: Nanos) -> Option<SettlementVerdict>;
-    /// When to poll next; `None` while nothing is under way.
-    fn next_due(&self) -> Option<Nanos>;
+    /// When to poll next, seen from `at`; `None` while nothing is under way.
+    fn next_due(&self, at: Nanos) -> Option<Nanos>;
 }
 
 /// Settles everything after a while, without a chain: pending at half the time, settled at the whole.
@@ -145,7 +145,7 @@ impl SettlementAuthority for Always {
         Some(first.remove())
     }
 
-    fn next_due(&self) -> Option<Nanos> {
+    fn next_due(&self, _: Nanos) -> Option<Nanos> {
         self.waiting.keys().next().map(|(due, _)| *due)
     }
 }

@@ -4,6 +4,7 @@
 
 mod account;
 mod command;
+mod contract;
 mod market;
 mod report;
 mod trace;
@@ -12,6 +13,10 @@ mod wish;
 
 pub use account::{Account, Held, Life, Mode, Offer, OpenRfq, Talk, Working};
 pub use command::{CapitalWish, ChainSight, Command, Flow, Tighter, Urgent};
+pub use contract::{
+    ACTION_BYTES, ActionAsk, ChainAsk, ChainWord, ContractAlarm, ContractFact, ContractHalt, ContractReport,
+    HeldSignature, Unbacked, Unsigned,
+};
 pub use market::{
     Book, CurrencyId, External, Feed, Level, Mark, Market, MarketMsg, OptionFeeds, OptionPricing, PastRatio,
     RatioRound, SpotIndex, Ticker, TradePrint,

@@ -1,6 +1,6 @@
 //! What the gateway and the signer say to risk.
 
-use super::{CurrencyId, LEGS, PricedLeg, Trace};
+use super::{ContractReport, CurrencyId, LEGS, PricedLeg, Trace, Unsigned};
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, Uuid};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
@@ -116,6 +116,8 @@ pub enum Report {
         /// Why.
         why: Breach,
     },
+    /// From the stage where a vault's contract signs.
+    Contract(ContractReport),
 }
 
 /// Why a request never left.
@@ -131,6 +133,8 @@ pub enum Unsent {
     Late,
     /// The signer would not sign it, or is gone.
     Withheld(Breach),
+    /// The vault's contract did not sign it.
+    Unsigned(Unsigned),
 }
 
 /// Why the signer did not sign. Every one is a fault on our side of the wire: risk had let it pass.

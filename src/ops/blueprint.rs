@@ -1,5 +1,7 @@
 //! From what is meant and what was proved to the six actors: the one place where they are made.
 
+mod contract;
+
 use crate::account::ledger::Book;
 use crate::actors::auction::{Auction, BasisSeat, OptionSeat, OptionSeatTerms, Seat};
 use crate::actors::gateway::{Gateway, Member, Terms};
@@ -31,6 +33,7 @@ use crate::strategy::basis::{Basis, Params};
 use crate::strategy::options::OptionVault;
 use crate::strategy::options::params::{AuctionTerms, OptionParams};
 use crate::topology::{Parts, Signing, tapes_off};
+pub use contract::ContractPlan;
 
 /// Options that can be listed at once: a week of expiries for two currencies and both rights.
 const OPTION_PLACES: usize = 768;
@@ -132,6 +135,8 @@ pub struct Blueprint {
     pub past: Replay,
     /// Refusals after which the signer halts itself.
     pub refusals_max: u32,
+    /// The contract that owns the wallet's one subaccount and signs for it.
+    pub contract: Option<ContractPlan>,
 }
 
 /// The connections of a pipeline.
@@ -189,8 +194,7 @@ impl VaultPlan {
                 })
             }
         };
-        let contract = vault.options().and_then(|options| options.v2.as_ref());
-        let wrapped = contract.map(|contract| contract.wrapped_asset);
+        let wrapped = vault.contract.as_ref().map(|contract| contract.wrapped_asset);
         let principal = replay.principal(vault.book.subaccount);
         VaultPlan { book: vault.book, kind, fence: vault.fence, capital: vault.capital, principal, wrapped }
     }
@@ -212,6 +216,7 @@ impl Blueprint {
             key_expires_at,
             past: replay.clone(),
             refusals_max: config.signer.refusals_max,
+            contract: config.vaults.iter().find_map(|vault| ContractPlan::of(vault, replay)),
         }
     }
 
@@ -381,7 +386,13 @@ impl Blueprint {
 
     /// The sealing desk, with every vault's fence.
     pub fn sealer<K: Key, S: Store>(&self, key: K, store: S) -> Sealer<K, S> {
-        let charter = Charter { dialect: self.dialect, owner: self.wallet, fences: self.fences(), past: &self.past };
+        let charter = Charter {
+            dialect: self.dialect,
+            owner: self.wallet,
+            fences: self.fences(),
+            past: &self.past,
+            contract: self.contract.map(|contract| contract.charter),
+        };
         Sealer::new(charter, self.pairs(), key, store).with_options(self.option_members())
     }
 
@@ -404,7 +415,7 @@ impl Blueprint {
         Guarded::new(self.sealer(key, store), Brake::new(switch, self.refusals_max))
     }
 
-    /// Makes the actors around whoever signs with this address.
+    /// Makes the actors around whoever signs, with the address that actions name as their signer.
     pub fn parts<T: Transport, C: Clock, K: Key, S: Store>(
         &self,
         wires: Wires<T>,
@@ -419,13 +430,14 @@ impl Blueprint {
             capital: plan.capital,
             principal: plan.principal,
             inherited_loss: self.inherited_loss(&plan.kind),
+            contract_signs: self.presigned().is_some(),
         });
         let plans = plans.collect();
         let terms = Terms {
             wallet: self.wallet,
             cancel_on_disconnect: self.cancel_on_disconnect,
             dialect: self.dialect,
-            atomic: false,
+            atomic: self.contract.is_some_and(|contract| !contract.charter.presigned),
         };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
@@ -438,6 +450,7 @@ impl Blueprint {
             auction: Auction::new(seats),
             risk: Risk::new(plans, self.instruments.clone(), self.past.floor(), self.key_expires_at),
             signer,
+            contract: self.stage(),
             gateway: (gateway, private),
             clock,
             instruments: self.capacity(),

@@ -99,6 +99,8 @@ pub struct Claims<'a> {
     pub dialect: &'a Dialect,
     /// Owner of the subaccounts.
     pub wallet: Address,
+    /// The contract that signs for the wallet in the key's stead, if one does (v2).
+    pub contract: Option<Address>,
     /// Subaccounts to trade for.
     pub subaccounts: &'a [SubaccountId],
     /// Instruments to trade, in table order.
@@ -143,7 +145,8 @@ pub async fn prove(
         check_subaccount(rest, *subaccount, &proof).await?;
     }
     if let (Some(subaccount), Some(instrument)) = (claims.subaccounts.first(), instruments.first()) {
-        check_chain(rest, claims, &key.address(), *subaccount, instrument, &proof, venue_at).await?;
+        let signer = claims.contract.unwrap_or_else(|| key.address());
+        check_chain(rest, claims, &signer, *subaccount, instrument, &proof, venue_at).await?;
     }
     Ok(Proved { instruments, key_expires_at: key_expires_at.shifted(-venue_offset_ns), venue_offset_ns, rtt_ns })
 }

@@ -430,7 +430,7 @@ pub struct Desks {
 
 /// Starts the actors on the present arbiter.
 pub fn start(plan: Plan) -> Desks {
-    let ControlEnds { commands, ratios, feeds, bulletin, notices } = plan.ends;
+    let ControlEnds { commands, ratios, feeds, bulletin, notices, chain: _ } = plan.ends;
     let herald = plan.herald.map(|(herald, every)| (herald, every, plan.clock.clone()));
     let clerk = Clerk::new(notices, plan.books).with_herald(herald).start();
     for source in plan.ratios {

@@ -39,6 +39,8 @@ pub struct Case<'a> {
     pub session_up: bool,
     /// The wish could trade with an order of another vault of the wallet.
     pub meets_another: bool,
+    /// Whether the contract that signs for the vault could sign now; none if the session key alone signs.
+    pub contract_free: Option<bool>,
     /// Loss sum decayed to now.
     pub loss_ema: Ratio,
     /// The same as the mandate's contract keeps it: with its own decay, without credit for gains.
@@ -64,7 +66,7 @@ pub struct Check {
 }
 
 /// Number of rows.
-pub const CHECK_COUNT: usize = 13;
+pub const CHECK_COUNT: usize = 14;
 
 /// The row that grants nothing beside what is under way, of both tables.
 pub const ALONE_ROW: usize = 9;
@@ -86,6 +88,7 @@ pub const CHECKS: [Check; CHECK_COUNT] = [
     Check { name: "alone", passes: alone },
     Check { name: "paced", passes: paced },
     Check { name: "unexpired", passes: unexpired },
+    Check { name: "settled", passes: settled },
     Check { name: "mandate", passes: mandate },
 ];
 
@@ -351,6 +354,12 @@ fn unexpired(case: &Case<'_>) -> bool {
     offset.unsigned_abs() <= case.limits.clock_offset_ns_max
         && (300 * SEC..600 * SEC).contains(&life)
         && case.at.plus(life) < case.key_expires_at
+}
+
+/// Where the vault's contract signs, nothing depends on a signature made earlier: no order this would replace, no fill,
+/// deposit or withdrawal unsettled, for the new signature ends the old one at once (K10, strategy specification §0.4).
+fn settled(case: &Case<'_>) -> bool {
+    case.contract_free.is_none_or(|free| free && case.replaced.is_none())
 }
 
 /// The contract of the mandate would sign it (strategy specification §2.6).

@@ -67,6 +67,8 @@ pub struct OptionCase<'a> {
     pub session_up: bool,
     /// The wish could trade with an order of another vault of the wallet.
     pub meets_another: bool,
+    /// Whether the contract that signs for the vault could sign now; none if the session key alone signs.
+    pub contract_free: Option<bool>,
     /// Messages the rate budget still allows.
     pub budget_left: u32,
     /// Fills in the last minute.

@@ -34,6 +34,7 @@ pub const OPTION_CHECKS: [OptionCheck; CHECK_COUNT] = [
     OptionCheck { name: "alone", passes: alone },
     OptionCheck { name: "paced", passes: paced },
     OptionCheck { name: "unexpired", passes: unexpired },
+    OptionCheck { name: "settled", passes: settled },
     OptionCheck { name: "mandate", passes: mandate },
 ];
 
@@ -362,6 +363,14 @@ fn unexpired(case: &OptionCase<'_>) -> bool {
     offset.unsigned_abs() <= case.limits.clock_offset_ns_max
         && (300 * SEC..600 * SEC).contains(&life)
         && case.at.plus(life) < case.key_expires_at
+}
+
+/// Where the vault's contract signs, nothing depends on a signature made earlier: no order this would replace, no fill,
+/// deposit or withdrawal unsettled, for the new signature ends the old one at once (K10, strategy specification §0.4). A
+/// request for quotes is not signed.
+fn settled(case: &OptionCase<'_>) -> bool {
+    let asks = matches!(case.wanted, Wanted::Ask(_));
+    asks || case.contract_free.is_none_or(|free| free && case.replaced.is_none())
 }
 
 /// The contract of the mandate would sign it (strategy specification §2.3 to §2.5).

@@ -14,7 +14,7 @@ use crate::base::time::MS;
 use crate::msg::{Guards, Mode, Product, RfqWish, TimeInForce, Wish};
 use scene::*;
 
-const WRITES: [(&str, Spoil); 58] = [
+const WRITES: [(&str, Spoil); 60] = [
     ("awake", |s| s.mode = Mode::Drain),
     ("awake", |s| s.mode = Mode::Starting),
     ("awake", |s| s.session_up = false),
@@ -67,6 +67,8 @@ const WRITES: [(&str, Spoil); 58] = [
     ("paced", |s| s.budget_left = 0),
     ("paced", |s| s.fills = 100),
     ("unexpired", |s| s.offset = None),
+    ("settled", |s| s.contract_free = Some(false)),
+    ("pass", |s| s.contract_free = Some(true)),
     ("mandate", |s| {
         s.limits.vol_factor_min = ratio("0.5");
         walled(s, |t| t.vol_factor_min = ratio("0.8"));

@@ -64,6 +64,7 @@ pub(super) struct Scene {
     mode: Mode,
     session_up: bool,
     meets_another: bool,
+    contract_free: Option<bool>,
     loss_ema: Ratio,
     mark_loss: MarkLoss,
     inherited_loss: MarkLoss,
@@ -131,6 +132,7 @@ pub(super) fn scene() -> Scene {
         mode: Mode::Live,
         session_up: true,
         meets_another: false,
+        contract_free: None,
         loss_ema: Ratio::ZERO,
         mark_loss: MarkLoss::NONE,
         inherited_loss: MarkLoss::NONE,
@@ -227,6 +229,7 @@ impl Scene {
             mode: self.mode,
             session_up: self.session_up,
             meets_another: self.meets_another,
+            contract_free: self.contract_free,
             loss_ema: self.loss_ema,
             mark_loss: self.mark_loss,
             inherited_loss: self.inherited_loss,
@@ -241,7 +244,7 @@ impl Scene {
 type Spoil = fn(&mut Scene);
 
 /// (row that must refuse, or "pass"; what is changed in the passing scene)
-const TABLE: [(&str, Spoil); 89] = [
+const TABLE: [(&str, Spoil); 91] = [
     ("pass", |_| {}),
     ("awake", |s| s.mode = Mode::Starting),
     ("awake", |s| s.mode = Mode::Halted),
@@ -351,6 +354,8 @@ const TABLE: [(&str, Spoil); 89] = [
         hold(s, "15.1", -5_100, "-5");
         s.wish = hedge(Side::Sell, "1000", "0.1");
     }),
+    ("settled", |s| s.contract_free = Some(false)),
+    ("pass", |s| s.contract_free = Some(true)),
     ("unexpired", |s| s.offset = None),
     ("unexpired", |s| s.offset = Some(-1_000_000_001)),
     ("unexpired", |s| s.key_expires_at = NOW.plus(310 * SEC)),

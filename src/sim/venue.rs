@@ -419,7 +419,7 @@ impl SimVenue {
 
     /// When something is due at the venue or in its world.
     fn next_deadline(&self) -> Nanos {
-        let settling = self.authority.next_due().unwrap_or(Nanos::MAX);
+        let settling = self.authority.next_due(self.now).unwrap_or(Nanos::MAX);
         self.exchange.next_deadline().unwrap_or(Nanos::MAX).min(self.world_due).min(settling)
     }
 

@@ -3,10 +3,12 @@
 //! A cell hears through its [`Ear`](crate::engine::ear::Ear), which knows the moment and keeps the tape, feeds its actor,
 //! stamps what it says and sends it on. It decides nothing.
 
+mod contract;
 mod edges;
 mod inner;
 mod wall;
 
+pub use contract::{ContractCell, ContractIn, ContractOut};
 pub use edges::{GatewayCell, GatewayEnd, GatewayIn, MarketDataCell, MarketDataEnd, MarketDataIn, MarketDataOut};
 pub use inner::{AuctionCell, AuctionIn, PricingCell, RiskCell, RiskIn, RiskOut, SignerCell, SignerIn, SignerOut};
 pub use wall::WallCell;

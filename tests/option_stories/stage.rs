@@ -144,6 +144,7 @@ impl Play {
             capital: CapitalLimits::NONE,
             principal: None,
             inherited_loss: MarkLoss::NONE,
+            contract_signs: false,
         };
         let seat = Seat::Options(OptionSeat::new(terms, OptionVault::new(plan.params)));
         let mut play = Play {

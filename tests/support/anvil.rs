@@ -28,6 +28,7 @@ sol! {
         function setAllowedModule(address module, bool allowed) external;
         function setSubAccountOwner(uint256 subaccount, address owner) external;
         function setSigner(address key, bool allowed) external;
+        function setSubmitter(address submitter, bool allowed) external;
         function setSignaturesDisabled(bool disabled) external;
         function setBlocked(bool blocked) external;
         function setParams(OptionParams options, SpotParams spot) external;
@@ -132,6 +133,33 @@ impl Anvil {
         panic!("{hash} is in no block");
     }
 
+    /// A transaction of an account that the node speaks for, in a block on return; true unless it reverted.
+    #[allow(dead_code)] // Only settlement needs it.
+    pub async fn tell_as<C: SolCall>(&self, from: Address, to: Address, call: C) -> bool {
+        self.rpc("anvil_impersonateAccount", json!([from])).await;
+        let request = json!([{"from": from, "to": to, "data": Bytes::from(call.abi_encode()), "gas": "0x4c4b40"}]);
+        let hash = self.rpc("eth_sendTransaction", request).await;
+        self.receipt(serde_json::from_value(hash).expect("a hash")).await.status()
+    }
+
+    /// Deploys what settles atomic orders, and lists it with the verifier and the vault.
+    #[allow(dead_code)]
+    pub async fn deploy_executor(&self, vault: Address) -> Address {
+        let code: Bytes = artifact("AtomicExecutor")["bytecode"].as_str().expect("code").parse().expect("hexadecimal");
+        let executor = self.deploy(&[code.as_ref(), &MATCHING.abi_encode()].concat()).await;
+        self.tell(MATCHING, Owner::setTradeExecutorCall { executor, allowed: true }).await;
+        self.tell(vault, Owner::setSubmitterCall { submitter: executor, allowed: true }).await;
+        executor
+    }
+
+    async fn deploy(&self, code: &[u8]) -> Address {
+        let request = json!([{"from": ADMIN, "data": Bytes::copy_from_slice(code), "gas": "0x4c4b40"}]);
+        let hash = self.rpc("eth_sendTransaction", request).await;
+        let receipt = self.receipt(serde_json::from_value(hash).expect("a hash")).await;
+        assert!(receipt.status(), "it is deployed");
+        receipt.contract_address.expect("a contract")
+    }
+
     /// Deploys the verifier and a vault of this subaccount of which `key` is a signer; returns the vault.
     pub async fn set_up(&self, key: Address, subaccount: u64) -> Address {
         let subaccount = U256::from(subaccount);
@@ -163,13 +191,7 @@ impl Anvil {
         };
         let modules = Contracts { deposit: DEPOSIT, withdrawal: WITHDRAWAL, trade: TRADE, option: OPTION };
         let code: Bytes = artifact("MandateSigner")["bytecode"].as_str().expect("code").parse().expect("hexadecimal");
-        let data = [code.as_ref(), &(subaccount, base, modules).abi_encode_params()].concat();
-        let request = json!([{"from": ADMIN, "data": Bytes::from(data), "gas": "0x4c4b40"}]);
-        let hash = self.rpc("eth_sendTransaction", request).await;
-        let hash: B256 = serde_json::from_value(hash).expect("a hash");
-        let receipt = self.receipt(hash).await;
-        assert!(receipt.status(), "the vault is deployed");
-        receipt.contract_address.expect("a contract")
+        self.deploy(&[code.as_ref(), &(subaccount, base, modules).abi_encode_params()].concat()).await
     }
 }
 

@@ -175,5 +175,6 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
         key_expires_at: Nanos::MAX,
         past: Replay::default(),
         refusals_max: 5,
+        contract: None,
     }
 }

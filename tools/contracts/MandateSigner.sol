@@ -4,6 +4,7 @@ pragma solidity 0.8.27;
 import {
     Action, TradeData, DepositData, WithdrawalData, IActionHash, IContractSignature
 } from "./Action.sol";
+import {Ecdsa} from "./Ecdsa.sol";
 
 /// A vault that signs by contract: a listed key puts an action to it, it checks the action against a covered-call mandate,
 /// and from then on answers for its hash. One signature lives at a time. Balances and prices are told to it by its owner,
@@ -56,6 +57,7 @@ contract MandateSigner is IContractSignature {
 
     error BOCST_InvalidAction();
     error BOCST_OnlySigner();
+    error BOCST_OnlySubmitter();
     error BTSA_Blocked();
     error CMTSA_BuyingTooMuchCollateral();
     error CMTSA_DepositingTooMuch();
@@ -114,6 +116,11 @@ contract MandateSigner is IContractSignature {
         _;
     }
 
+    modifier onlySubmitter() {
+        if (!isSubmitter[msg.sender]) revert BOCST_OnlySubmitter();
+        _;
+    }
+
     constructor(uint256 subaccountId, BaseTSAAddresses memory base, Contracts memory named) {
         owner = msg.sender;
         subAccount = subaccountId;
@@ -159,6 +166,13 @@ contract MandateSigner is IContractSignature {
 
     /// As older vaults offer it.
     function signActionData(Action memory action) external onlySigner {
+        _sign(action);
+    }
+
+    /// Inside a settlement: a listed submitter brings the action with the signature of a listed key.
+    function signActionViaPermit(Action memory action, bytes memory, bytes memory signature) external onlySubmitter {
+        address key = Ecdsa.recover(getActionTypedDataHash(action), signature);
+        require(key != address(0) && isSigner[key], "Invalid signature");
         _sign(action);
     }
 

@@ -2,6 +2,7 @@
 pragma solidity 0.8.27;
 
 import {Action, TradeData, IActionHash, IContractSignature} from "./Action.sol";
+import {Ecdsa} from "./Ecdsa.sol";
 
 /// Verifies signed actions as the exchange's settlement does, consumes their nonces, and records what was filled.
 /// It moves no assets: Keel's tests ask it only whether a signature would have settled.
@@ -12,7 +13,6 @@ contract Matching is IActionHash {
         "Action(uint256 subaccountId,uint256 nonce,address module,bytes data,uint256 expiry,address owner,address signer)"
     );
     bytes4 private constant ERC1271_MAGIC = 0x1626ba7e;
-    uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
     error OV_ActionExpired();
     error OV_InvalidActionOwner();
@@ -125,17 +125,8 @@ contract Matching is IActionHash {
                 signer.staticcall(abi.encodeCall(IContractSignature.isValidSignature, (digest, signature)));
             return done && answer.length >= 32 && abi.decode(answer, (bytes32)) == bytes32(ERC1271_MAGIC);
         }
-        if (signature.length != 65) return false;
-        bytes32 r;
-        bytes32 s;
-        uint8 v;
-        assembly {
-            r := mload(add(signature, 0x20))
-            s := mload(add(signature, 0x40))
-            v := byte(0, mload(add(signature, 0x60)))
-        }
-        address recovered = ecrecover(digest, v, r, s);
-        return uint256(s) <= HALF_ORDER && recovered != address(0) && recovered == signer;
+        address recovered = Ecdsa.recover(digest, signature);
+        return recovered != address(0) && recovered == signer;
     }
 
     function _consume(Action memory action, uint256 amount) private {

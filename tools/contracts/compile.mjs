@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const [modules, out] = process.argv.slice(2);
 const solc = createRequire(join(modules, "package.json"))("solc");
-const BUILT = ["Matching", "MandateSigner"];
+const BUILT = ["Matching", "MandateSigner", "AtomicExecutor"];
 
 const names = readdirSync(here).filter((name) => name.endsWith(".sol")).sort();
 const hash = createHash("sha256");

@@ -15,7 +15,7 @@ use crate::risk::wall;
 /// A movement whose end is not known yet.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Moving {
-    nonce: Nonce,
+    pub(super) nonce: Nonce,
     /// From then on its signature is of no use to anybody.
     over_at: Nanos,
 }

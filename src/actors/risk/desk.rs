@@ -1,6 +1,7 @@
 //! One vault's corner of the risk actor: ledger, limits, mode and counters.
 
 use super::capital::Moving;
+use super::contract::Contract;
 use super::notice::{Alarm, Notice, Stats};
 use super::purse::Pledge;
 use super::talk::Conversation;
@@ -38,6 +39,8 @@ pub struct Plan {
     pub principal: Option<Principal>,
     /// The mandate's loss sum at its worst after the last order of an earlier run; [`MarkLoss::NONE`] if there was none.
     pub inherited_loss: MarkLoss,
+    /// A contract must sign each order before it leaves.
+    pub contract_signs: bool,
 }
 
 /// Where reconciliation stands.
@@ -84,6 +87,8 @@ pub struct Desk {
     /// The loss sum of the mandate's contract, in its own decay; Delta-1 only.
     pub(super) mark_loss: MarkLoss,
     pub(super) inherited_loss: MarkLoss,
+    /// The contract that signs, if one does.
+    pub(super) contract: Option<Contract>,
     /// Both decayed to a second, which is noted.
     decayed: Option<(u64, [MarkLoss; 2])>,
     intents_seen: u32,
@@ -155,6 +160,7 @@ impl Desk {
             accrual: None,
             mark_loss: MarkLoss::NONE,
             inherited_loss: plan.inherited_loss,
+            contract: plan.contract_signs.then(Contract::new),
             decayed: None,
             intents_seen: 0,
             loss: (Ratio::ZERO, Nanos::ZERO),
@@ -249,6 +255,7 @@ impl Desk {
             (_, None) => self.stats.quotes += 1,
         }
         self.ledger.reserve(live);
+        self.contract.iter_mut().for_each(|contract| contract.bear(order.nonce()));
         if let Some(old) = order.replaced().and_then(|old| self.ledger.order_mut(old.nonce)) {
             old.leave(at);
         }
@@ -268,6 +275,9 @@ impl Desk {
             return self.unask(at, wallet, out);
         }
         order.leave(at);
+        if self.withdraw_unsigned(nonce, out) {
+            return;
+        }
         if out.urgent.room() > 0 {
             self.stats.cancels += 1;
             wallet.spend(at, instrument);

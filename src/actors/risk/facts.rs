@@ -45,6 +45,7 @@ impl Risk {
             let changed = desk.on_fact(at, message, subject, wallet, out);
             desk.settle_pledge(out);
             desk.tell_settlement(out);
+            desk.tell_contract(out);
             if changed {
                 desk.publish(at, message.trace, wallet, live, out);
             }
@@ -59,6 +60,7 @@ impl Risk {
                 Session::Down => {
                     desk.reconcile.pending = false;
                     desk.ledger.doubt_all();
+                    desk.withdraw_bearer(out);
                     if desk.ledger.orders().next().is_some() && desk.unknown_since == Nanos::ZERO {
                         desk.unknown_since = at;
                     }
@@ -106,7 +108,7 @@ impl Desk {
             return true;
         }
         match &message.body {
-            Report::Unsent { nonce, request, why } => self.on_unsent((*nonce, *request, *why), out),
+            Report::Unsent { nonce, request, why } => self.on_unsent(at, (*nonce, *request, *why), out),
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
                 let hedge = self.hedge_approved_at(row.nonce);
@@ -146,6 +148,7 @@ impl Desk {
             Report::Rfq(_) | Report::RfqRefused { .. } | Report::Quote(_) | Report::QuotesComplete { .. } => {
                 self.on_talk(at, &message.body, wallet, out)
             }
+            Report::Contract(report) => self.on_contract(at, *report, wallet, out),
             Report::Snapshot(_)
             | Report::Session(_)
             | Report::SignerDown { .. }
@@ -228,7 +231,7 @@ impl Desk {
         out.notices.push(Notice::Hedged { vault: self.vault(), nonce, at, delta });
     }
 
-    fn on_unsent(&mut self, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
+    fn on_unsent(&mut self, at: Nanos, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
         if request == Request::Move {
             self.on_unmoved(nonce, why, out);
             return true;
@@ -254,6 +257,9 @@ impl Desk {
             // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
             self.stats.withheld += 1;
             self.drain(Alarm::Withheld { why }, out);
+        }
+        if let Unsent::Unsigned(why) = why {
+            self.on_unsigned(at, why, out);
         }
         true
     }

@@ -3,7 +3,10 @@
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
-use crate::msg::{Breach, Concern, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase, Unsent, Verdict};
+use crate::msg::{
+    Breach, Concern, ContractAlarm, ContractHalt, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase, Unsent,
+    Unsigned, Verdict,
+};
 use crate::risk::checks::CHECK_COUNT;
 use crate::risk::mandate::revert::Revert;
 
@@ -48,6 +51,18 @@ pub enum Alarm {
         /// Why.
         why: Breach,
     },
+    /// The vault's contract did not sign what risk had granted, for a reason that will not pass.
+    Unsigned {
+        /// Why.
+        why: Unsigned,
+    },
+    /// The vault's contract signs nothing any more until a restart.
+    ContractHalted {
+        /// Why.
+        why: ContractHalt,
+    },
+    /// Of the vault's contract or the account that pays for its signatures.
+    Contract(ContractAlarm),
     /// The strategy says a person should look.
     Concern(Concern),
     /// An invariant of ours does not hold; the number is its row in [`Alarm::INVARIANTS`].
@@ -73,6 +88,7 @@ impl Alarm {
             Alarm::Retired
             | Alarm::Withheld { .. }
             | Alarm::SignerDown { .. }
+            | Alarm::ContractHalted { .. }
             | Alarm::VenueHalt { .. }
             | Alarm::SessionRejected { .. }
             | Alarm::Invariant { .. } => true,
@@ -84,6 +100,8 @@ impl Alarm {
             | Alarm::FillRate
             | Alarm::VenueAlarm
             | Alarm::Reverted
+            | Alarm::Unsigned { .. }
+            | Alarm::Contract(_)
             | Alarm::Concern(_) => false,
         }
     }
@@ -162,6 +180,8 @@ pub struct Stats {
     pub budget_peak_pct: u32,
     /// Orders and executions that the signer did not sign.
     pub withheld: u64,
+    /// Orders that the vault's contract did not sign.
+    pub unsigned: u64,
     /// Invariants broken.
     pub violations: u64,
 }

@@ -6,10 +6,11 @@ use crate::base::ids::{Name, Right, Side, Uuid, VaultId};
 pub(super) use crate::base::literal::{amount, cash, price, ratio};
 use crate::base::num::{Cash, Price, Ratio};
 use crate::base::time::{MS, SEC};
+use crate::derive::dialect::V2_MAINNET;
 use crate::market::instrument::{Kind, OptionTerms};
 use crate::msg::{
     Accrual, Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow,
-    Report, Request, RfqRow, RfqStatus, RfqWish, Snapshot, Tale, Verdict,
+    Report, Request, RfqRow, RfqStatus, RfqWish, Settlement, Snapshot, Tale, Verdict,
 };
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Mandate, OptionLimits};
@@ -88,6 +89,7 @@ pub(crate) struct Said {
     pub account: Option<Account>,
     pub talk: Option<Talk>,
     pub notices: Vec<Notice>,
+    pub facts: Vec<ContractFact>,
 }
 
 impl Said {
@@ -95,6 +97,7 @@ impl Said {
         self.orders.extend(later.orders);
         self.urgent.extend(later.urgent);
         self.notices.extend(later.notices);
+        self.facts.extend(later.facts);
         self.account = later.account.or(self.account);
         self.talk = later.talk.or(self.talk);
     }
@@ -131,11 +134,26 @@ pub(crate) struct Stage {
     pub at: Nanos,
     pub seq: u32,
     pub product: Product,
+    settlement: Settlement,
 }
 
 impl Stage {
     /// 100 base, live, with marks of 2 700, 10 and 4.
     pub fn new(product: Product, money: &str) -> Stage {
+        Stage::open(limits(product), money, false)
+    }
+
+    /// The same where a contract has twenty seconds to sign.
+    pub fn of_contract(product: Product, money: &str) -> Stage {
+        Stage::open(
+            OptionLimits { reject_after_ns: 20 * SEC, order_life_ns: 590 * SEC, ..limits(product) },
+            money,
+            true,
+        )
+    }
+
+    fn open(limits: OptionLimits, money: &str, contract_signs: bool) -> Stage {
+        let product = limits.product;
         let book = Book {
             vault: VAULT,
             subaccount: SUB,
@@ -147,14 +165,20 @@ impl Stage {
         };
         let plan = Plan {
             book,
-            mandate: Mandate::Options(limits(product)),
+            mandate: Mandate::Options(limits),
             capital: CapitalLimits::NONE,
             principal: None,
             inherited_loss: MarkLoss::NONE,
+            contract_signs,
         };
         let spot = instrument(BASE, Kind::Spot, None);
-        let risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
-        let mut stage = Stage { risk, at: START, seq: 0, product };
+        let mut risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
+        let mut settlement = Settlement::default();
+        if contract_signs {
+            risk = risk.speaking(&V2_MAINNET);
+            settlement = Settlement::Open;
+        }
+        let mut stage = Stage { risk, at: START, seq: 0, product, settlement };
         for (id, strike) in [(NEAR, 3_000), (FAR, 3_100)] {
             let instrument = instrument(id, Kind::Option, Some(strike));
             stage.hear(In::Listing(Listing::Listed { instrument, watched: true }));
@@ -178,6 +202,7 @@ impl Stage {
             account: out.accounts.drain().last(),
             talk: out.talks.drain().last(),
             notices: out.notices.drain().collect(),
+            facts: out.contract_facts.drain().collect(),
         }
     }
 
@@ -317,7 +342,13 @@ impl Stage {
     }
 
     pub fn fill(&mut self, trade: u128, nonce: Nonce, priced: PricedLeg) -> Said {
-        self.report(Report::Fill(Fill {
+        let row = self.fill_row(trade, nonce, priced);
+        self.report(Report::Fill(row))
+    }
+
+    /// A fill as the venue tells it: on its way to a chain where a contract signs.
+    pub fn fill_row(&self, trade: u128, nonce: Nonce, priced: PricedLeg) -> Fill {
+        Fill {
             subaccount: SUB,
             trade_id: Uuid(trade),
             order_id: Uuid(trade),
@@ -330,12 +361,17 @@ impl Stage {
             maker: false,
             mark: priced.price,
             venue_at: self.at,
-            settlement: Default::default(),
-        }))
+            settlement: self.settlement,
+        }
     }
 
     pub fn talk(&self) -> &Talk {
         self.risk.desks[0].conversation.talk()
+    }
+
+    /// Wishes refused because something signed earlier is unsettled.
+    pub fn risk_refusals(&self) -> u64 {
+        self.risk.desks[0].stats.refused[crate::risk::checks::MANDATE_ROW - 1]
     }
 
     pub fn milestone(&mut self, phase: Phase, budget: &str) -> Said {

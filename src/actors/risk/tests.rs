@@ -66,7 +66,14 @@ fn hedge(seq: u32, after: u32) -> In {
 
 fn plan(book: Book) -> Plan {
     let mandate = Mandate::Basis(limits());
-    Plan { book, mandate, capital: CapitalLimits::NONE, principal: None, inherited_loss: MarkLoss::NONE }
+    Plan {
+        book,
+        mandate,
+        capital: CapitalLimits::NONE,
+        principal: None,
+        inherited_loss: MarkLoss::NONE,
+        contract_signs: false,
+    }
 }
 
 /// The strategy repeats a wish that nobody answers in time. If both arrive, only one may come to the checks.

@@ -38,6 +38,7 @@ impl Risk {
             desk.guard_value(at, out);
             desk.tell_settlement(out);
             desk.found_principal(out);
+            desk.tell_contract(out);
             if matches!(desk.mode, Mode::Drain | Mode::Halted) {
                 desk.withdraw(at, wallet, out);
             }
@@ -57,7 +58,9 @@ impl Desk {
     /// Turns silence into doubt, and asks again for cancels that were not answered.
     fn chase(&mut self, at: Nanos, wallet: &mut Wallet, out: &mut Out) {
         let overdue = |order: &&crate::account::order::LiveOrder| {
-            let unanswered = order.life == Life::Pending && at.since(order.approved_at) > ANSWER_NS_MAX;
+            let owed = self.owed_since(order.nonce, order.approved_at);
+            let overdue = owed.is_some_and(|since| at.since(since) > ANSWER_NS_MAX);
+            let unanswered = order.life == Life::Pending && overdue;
             let leaving = matches!(order.life, Life::Leaving | Life::Unknown)
                 && at.since(order.cancel_asked_at) > CANCEL_AGAIN_NS;
             unanswered || leaving

@@ -27,7 +27,7 @@ pub(super) struct Fields {
     adverse: Field<Bps>,
     resize: Field<Bps>,
     slippage: Field<Bps>,
-    refresh: Field<Span>,
+    pub(super) refresh: Field<Span>,
     pause: Field<Span>,
     /// Highest leverage that leaves the buffer free.
     cap: Option<Ratio>,

@@ -20,8 +20,8 @@ const DRIFT_S: Spec = ("drift_s", "orders must pass this much later too");
 
 /// Shortest and longest life of a signature.
 pub(super) struct Signature {
-    min: Field<Span>,
-    max: Field<Span>,
+    pub(super) min: Field<Span>,
+    pub(super) max: Field<Span>,
 }
 
 impl Signature {

@@ -21,6 +21,7 @@ use crate::config::read::{Bps, Field, Notes, Section, Span};
 use crate::derive::seal::envelope::FenceLimits;
 use crate::msg::Product;
 use crate::risk::limits::{Mandate, OptionLimits};
+use crate::strategy::options::amend::Amend;
 use crate::strategy::options::params::OptionParams;
 use seeds::Seeds;
 
@@ -34,12 +35,15 @@ pub(in crate::config) struct OptionDraft {
     pub(in crate::config) fence: Option<FenceLimits>,
     pub(in crate::config) lookback_ns: Option<u64>,
     pub(in crate::config) ticker_age_ns_max: Option<u64>,
-    /// Of a vault that a contract signs for.
-    pub(in crate::config) contract: Option<ContractDraft>,
 }
 
-/// Reads what is below the vault's table; `base` is its collateral.
-pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Field<String>, base: &str) -> OptionDraft {
+/// Reads what is below the vault's table; `base` is its collateral, `contract` what signs for it.
+pub(super) fn read(
+    section: &Section<'_>,
+    product: Product,
+    option_currency: Field<String>,
+    (base, contract): (&str, Option<&ContractDraft>),
+) -> OptionDraft {
     let seeds = Seeds::of(product, option_currency.value.as_deref(), base);
     let notes = section.notes;
     let spends = product == Product::LongCallSpread;
@@ -56,6 +60,10 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
     }
     selection.check(&limits, notes);
     mandate.check(&limits, notes);
+    if let Some(contract) = contract {
+        contract.check_life(&limits.bounds, &auction.refresh, notes);
+        mandate.check_contract(contract, notes);
+    }
     auction.check(&week, &limits, notes);
     collateral.check(&limits, notes);
     check_refresh(&auction.refresh, &limits.bounds, notes);
@@ -76,6 +84,7 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
             collateral: collateral.build()?,
             refusal_pause_ns: auction.pause.value?.0,
             refresh_ns: auction.refresh.value?.0,
+            amend: Amend::Replace,
         })
     };
     OptionDraft {
@@ -86,7 +95,6 @@ pub(super) fn read(section: &Section<'_>, product: Product, option_currency: Fie
         fence: fence.build(),
         lookback_ns: lookback.map_or(Some(0), |lookback| lookback.value.map(|Span(ns)| ns)),
         ticker_age_ns_max: selection.ticker_age.value.map(|Span(ns)| ns),
-        contract: None,
     }
 }
 

@@ -268,7 +268,7 @@ mod tests {
         let fences = vec![fence(0, ETH_CALLS, spreads), fence(1, ETH_ANY, spreads), fence(2, NO_OPTIONS, None)];
         let mut past = Replay::default();
         past.visit(&FloorRecord(Nonce(10)).write());
-        let charter = Charter { dialect: dialect(), owner: OWNER, fences, past: &past };
+        let charter = Charter { dialect: dialect(), owner: OWNER, fences, past: &past, contract: None };
         let mut sealer = Sealer::new(charter, pairs, diary.clone(), store).with_options(members());
         let marks = [(5, NEAR, 120), (6, FAR, 45), (7, "ETH-20261225-3500-P", 90), (8, "BTC-20261225-3500-C", 120)];
         for (id, name, mark) in marks {

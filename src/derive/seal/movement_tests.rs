@@ -63,7 +63,7 @@ fn sealer(diary: &Diary, capital: Option<CapitalFence>, past: &Replay) -> Sealer
     };
     let base = Name::new("WEETH").expect("short");
     let fence = FenceTerms { vault: VaultId(0), subaccount: SUB, base, perp: None, options: None, limits, capital };
-    let charter = Charter { dialect: &V2_MAINNET, owner: VAULT, fences: vec![fence], past };
+    let charter = Charter { dialect: &V2_MAINNET, owner: VAULT, fences: vec![fence], past, contract: None };
     Sealer::new(charter, [], diary.clone(), diary.clone())
 }
 

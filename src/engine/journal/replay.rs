@@ -2,12 +2,12 @@
 
 use super::{
     Charged, FloorRecord, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, PinRecord, PrincipalRecord,
-    SumRecord, WithdrawnRecord,
+    SignatureRecord, SumRecord, WithdrawnRecord,
 };
 use crate::base::ids::{Nonce, Side, SubaccountId};
 use crate::base::num::{Cash, Price};
 use crate::engine::rolling::Spent;
-use crate::msg::{Flow, Milestone, Principal};
+use crate::msg::{Flow, HeldSignature, Milestone, Principal};
 
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub struct Replay {
     spent: Vec<(SubaccountId, Spent)>,
     pins: Vec<PinRecord>,
     last_leg: Option<LegRecord>,
+    last_signature: Option<SignatureRecord>,
     unread: u64,
 }
 
@@ -67,6 +68,8 @@ impl Replay {
             if !self.pins.iter().any(|known| known.name == pin.name) {
                 self.pins.push(pin);
             }
+        } else if let Some(record) = SignatureRecord::read(record) {
+            self.last_signature = Some(record);
         } else {
             self.unread += 1;
         }
@@ -128,6 +131,16 @@ impl Replay {
     /// What the vault that trades for a subaccount must keep, as last written.
     pub fn principal(&self, subaccount: SubaccountId) -> Option<Principal> {
         self.principals.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
+    }
+
+    /// What a contract was last asked to sign, and for whom.
+    pub fn last_signature(&self) -> Option<SignatureRecord> {
+        self.last_signature
+    }
+
+    /// What the contract that owns a subaccount was last asked to sign.
+    pub fn signature(&self, subaccount: SubaccountId) -> Option<HeldSignature> {
+        self.last_signature.filter(|record| record.subaccount == subaccount).map(|record| record.signature)
     }
 
     /// Records of a kind or version that this program does not know: written by a newer one.

@@ -52,7 +52,7 @@ impl SettlementAuthority for Told {
         self.verdicts.pop_front()
     }
 
-    fn next_due(&self) -> Option<Nanos> {
+    fn next_due(&self, _: Nanos) -> Option<Nanos> {
         None
     }
 }
@@ -228,10 +228,10 @@ fn a_fill_is_told_in_every_state_and_never_goes_back() {
     assert_eq!(public["result"]["trades"], json!([]));
 }
 
-/// Amounts, positions and fees of an account.
+/// What must be the same after a fill was taken back: balances, positions, fees.
 type Books = (BTreeMap<String, Decimal>, Vec<(String, Decimal)>, Decimal);
 
-/// Books that must be the same after a fill was taken back.
+/// The books of the account and of the house.
 fn books(b: &Bench) -> Vec<Books> {
     let of = |sub| {
         let report: SubaccountReport = b.ex.subaccount_report(sub).expect("exists");
@@ -286,7 +286,7 @@ fn an_authority_that_always_settles_does_so_after_its_delay() {
         let trades = b.ex.trades_of(b.account.subaccount);
         assert_eq!(trades[0].tx, Some(want), "{ms} ms");
     }
-    assert_eq!(always.next_due(), None);
+    assert_eq!(always.next_due(b.at), None);
     let mut at_once = Always::after(0);
     b.place("ETH-PERP", "buy", "4000", "1", json!({ "time_in_force": "ioc" }));
     b.ex.settle_with(&mut at_once, b.at, &mut b.out);

@@ -8,6 +8,7 @@ use crate::base::time::SEC;
 use crate::market::instrument::Instrument;
 use crate::msg::{Act, Concern, Demand, Phase, Purpose};
 use crate::strategy::options::Look;
+use crate::strategy::options::amend::Stake;
 use crate::strategy::options::resting::{Resting, Withdrawal, clear, withdraw};
 use crate::strategy::options::schedule::collateral_price;
 use crate::strategy::options::state::State;
@@ -89,6 +90,8 @@ pub(super) fn step(look: &Look<'_>, state: &mut State) -> Outcome {
         price,
         never: None,
         reprice_min: terms.reprice_min,
+        // Cash waits as well as collateral does.
+        stake: Stake { value: Price::ZERO, left_ns: u64::MAX },
         room,
     };
     let too_small = room(price) < look.view.base_instrument.min_amount;

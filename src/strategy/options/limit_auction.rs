@@ -1,9 +1,11 @@
 //! Sells covered calls by one resting order whose implied volatility falls with time, always above the mandate's floor.
 
 use crate::base::num::{Amount, Price, Ratio, Rounding};
+use crate::base::time::SEC;
 use crate::market::black76;
 use crate::market::instrument::Instrument;
 use crate::msg::{Act, Demand, Phase, Purpose, Value};
+use crate::strategy::options::amend::Stake;
 use crate::strategy::options::params::LimitAuction;
 use crate::strategy::options::position::units_held;
 use crate::strategy::options::resting::{Resting, clear};
@@ -53,6 +55,7 @@ pub(super) fn step(look: &Look<'_>, state: &mut State, terms: &LimitAuction, pic
     let Some((instrument, value)) = look.fresh_line(leg.instrument) else { return clear(look, state) };
     let eligible = option_auction::is_eligible(look, pick) == Some(true);
     let elapsed_ns = look.at.since(state.milestone.started_at);
+    let auction_ns = look.params.week.auction_s.saturating_mul(SEC);
     let seconds = pick.expiry_s as i64 - look.at.secs() as i64;
     let Some(ask) = ask(terms, instrument, value, elapsed_ns, seconds).filter(|_| eligible) else {
         return clear(look, state);
@@ -64,6 +67,7 @@ pub(super) fn step(look: &Look<'_>, state: &mut State, terms: &LimitAuction, pic
         price: ask.price,
         never: Some(ask.floor),
         reprice_min: terms.reprice_min,
+        stake: Stake { value: ask.price, left_ns: auction_ns.saturating_sub(elapsed_ns) },
         room: |_| uncovered(look, instrument),
     };
     resting.keep(look, state).or_else(|| {

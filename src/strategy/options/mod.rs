@@ -2,6 +2,7 @@
 //!
 //! Rules: strategy specification §1.0 to §1.5. It halts on positions it would not have made; it never trades them away.
 
+pub mod amend;
 pub mod budget;
 pub mod collateral_auction;
 mod lifecycle;

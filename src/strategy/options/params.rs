@@ -2,6 +2,7 @@
 
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::msg::Product;
+use crate::strategy::options::amend::Amend;
 
 /// Everything an option vault's strategy is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -20,6 +21,8 @@ pub struct OptionParams {
     pub refusal_pause_ns: u64,
     /// A resting order this close to its signature's end is replaced.
     pub refresh_ns: u64,
+    /// How a resting order is changed.
+    pub amend: Amend,
 }
 
 /// The weekly clock: `auction start = expiry − expiry_days + option_delay`, `conversion start = expiry + spot_delay`.

@@ -6,6 +6,7 @@ use crate::base::time::{Nanos, SEC};
 use crate::market::instrument::Instrument;
 use crate::msg::{Act, Life, Mode, Purpose, TimeInForce, Wish, Working};
 use crate::strategy::options::Look;
+use crate::strategy::options::amend::{Amend, Stake};
 use crate::strategy::options::state::State;
 
 /// A withdrawal of an RFQ is said again after this long.
@@ -25,6 +26,8 @@ pub(super) struct Resting<'a, R: Fn(Price) -> Amount> {
     pub never: Option<Price>,
     /// Price change worth a replace.
     pub reprice_min: Price,
+    /// What is lost while nothing rests.
+    pub stake: Stake,
     /// Most that may rest at a price, in whole steps.
     pub room: R,
 }
@@ -125,8 +128,17 @@ impl<R: Fn(Price) -> Amount> Resting<'_, R> {
         let moved = (order.wish.price - self.price).abs() >= self.reprice_min.max(self.instrument.tick);
         let grown = room - order.remaining() >= self.instrument.min_amount;
         let expiring = look.at.plus(look.params.refresh_ns) >= order.expires_at;
-        let worth = forbidden || moved || grown || expiring;
-        worth.then(|| Act::Replace { old: order.nonce, new: self.wish(amount) })
+        match look.params.amend {
+            Amend::Replace => {
+                let worth = forbidden || moved || grown || expiring;
+                worth.then(|| Act::Replace { old: order.nonce, new: self.wish(amount) })
+            }
+            // What is taken back is placed anew once it is gone.
+            Amend::Resign(cost) => {
+                let better = moved && cost.is_worth(order.wish.price - self.price, order.remaining(), &self.stake);
+                (forbidden || better || grown || expiring).then_some(cancel)
+            }
+        }
     }
 
     fn wish(&self, amount: Amount) -> Wish {

@@ -12,7 +12,7 @@ use crate::engine::ports::{Clock, Key, Store};
 use crate::engine::switch::Switch;
 use crate::engine::tape::Source;
 use crate::market::instrument::Listing;
-use crate::msg::{Account, Command, Intent, Mark, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value};
+use crate::msg::{Account, Command, ContractFact, Intent, Mark, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value};
 use crate::risk::order::Granted;
 use std::any::Any;
 
@@ -190,6 +190,8 @@ pub struct RiskOut {
     pub talks: Conflating<Talk>,
     /// To the control plane.
     pub notices: Sender<Notice>,
+    /// To the contract stage, where there is one.
+    pub contract_facts: Sender<ContractFact>,
 }
 
 /// Risk with its lanes.
@@ -217,6 +219,9 @@ impl<C: Clock> RiskCell<C> {
             granted.stamp(Stage::Approved, self.ear.now());
             assert!(self.outbox.orders.send(granted).is_ok(), "more orders under way than vaults have slots");
         }
+        for fact in self.out.contract_facts.drain() {
+            assert!(self.outbox.contract_facts.send(fact).is_ok(), "turn() keeps room for everything one step can say");
+        }
         for account in self.out.accounts.drain() {
             self.outbox.accounts.send(usize::from(account.vault.0), account);
         }
@@ -231,7 +236,10 @@ impl<C: Clock> RiskCell<C> {
 
     /// Room for everything one step can say; without it, nothing is taken in until the gateway has caught up.
     fn has_room(&self) -> bool {
-        self.outbox.urgent.room() >= self.out.urgent.room() && self.outbox.orders.room() >= self.out.orders.room()
+        let RiskOut { urgent, orders, contract_facts, .. } = &self.outbox;
+        urgent.room() >= self.out.urgent.room()
+            && orders.room() >= self.out.orders.room()
+            && contract_facts.room() >= self.out.contract_facts.room()
     }
 }
 

@@ -93,7 +93,7 @@ fn desk(pen: &Pen) -> Guarded<Pen, Paper> {
     let (base, perp) = (name("WEETH"), Some(name("ETH")));
     let fence = FenceTerms { vault: VaultId(0), subaccount: SubaccountId(1), base, perp, options: None, limits, capital: None };
     let past = Replay::default();
-    let charter = Charter { dialect: &LOCAL, owner: [7; 20], fences: vec![fence], past: &past };
+    let charter = Charter { dialect: &LOCAL, owner: [7; 20], fences: vec![fence], past: &past, contract: None };
     let table = [instrument(0, Kind::Spot, "WEETH"), instrument(1, Kind::Perp, "ETH"), instrument(2, Kind::Spot, "LBTC")];
     let pairs = table.iter().map(|instrument| (SubaccountId(1), instrument));
     Guarded::new(Sealer::new(charter, pairs, pen.clone(), Paper), Brake::new(Switch::local(), u32::MAX))

@@ -9,6 +9,7 @@ use crate::base::num::{Cash, Price, Ratio};
 use crate::base::time::SEC;
 use crate::config::read::{Bps, Field, Notes, Section, Span, Spec};
 use crate::config::vault::bounds::usdc;
+use crate::config::vault::contract::ContractDraft;
 use crate::config::vault::mandate::{Margins, Signature};
 use crate::msg::Product;
 use crate::risk::wall::OptionWall;
@@ -128,6 +129,25 @@ impl Fields {
             }
             _ => {}
         }
+    }
+
+    /// The contract signs for all that the mandate lets pass.
+    pub(super) fn check_contract(&self, contract: &ContractDraft, notes: &RefCell<Notes>) {
+        let (Some(chain), Kind::Call { vol_factor, delta_max }) = (&contract.call, &self.kind) else { return };
+        let wider = "its contract would refuse what the mandate lets pass";
+        let bps = |field: &Field<Bps>| field.clone().map(Bps::ratio);
+        let over_one = bps(&self.overshoot).map(|share| Ratio::from_raw(Ratio::ONE.raw() + share.raw()));
+        chain.vol.at_most(&bps(vol_factor), wider, notes);
+        delta_max.at_most(&chain.delta, wider, notes);
+        chain.cash.at_most(&self.cash_min, wider, notes);
+        chain.life[0].at_most(&self.life_min, wider, notes);
+        self.life_max.at_most(&chain.life[1], wider, notes);
+        self.fee.at_most(&chain.fee, wider, notes);
+        over_one.at_most(&chain.leniency, wider, notes);
+        self.discount.at_most(&chain.sell, wider, notes);
+        self.premium.at_most(&chain.buy, wider, notes);
+        chain.signature[0].at_most(&self.signature.min, wider, notes);
+        self.signature.max.at_most(&chain.signature[1], wider, notes);
     }
 
     fn check_spread(&self, limits: &limits::Fields, hard: [&Field<Bps>; 4], outside: &str, notes: &RefCell<Notes>) {

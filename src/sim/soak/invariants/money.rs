@@ -157,7 +157,7 @@ pub(super) fn never_crosses_itself(seen: &Seen) -> Option<String> {
 }
 
 /// Orders of somebody else are not ours to answer for before they are found.
-fn ours<'a>(seen: &'a Seen) -> impl Iterator<Item = &'a crate::exchange::OpenOrder> {
+fn ours(seen: &Seen) -> impl Iterator<Item = &crate::exchange::OpenOrder> {
     seen.open.iter().filter(|order| !seen.strangers.iter().any(|(nonce, _)| *nonce == order.nonce))
 }
 

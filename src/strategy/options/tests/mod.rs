@@ -11,6 +11,7 @@ mod rfq;
 mod schedule;
 mod selector;
 
+use super::amend::Amend;
 use super::params::{
     AuctionTerms, CollateralAuction, IvDecay, LimitAuction, OptionParams, RfqAuction, Selection, Week,
 };
@@ -143,6 +144,7 @@ fn params(product: Product) -> OptionParams {
         collateral: collateral(),
         refusal_pause_ns: SEC,
         refresh_ns: 30 * SEC,
+        amend: Amend::Replace,
     }
 }
 

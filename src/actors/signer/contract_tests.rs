@@ -1,0 +1,302 @@
+//! Transcripts of risk and the contract stage together: what the strategy wishes, the chain says and the venue does goes in
+//! above `---`, what leaves for chain and venue and what a person hears must come out below.
+
+use super::*;
+use crate::actors::risk::option_stage::{NEAR, SUB, Said, Stage, VAULT, instrument};
+use crate::actors::risk::{Alarm, In as RiskIn, Notice};
+use crate::base::ids::{Side, Uuid};
+use crate::base::literal::{amount, price};
+use crate::base::num::Amount;
+use crate::base::time::{MS, SEC};
+use crate::derive::dialect::V2_MAINNET;
+use crate::market::instrument::Kind;
+use crate::msg::{
+    Act, Command, ContractAlarm, ContractHalt, Fill, Leg, OrderRow, OrderStatus, PricedLeg, Product, Purpose, Session,
+    Settlement, TimeInForce, Unbacked, Urgent, Wish,
+};
+use crate::risk::order::Granted;
+use std::fmt::Write;
+use std::fs;
+use std::path::Path;
+
+/// Time between two ticks of a story.
+const STEP_NS: u64 = 250 * MS;
+const CONTRACT: Address = [0xC0; 20];
+
+/// Risk, the stage, and everything said so far.
+struct Scene {
+    risk: Stage,
+    stage: Contract,
+    start: Nanos,
+    names: Vec<Nonce>,
+    trades: u128,
+    filled: Amount,
+    told: String,
+}
+
+impl Scene {
+    fn new(journaled: bool) -> Scene {
+        let held = HeldSignature { nonce: Nonce(9), digest: [9; 32], expires_s: 99 };
+        let terms = Terms {
+            dialect: &V2_MAINNET,
+            contract: CONTRACT,
+            vault: VAULT,
+            subaccount: SUB,
+            journaled: journaled.then_some(held),
+        };
+        let option = instrument(NEAR, Kind::Option, Some(3_000));
+        let risk = Stage::of_contract(Product::CoveredCall, "0");
+        let start = risk.at;
+        let stage = Contract::new(terms, [&option], None);
+        let names = if journaled { vec![Nonce(9)] } else { Vec::new() };
+        Scene { risk, stage, start, names, trades: 0, filled: Amount::ZERO, told: String::new() }
+    }
+
+    fn name(&mut self, nonce: Nonce) -> usize {
+        let known = self.names.iter().position(|name| *name == nonce);
+        known.unwrap_or_else(|| {
+            self.names.push(nonce);
+            self.names.len() - 1
+        })
+    }
+
+    fn last(&self) -> Nonce {
+        *self.names.last().expect("an order")
+    }
+
+    fn tell(&mut self, line: &str) {
+        let ms = self.risk.at.since(self.start) / MS;
+        writeln!(self.told, "{}.{} {line}", ms / 1_000, ms % 1_000 / 100).expect("memory");
+    }
+
+    fn stage(&mut self, message: In) {
+        let mut out = Out::default();
+        self.stage.on(self.risk.at, message, &mut out);
+        for ask in out.asks.drain() {
+            let line = match ask {
+                ChainAsk::Sign(ask) => {
+                    assert_eq!(ask.data[220..], [0; 4], "not a bid");
+                    format!(
+                        "contract → chain    sign #{} for {} s",
+                        self.name(ask.nonce),
+                        ask.expires_s - self.risk.at.secs()
+                    )
+                }
+                ChainAsk::Release(nonce) => format!("contract → chain    release #{}", self.name(nonce)),
+                ChainAsk::Revoke(nonce) => format!("contract → chain    revoke #{}", self.name(nonce)),
+                ChainAsk::Unsettled(u32::MAX) => "contract → chain    unsettled unknown".to_owned(),
+                ChainAsk::Unsettled(count) => format!("contract → chain    unsettled {count}"),
+                ChainAsk::Recovered(held) => {
+                    let held = held.map(|held| format!("#{}", self.name(held.nonce)));
+                    format!("contract → chain    recovered {}", held.unwrap_or_else(|| "nothing".to_owned()))
+                }
+            };
+            self.tell(&line);
+        }
+        for sealed in out.sealed.drain() {
+            let Sealed::Order(signed) = sealed else { panic!("an order") };
+            let name = self.name(signed.order().nonce());
+            self.tell(&format!("contract → gateway  order #{name}"));
+        }
+        let reports: Vec<ReportMsg> = out.reports.drain().collect();
+        for report in reports {
+            if let Report::Unsent { nonce, why: Unsent::Unsigned(why), .. } = report.body {
+                let name = self.name(nonce);
+                self.tell(&format!("contract → risk     order #{name} unsigned: {why:?}"));
+            }
+            self.risk(RiskIn::Report(report));
+        }
+    }
+
+    fn risk(&mut self, message: RiskIn) {
+        let said = self.risk.hear(message);
+        self.said(said);
+    }
+
+    fn said(&mut self, said: Said) {
+        for urgent in &said.urgent {
+            match urgent {
+                Urgent::Cancel { nonce, .. } => {
+                    let name = self.name(*nonce);
+                    self.tell(&format!("risk     → gateway  cancel #{name}"));
+                }
+                Urgent::Stop { .. } => self.tell("risk     → gateway  stop"),
+                _ => {}
+            }
+        }
+        for notice in &said.notices {
+            if let Notice::Alarm { alarm, .. } = notice
+                && !matches!(alarm, Alarm::Asked)
+            {
+                self.tell(&format!("risk     → person   {alarm:?}"));
+            }
+        }
+        for granted in &said.orders {
+            let Granted::Order(order) = granted else { continue };
+            let name = self.name(order.nonce());
+            self.tell(&format!("risk     → signer   order #{name}"));
+            self.filled = Amount::ZERO;
+            self.stage(In::Sealed(Sealed::Order(Signed::of(*order, [7; 65]))));
+        }
+        for fact in said.facts {
+            self.stage(In::Fact(fact));
+        }
+    }
+
+    fn row(&self, status: OrderStatus) -> OrderRow {
+        OrderRow {
+            subaccount: SUB,
+            order_id: Uuid(1),
+            nonce: self.last(),
+            instrument: NEAR,
+            side: Side::Sell,
+            price: price("12"),
+            amount: amount("5"),
+            filled: self.filled,
+            status,
+            updated_at: self.risk.at,
+        }
+    }
+
+    fn wish(&mut self, old: Option<Nonce>) {
+        let wish = Wish {
+            instrument: NEAR,
+            side: Side::Sell,
+            price: price("12"),
+            amount: amount("5"),
+            tif: TimeInForce::Gtc,
+            reduce_only: false,
+            purpose: Purpose::Write,
+        };
+        let before = self.risk.risk_refusals();
+        let said = self.risk.act(old.map_or(Act::Place(wish), |old| Act::Replace { old, new: wish }));
+        self.said(said);
+        if self.risk.risk_refusals() > before {
+            self.tell("risk     refuses    settled");
+        }
+    }
+
+    /// One line of a story, without its time.
+    fn line(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words[..] {
+            ["strategy", "sells"] => self.wish(None),
+            ["strategy", "replaces"] => self.wish(Some(self.last())),
+            ["strategy", "cancels"] => {
+                let said = self.risk.act(Act::Cancel { nonce: self.last() });
+                self.said(said);
+            }
+            ["operator", "kills"] => self.risk(RiskIn::Command(Command::Kill)),
+            ["chain", ..] => {
+                let word = self.word(&words[1..]);
+                self.stage(In::Word(word));
+            }
+            ["venue", ..] => {
+                let report = self.venue(&words[1..]);
+                self.risk(RiskIn::Report(ReportMsg { trace: Trace::default(), body: report }));
+            }
+            ["snapshot", "agrees"] => {
+                let said = self.risk.snapshot("0", &[], &[]);
+                self.said(said);
+            }
+            [] => {}
+            _ => panic!("not understood: {line}"),
+        }
+    }
+
+    fn word(&self, words: &[&str]) -> ChainWord {
+        match *words {
+            ["starts"] => ChainWord::Hello,
+            ["ready"] => ChainWord::Ready(true),
+            ["busy"] => ChainWord::Ready(false),
+            ["signed"] => ChainWord::Signed { nonce: self.last(), block: 7 },
+            ["adopted"] => ChainWord::Adopted(self.last()),
+            ["refuses"] => ChainWord::Refused { nonce: self.last(), why: Unsigned::Reverted([1, 2, 3, 4]) },
+            ["unreachable"] => ChainWord::Refused { nonce: self.last(), why: Unsigned::Unreachable },
+            ["lost"] => ChainWord::Unbacked { nonce: self.last(), why: Unbacked::Lost },
+            ["suspended"] => ChainWord::Unbacked { nonce: self.last(), why: Unbacked::Suspended },
+            ["halted"] => ChainWord::Halted(ContractHalt::KeyUsedElsewhere),
+            ["gas", "low"] => ChainWord::Alarm(ContractAlarm::GasLow),
+            _ => panic!("no word of the chain: {words:?}"),
+        }
+    }
+
+    fn venue(&mut self, words: &[&str]) -> Report {
+        match *words {
+            ["read"] => Report::PastFillsComplete { subaccount: SUB },
+            ["opens"] => Report::Order(self.row(OrderStatus::Open)),
+            ["cancelled"] => Report::Order(self.row(OrderStatus::Cancelled)),
+            ["fills", quantity] => {
+                self.trades += 1;
+                self.filled += amount(quantity);
+                let leg = Leg { instrument: NEAR, side: Side::Sell, amount: amount(quantity) };
+                let (nonce, trade) = (self.last(), self.trades);
+                let said = self.risk.fill(trade, nonce, PricedLeg { leg, price: price("12") });
+                self.said(said);
+                let whole = self.filled == amount("5");
+                Report::Order(self.row(if whole { OrderStatus::Filled } else { OrderStatus::Open }))
+            }
+            ["settles", trade] => Report::Fill(self.fill_in(trade, Settlement::Settled)),
+            ["pending", trade] => Report::PastFill(self.fill_in(trade, Settlement::Open)),
+            ["gone"] => Report::Session(Session::Down),
+            ["back"] => Report::Session(Session::Up),
+            _ => panic!("the venue does not: {words:?}"),
+        }
+    }
+
+    /// A trade of one unit in a state on the chain; it has been booked before, or is of an earlier session.
+    fn fill_in(&self, trade: &str, settlement: Settlement) -> Fill {
+        let leg = Leg { instrument: NEAR, side: Side::Sell, amount: amount("1") };
+        let nonce = self.names.last().copied().unwrap_or_default();
+        let row = self.risk.fill_row(trade.parse().expect("a trade"), nonce, PricedLeg { leg, price: price("12") });
+        Fill { settlement, ..row }
+    }
+
+    fn run(&mut self, until: Nanos) {
+        while self.risk.at.plus(STEP_NS) <= until {
+            let said = self.risk.tick(STEP_NS - MS);
+            self.said(said);
+            self.risk.mark();
+            self.stage(In::Tick);
+        }
+        self.risk.at = self.risk.at.max(until);
+    }
+}
+
+/// What a story's inputs lead to.
+fn outcome(inputs: &str) -> String {
+    let mut scene = Scene::new(inputs.contains("journal knows"));
+    let lines = inputs.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    for line in lines.filter(|line| *line != "journal knows") {
+        let (at, line) = line.split_once(' ').expect("a time and words");
+        let (whole, tenth) = at.split_once('.').expect("seconds with a tenth");
+        let ms = whole.parse::<u64>().expect("seconds") * 1_000 + tenth.parse::<u64>().expect("a tenth") * 100;
+        scene.run(scene.start.plus(ms * MS));
+        scene.line(line);
+    }
+    let end = scene.risk.at.plus(SEC);
+    scene.run(end);
+    scene.told
+}
+
+#[test]
+fn every_story_goes_as_written() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/contract_stories");
+    let mut stories: Vec<_> =
+        fs::read_dir(folder).expect("committed").map(|entry| entry.expect("a file").path()).collect();
+    stories.sort();
+    assert!(stories.len() >= 8, "{}", stories.len());
+    let rewrite = std::env::var_os("UPDATE_GOLDENFILES").is_some();
+    let mut wrong = String::new();
+    for path in stories {
+        let text = fs::read_to_string(&path).expect("UTF-8");
+        let (inputs, want) = text.split_once("---\n").expect("a line of three dashes");
+        let told = outcome(inputs);
+        if rewrite {
+            fs::write(&path, format!("{inputs}---\n{told}")).expect("written");
+        } else if told != want {
+            write!(wrong, "{}:\n{told}\n", path.display()).expect("memory");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}

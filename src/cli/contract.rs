@@ -1,0 +1,112 @@
+//! The contract that signs for the only vault of a configuration: proved before anything starts, and served while it runs.
+
+use super::Failure;
+use super::session::read_key;
+use crate::chain::lane::Limits;
+use crate::chain::node::Node;
+use crate::chain::preflight::{self, Line, Preflight};
+use crate::chain::presign::words::Terms;
+use crate::chain::service::{Service, Shared, Tally};
+use crate::chain::signer::{ContractSigner, Pace};
+use crate::config::{Config, PresignTerms, V2Contract, VaultConfig};
+use crate::derive::dialect::Address;
+use crate::engine::ports::Key;
+use crate::io::key::LocalKey;
+use crate::topology::ChainEnds;
+use alloy::primitives::{Address as ChainAddress, U256};
+use std::time::Duration;
+
+/// The venue takes no order whose signature has less left, and some of it goes by on the way.
+const LIFE_S_MIN: u64 = 310;
+/// Gas of a revocation.
+const REVOKE_GAS: u64 = 150_000;
+/// Blocks on top of its own before a transaction is final.
+const FINAL_AFTER: u64 = 30;
+/// Blocks without inclusion before the fee is raised.
+const BUMP_AFTER: u64 = 2;
+/// How often the chain is looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// Blocks of silence after which a person hears of it.
+const SILENT_BLOCKS: u32 = 10;
+
+/// A contract whose chain agrees with the configuration.
+pub(super) struct Proved<'c> {
+    config: &'c Config,
+    contract: &'c V2Contract,
+    node: Node,
+}
+
+/// Every vault's contract, of which there is at most one.
+pub(super) fn of(config: &Config) -> Option<(&VaultConfig, &V2Contract)> {
+    config.vaults.iter().find_map(|vault| Some((vault, vault.contract.as_ref()?)))
+}
+
+/// Reads everything that can be read of the contract and holds it against the configuration; `session` is the key that
+/// signs what goes to the venue.
+pub(super) async fn read(config: &Config, session: Address) -> Result<Option<(Proved<'_>, Vec<Line>)>, Failure> {
+    let Some((vault, contract)) = of(config) else { return Ok(None) };
+    let refused = |why: String| Failure::Refused(format!("{}: {why}", vault.name));
+    let node = Node::connect(contract.rpc_url.as_str(), contract.dialect.chain_id).await;
+    let node = node.map_err(|why| refused(why.to_string()))?;
+    let key = match contract.presign() {
+        Some(terms) => gas_key(config, terms)?.address(),
+        None => session,
+    };
+    let subaccount = vault.book.subaccount;
+    let lines = Preflight { node: &node, contract, subaccount, key: ChainAddress::from(key) }.lines().await;
+    Ok(Some((Proved { config, contract, node }, lines)))
+}
+
+/// As [`read`], and refuses any difference.
+pub(super) async fn prove(config: &Config, session: Address) -> Result<Option<Proved<'_>>, Failure> {
+    let Some((proved, lines)) = read(config, session).await? else { return Ok(None) };
+    let faults: Vec<Line> = lines.iter().filter(|line| !line.sound).cloned().collect();
+    if faults.is_empty() {
+        return Ok(Some(proved));
+    }
+    let what = format!("{} of {} lines of its contract differ from [vault.v2]", faults.len(), lines.len());
+    Err(Failure::Refused(format!("{what}:\n{}", preflight::table(&faults))))
+}
+
+fn gas_key(config: &Config, terms: &PresignTerms) -> Result<LocalKey, Failure> {
+    read_key(config, terms.gas_key_file.as_deref())
+}
+
+impl Proved<'_> {
+    /// Serves the stage from now on; what it does is counted in the tally.
+    pub(super) fn serve(self, ends: ChainEnds) -> Result<Shared, Failure> {
+        let Proved { config, contract, node } = self;
+        let terms = contract.presign().ok_or_else(|| Failure::Refused("nothing to serve".to_owned()))?.clone();
+        let vault = ChainAddress::from(contract.address);
+        let (dialect, config) = (contract.dialect, config.clone());
+        let block = Duration::from_nanos(terms.block_ns);
+        let make = move || {
+            let key = gas_key(&config, &terms).map_err(|why| why.words().to_owned())?;
+            let own = Terms {
+                vault,
+                sign_gas: terms.sign_gas,
+                revoke_gas: REVOKE_GAS,
+                life_s_min: LIFE_S_MIN,
+                idle_blocks_max: terms.idle_blocks_max,
+            };
+            let limits = Limits {
+                bump_after_blocks: BUMP_AFTER,
+                final_after_blocks: FINAL_AFTER,
+                tip_wei: terms.gas_tip_wei,
+                fee_wei_max: terms.gas_price_wei_max,
+                balance_wei_min: U256::from(terms.gas_balance_min.raw().unsigned_abs()),
+            };
+            Ok(ContractSigner::new(node.clone(), key, own, limits))
+        };
+        let tally = Shared::default();
+        let pace = Pace { look: LOOK.min(block), silent_max: block * SILENT_BLOCKS };
+        let service = Service { make, dialect, contract: vault, pace, tally: tally.clone() };
+        actix::spawn(service.run(ends));
+        Ok(tally)
+    }
+}
+
+/// A copy of what was counted so far.
+pub(super) fn counted(tally: &Shared) -> Tally {
+    tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+}

@@ -1,0 +1,195 @@
+//! What risk, the contract stage and the chain say to each other about the one signature of a vault's contract.
+
+use crate::base::ids::{Nonce, SubaccountId};
+
+/// Bytes of an order's signed data: seven words.
+pub const ACTION_BYTES: usize = 224;
+
+/// An order as the contract is to sign it; owner and signer are the contract itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActionAsk {
+    /// Its name.
+    pub nonce: Nonce,
+    /// Subaccount it trades for.
+    pub subaccount: SubaccountId,
+    /// When the signature ends, venue unix seconds.
+    pub expires_s: u64,
+    /// EIP-712 digest, which the contract must arrive at by itself.
+    pub digest: [u8; 32],
+    /// The module's data.
+    pub data: [u8; ACTION_BYTES],
+}
+
+/// A signature that an order stands on, or stood on when it was last heard of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeldSignature {
+    /// The order.
+    pub nonce: Nonce,
+    /// Its digest.
+    pub digest: [u8; 32],
+    /// When it ends, venue unix seconds.
+    pub expires_s: u64,
+}
+
+/// To the chain's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
+pub enum ChainAsk {
+    /// Let the contract sign this.
+    Sign(ActionAsk),
+    /// No order stands on this signature any more.
+    Release(Nonce),
+    /// This signature is to be dead.
+    Revoke(Nonce),
+    /// So many fills, deposits and withdrawals signed earlier are unsettled.
+    Unsettled(u32),
+    /// What is known of the live signature; once after each [`ChainWord::Hello`].
+    Recovered(Option<HeldSignature>),
+}
+
+/// From the chain's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainWord {
+    /// It has just started, for the first time or again, and knows nothing.
+    Hello,
+    /// Whether a signature could be asked for now, changed.
+    Ready(bool),
+    /// The contract answers for this order from this block on.
+    Signed {
+        /// The order.
+        nonce: Nonce,
+        /// The block.
+        block: u64,
+    },
+    /// The live signature found at the start is this order's.
+    Adopted(Nonce),
+    /// No signature came of the wish.
+    Refused {
+        /// The order.
+        nonce: Nonce,
+        /// Why.
+        why: Unsigned,
+    },
+    /// The signature an order may stand on counts for nothing.
+    Unbacked {
+        /// The order.
+        nonce: Nonce,
+        /// Why.
+        why: Unbacked,
+    },
+    /// Nothing is signed any more until a restart.
+    Halted(ContractHalt),
+    /// For a person.
+    Alarm(ContractAlarm),
+}
+
+/// What risk knows of the order that stands on a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContractFact {
+    /// Nothing more can come of it, by the venue's word.
+    Over(Nonce),
+    /// It must not leave any more.
+    Withdrawn(Nonce),
+    /// So many fills, deposits and withdrawals signed earlier are unsettled.
+    Unsettled(u32),
+}
+
+/// What the contract stage tells risk, beside orders that never left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContractReport {
+    /// Whether a signature could be asked for now.
+    Ready(bool),
+    /// The contract has signed; the order went on to the venue.
+    Passed(Nonce),
+    /// An order of an earlier run may stand on the live signature.
+    Adopted(Nonce),
+    /// The signature of this order counts for nothing: it must not rest any longer.
+    Unbacked {
+        /// The order.
+        nonce: Nonce,
+        /// Why.
+        why: Unbacked,
+    },
+    /// Nothing is signed any more until a restart.
+    Halted(ContractHalt),
+    /// For a person.
+    Alarm(ContractAlarm),
+}
+
+/// Why no signature of the contract came of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsigned {
+    /// What is on chain after the start is not settled yet.
+    Recovering,
+    /// Something signed earlier is unsettled, or how much is not known.
+    Unsettled,
+    /// Another signature is under way, or an order stands on it.
+    Busy,
+    /// The contract does not list our key.
+    NotListed,
+    /// The owner has disabled signatures.
+    Disabled,
+    /// An auction, a withdrawal block or the cash fee stops settlement.
+    Blocked,
+    /// The contract refuses; the first four bytes of its error, zeros if it gave none.
+    Reverted([u8; 4]),
+    /// The node could not say whether the contract would sign.
+    Unreachable,
+    /// The contract signed another hash: our domain or its verifier is not what we think.
+    OtherHash,
+    /// Not in time.
+    Late,
+    /// It is not wanted any more.
+    Withdrawn,
+    /// Nothing is signed until a restart.
+    Halted,
+    /// A kind of action that is not put to the contract.
+    Kind,
+}
+
+/// Why a signature counts for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbacked {
+    /// Its block is gone, or the owner stopped signatures or settlement; it may come back.
+    Suspended,
+    /// It is dead though nobody asked.
+    Lost,
+    /// It has reached its expiry.
+    Expired,
+}
+
+/// Why nothing is signed until a restart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContractHalt {
+    /// Another process uses our key.
+    KeyUsedElsewhere,
+    /// A revocation reverted.
+    RevocationReverted,
+}
+
+/// For a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContractAlarm {
+    /// Too little is left for gas.
+    GasLow,
+    /// The fee has reached its cap and a transaction still waits.
+    FeeAtCap,
+    /// Transactions of an earlier process wait at the node.
+    Leftover,
+    /// A node did not take a transaction.
+    NotTaken,
+    /// Something turned up unsettled after the signature that will make it revert was sent.
+    LateUnsettled,
+    /// The contract answered for a hash that is not ours; it is revoked.
+    Foreign,
+    /// Whether signatures are disabled, changed.
+    Disabled(bool),
+    /// Whether settlement is blocked, changed.
+    Blocked(bool),
+    /// Whether our key is listed, changed.
+    Listed(bool),
+    /// The node has not answered for long.
+    NodeSilent,
+    /// The contract refused what its replica had let pass; the first four bytes of its error.
+    Refused([u8; 4]),
+}
