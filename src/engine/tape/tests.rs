@@ -167,7 +167,7 @@ fn no_flipped_bit_passes() {
     for pages in [one, many] {
         for page in 0..pages.len() {
             let used = pages[page].bytes.iter().rposition(|b| *b != 0).expect("written") + 1;
-            for bit in 0..8 * (used + 4) {
+            for bit in 0..8 * (used + 4).min(pages[page].bytes.len()) {
                 let mut flipped = pages.clone();
                 flipped[page].bytes[bit / 8] ^= 1 << (bit % 8);
                 match read(flipped) {
