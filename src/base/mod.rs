@@ -3,6 +3,7 @@
 pub mod ids;
 #[cfg(test)]
 pub(crate) mod literal;
+pub mod nonce_unit;
 pub mod num;
 pub mod queue;
 pub mod time;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use alloy_primitives::hex;
 
-pub use crate::risk::nonces::NonceUnit;
+pub use crate::base::nonce_unit::NonceUnit;
 
 /// An Ethereum address, raw.
 pub type Address = [u8; 20];
