@@ -33,6 +33,7 @@ pub use shape::{
     BasisVault, CoveredCallTerms, OptionVaultConfig, RatioFeed, Strategy, V2Contract, VaultConfig, VaultKind,
 };
 pub use text::Url;
+pub use vault::{DepositPhases, KeeperConfig};
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug, PartialEq)]

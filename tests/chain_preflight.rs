@@ -173,7 +173,7 @@ async fn check_prints_the_contract_and_refuses_a_difference() {
     folder.private("vault.toml", &text.replace("leniency_x = \"1\"", "leniency_x = \"1.05\""));
     let (code, printed) = keel(folder.0.path(), &["check", "--config", "vault.toml", "--live"]);
     assert_eq!(code, Some(2), "{printed}");
-    assert!(printed.contains("DIFFERS, must be 1.05") && printed.contains("1 of 25 lines"), "{printed}");
+    assert!(printed.contains("DIFFERS, must be 1.05") && printed.contains("1 of 31 lines"), "{printed}");
 
     let (code, printed) = keel(folder.0.path(), &["run", "--config", "vault.toml", "--state", "journal"]);
     assert_eq!(code, Some(2), "{printed}");

@@ -3,10 +3,11 @@
 use super::{Failure, session};
 use crate::chain::node::{CallError, Node};
 use crate::chain::preflight::{self, Preflight};
-use crate::config::{Config, table};
+use crate::config::{Config, VaultConfig, table};
 use crate::engine::ports::Key;
 use crate::io::clock::LiveClock;
 use crate::io::key::LocalKey;
+use alloy::primitives::Address;
 use std::path::PathBuf;
 
 /// Options of `keel check`.
@@ -56,10 +57,12 @@ fn contracts(config: &Config, key: &LocalKey) -> Result<(), Failure> {
     for vault in &config.vaults {
         let Some(contract) = vault.options().and_then(|options| options.v2.as_ref()) else { continue };
         println!("on {}, the contract of {}", contract.dialect.name, vault.name);
+        let keeper = keeper_of(vault, key)?;
         let lines = actix::System::new().block_on(async {
             let node = Node::connect(contract.rpc_url.as_str(), contract.dialect.chain_id).await?;
             let (subaccount, key) = (vault.book.subaccount, key.address().into());
-            Ok(Preflight { node: &node, contract, subaccount, key }.lines().await)
+            let preflight = Preflight { node: &node, contract, subaccount, key };
+            Ok(preflight::whole(&preflight, vault, keeper).await)
         });
         let lines = lines.map_err(|why: CallError| Failure::Refused(format!("{}: {why}", vault.name)))?;
         println!("{}", preflight::table(&lines));
@@ -70,6 +73,17 @@ fn contracts(config: &Config, key: &LocalKey) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// The key that keeps a vault's shares; its transactions have nonces of their own, so it is not the session key.
+fn keeper_of(vault: &VaultConfig, session: &LocalKey) -> Result<Option<Address>, Failure> {
+    let Some(keeper) = &vault.keeper else { return Ok(None) };
+    let key = LocalKey::from_file(&keeper.key_file).map_err(|why| Failure::Refused(why.to_string()))?;
+    if key.address() == session.address() {
+        let what = "keeper.key_file holds the session key: two senders would use the same nonces";
+        return Err(Failure::Refused(format!("{}: {what}", vault.name)));
+    }
+    Ok(Some(key.address().into()))
 }
 
 fn ms(ns: i64) -> f64 {

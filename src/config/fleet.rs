@@ -167,6 +167,7 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
         kind,
         fence,
         capital: draft.capital?,
+        keeper: draft.keeper,
     })
 }
 

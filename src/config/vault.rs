@@ -6,6 +6,7 @@ mod capital;
 mod contract;
 mod envelope;
 mod fair;
+mod keeper;
 mod limits;
 mod mandate;
 mod margin;
@@ -21,6 +22,7 @@ use crate::msg::Product;
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::strategy::basis::Params;
+pub use keeper::{DepositPhases, KeeperConfig};
 use margin::Margin;
 pub(super) use options::OptionDraft;
 pub(super) use ratio::Feed;
@@ -62,6 +64,8 @@ pub(super) struct Draft {
     pub(super) base_currency: Field<String>,
     /// What its capital may do; none if that is faulty, which has been noted by then.
     pub(super) capital: Option<CapitalLimits>,
+    /// How its shares are kept, if they are.
+    pub(super) keeper: Option<KeeperConfig>,
     /// None if the strategy is not known, which has been noted by then.
     pub(super) kind: Option<KindDraft>,
 }
@@ -139,6 +143,10 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
             None => Some(CapitalLimits::NONE),
         }
     });
+    let keeper = strategy.value.and_then(|strategy| {
+        let others = [section.holds("v2"), section.holds("capital")];
+        keeper::Fields::read(section.child("keeper"), strategy, others)?.build()
+    });
     // Without a strategy nobody knows which of the other names belong here.
     if kind.is_some() {
         section.finish();
@@ -152,6 +160,7 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
         base_instrument,
         base_currency,
         capital,
+        keeper,
         kind,
     }
 }
