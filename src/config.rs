@@ -15,6 +15,7 @@ mod sentry;
 mod shape;
 mod text;
 mod vault;
+mod wallet;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::actors::auction::INTENTS_MAX;
 use crate::base::ids::InstrumentId;
-use crate::derive::dialect::{Address, Environment};
+use crate::derive::dialect::Environment;
 use crate::market::fair::Model;
 pub use explain::{Explained, table};
 pub use host::Online;
@@ -36,6 +37,8 @@ pub use shape::{
     VaultConfig, VaultKind,
 };
 pub use text::Url;
+pub use vault::{DepositPhases, KeeperConfig};
+pub use wallet::{Isolation, KeySeal, KmsCredentials, KmsKey, Passphrase, Signer, Wallet};
 
 /// A whole, checked configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -93,125 +96,6 @@ pub struct Venue {
     pub cancel_on_disconnect: bool,
 }
 
-/// Whose orders they are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wallet {
-    /// Owner of every vault's subaccount.
-    pub owner: Address,
-    /// File that holds the session key.
-    pub session_key_file: PathBuf,
-    /// What is around the key in it.
-    pub seal: KeySeal,
-    /// When the key expires, unix seconds; to be read from the venue if absent.
-    pub session_key_expires_at_s: Option<u64>,
-}
-
-/// What is around the session key in its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeySeal {
-    /// Nothing.
-    Plain,
-    /// A version 3 keystore.
-    Keystore(Passphrase),
-    /// Encryption with age.
-    Age(Passphrase),
-    /// A key of a cloud's KMS.
-    Kms(KmsKey),
-}
-
-/// Where and by whom a wrapped key is unwrapped.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KmsKey {
-    /// Region of the key, as its name says.
-    pub region: String,
-    /// Full name of the key.
-    pub key_arn: String,
-    /// Address of the service.
-    pub endpoint: Url,
-    /// Where the right to ask comes from.
-    pub credentials: KmsCredentials,
-    /// Longest wait for one answer.
-    pub timeout_ms: u64,
-}
-
-/// Where the right to ask KMS comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KmsCredentials {
-    /// The role of the instance this runs on.
-    Instance,
-    /// The role of the container this runs in.
-    Container,
-    /// A private file.
-    File(PathBuf),
-}
-
-/// Where the passphrase of a sealed key comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Passphrase {
-    /// A private file.
-    File(PathBuf),
-    /// A descriptor the engine inherits.
-    Descriptor(i32),
-}
-
-/// Where the key lives, and when its keeper gives up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Signer {
-    /// Which process holds the key.
-    pub isolation: Isolation,
-    /// Refusals after which it halts itself.
-    pub refusals_max: u32,
-}
-
-/// What is recorded of every run, and how much of it is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tapes {
-    /// Record.
-    pub on: bool,
-    /// Most a run may write, MiB; its tapes end there.
-    pub run_mib_max: u64,
-    /// Most that the tapes of older runs may take beside it, MiB.
-    pub kept_mib_max: u64,
-    /// Space on the disk that tapes leave free, MiB.
-    pub free_mib_min: u64,
-    /// Three deaths at one place of the tape within this time make the next run start drained.
-    pub crash_loop_ns: u64,
-}
-
-/// Which process holds the key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// One of its own, without network, that does nothing else.
-    Process,
-    /// The engine's.
-    Thread,
-}
-
-impl fmt::Display for Isolation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Isolation::Process => "process",
-            Isolation::Thread => "thread",
-        })
-    }
-}
-
-impl KeySeal {
-    /// Private files it names: field, path, and what is in it.
-    fn files(&mut self) -> impl Iterator<Item = (&'static str, &mut PathBuf, &'static str)> {
-        let file = match self {
-            KeySeal::Keystore(Passphrase::File(file)) | KeySeal::Age(Passphrase::File(file)) => {
-                Some(("wallet.passphrase_file", file, "the passphrase"))
-            }
-            KeySeal::Kms(KmsKey { credentials: KmsCredentials::File(file), .. }) => {
-                Some(("wallet.kms.credentials_file", file, "the credentials"))
-            }
-            _ => None,
-        };
-        file.into_iter()
-    }
-}
-
 /// The external order book.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct External {
@@ -264,6 +148,21 @@ impl fmt::Display for Idle {
             Idle::Yield => "yield",
         })
     }
+}
+
+/// What is recorded of every run, and how much of it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tapes {
+    /// Record.
+    pub on: bool,
+    /// Most a run may write, MiB; its tapes end there.
+    pub run_mib_max: u64,
+    /// Most that the tapes of older runs may take beside it, MiB.
+    pub kept_mib_max: u64,
+    /// Space on the disk that tapes leave free, MiB.
+    pub free_mib_min: u64,
+    /// Three deaths at one place of the tape within this time make the next run start drained.
+    pub crash_loop_ns: u64,
 }
 
 /// The vaults and the lists their places point into.

@@ -255,15 +255,18 @@ fn wire_listings() -> (Bulletin, [Postbox<Listing>; 6]) {
     (Bulletin { posts }, ends.map(|(_, postbox)| postbox))
 }
 
-/// Puts the contract stage between signer and gateway. Returns what the signer writes to instead of `lanes`, the stage's
-/// turn, and the chain's ends.
+/// What the signer writes to: what it sealed, and what it refused.
+type Signed = (Sender<Sealed>, Sender<ReportMsg>);
+
+/// Puts the contract stage, if there is one, between signer and gateway. Returns what the signer writes to instead of the
+/// lanes given, the stage's turn, and the chain's ends.
 fn wire_contract<C: Clock + Send + 'static>(
-    contract: Contract,
+    contract: Option<Contract>,
     (wiring, clock): (Wiring, C),
     bulletin: &mut Bulletin,
-    facts: Receiver<ContractFact>,
-    (sealed, refusals): (Sender<Sealed>, Sender<ReportMsg>),
-) -> ((Sender<Sealed>, Sender<ReportMsg>), Box<dyn Turn>, ChainEnds) {
+    (facts, (sealed, refusals)): (Receiver<ContractFact>, Signed),
+) -> (Signed, Option<Box<dyn Turn>>, Option<ChainEnds>) {
+    let Some(contract) = contract else { return ((sealed, refusals), None, None) };
     let (signer_sealed, sealed_in) = wiring.wire("sealed", "contract");
     let (signer_refusals, refusals_in) = wiring.wire("refusals", "contract");
     let (asks, asks_in) = wiring.wire("asks", "control plane");
@@ -273,8 +276,8 @@ fn wire_contract<C: Clock + Send + 'static>(
     bulletin.posts.insert(1, post);
     let inbox = cells::ContractIn { sealed: sealed_in, refusals: refusals_in, words: words_in, facts, listings };
     let outbox = cells::ContractOut { sealed, refusals, asks };
-    let turn = Box::new(cells::ContractCell::new(contract, clock, inbox, outbox));
-    ((signer_sealed, signer_refusals), turn, ChainEnds { asks: asks_in, words })
+    let turn: Box<dyn Turn> = Box::new(cells::ContractCell::new(contract, clock, inbox, outbox));
+    ((signer_sealed, signer_refusals), Some(turn), Some(ChainEnds { asks: asks_in, words }))
 }
 
 fn wire_post<M: Copy>(name: &str, to: &str) -> (Post<M>, Postbox<M>) {
@@ -313,16 +316,9 @@ where
     let Parts { clock, tapes, .. } = parts;
     let [for_market_data, for_pricing, for_auction, for_risk, for_signer, for_gateway] =
         tapes.map(|tape| Ear::new(clock.clone(), tape));
-    let mut signed = (sealed, refusals);
-    let mut stage = None;
-    let mut chain = None;
-    if let Some(contract) = parts.contract {
-        let (own, turn, ends) =
-            wire_contract(contract, (wiring, clock.clone()), &mut bulletin, contract_facts_in, signed);
-        (signed, stage, chain) = (own, Some(turn), Some(ends));
-    }
-    let (market_data, venue, external) = parts.market_data;
-    let (gateway, private) = parts.gateway;
+    let lanes = (contract_facts_in, (sealed, refusals));
+    let (signed, stage, chain) = wire_contract(parts.contract, (wiring, clock), &mut bulletin, lanes);
+    let ((market_data, venue, external), (gateway, private)) = (parts.market_data, parts.gateway);
     let turns: [Box<dyn Turn>; 6] = [
         Box::new(cells::MarketDataCell::new(
             market_data,

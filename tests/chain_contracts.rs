@@ -44,7 +44,8 @@ fn source_hash() -> String {
 #[test]
 fn artifacts_are_built_from_these_sources() {
     let artifacts = artifacts();
-    assert_eq!(artifacts.keys().collect::<Vec<_>>(), ["AtomicExecutor", "MandateSigner", "Matching"]);
+    let names = ["AtomicExecutor", "Feed", "MandateSigner", "Matching", "Token", "Wrapper"];
+    assert_eq!(artifacts.keys().collect::<Vec<_>>(), names);
     for (name, artifact) in artifacts {
         assert_eq!(artifact["contract"], name);
         assert_eq!(artifact["source_sha256"], source_hash(), "{name} is stale: run tools/contracts/build");
@@ -78,7 +79,6 @@ fn contracts_offer_every_function_keel_calls_on_a_vault() {
         abi::VaultSigner::revokeSignatureCall::SIGNATURE,
         abi::VaultSigner::getActionTypedDataHashCall::SIGNATURE,
         abi::VaultSigner::isValidSignatureCall::SIGNATURE,
-        abi::VaultSigner::isActionSignedCall::SIGNATURE,
         abi::VaultSigner::signedDataCall::SIGNATURE,
         abi::VaultSigner::lastSeenHashCall::SIGNATURE,
         abi::VaultSigner::isSignerCall::SIGNATURE,
@@ -91,6 +91,18 @@ fn contracts_offer_every_function_keel_calls_on_a_vault() {
         abi::VaultSigner::getCCTSAParamsCall::SIGNATURE,
         abi::VaultSigner::getSubAccountStatsCall::SIGNATURE,
         abi::VaultSigner::getBasePriceCall::SIGNATURE,
+        abi::VaultShares::processDepositsCall::SIGNATURE,
+        abi::VaultShares::processWithdrawalRequestsCall::SIGNATURE,
+        abi::VaultShares::collectFeeCall::SIGNATURE,
+        abi::VaultShares::getAccountValueCall::SIGNATURE,
+        abi::VaultShares::getSharesValueCall::SIGNATURE,
+        abi::VaultShares::getTSAParamsCall::SIGNATURE,
+        abi::VaultShares::shareKeeperCall::SIGNATURE,
+        abi::Bound::getPPTSAParamsCall::SIGNATURE,
+        abi::Bound::getLBTSAParamsCall::SIGNATURE,
+        abi::Bound::getCCTSAAddressesCall::SIGNATURE,
+        abi::Bound::getPPTSAAddressesCall::SIGNATURE,
+        abi::Bound::getLBTSAAddressesCall::SIGNATURE,
     ];
     for wanted in called {
         assert!(offered.iter().any(|name| name == wanted), "no {wanted}");

@@ -4,8 +4,8 @@
 #[path = "support/anvil.rs"]
 mod anvil;
 
-use alloy::primitives::{Address, U256};
-use anvil::{Anvil, BASE, MATCHING, Owner, holdings};
+use alloy::primitives::{Address, I256, U256};
+use anvil::{Anvil, BASE, MATCHING, OptionParams, Owner, holdings, option_params, spot_params};
 use keel::base::ids::SubaccountId;
 use keel::chain::node::Node;
 use keel::chain::preflight::{Line, Preflight};
@@ -19,7 +19,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::Command;
 
-/// A Harvest vault with what the contract of the test is deployed with.
+/// A Harvest vault with what the contract of the test is deployed with; where a step makes the contract tighter, limits and
+/// mandate leave it room.
 fn config(venue: &str, owner: &str, subaccount: u64, rpc: &str, vault: Address) -> String {
     format!(
         r#"
@@ -46,30 +47,43 @@ form = "additive"
 refresh_s = 310
 [vault.collateral]
 init_spread_bps = 0
+max_spread_bps = 139
 [vault.limits]
 order_life_s = 590
+vol_factor_min_bps = 10000
+life_min_s = 518401
+life_max_s = 691199
+sell_discount_max_bps = 149
 option_amount_max_contracts = "200"
 collateral_amount_max_base = "200"
 notional_max_usdc = "800000"
 [vault.mandate]
 vol_factor_min_bps = 10000
 delta_max = "0.15"
-option_min_s = 518400
-option_max_s = 691200
-cash_min_usdc = "0"
+option_min_s = 518401
+option_max_s = 691199
+fee_max_bps = 99
+cash_min_usdc = "-2000"
 overshoot_max_bps = 0
 buy_premium_max_bps = 150
-sell_discount_max_bps = 150
+sell_discount_max_bps = 149
 [vault.v2]
 network = "v2-mainnet"
 rpc_url = "{rpc}"
 contract_address = "{vault}"
 wrapped_asset_address = "{BASE}"
 vol_factor_x = "1"
-cash_min_usdc = "0"
+cash_min_usdc = "-2000"
 leniency_x = "1"
 "#
     )
+}
+
+/// Lets the vault owe 2000 dollars, the least with which an engine can work.
+async fn lend(anvil: &Anvil, vault: Address) {
+    let least = -I256::from_raw(U256::from(2_000) * U256::from(10_u64.pow(18)));
+    let options = OptionParams { optionMaxNegCash: least, ..option_params() };
+    anvil.tell(vault, Owner::setParamsCall { options, spot: spot_params() }).await;
 }
 
 fn contract(text: &str) -> V2Contract {
@@ -86,6 +100,7 @@ async fn every_difference_is_a_line_of_its_own() {
     let Some(anvil) = Anvil::start() else { return };
     let key = Address::repeat_byte(0x33);
     let vault = anvil.set_up(key, 7777).await;
+    lend(&anvil, vault).await;
     let node = Node::connect(&anvil.url, 957).await.expect("the node answers");
     let text = config(
         "ws_url = \"ws://127.0.0.1:9/ws\"\nrest_url = \"http://127.0.0.1:9\"",
@@ -109,7 +124,7 @@ async fn every_difference_is_a_line_of_its_own() {
     // One field off by its smallest step is one line.
     let steps = [
         ("vol_factor_x = \"1\"", "vol_factor_x = \"0.999999999\"", "volatility factor"),
-        ("cash_min_usdc = \"0\"", "cash_min_usdc = \"-0.000000000000000001\"", "lowest cash"),
+        ("\"-2000\"\nleniency_x", "\"-2000.000000000000000001\"\nleniency_x", "lowest cash"),
         ("leniency_x = \"1\"", "leniency_x = \"1.000000001\"", "leniency"),
         ("leniency_x", "signature_min_s = 61\nleniency_x", "shortest signature, s"),
         ("leniency_x", "signature_max_s = 899\nleniency_x", "longest signature, s"),
@@ -174,6 +189,7 @@ async fn check_prints_the_contract_and_refuses_a_difference() {
     let Some(anvil) = Anvil::start() else { return };
     let mut account = developer_accounts(3, 1).remove(0);
     let vault = anvil.set_up(Address::new(account.session_key.into()), account.subaccount).await;
+    lend(&anvil, vault).await;
     account.wallet = vault;
     account.owner = KindOfOwner::Contract { atomic: false };
     let settings = Settings { network: Network::V2Mainnet, accounts: vec![account.clone()], ..Settings::default() };
@@ -192,7 +208,7 @@ async fn check_prints_the_contract_and_refuses_a_difference() {
     folder.private("vault.toml", &text.replace("leniency_x = \"1\"", "leniency_x = \"1.05\""));
     let (code, printed) = keel(folder.0.path(), &["check", "--config", "vault.toml", "--live"]);
     assert_eq!(code, Some(2), "{printed}");
-    assert!(printed.contains("DIFFERS, must be 1.05") && printed.contains("1 of 25 lines"), "{printed}");
+    assert!(printed.contains("DIFFERS, must be 1.05") && printed.contains("1 of 31 lines"), "{printed}");
 
     let (code, printed) = keel(folder.0.path(), &["run", "--config", "vault.toml", "--state", "journal"]);
     assert_eq!(code, Some(2), "{printed}");

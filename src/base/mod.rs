@@ -5,6 +5,7 @@ pub mod digest;
 pub mod ids;
 #[cfg(test)]
 pub(crate) mod literal;
+pub mod nonce_unit;
 pub mod num;
 pub mod queue;
 pub mod time;

@@ -48,16 +48,74 @@ sol! {
         uint256 optionMaxTimeToExpiry;
     }
 
+    /// Limits of a spread vault; seconds, dollars and fractions of 18 decimals.
+    #[derive(Debug, PartialEq, Eq)]
+    struct PPTSAParams {
+        uint256 maxMarkValueToStrikeDiffRatio;
+        uint256 minMarkValueToStrikeDiffRatio;
+        uint256 strikeDiff;
+        uint256 maxTotalCostTolerance;
+        uint256 maxLossOrGainPercentOfTVL;
+        uint256 negMaxCashTolerance;
+        uint256 minSignatureExpiry;
+        uint256 maxSignatureExpiry;
+        uint256 optionMinTimeToExpiry;
+        uint256 optionMaxTimeToExpiry;
+        int256 maxNegCash;
+        uint256 rfqFeeFactor;
+    }
+
+    /// Limits of a basis vault; seconds and fractions of 18 decimals.
+    #[derive(Debug, PartialEq, Eq)]
+    struct LBTSAParams {
+        uint256 maxPerpFee;
+        int256 maxBaseLossPerBase;
+        int256 maxBaseLossPerPerp;
+        int256 deltaFloor;
+        int256 deltaCeil;
+        uint256 leverageFloor;
+        uint256 leverageCeil;
+        uint256 emaDecayFactor;
+        uint256 markLossEmaTarget;
+        uint256 minSignatureExpiry;
+        uint256 maxSignatureExpiry;
+    }
+
+    /// What a vault is bound to: its feed, its modules (`module` trades, or answers RFQs in a spread vault), and the
+    /// asset it trades against its collateral.
+    interface Bound {
+        function getCCTSAAddresses()
+            external view
+            returns (address feed, address deposit, address withdrawal, address module, address derivative);
+        function getPPTSAAddresses()
+            external view
+            returns (address feed, address deposit, address withdrawal, address module, address derivative);
+        function getLBTSAAddresses()
+            external view
+            returns (address feed, address deposit, address withdrawal, address module, address derivative);
+        function getPPTSAParams() external view returns (PPTSAParams);
+        function getLBTSAParams() external view returns (LBTSAParams);
+    }
+
+    /// Terms of a vault's shares: tokens in their own decimals, fractions of 18.
+    #[derive(Debug, PartialEq, Eq)]
+    struct TSAParams {
+        uint256 depositCap;
+        uint256 minDepositValue;
+        uint256 depositScale;
+        uint256 withdrawScale;
+        uint256 managementFee;
+        address feeRecipient;
+    }
+
     /// A vault that signs by contract.
     interface VaultSigner {
         event ActionSigned(address indexed signer, bytes32 indexed hash, Action action);
-        event SignatureRevoked(address indexed revoker, bytes32 indexed hash);
 
         function signActionData(Action action, bytes extraData) external;
         function revokeSignature(bytes32 hash) external;
         function getActionTypedDataHash(Action action) external view returns (bytes32);
         function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);
-        function isActionSigned(Action action) external view returns (bool);
         function signedData(bytes32 hash) external view returns (bool);
         function lastSeenHash() external view returns (bytes32);
         function isSigner(address key) external view returns (bool);
@@ -68,7 +126,7 @@ sol! {
         function getBaseTSAAddresses() external view returns (BaseTSAAddresses);
         function getCollateralManagementParams() external view returns (CollateralManagementParams);
         function getCCTSAParams() external view returns (CCTSAParams);
-        function getSubAccountStats() external view returns (uint256 short, uint256 base, int256 cash);
+        function getSubAccountStats() external view returns (uint256 open, uint256 base, int256 cash);
         function getBasePrice() external view returns (uint256);
     }
 
@@ -77,35 +135,43 @@ sol! {
         function signActionData(Action action) external;
     }
 
+    /// A vault's shares: two queues, kept by whoever it lists. Tokens and shares in the token's own decimals.
+    interface VaultShares {
+        event DepositInitiated(uint256 indexed depositId, address indexed recipient, uint256 amount);
+        event DepositProcessed(uint256 indexed depositId, address indexed recipient, bool success, uint256 shares);
+
+        function processDeposits(uint256[] ids) external;
+        function processWithdrawalRequests(uint256 limit) external;
+        function collectFee() external;
+        function shareKeeper(address keeper) external view returns (bool);
+        function totalPendingDeposits() external view returns (uint256);
+        function totalPendingWithdrawals() external view returns (uint256);
+        function totalSupply() external view returns (uint256);
+        function getAccountValue(bool includePending) external view returns (uint256);
+        function getSharesValue(uint256 shares) external view returns (uint256);
+        function getTSAParams() external view returns (TSAParams);
+        function lastFeeCollected() external view returns (uint256);
+    }
+
     /// The settlement that verifies signed actions.
     interface Matching {
         function domainSeparator() external view returns (bytes32);
-        function getActionHash(Action action) external view returns (bytes32);
         function subAccountToOwner(uint256 subaccount) external view returns (address);
-        function sessionKeys(address key, address owner) external view returns (uint256);
         function allowedModules(address module) external view returns (bool);
-        function tradeExecutors(address executor) external view returns (bool);
         function verifyAndMatch(Action[] actions, bytes[] signatures, bytes data) external;
     }
 
-    /// One balance of a subaccount, 18 decimals.
-    #[derive(Debug, PartialEq, Eq)]
-    struct AssetBalance {
-        address asset;
-        uint256 subId;
-        int256 balance;
-    }
-
-    /// The ledger of subaccounts.
-    interface SubAccounts {
-        function getAccountBalances(uint256 subaccount) external view returns (AssetBalance[]);
-        function getBalance(uint256 subaccount, address asset, uint256 subId) external view returns (int256);
-    }
-
-    /// A spot feed.
+    /// A spot feed: it refuses to answer when what it holds is older than its heartbeat, seconds.
     interface SpotFeed {
-        function getSpot() external view returns (uint256 price, uint256 confidence);
+        event SpotPriceUpdated(uint96 spot, uint96 confidence, uint64 timestamp);
+
         function heartbeat() external view returns (uint64);
+    }
+
+    /// The wrapper of a token, which may take it for listed subaccounts only.
+    interface Wrapper {
+        function wlEnabled() external view returns (bool);
+        function wlAccounts(uint256 subaccount) external view returns (bool);
     }
 
     /// A token.

@@ -1,7 +1,9 @@
 //! What is read from Ethereum, and the vaults of v2 that sign by contract; off the pipeline.
 
 pub mod abi;
+pub mod account;
 pub mod call;
+pub mod keeper;
 pub mod lane;
 pub mod node;
 pub mod preflight;

@@ -9,7 +9,7 @@ use alloy::eips::eip2718::Encodable2718;
 use alloy::network::TransactionBuilder;
 use alloy::primitives::{Address, B256, Bytes, Signature, TxKind, U256};
 use alloy::providers::{DynProvider, Provider, ProviderBuilder};
-use alloy::rpc::types::TransactionRequest;
+use alloy::rpc::types::{Filter, TransactionRequest};
 use alloy::sol_types::SolCall;
 use alloy::transports::{RpcError, TransportErrorKind};
 use std::fmt;
@@ -122,9 +122,18 @@ impl Node {
         self.ask(to, call, BlockNumberOrTag::Number(block)).await
     }
 
-    async fn ask<C: SolCall>(&self, to: Address, call: C, block: BlockNumberOrTag) -> Result<C::Return, CallError> {
+    /// A view call at the newest block, its answer undecoded.
+    pub async fn view_bytes<C: SolCall>(&self, to: Address, call: C) -> Result<Bytes, CallError> {
+        self.ask_bytes(to, &call, BlockNumberOrTag::Latest).await
+    }
+
+    async fn ask_bytes<C: SolCall>(&self, to: Address, call: &C, block: BlockNumberOrTag) -> Result<Bytes, CallError> {
         let request = TransactionRequest::default().with_to(to).with_input(call.abi_encode());
-        let bytes = self.provider.call(request).block(block.into()).await.map_err(|why| self.reverted(&why))?;
+        self.provider.call(request).block(block.into()).await.map_err(|why| self.reverted(&why))
+    }
+
+    async fn ask<C: SolCall>(&self, to: Address, call: C, block: BlockNumberOrTag) -> Result<C::Return, CallError> {
+        let bytes = self.ask_bytes(to, &call, block).await?;
         C::abi_decode_returns(&bytes).map_err(|why| CallError::Node(format!("{}: {why}", C::SIGNATURE)))
     }
 
@@ -132,6 +141,21 @@ impl Node {
     pub async fn shadow(&self, from: Address, to: Address, data: Bytes, gas: u64) -> Result<(), CallError> {
         let request = TransactionRequest::default().with_from(from).with_to(to).with_input(data).with_gas_limit(gas);
         self.provider.call(request).await.map(|_| ()).map_err(|why| self.reverted(&why))
+    }
+
+    /// Topics and data of the events of `contract` that begin with one of `first`, in blocks `from` to `upto`, in their
+    /// order.
+    pub async fn events(
+        &self,
+        contract: Address,
+        first: &[B256],
+        from: u64,
+        upto: u64,
+    ) -> Result<Vec<(Vec<B256>, Bytes)>, CallError> {
+        let filter = Filter::new().address(contract).event_signature(first.to_vec()).from_block(from).to_block(upto);
+        let logs = self.provider.get_logs(&filter).await.map_err(|why| self.silent(&why))?;
+        let taken = logs.into_iter().map(|log| (log.topics().to_vec(), log.inner.data.data));
+        Ok(taken.filter(|(topics, _)| !topics.is_empty()).collect())
     }
 
     /// Transactions of `account` in blocks, and with those waiting.

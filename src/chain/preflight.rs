@@ -1,13 +1,18 @@
 //! Before a contract may sign for a vault: everything that can be read of it, held against the configuration.
 
+pub mod custody;
+pub mod kinds;
+
 use super::abi::{Matching, VaultSigner};
 use super::node::{CallError, Node};
 use crate::base::ids::SubaccountId;
 use crate::base::num::{Cash, Ratio};
-use crate::config::{ContractSigning, CoveredCallTerms, V2Contract};
+use crate::config::{ContractSigning, CoveredCallTerms, V2Contract, VaultConfig, VaultKind};
 use alloy::primitives::utils::format_ether;
 use alloy::primitives::{Address, B256, I256, U256};
 use alloy::sol_types::SolCall;
+use custody::Custody;
+use kinds::{Bindings, Kind};
 use std::fmt::Display;
 
 /// What was found of one thing, and what must be.
@@ -24,6 +29,23 @@ pub struct Line {
 }
 
 impl Line {
+    /// Theirs must be no tighter than ours: at least as much.
+    fn at_least<T: PartialOrd>(what: &str, found: T, ours: T, show: impl Fn(T) -> String) -> Line {
+        let sound = found >= ours;
+        Line { what: what.to_owned(), sound, found: show(found), expected: format!("at least {}", show(ours)) }
+    }
+
+    /// Theirs must be no tighter than ours: at most as much.
+    fn at_most<T: PartialOrd>(what: &str, found: T, ours: T, show: impl Fn(T) -> String) -> Line {
+        let sound = found <= ours;
+        Line { what: what.to_owned(), sound, found: show(found), expected: format!("at most {}", show(ours)) }
+    }
+
+    /// Something to know, whatever it is.
+    fn told(what: &str, found: impl Display) -> Line {
+        Line { what: what.to_owned(), found: found.to_string(), expected: String::new(), sound: true }
+    }
+
     fn equal(what: impl Display, found: impl Display, expected: impl Display) -> Line {
         let (found, expected) = (found.to_string(), expected.to_string());
         Line { what: what.to_string(), sound: found == expected, found, expected }
@@ -60,6 +82,36 @@ pub struct Preflight<'a> {
     pub subaccount: SubaccountId,
     /// The key that asks it for signatures.
     pub key: Address,
+}
+
+/// Everything that can be read of a vault's contract: its section, its limits, what it is bound to, and what its capital
+/// needs. `keeper` is the address of the key that keeps its shares, if they are kept.
+pub async fn whole(preflight: &Preflight<'_>, vault: &VaultConfig, keeper: Option<Address>) -> Vec<Line> {
+    let (node, address) = (preflight.node, preflight.vault());
+    let dialect = preflight.contract.dialect;
+    let kind = match &vault.kind {
+        VaultKind::Basis(basis) => Kind::Basis(&basis.limits.wall.contract),
+        VaultKind::Options(options) => Kind::of_options(&options.limits.wall.contract),
+    };
+    let mut lines = preflight.lines().await;
+    lines.extend(kinds::limits(node, address, kind).await);
+    match Bindings::read(node, address, kind).await {
+        Ok(bound) => {
+            lines.extend(bound.lines(dialect, kind));
+            lines.push(custody::feed_line(node, bound.feed).await);
+        }
+        Err(why) => lines.push(Line::unread("modules and feed of the vault", &why, "")),
+    }
+    let custody = Custody {
+        node,
+        vault: address,
+        subaccount: preflight.subaccount.0,
+        deposit_module: dialect.modules.deposit.map(Address::from),
+        capital: &vault.capital,
+        keeper,
+    };
+    lines.extend(custody.lines().await);
+    lines
 }
 
 impl Preflight<'_> {

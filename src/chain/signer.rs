@@ -2,8 +2,9 @@
 //! into events.
 
 use super::abi::VaultSigner;
-use super::lane::{Call, EMPTY_GAS, Fees, Limits, Seen, Step};
-use super::node::{CallError, Draft, Found, Node};
+use super::account::Account;
+use super::lane::{Limits, Seen};
+use super::node::{CallError, Node};
 use super::presign::Presign;
 use super::presign::words::{Action, Alarm, Event, Facts, Shadow, Terms, Ticket, Word};
 use crate::engine::ports::Key;
@@ -15,9 +16,6 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 /// Steps taken for one event or head before the rest must wait for the next: no answer of a node can keep us busy.
 const STEPS_MAX: usize = 64;
-
-/// Transactions whose cost is remembered as counted: more than can wait to become final.
-const COUNTED_MAX: usize = 256;
 
 /// How often the chain is looked at, and how long it may be silent.
 #[derive(Clone, Copy, Debug)]
@@ -31,15 +29,12 @@ pub struct Pace {
 /// One vault's signer, its account and its node.
 pub struct ContractSigner<K> {
     node: Node,
-    key: K,
-    own: Address,
+    account: Account<K>,
     terms: Terms,
     presign: Presign,
     head_hash: Option<B256>,
     due: VecDeque<Action>,
     words: Vec<Word>,
-    spent: (u64, u128),
-    counted: VecDeque<B256>,
 }
 
 /// A node's silence, told once.
@@ -63,20 +58,9 @@ impl Silence {
 impl<K: Key> ContractSigner<K> {
     /// Signs on the vault of `terms` with `key`'s account through `node`.
     pub fn new(node: Node, key: K, terms: Terms, limits: Limits) -> ContractSigner<K> {
-        let own = Address::from(key.address());
-        let presign = Presign::new(own, terms, limits);
-        ContractSigner {
-            node,
-            key,
-            own,
-            terms,
-            presign,
-            head_hash: None,
-            due: VecDeque::new(),
-            words: Vec::new(),
-            spent: (0, 0),
-            counted: VecDeque::with_capacity(COUNTED_MAX),
-        }
+        let account = Account::new(node.clone(), key);
+        let presign = Presign::new(account.address(), terms, limits);
+        ContractSigner { node, account, terms, presign, head_hash: None, due: VecDeque::new(), words: Vec::new() }
     }
 
     /// The digest the vault signs for now, and until when, Unix seconds.
@@ -96,7 +80,7 @@ impl<K: Key> ContractSigner<K> {
 
     /// Gas used by transactions in blocks so far, and what was paid for it, wei.
     pub fn spent(&self) -> (u64, u128) {
-        self.spent
+        self.account.spent()
     }
 
     /// Tells an event and does what follows from it. Returns what the engine must know.
@@ -159,7 +143,11 @@ impl<K: Key> ContractSigner<K> {
                 Action::Say(word) => self.words.push(word),
                 Action::AskFacts => self.ask_facts().await,
                 Action::AskShadow(ticket, data) => self.ask_shadow(ticket, data).await,
-                Action::Lane(step) => self.lane(step).await,
+                Action::Lane(step) => {
+                    if let Some(seen) = self.account.step(step).await {
+                        self.fold(Event::Node(seen));
+                    }
+                }
             }
         }
     }
@@ -168,60 +156,18 @@ impl<K: Key> ContractSigner<K> {
     async fn ask_facts(&mut self) {
         // One reading is enough for all who asked.
         self.due.retain(|action| *action != Action::AskFacts);
-        if let Ok(facts) = facts(&self.node, self.terms.vault, self.own).await {
+        if let Ok(facts) = facts(&self.node, self.terms.vault, self.account.address()).await {
             self.fold(Event::Facts(facts));
         }
     }
 
     async fn ask_shadow(&mut self, ticket: Ticket, data: Bytes) {
-        let shadow = match self.node.shadow(self.own, self.terms.vault, data, self.terms.sign_gas).await {
+        let shadow = match self.node.shadow(self.account.address(), self.terms.vault, data, self.terms.sign_gas).await {
             Ok(()) => Shadow::Passed,
             Err(CallError::Reverted(refusal)) => Shadow::Reverted(refusal),
             Err(CallError::Node(why)) => Shadow::Unreachable(why),
         };
         self.fold(Event::Shadow(ticket, shadow));
-    }
-
-    async fn lane(&mut self, step: Step) {
-        let seen = match step {
-            Step::Send { nonce, call, fees } => self.send(nonce, call, fees).await,
-            Step::AskReceipt { nonce, hashes } => {
-                let found = self.node.receipt(&hashes).await.map(|found| {
-                    found.map(|found| {
-                        self.count(&found);
-                        (found.hash, found.inclusion)
-                    })
-                });
-                found.map(|found| Seen::Receipt { nonce, found })
-            }
-            Step::AskCounts => self.node.counts(self.own).await.map(|(mined, pending)| Seen::Counts { mined, pending }),
-            Step::AskBalance => self.node.balance(self.own).await.map(Seen::Balance),
-            Step::Fate(..) | Step::Alarm(_) => return,
-        };
-        if let Ok(seen) = seen {
-            self.fold(Event::Node(seen));
-        }
-    }
-
-    /// Adds a transaction's cost, once: a receipt is asked for until its block is final.
-    fn count(&mut self, found: &Found) {
-        if self.counted.contains(&found.hash) {
-            return;
-        }
-        if self.counted.len() == COUNTED_MAX {
-            self.counted.pop_front();
-        }
-        self.counted.push_back(found.hash);
-        self.spent.0 += found.gas_used;
-        self.spent.1 += u128::from(found.gas_used) * found.price_wei;
-    }
-
-    async fn send(&mut self, nonce: u64, call: Option<Call>, fees: Fees) -> Result<Seen, CallError> {
-        let call = call.unwrap_or(Call { to: self.own, data: Bytes::new(), gas_limit: EMPTY_GAS });
-        let draft = Draft { nonce, to: call.to, data: call.data, gas_limit: call.gas_limit, fees };
-        let sealed = self.node.seal(&mut self.key, &draft)?;
-        let fault = self.node.offer(&sealed).await;
-        Ok(Seen::Sent { nonce, hash: sealed.hash, fault })
     }
 }
 

@@ -53,8 +53,21 @@ pub(super) async fn read(config: &Config, session: Address) -> Result<Option<(Pr
         None => session,
     };
     let subaccount = vault.book.subaccount;
-    let lines = Preflight { node: &node, contract, subaccount, key: ChainAddress::from(key) }.lines().await;
+    let asks = Preflight { node: &node, contract, subaccount, key: ChainAddress::from(key) };
+    let lines = preflight::whole(&asks, vault, keeper_of(vault, &[session, key])?).await;
     Ok(Some((Proved { config, contract, node }, lines)))
+}
+
+/// The key that keeps a vault's shares; its transactions have nonces of their own, so it is none of `others`.
+fn keeper_of(vault: &VaultConfig, others: &[Address]) -> Result<Option<ChainAddress>, Failure> {
+    let Some(keeper) = &vault.keeper else { return Ok(None) };
+    let refused = |why: String| Failure::Refused(format!("{}: {why}", vault.name));
+    let key = LocalKey::from_file(&keeper.key_file).map_err(|why| refused(why.to_string()))?.address();
+    if others.contains(&key) {
+        let what = "keeper.key_file holds the session key or the key that pays for signatures";
+        return Err(refused(format!("{what}: two senders would use the same nonces")));
+    }
+    Ok(Some(ChainAddress::from(key)))
 }
 
 /// As [`read`], and refuses any difference.

@@ -202,6 +202,7 @@ fn vault(id: VaultId, draft: Draft, fleet: &mut Fleet) -> Option<VaultConfig> {
         fence,
         contract,
         capital: draft.capital?,
+        keeper: draft.keeper,
     })
 }
 

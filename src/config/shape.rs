@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::text::Url;
+use super::vault::KeeperConfig;
 use crate::account::ledger::Book;
 use crate::base::num::{Cash, Ratio};
 use crate::derive::dialect::{Address, Dialect};
@@ -95,6 +96,8 @@ pub struct VaultConfig {
     pub contract: Option<V2Contract>,
     /// What its capital may do.
     pub capital: CapitalLimits,
+    /// How its shares are kept, if its contract is on v2 and that is wanted.
+    pub keeper: Option<KeeperConfig>,
 }
 
 /// What a vault's strategy needs.

@@ -6,6 +6,7 @@ mod capital;
 mod contract;
 mod envelope;
 mod fair;
+mod keeper;
 mod limits;
 mod mandate;
 mod margin;
@@ -22,6 +23,7 @@ use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::strategy::basis::Params;
 pub(super) use contract::ContractDraft;
+pub use keeper::{DepositPhases, KeeperConfig};
 use margin::Margin;
 pub(super) use options::OptionDraft;
 pub(super) use ratio::Feed;
@@ -63,6 +65,8 @@ pub(super) struct Draft {
     pub(super) base_currency: Field<String>,
     /// What its capital may do; none if that is faulty, which has been noted by then.
     pub(super) capital: Option<CapitalLimits>,
+    /// How its shares are kept, if they are.
+    pub(super) keeper: Option<KeeperConfig>,
     /// None if the strategy is not known, which has been noted by then.
     pub(super) kind: Option<KindDraft>,
     /// Of a vault that a contract signs for.
@@ -137,6 +141,10 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
             None => Some(CapitalLimits::NONE),
         }
     });
+    let keeper = strategy.value.and_then(|strategy| {
+        let others = [section.holds("v2"), section.holds("capital")];
+        keeper::Fields::read(section.child("keeper"), strategy, others)?.build()
+    });
     // Without a strategy nobody knows which of the other names belong here.
     if kind.is_some() {
         section.finish();
@@ -150,6 +158,7 @@ pub(super) fn vault(section: Section<'_>, poll: &Field<Span>) -> Draft {
         base_instrument,
         base_currency,
         capital,
+        keeper,
         kind,
         contract,
     }

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use alloy_primitives::hex;
 use std::hash::{Hash, Hasher};
 
-pub use crate::risk::nonces::NonceUnit;
+pub use crate::base::nonce_unit::NonceUnit;
 
 /// An Ethereum address, raw.
 pub type Address = [u8; 20];

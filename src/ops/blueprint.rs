@@ -448,7 +448,8 @@ impl Blueprint {
             market_data: (market_data, public, external),
             pricing: Pricing::new(self.models(), self.capacity(), currencies),
             auction: Auction::new(seats),
-            risk: Risk::new(plans, self.instruments.clone(), self.past.floor(), self.key_expires_at),
+            risk: Risk::new(plans, self.instruments.clone(), self.past.floor(), self.key_expires_at)
+                .speaking(self.dialect),
             signer,
             contract: self.stage(),
             gateway: (gateway, private),

@@ -22,6 +22,17 @@ sol! {
     struct Base { address subAccounts; address auction; address wrappedDepositAsset; address cash; address depositAsset; address manager; address matching; }
     struct OptionParams { uint256 minSignatureExpiry; uint256 maxSignatureExpiry; uint256 optionVolSlippageFactor; uint256 optionMaxDelta; int256 optionMaxNegCash; uint256 optionMinTimeToExpiry; uint256 optionMaxTimeToExpiry; }
     struct SpotParams { uint256 feeFactor; int256 spotTransactionLeniency; uint256 worstSpotSellPrice; uint256 worstSpotBuyPrice; }
+    #[derive(Default)]
+    struct SpreadParams { uint256 maxMarkValueToStrikeDiffRatio; uint256 minMarkValueToStrikeDiffRatio; uint256 strikeDiff; uint256 maxTotalCostTolerance; uint256 maxLossOrGainPercentOfTVL; uint256 negMaxCashTolerance; uint256 minSignatureExpiry; uint256 maxSignatureExpiry; uint256 optionMinTimeToExpiry; uint256 optionMaxTimeToExpiry; int256 maxNegCash; uint256 rfqFeeFactor; }
+    #[derive(Default)]
+    struct BasisParams { uint256 maxPerpFee; int256 maxBaseLossPerBase; int256 maxBaseLossPerPerp; int256 deltaFloor; int256 deltaCeil; uint256 leverageFloor; uint256 leverageCeil; uint256 emaDecayFactor; uint256 markLossEmaTarget; uint256 minSignatureExpiry; uint256 maxSignatureExpiry; }
+    struct Places { address feed; address deposit; address withdrawal; address module; address derivative; }
+
+    /// What the feed is told.
+    interface Told {
+        function setHeartbeat(uint64 told) external;
+        function setSpot(uint96 told, uint64 timestamp) external;
+    }
 
     /// What the owners of the two contracts may set.
     interface Owner {
@@ -32,6 +43,7 @@ sol! {
         function setSigner(address key, bool allowed) external;
         function setParams(OptionParams options, SpotParams spot) external;
         function setHoldings(Holdings told) external;
+        function setKinds(SpreadParams ofSpread, BasisParams ofBasis, Places named) external;
     }
 }
 
@@ -48,6 +60,12 @@ const DEPOSIT: Address = address!("9B3FE5E5a3bcEa5df4E08c41Ce89C4e3Ff01Ace3");
 
 const VERIFIER: &str = include_str!("../../tools/contracts/artifacts/Matching.json");
 const SIGNER: &str = include_str!("../../tools/contracts/artifacts/MandateSigner.json");
+const FEED: &str = include_str!("../../tools/contracts/artifacts/Feed.json");
+
+/// What the collateral is worth there, dollars.
+const SPOT_USD: u64 = 4_000;
+/// Oldest price the feed answers with, seconds: nobody tells it another.
+const HEARTBEAT_S: u64 = 86_400;
 
 /// Looks for a receipt, this far apart.
 const LOOK: Duration = Duration::from_millis(5);
@@ -144,7 +162,20 @@ impl LocalChain {
         self.tell(vault, Owner::setSignerCall { key, allowed: true }).await?;
         self.tell(vault, Owner::setParamsCall { options: option_params(), spot: spot_params() }).await?;
         self.tell(vault, Owner::setHoldingsCall { told: holdings(base) }).await?;
+        self.bind(vault).await?;
         Ok(vault)
+    }
+
+    /// Binds the vault to the modules of the exchange and to a feed told its price just now.
+    async fn bind(&self, vault: Address) -> Result<(), String> {
+        let feed = self.create(FEED, &[]).await?;
+        self.tell(feed, Told::setHeartbeatCall { told: HEARTBEAT_S }).await?;
+        let newest = self.provider.get_block_by_number(Default::default()).await.map_err(|why| why.to_string())?;
+        let timestamp = newest.ok_or("the node has no block")?.header.timestamp;
+        self.tell(feed, Told::setSpotCall { told: e18(SPOT_USD).to(), timestamp }).await?;
+        let named = Places { feed, deposit: DEPOSIT, withdrawal: WITHDRAWAL, module: TRADE, derivative: OPTION };
+        let (spread, basis) = (SpreadParams::default(), BasisParams::default());
+        self.tell(vault, Owner::setKindsCall { ofSpread: spread, ofBasis: basis, named }).await
     }
 
     async fn deploy_vault(&self, subaccount: U256) -> Result<Address, String> {
@@ -158,11 +189,16 @@ impl LocalChain {
             matching: MATCHING,
         };
         let modules = Contracts { deposit: DEPOSIT, withdrawal: WITHDRAWAL, trade: TRADE, option: OPTION };
-        let artifact: Value = serde_json::from_str(SIGNER).map_err(|why| why.to_string())?;
+        self.create(SIGNER, &(subaccount, base, modules).abi_encode_params()).await
+    }
+
+    /// Deploys the contract of this artifact with these encoded arguments.
+    async fn create(&self, artifact: &str, arguments: &[u8]) -> Result<Address, String> {
+        let artifact: Value = serde_json::from_str(artifact).map_err(|why| why.to_string())?;
         let code = artifact["bytecode"].as_str().ok_or("the artifact holds no code")?;
         let code: Bytes = code.parse().map_err(|_| "the artifact's code is not hexadecimal")?;
-        let data = [code.as_ref(), &(subaccount, base, modules).abi_encode_params()].concat();
-        let made = self.send(json!({"from": ADMIN, "data": Bytes::from(data), "gas": "0x4c4b40"})).await?;
+        let data = Bytes::from([code.as_ref(), arguments].concat());
+        let made = self.send(json!({"from": ADMIN, "data": data, "gas": "0x4c4b40"})).await?;
         made.ok_or_else(|| "the node made no contract".to_owned())
     }
 
@@ -186,7 +222,7 @@ fn holdings(base: u64) -> Holdings {
         numShort: U256::ZERO,
         cash: I256::ZERO,
         undeposited: U256::ZERO,
-        spot: e18(4_000),
+        spot: e18(SPOT_USD),
         optionFloor: I256::from_raw(e18(1) / U256::from(100)),
     }
 }

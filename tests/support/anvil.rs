@@ -21,6 +21,29 @@ sol! {
     struct OptionParams { uint256 minSignatureExpiry; uint256 maxSignatureExpiry; uint256 optionVolSlippageFactor; uint256 optionMaxDelta; int256 optionMaxNegCash; uint256 optionMinTimeToExpiry; uint256 optionMaxTimeToExpiry; }
     struct SpotParams { uint256 feeFactor; int256 spotTransactionLeniency; uint256 worstSpotSellPrice; uint256 worstSpotBuyPrice; }
 
+    struct ShareTerms { uint256 depositCap; uint256 minDepositValue; uint256 depositScale; uint256 withdrawScale; uint256 managementFee; address feeRecipient; }
+    #[derive(Default)]
+    struct SpreadParams { uint256 maxMarkValueToStrikeDiffRatio; uint256 minMarkValueToStrikeDiffRatio; uint256 strikeDiff; uint256 maxTotalCostTolerance; uint256 maxLossOrGainPercentOfTVL; uint256 negMaxCashTolerance; uint256 minSignatureExpiry; uint256 maxSignatureExpiry; uint256 optionMinTimeToExpiry; uint256 optionMaxTimeToExpiry; int256 maxNegCash; uint256 rfqFeeFactor; }
+    #[derive(Default)]
+    struct BasisParams { uint256 maxPerpFee; int256 maxBaseLossPerBase; int256 maxBaseLossPerPerp; int256 deltaFloor; int256 deltaCeil; uint256 leverageFloor; uint256 leverageCeil; uint256 emaDecayFactor; uint256 markLossEmaTarget; uint256 minSignatureExpiry; uint256 maxSignatureExpiry; }
+    struct Places { address feed; address deposit; address withdrawal; address module; address derivative; }
+
+    /// What holders of shares and of the token may do.
+    interface Holder {
+        function mint(address holder, uint256 amount) external;
+        function approve(address spender, uint256 amount) external returns (bool);
+        function balanceOf(address holder) external view returns (uint256);
+        function initiateDeposit(uint256 amount, address recipient) external returns (uint256);
+        function requestWithdrawal(uint256 shares) external returns (uint256);
+    }
+
+    /// What the test tells feed and wrapper.
+    interface Told {
+        function setHeartbeat(uint64 told) external;
+        function setSpot(uint96 told, uint64 timestamp) external;
+        function setList(bool enabled, uint256 subaccount, bool listed) external;
+    }
+
     /// What the owners of the two contracts may set.
     interface Owner {
         function initialize(address administrator, address orders) external;
@@ -33,6 +56,11 @@ sol! {
         function setBlocked(bool blocked) external;
         function setParams(OptionParams options, SpotParams spot) external;
         function setHoldings(Holdings told) external;
+        function setKinds(SpreadParams ofSpread, BasisParams ofBasis, Places named) external;
+        function setTSAParams(ShareTerms told) external;
+        function setShareKeeper(address keeper, bool allowed) external;
+        function approveModule(address module, uint256 amount) external;
+        function moveCapital(int256 amount) external;
     }
 }
 
@@ -145,19 +173,10 @@ impl Anvil {
     /// Deploys what settles atomic orders, and lists it with the verifier and the vault.
     #[allow(dead_code)]
     pub async fn deploy_executor(&self, vault: Address) -> Address {
-        let code: Bytes = artifact("AtomicExecutor")["bytecode"].as_str().expect("code").parse().expect("hexadecimal");
-        let executor = self.deploy(&[code.as_ref(), &MATCHING.abi_encode()].concat()).await;
+        let executor = self.deploy("AtomicExecutor", MATCHING.abi_encode()).await;
         self.tell(MATCHING, Owner::setTradeExecutorCall { executor, allowed: true }).await;
         self.tell(vault, Owner::setSubmitterCall { submitter: executor, allowed: true }).await;
         executor
-    }
-
-    async fn deploy(&self, code: &[u8]) -> Address {
-        let request = json!([{"from": ADMIN, "data": Bytes::copy_from_slice(code), "gas": "0x4c4b40"}]);
-        let hash = self.rpc("eth_sendTransaction", request).await;
-        let receipt = self.receipt(serde_json::from_value(hash).expect("a hash")).await;
-        assert!(receipt.status(), "it is deployed");
-        receipt.contract_address.expect("a contract")
     }
 
     /// Deploys the verifier and a vault of this subaccount of which `key` is a signer; returns the vault.
@@ -168,7 +187,8 @@ impl Anvil {
         self.rpc("anvil_setBalance", json!([key, U256::from(10_u64.pow(18))])).await;
         self.tell(MATCHING, Owner::initializeCall { administrator: ADMIN, orders: TRADE }).await;
         self.tell(MATCHING, Owner::setTradeExecutorCall { executor: ADMIN, allowed: true }).await;
-        let vault = self.deploy_vault(subaccount).await;
+        let token = self.deploy("Token", U256::from(18).abi_encode()).await;
+        let vault = self.deploy_vault(subaccount, token).await;
         self.tell(MATCHING, Owner::setSubAccountOwnerCall { subaccount, owner: vault }).await;
         for module in [TRADE, WITHDRAWAL, DEPOSIT] {
             self.tell(MATCHING, Owner::setAllowedModuleCall { module, allowed: true }).await;
@@ -176,22 +196,45 @@ impl Anvil {
         self.tell(vault, Owner::setSignerCall { key, allowed: true }).await;
         self.tell(vault, Owner::setParamsCall { options: option_params(), spot: spot_params() }).await;
         self.tell(vault, Owner::setHoldingsCall { told: holdings(10) }).await;
+        self.bind(vault).await;
         vault
     }
 
-    async fn deploy_vault(&self, subaccount: U256) -> Address {
+    /// Binds a covered-call vault to the modules of the exchange and to a feed told its price just now.
+    async fn bind(&self, vault: Address) {
+        let feed = self.deploy("Feed", Vec::new()).await;
+        self.tell(feed, Told::setHeartbeatCall { told: 3_600 }).await;
+        let now = self.provider.get_block_by_number(Default::default()).await.expect("an answer").expect("a block");
+        let told = "3000000000000000000000".parse().expect("a number");
+        self.tell(feed, Told::setSpotCall { told, timestamp: now.header.timestamp }).await;
+        let named = Places { feed, deposit: DEPOSIT, withdrawal: WITHDRAWAL, module: TRADE, derivative: OPTION };
+        let (spread, basis) = (SpreadParams::default(), BasisParams::default());
+        self.tell(vault, Owner::setKindsCall { ofSpread: spread, ofBasis: basis, named }).await;
+    }
+
+    async fn deploy_vault(&self, subaccount: U256, token: Address) -> Address {
         let base = Base {
             subAccounts: Address::repeat_byte(1),
             auction: Address::repeat_byte(2),
             wrappedDepositAsset: BASE,
             cash: Address::repeat_byte(3),
-            depositAsset: Address::repeat_byte(4),
+            depositAsset: token,
             manager: Address::repeat_byte(5),
             matching: MATCHING,
         };
         let modules = Contracts { deposit: DEPOSIT, withdrawal: WITHDRAWAL, trade: TRADE, option: OPTION };
-        let code: Bytes = artifact("MandateSigner")["bytecode"].as_str().expect("code").parse().expect("hexadecimal");
-        self.deploy(&[code.as_ref(), &(subaccount, base, modules).abi_encode_params()].concat()).await
+        self.deploy("MandateSigner", (subaccount, base, modules).abi_encode_params()).await
+    }
+
+    /// Deploys a contract of ours with these encoded arguments.
+    pub async fn deploy(&self, name: &str, arguments: Vec<u8>) -> Address {
+        let code: Bytes = artifact(name)["bytecode"].as_str().expect("code").parse().expect("hexadecimal");
+        let data = [code.as_ref(), &arguments].concat();
+        let request = json!([{"from": ADMIN, "data": Bytes::from(data), "gas": "0x4c4b40"}]);
+        let hash = self.rpc("eth_sendTransaction", request).await;
+        let receipt = self.receipt(serde_json::from_value(hash).expect("a hash")).await;
+        assert!(receipt.status(), "{name} is deployed");
+        receipt.contract_address.expect("a contract")
     }
 }
 
@@ -200,7 +243,7 @@ fn artifact(name: &str) -> Value {
     serde_json::from_slice(&fs::read(path).expect("committed")).expect("JSON")
 }
 
-fn e18(units: u64) -> U256 {
+pub fn e18(units: u64) -> U256 {
     U256::from(units) * U256::from(10_u64.pow(18))
 }
 
@@ -216,7 +259,7 @@ pub fn holdings(base: u64) -> Holdings {
     }
 }
 
-fn option_params() -> OptionParams {
+pub fn option_params() -> OptionParams {
     OptionParams {
         minSignatureExpiry: U256::from(60),
         maxSignatureExpiry: U256::from(900),
@@ -228,7 +271,7 @@ fn option_params() -> OptionParams {
     }
 }
 
-fn spot_params() -> SpotParams {
+pub fn spot_params() -> SpotParams {
     SpotParams {
         feeFactor: e18(1) / U256::from(100),
         spotTransactionLeniency: I256::from_raw(e18(1)),

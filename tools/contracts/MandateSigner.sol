@@ -5,11 +5,13 @@ import {
     Action, TradeData, DepositData, WithdrawalData, IActionHash, IContractSignature
 } from "./Action.sol";
 import {Ecdsa} from "./Ecdsa.sol";
+import {Kinds} from "./Kinds.sol";
+import {Shares, Token} from "./Shares.sol";
 
 /// A vault that signs by contract: a listed key puts an action to it, it checks the action against a covered-call mandate,
 /// and from then on answers for its hash. One signature lives at a time. Balances and prices are told to it by its owner,
 /// where a live vault reads its subaccount and feeds; a price floor stands where a live vault prices the option.
-contract MandateSigner is IContractSignature {
+contract MandateSigner is IContractSignature, Kinds, Shares {
     struct BaseTSAAddresses {
         address subAccounts;
         address auction;
@@ -58,7 +60,6 @@ contract MandateSigner is IContractSignature {
     error BOCST_InvalidAction();
     error BOCST_OnlySigner();
     error BOCST_OnlySubmitter();
-    error BTSA_Blocked();
     error CMTSA_BuyingTooMuchCollateral();
     error CMTSA_DepositingTooMuch();
     error CMTSA_FeeTooHigh();
@@ -156,6 +157,36 @@ contract MandateSigner is IContractSignature {
 
     function setHoldings(Holdings memory told) external onlyOwner {
         holdings = told;
+    }
+
+    function setKinds(PPTSAParams memory ofSpread, LBTSAParams memory ofBasis, Places memory named) external onlyOwner {
+        spread = ofSpread;
+        basis = ofBasis;
+        places = named;
+    }
+
+    function setTSAParams(TSAParams memory told) external onlyOwner {
+        collectFee();
+        terms = told;
+    }
+
+    function setShareKeeper(address keeper, bool allowed) external onlyOwner {
+        shareKeeper[keeper] = allowed;
+    }
+
+    function approveModule(address module, uint256 amount) external onlyOwner {
+        _token().approve(module, amount);
+    }
+
+    /// What settlement of a deposit (or, below zero, a withdrawal) does to this contract and its subaccount.
+    function moveCapital(int256 amount) external onlyOwner {
+        if (amount > 0) {
+            _token().transfer(addresses.wrappedDepositAsset, uint256(amount));
+            holdings.base += uint256(amount);
+        } else {
+            _token().mint(address(this), uint256(-amount));
+            holdings.base -= uint256(-amount);
+        }
     }
 
     // ---- signing
@@ -305,6 +336,18 @@ contract MandateSigner is IContractSignature {
             }
             if (value > -allowed) revert CMTSA_SellingTooMuchCollateral();
         }
+    }
+
+    function _token() internal view override returns (Token) {
+        return Token(addresses.depositAsset);
+    }
+
+    function _blocked() internal view override returns (bool) {
+        return isBlocked;
+    }
+
+    function _subaccountValue() internal view override returns (uint256) {
+        return holdings.base;
     }
 
     function _checkFee(uint256 worstFee) private view {

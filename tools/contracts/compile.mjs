@@ -9,7 +9,15 @@ import { fileURLToPath } from "node:url";
 const here = dirname(fileURLToPath(import.meta.url));
 const [modules, out] = process.argv.slice(2);
 const solc = createRequire(join(modules, "package.json"))("solc");
-const BUILT = ["Matching", "MandateSigner", "AtomicExecutor"];
+// Each contract and the file it is in.
+const BUILT = {
+  Matching: "Matching",
+  MandateSigner: "MandateSigner",
+  AtomicExecutor: "AtomicExecutor",
+  Token: "Shares",
+  Feed: "Kinds",
+  Wrapper: "Kinds",
+};
 
 const names = readdirSync(here).filter((name) => name.endsWith(".sol")).sort();
 const hash = createHash("sha256");
@@ -32,8 +40,8 @@ for (const problem of problems) console.error(problem.formattedMessage);
 if (problems.length > 0) process.exit(1);
 
 mkdirSync(out, { recursive: true });
-for (const contract of BUILT) {
-  const { abi, evm } = output.contracts[`${contract}.sol`][contract];
+for (const [contract, file] of Object.entries(BUILT)) {
+  const { abi, evm } = output.contracts[`${file}.sol`][contract];
   const artifact = {
     contract,
     compiler: solc.version(),

@@ -67,12 +67,14 @@ impl Desk {
         self.keep(Principal { base, rate }, out);
     }
 
-    /// A phase announced, its budget cut to what may be lost.
+    /// A phase announced, its budget cut to what may be lost. While that is not known yet, as just after a start, nothing
+    /// is cut and nothing can be spent: the purse is empty without it.
     pub(super) fn within_principal(&self, next: Milestone) -> Milestone {
         if next.phase != Phase::OptionAuction || !self.spends_yield() {
             return next;
         }
-        let most = self.surplus().unwrap_or_default() + next.spent + next.pledged;
+        let Some(surplus) = self.surplus() else { return next };
+        let most = surplus + next.spent + next.pledged;
         Milestone { budget: next.budget.min(most.max(Cash::ZERO)), ..next }
     }
 }

@@ -49,6 +49,11 @@ pub struct KeySource {
 }
 
 impl KeySource {
+    /// True if somebody on the network is asked for the key.
+    pub fn is_remote(&self) -> bool {
+        matches!(self.seal, Seal::Kms(_))
+    }
+
     /// Every file that helps to the key: its own, its passphrase's, the one that lends the right to unwrap it.
     pub fn files(&self) -> Vec<PathBuf> {
         let with = match &self.seal {

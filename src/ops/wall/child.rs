@@ -44,7 +44,6 @@ pub fn run(memory: i32) -> Result<(), String> {
     let ends = ring::join(&memory).map_err(|why| why.to_string())?;
     drop(memory);
     let null = File::options().read(true).write(true).open("/dev/null").map_err(|why| format!("/dev/null: {why}"))?;
-    lockdown::confine(Filter::Files)?;
     let outcome = introduce();
     if let Err(why) = &outcome {
         say(&Reply::Refused { why: why.clone() })?;
@@ -87,8 +86,15 @@ fn introduce() -> Result<(Guarded<LocalKey, PageStore>, Charter), String> {
     let Request::Charter(charter) = hear()? else { return Err("a charter comes first".to_owned()) };
     // Its own reading: what the engine makes of the same words is the engine's affair.
     let config = Config::parse(&charter.text, &charter.file, &Online::here()).map_err(|why| why.to_string())?;
-    // The only step that may take the network: from the next on there is none.
+    // A key that somebody on the network unwraps is the only thing that takes the network: from then on there is none.
+    let remote = charter.key.is_remote();
+    if !remote {
+        lockdown::confine(Filter::Files)?;
+    }
     let mut key = charter.key.load().map_err(|why| why.to_string())?;
+    if remote {
+        lockdown::confine(Filter::Files)?;
+    }
     say(&Reply::Holds { address: hex::encode_prefixed(Key::address(&key)) })?;
     let instruments = loop {
         match hear()? {
