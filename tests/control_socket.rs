@@ -86,7 +86,7 @@ fn operators_pause_resume_tighten_drain_and_kill_by_the_rules() {
 
 /// Everything a client can do wrong is answered in words or let go, and the engine goes on.
 fn misbehave(scene: &Scene) {
-    let path = scene.folder.path().join("journal/control");
+    let path = scene.folder.path().join("journal/console/control");
     let mode = std::fs::symlink_metadata(&path).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let recorded = {
