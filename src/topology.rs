@@ -285,6 +285,7 @@ fn wire_post<M: Copy>(name: &str, to: &str) -> (Post<M>, Postbox<M>) {
 }
 
 /// Connects the actors and groups them by core.
+#[allow(clippy::too_many_lines)] // Every lane of the pipeline in one place, on purpose.
 pub fn assemble<T, C, K, S>(parts: Parts<T, C, K, S>, layout: &Layout) -> (Vec<Core>, ControlEnds)
 where
     T: Transport + Send + 'static,

@@ -260,5 +260,5 @@ fn explain_tells_where_each_value_came_from() {
     assert_eq!(find("vault[0].limits", "order_life_s"), Some(("310", "s", "default")));
     assert_eq!(find("vault[0].basis", "margin_leverage_cap_x"), Some(("1.801501251", "× TVL", "derived")));
     assert_eq!(find("venue", "chain_id"), Some(("11155111", "", "derived")));
-    assert_eq!(table(config.explain()).lines().filter(|line| line.starts_with('[')).count(), 15);
+    assert_eq!(table(config.explain()).lines().filter(|line| line.starts_with('[')).count(), 16);
 }

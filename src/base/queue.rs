@@ -18,11 +18,14 @@ struct Numbered<T> {
     message: T,
 }
 
-/// What an open lane holds: what was said and not taken, each with its conflation key.
-struct Shelf<T>(Arc<Mutex<VecDeque<(Option<usize>, Numbered<T>)>>>);
+/// What an open lane holds.
+struct Shelf<T>(Arc<Mutex<Said<T>>>);
+
+/// What was said and not taken, each with its conflation key.
+type Said<T> = VecDeque<(Option<usize>, Numbered<T>)>;
 
 impl<T: Copy> Shelf<T> {
-    fn lock(&self) -> MutexGuard<'_, VecDeque<(Option<usize>, Numbered<T>)>> {
+    fn lock(&self) -> MutexGuard<'_, Said<T>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

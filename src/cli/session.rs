@@ -1,5 +1,8 @@
 //! One run of the engine, from a checked configuration to the end of its last order.
 
+mod crier;
+mod keys;
+
 use super::{Failure, contract, signer};
 use crate::actors::risk::Sample;
 use crate::base::queue::Post;
@@ -9,12 +12,12 @@ use crate::chain::service::Tally;
 use crate::config::{self, Config, Isolation};
 use crate::derive::dialect::Address;
 use crate::derive::seal::envelope::pins::prove_unmoved;
-use crate::engine::core::{Idle, Pulse};
+use crate::engine::core::Idle;
 use crate::engine::ports::{Clock, Key};
 use crate::engine::switch::Switch;
 use crate::engine::tape::Tape;
 use crate::io::clock::LiveClock;
-use crate::io::key::{KeySource, Kms, KmsCredentials, LocalKey, Passphrase, Seal};
+use crate::io::key::LocalKey;
 use crate::io::store::PageStore;
 use crate::io::tape::{self, Limits, Recording};
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
@@ -36,16 +39,17 @@ use crate::ops::sentry::beat::Secret;
 use crate::ops::wall::{self, Charter, Introduced};
 use crate::topology::{Layout, Parts, Signing, assemble};
 use actix::Addr;
+use crier::Crier;
+use keys::{absolute, key_source};
+pub use keys::{load_key, read_key};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// How often the run is looked at.
 const LOOK: Duration = Duration::from_millis(100);
-/// Looks in a row at which a core may stand still before it is said.
-const STILL_MAX: u32 = 10;
 /// Longest wait for the last orders to be gone (also after a signal).
 const WIND_UP: Duration = Duration::from_secs(5);
 
@@ -107,59 +111,6 @@ pub async fn prove(config: &Config, key: &mut (dyn Prover + Send), clock: &mut L
 
 fn rest_of(config: &Config) -> Result<Rest, Failure> {
     Rest::new(&config.venue.environment.rest).map_err(|why| Failure::Refused(why.to_string()))
-}
-
-/// Name under which a container is told where its credentials are; the address is no secret outside of it.
-const CONTAINER_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
-
-/// Where the session key comes from.
-fn key_source(config: &Config) -> Result<KeySource, Failure> {
-    let passphrase = |passphrase: &config::Passphrase| match passphrase {
-        config::Passphrase::File(path) => Passphrase::File(absolute(path)),
-        config::Passphrase::Descriptor(number) => Passphrase::Descriptor(*number),
-    };
-    let seal = match &config.wallet.seal {
-        config::KeySeal::Plain => Seal::Plain,
-        config::KeySeal::Keystore(words) => Seal::Keystore(passphrase(words)),
-        config::KeySeal::Age(words) => Seal::Age(passphrase(words)),
-        config::KeySeal::Kms(kms) => Seal::Kms(Kms {
-            region: kms.region.clone(),
-            key_arn: kms.key_arn.clone(),
-            endpoint: kms.endpoint.as_str().to_owned(),
-            credentials: lender(&kms.credentials)?,
-            timeout_ms: kms.timeout_ms,
-        }),
-    };
-    Ok(KeySource { file: absolute(&config.wallet.session_key_file), seal })
-}
-
-fn lender(credentials: &config::KmsCredentials) -> Result<KmsCredentials, Failure> {
-    Ok(match credentials {
-        config::KmsCredentials::File(path) => KmsCredentials::File(absolute(path)),
-        config::KmsCredentials::Instance => KmsCredentials::Instance("http://169.254.169.254".to_owned()),
-        config::KmsCredentials::Container => {
-            let path = std::env::var(CONTAINER_URI).ok().filter(|path| path.starts_with('/'));
-            let missing =
-                || Failure::Refused(format!("wallet.kms.credentials is \"container\", but {CONTAINER_URI} is not set"));
-            KmsCredentials::Container(format!("http://169.254.170.2{}", path.ok_or_else(missing)?))
-        }
-    })
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf())
-}
-
-/// Loads another key of the same keeper, or the session key.
-pub fn read_key(config: &Config, file: Option<&Path>) -> Result<LocalKey, Failure> {
-    let own = key_source(config)?;
-    let source = KeySource { file: file.map_or(own.file, Path::to_path_buf), seal: own.seal };
-    source.load().map_err(|why| Failure::Refused(why.to_string()))
-}
-
-/// Loads the session key.
-pub fn load_key(config: &Config) -> Result<LocalKey, Failure> {
-    key_source(config)?.load().map_err(|why| Failure::Refused(why.to_string()))
 }
 
 fn wire(url: &str) -> Result<WebSocket, Failure> {
@@ -318,19 +269,26 @@ fn why_drained(
     Ok(place.map(|place| crash_loop::words(place, within_ns)))
 }
 
+/// Drains every vault before it begins, and says why. The lane has room for all of them, and risk hears it before anything
+/// of the venue.
+fn start_drained(why: Option<String>, commands: &Post<Command>, vaults: usize) {
+    let Some(why) = why else { return };
+    for place in 0..vaults {
+        let _ = commands.send(Command::Drain { vault: vault_id(place) });
+    }
+    eprintln!("keel: alarm: every vault starts drained: {why}");
+}
+
 /// Begins the tapes of this run, unless none are wanted.
 fn record(
-    state_dir: &Path,
-    begun: &Begun<'_>,
+    (config, terms, blueprint): (&Config, &Terms<'_>, &Blueprint),
+    (hand, at): (replay::Hand, Nanos),
     records: &[u8],
     tapes: &mut [Tape; 6],
 ) -> Result<Option<Recording>, Failure> {
-    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = begun.config.tapes;
-    let presigned = begun
-        .config
-        .vaults
-        .iter()
-        .any(|vault| vault.contract.as_ref().is_some_and(|contract| contract.presign().is_some()));
+    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = config.tapes;
+    let presigned =
+        config.vaults.iter().any(|vault| vault.contract.as_ref().is_some_and(|contract| contract.presign().is_some()));
     if on && presigned {
         eprintln!("keel: a contract signs before orders leave: this run is not recorded");
     }
@@ -338,7 +296,15 @@ fn record(
         return Ok(None);
     }
     let limits = Limits { run_mib_max, kept_mib_max, free_mib_min };
-    let begun = Recording::begin(state_dir, limits, &Head::of(begun).text(), records);
+    let begun = Begun {
+        config,
+        auctions_from: terms.auctions_from,
+        instruments: &blueprint.instruments,
+        key_expires_at: blueprint.key_expires_at,
+        hand,
+        at,
+    };
+    let begun = Recording::begin(terms.state_dir, limits, &Head::of(&begun).text(), records);
     let advice = "make room, lower [journal] tape_free_mib_min, or set tape = false";
     let (recording, begun) = begun.map_err(|why| Failure::Refused(format!("no tapes: {why} ({advice})")))?;
     *tapes = begun;
@@ -359,7 +325,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let unit = config.venue.environment.dialect.nonce_unit;
     let opened = journal::open(terms.state_dir, unit, clock.now()).map_err(Failure::Refused)?;
     let Journal { store, replay, switch, records, damage } = opened;
-    let mut drained = why_drained(config, &terms, damage, clock.now())?;
+    let drained = why_drained(config, &terms, damage, clock.now())?;
     let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
     prove_unmoved(replay.pins(), &proved.instruments).map_err(Failure::Refused)?;
@@ -370,24 +336,13 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let key = hand.place();
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
     let Joined { mut parts, layout, switch, signer } = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
-    let begun = Begun {
-        config,
-        auctions_from: terms.auctions_from,
-        instruments: &blueprint.instruments,
-        key_expires_at: blueprint.key_expires_at,
-        hand: key,
-        at: clock.now(),
-    };
-    let recording = record(terms.state_dir, &begun, &records, &mut parts.tapes)?;
+    let recording = record((config, &terms, &blueprint), (key, clock.now()), &records, &mut parts.tapes)?;
     let (cores, mut ends) = assemble(parts, &layout);
     let tally = match (signing, ends.chain.take()) {
         (Some(signing), Some(chain)) => Some(signing.serve(chain)?),
         _ => None,
     };
-    // The lane has room for every vault, and risk hears it before anything of the venue.
-    for place in (0..config.vaults.len()).filter(|_| drained.is_some()) {
-        let _ = ends.commands.send(Command::Drain { vault: vault_id(place) });
-    }
+    start_drained(drained, &ends.commands, config.vaults.len());
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
     let herald = herald(config, signer, &engine)?;
@@ -404,9 +359,6 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     });
     open_console(config, &blueprint, terms.state_dir, (&commands, &clerk));
     let started = clock.now();
-    if let Some(why) = drained.take() {
-        eprintln!("keel: alarm: every vault starts drained: {why}");
-    }
     let stops = Stops { signal: stop, switch: &switch, commands: &commands, recording: recording.as_ref() };
     watch(&engine, &clerk, terms, stops, (started, &mut clock)).await?;
     let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
@@ -501,44 +453,6 @@ async fn watch(
         }
     }
     Ok(())
-}
-
-/// Says every alarm aloud, once, within the time the run is looked at.
-#[derive(Default)]
-struct Crier {
-    /// Alarms of each vault that have been said.
-    said: Vec<usize>,
-    /// The end of the signer, which every vault reports, has been said.
-    signer: bool,
-    /// Looks in a row at which a core stood still.
-    still: u32,
-}
-
-impl Crier {
-    /// A core that stands still is said aloud once it has for a second; its sentry does what is to be done.
-    fn feel(&mut self, pulse: &mut Pulse) {
-        self.still = if pulse.beats() { 0 } else { self.still.saturating_add(1) };
-        if self.still == STILL_MAX {
-            eprintln!(
-                "keel: alarm: a core of the pipeline has stood still for {STILL_MAX} looks of {} ms",
-                LOOK.as_millis()
-            );
-        }
-    }
-
-    fn cry(&mut self, names: &[String], news: &News) {
-        if let Some(why) = news.signer_down().filter(|_| !std::mem::replace(&mut self.signer, true)) {
-            eprintln!(
-                "keel: alarm: nothing is signed any more ({why:?}); every vault is halted, every order cancelled"
-            );
-        }
-        self.said.resize(news.vaults().len(), 0);
-        for ((vault, said), name) in news.vaults().iter().zip(&mut self.said).zip(names) {
-            let new = &vault.alarms[(*said).min(vault.alarms.len())..];
-            new.iter().for_each(|(_, alarm)| eprintln!("keel: alarm: {name}: {alarm:?}"));
-            *said = vault.alarms.len();
-        }
-    }
 }
 
 /// Stops quoting, and waits until every order and every RFQ is gone. True if that was seen.

@@ -1,0 +1,47 @@
+//! What is said aloud while a run goes on.
+
+use super::LOOK;
+use crate::engine::core::Pulse;
+use crate::ops::news::News;
+
+/// Looks in a row at which a core may stand still before it is said.
+const STILL_MAX: u32 = 10;
+
+/// Says every alarm aloud, once, within the time the run is looked at.
+#[derive(Default)]
+pub(super) struct Crier {
+    /// Alarms of each vault that have been said.
+    said: Vec<usize>,
+    /// The end of the signer, which every vault reports, has been said.
+    signer: bool,
+    /// Looks in a row at which a core stood still.
+    still: u32,
+}
+
+impl Crier {
+    /// A core that stands still is said aloud once it has for a second; its sentry does what is to be done.
+    pub(super) fn feel(&mut self, pulse: &mut Pulse) {
+        self.still = if pulse.beats() { 0 } else { self.still.saturating_add(1) };
+        if self.still == STILL_MAX {
+            eprintln!(
+                "keel: alarm: a core of the pipeline has stood still for {STILL_MAX} looks of {} ms",
+                LOOK.as_millis()
+            );
+        }
+    }
+
+    /// Says the alarms that are new.
+    pub(super) fn cry(&mut self, names: &[String], news: &News) {
+        if let Some(why) = news.signer_down().filter(|_| !std::mem::replace(&mut self.signer, true)) {
+            eprintln!(
+                "keel: alarm: nothing is signed any more ({why:?}); every vault is halted, every order cancelled"
+            );
+        }
+        self.said.resize(news.vaults().len(), 0);
+        for ((vault, said), name) in news.vaults().iter().zip(&mut self.said).zip(names) {
+            let new = &vault.alarms[(*said).min(vault.alarms.len())..];
+            new.iter().for_each(|(_, alarm)| eprintln!("keel: alarm: {name}: {alarm:?}"));
+            *said = vault.alarms.len();
+        }
+    }
+}
