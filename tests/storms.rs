@@ -71,7 +71,7 @@ fn every_engine_of_a_storm_folds_again_to_the_same_state() {
         let last = played.len() - 1;
         played.iter().enumerate().for_each(|(place, engine)| is_whole(engine, place == last));
     }
-    assert!(engines > 4, "only {engines} engines lived");
+    assert!(engines > 3, "of three storms, none killed an engine");
 }
 
 #[test]
