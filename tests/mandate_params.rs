@@ -167,10 +167,8 @@ fn the_shares_have_theirs_and_capital_moves_only_where_a_contract_signs() {
     let wish = format!("{}{CAPITAL}deposits = true\n", bare("harvest-weeth"));
     let why = Config::parse(&wish, "keel.toml", &Online::first(4)).expect_err("v3").to_string();
     assert!(why.contains("vault[0].capital.deposits: a session key on v3"), "{why}");
-    let contract = "\n[vault.v2]\nnetwork = \"v2-mainnet\"\nrpc_url = \"https://rpc.example.org\"\n\
-                    contract_address = \"0xec68928bd83B2E52fF5A8e8c215B6ea72879F521\"\n\
-                    wrapped_asset_address = \"0xF30EE744fCfd135A135E6a4e327e01d0f697e6Ec\"\n";
-    assert!(parse(&format!("{wish}{contract}")).vaults[0].capital.deposits);
+    let signed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/configs/good/v2_capital.toml"));
+    assert!(parse(&signed.expect("part of the repository")).vaults[0].capital.deposits);
     let none = &parse(&bare("harvest-weeth")).vaults[0].capital;
     assert!(!none.deposits && !none.withdrawals);
 }
