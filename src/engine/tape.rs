@@ -85,6 +85,8 @@ pub enum Source {
     Accounts,
     /// Lane from risk to the auction.
     Talks,
+    /// The signer's journal has hardly room left.
+    Cramped,
 }
 
 /// What follows an entry's moment.
@@ -98,7 +100,7 @@ enum Shape {
 /// Set in every code, so that no single flipped bit makes an entry look unpublished.
 const PUBLISHED: u8 = 0x80;
 /// Sources there are, counting the one that is none.
-const SOURCES: usize = Source::Talks as usize + 1;
+const SOURCES: usize = Source::Cramped as usize + 1;
 /// Bytes of an entry beside its body, at most.
 const FRAME_BYTES_MAX: usize = 1 + 10 + 10 + 4;
 
@@ -131,11 +133,12 @@ impl Source {
         Source::Reports,
         Source::Accounts,
         Source::Talks,
+        Source::Cramped,
     ];
 
     fn shape(self) -> Shape {
         match self {
-            Source::Tick | Source::Gone | Source::Thrown | Source::PageEnd => Shape::Plain,
+            Source::Tick | Source::Gone | Source::Thrown | Source::PageEnd | Source::Cramped => Shape::Plain,
             Source::Checkpoint
             | Source::Venue
             | Source::External
