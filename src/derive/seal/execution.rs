@@ -404,7 +404,8 @@ mod tests {
         let legs = legs(5, 6);
         assert_eq!(sealer.seal_package(NOW, &deed(&legs)).map(|_| ()), Err(Breach::Journal));
         assert!(diary.0.borrow().is_empty(), "neither a record nor a signature");
-        sealer.note(sealer.subaccount(VaultId(0)).expect("a member"), &Milestone::default());
+        let owner = sealer.subaccount(VaultId(0)).expect("a member");
+        sealer.note(owner, &Note::Milestone(Milestone::default()));
         assert_eq!(diary.0.borrow().len(), 1, "what cannot be refused is still written");
     }
 
