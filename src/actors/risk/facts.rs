@@ -397,17 +397,18 @@ impl Desk {
         let Some(outcome) = done else { return changed };
         self.reconcile.pending = false;
         match outcome {
-            Reconciled::Agrees | Reconciled::Adopted => {
+            // At a start it is what there is; later it is what should not be.
+            Reconciled::Overruled if self.mode != Mode::Starting => {
+                self.stats.mismatched += 1;
+                self.drain(Alarm::Mismatch, out);
+                changed = true;
+            }
+            Reconciled::Agrees | Reconciled::Adopted | Reconciled::Overruled => {
                 // Taking over the venue's numbers explains nothing; only agreement clears the count.
                 if outcome == Reconciled::Agrees {
                     self.reconcile.differences = 0;
                 }
                 self.stats.reconciled += 1;
-                changed = true;
-            }
-            Reconciled::Overruled => {
-                self.stats.mismatched += 1;
-                self.drain(Alarm::Mismatch, out);
                 changed = true;
             }
             Reconciled::Inconclusive => {}

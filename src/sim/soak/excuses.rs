@@ -95,6 +95,8 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
             let only_logins = seen.refused.iter().all(|one| one.code == LOGGED_OUT || !is_our_fault(one.code));
             seen.struck_by(&[Fault::SessionExpired], NOTICED_NS).filter(|_| only_logins)
         }
+        // A list that lost a field of no weight on the way was heard, but not as it was said.
+        "looks-before-it-trades" => seen.struck_by(&[Fault::ReplyHollow], CLOCK_NS),
         // A venue that answers nothing leaves everything open, and O4 counts from when it can be reached.
         "unknown-ends" => {
             let reachable = seen.able_for(6 * SEC) && seen.at.since(seen.reply_hurt) > 6 * SEC;
