@@ -135,6 +135,11 @@ impl Brake {
         self.stopped.map_or(Ok(()), Err)
     }
 
+    /// Stops, unless it has.
+    fn stop(&mut self, why: Breach) {
+        self.stopped.get_or_insert(why);
+    }
+
     /// Counts a refusal.
     pub fn note(&mut self, why: Breach) {
         self.refusals = self.refusals.saturating_add(1);
@@ -289,6 +294,17 @@ impl<K: Key, S: Store> Signer<K, S> {
     /// changes between its messages. Whoever holds both passes the throw on.
     pub fn take_switch(&mut self, own: Switch) -> Switch {
         std::mem::replace(&mut self.desk.brake.switch, own)
+    }
+
+    /// True once the journal has hardly room left. As the switch, it is no state of the actor: whoever holds this asks
+    /// between two messages, and stops it.
+    pub fn is_cramped(&mut self) -> bool {
+        self.desk.brake.stopped.is_none() && !self.desk.sealer.has_room()
+    }
+
+    /// Signs nothing from now on.
+    pub fn stop(&mut self, why: Breach) {
+        self.desk.brake.stop(why);
     }
 
     fn on_tick(&mut self, at: Nanos, out: &mut Out) {

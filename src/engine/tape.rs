@@ -87,6 +87,8 @@ pub enum Source {
     Accounts,
     /// Lane from risk to the auction.
     Talks,
+    /// The signer's journal has hardly room left.
+    Cramped,
     /// Lane from risk to the contract stage.
     ContractFacts,
     /// What the chain says to the contract stage.
@@ -137,13 +139,14 @@ impl Source {
         Source::Reports,
         Source::Accounts,
         Source::Talks,
+        Source::Cramped,
         Source::ContractFacts,
         Source::Words,
     ];
 
     fn shape(self) -> Shape {
         match self {
-            Source::Tick | Source::Gone | Source::Thrown | Source::PageEnd => Shape::Plain,
+            Source::Tick | Source::Gone | Source::Thrown | Source::PageEnd | Source::Cramped => Shape::Plain,
             Source::Checkpoint
             | Source::Venue
             | Source::External
