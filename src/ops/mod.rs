@@ -11,6 +11,7 @@ pub mod herald;
 pub mod journal;
 pub mod lister;
 pub mod news;
+pub mod recovery;
 pub mod replay;
 pub mod report;
 pub mod rest;
