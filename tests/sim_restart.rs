@@ -69,7 +69,7 @@ impl Life {
     fn journaled(&self) -> Milestone {
         let mut replay = Replay::default();
         self.run.rig.journal().iter().for_each(|record| replay.visit(record));
-        replay.milestone(SubaccountId(self.run.rig.subaccount())).expect("a phase on record")
+        replay.notes().milestone(SubaccountId(self.run.rig.subaccount())).expect("a phase on record")
     }
 
     /// Milestones on record so far.

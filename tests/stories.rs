@@ -99,6 +99,7 @@ impl Stage {
                 mandate: Mandate::Basis(limits()),
                 capital: CapitalLimits::NONE,
                 principal: None,
+                lost: None,
                 inherited_loss: MarkLoss::NONE,
                 contract_signs: false,
             }],
@@ -113,6 +114,10 @@ impl Stage {
         let mut out = Out::default();
         self.risk.on(self.at, message, &mut out);
         for granted in out.orders.drain() {
+            if let Granted::Note { note: Note::Lost(Lost { peak, highest: [hour, day], .. }), .. } = granted {
+                let _ = writeln!(said, "risk → signer   losses: peak {peak}, hour {hour}, day {day}");
+                continue;
+            }
             let Granted::Order(order) = granted else { unreachable!("no package in a basis story") };
             self.nonces.push(order.nonce());
             let replaces = order.replaced().map(|old| format!(" replacing {}", self.name(old.nonce)));
@@ -360,10 +365,11 @@ impl Runner for Stage {
             }
             "wait" => {
                 let ms: u64 = words.first().parse()?;
+                let price = words.get("price").unwrap_or("2000");
                 for _ in 0..ms {
                     self.at = self.at.plus(MS);
                     if self.at.0.is_multiple_of(100 * MS) {
-                        self.values("2000")?;
+                        self.values(price)?;
                     }
                     let mut step = String::new();
                     self.hear(In::Tick, &mut step);
@@ -424,6 +430,17 @@ impl Runner for Stage {
                 self.report(Report::Session(if up { Session::Up } else { Session::Down }), &mut said);
             }
             "snapshot" => self.snapshot(&words, &mut said)?,
+            "transfer" => {
+                let currency = if words.first() == "cash" { CurrencyId(0) } else { CurrencyId(1) };
+                let balance = Balance {
+                    subaccount: SUB,
+                    asset: Asset::Currency(currency),
+                    previous: words.get("from").unwrap_or("0").parse()?,
+                    new: words.get("to").unwrap_or("0").parse()?,
+                    kind: BalanceKind::Transfer,
+                };
+                self.report(Report::Balance(balance), &mut said);
+            }
             "kill" => self.hear(In::Command(keel::msg::Command::Kill), &mut said),
             other => return Err(format!("unknown command {other}").into()),
         }

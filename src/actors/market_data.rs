@@ -5,8 +5,9 @@ mod watch;
 
 use crate::base::bytes::Scratch;
 use crate::base::time::{Nanos, SEC};
-use crate::derive::decode::{Decoder, ExternalDecoder, Heard};
+use crate::derive::decode::{Decoder, ExternalDecoder, Heard, Reply, ReplyBody};
 use crate::derive::encode::request;
+use crate::derive::request_id::RequestKind;
 use crate::engine::actor::Actor;
 use crate::engine::frames::Frames;
 use crate::engine::ports::Event;
@@ -16,6 +17,8 @@ use watch::WatchList;
 
 /// A connection that says nothing for this long is half-open.
 const SILENCE_NS_MAX: u64 = 3 * SEC;
+/// A refused subscription is asked for again after this long at first, and this long at last.
+const AGAIN_NS: [u64; 2] = [SEC, 60 * SEC];
 /// Longest subscription request.
 const REQUEST_BYTES: usize = 16 * 1024;
 /// Facts one frame can carry here.
@@ -86,11 +89,38 @@ impl Line {
     }
 }
 
+/// When what the venue refused is asked for again, and how long the next wait will be.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Again {
+    due: Option<Nanos>,
+    wait_ns: u64,
+}
+
+impl Default for Again {
+    fn default() -> Again {
+        Again { due: None, wait_ns: AGAIN_NS[0] }
+    }
+}
+
+impl Again {
+    fn refused(&mut self, at: Nanos) {
+        if self.due.is_none() {
+            self.due = Some(at.plus(self.wait_ns));
+            self.wait_ns = (2 * self.wait_ns).min(AGAIN_NS[1]);
+        }
+    }
+
+    fn take(&mut self, at: Nanos) -> bool {
+        self.due.take_if(|due| at >= *due).is_some()
+    }
+}
+
 /// The market-data actor.
 #[derive(Debug, Hash)]
 pub struct MarketData {
     channels: Box<[String]>,
     watched: WatchList,
+    again: Again,
     decoder: Decoder,
     external_decoder: ExternalDecoder,
     venue: Line,
@@ -106,6 +136,7 @@ impl MarketData {
         MarketData {
             channels: channels.into_boxed_slice(),
             watched: WatchList::default(),
+            again: Again::default(),
             decoder,
             external_decoder,
             venue: Line::default(),
@@ -126,11 +157,8 @@ impl MarketData {
         match event {
             Event::Up { .. } => {
                 self.venue.up = true;
-                self.watched.forget_subscriptions();
-                self.requests += 1;
-                let channels = self.channels.iter().map(String::as_str);
-                let text = request::subscribe(&mut self.buffer[..], self.requests, channels);
-                out.venue.push(text.expect("the subscription was proved to fit at start"), ());
+                self.again = Again::default();
+                self.subscribe(out);
             }
             Event::Down(_) => {
                 self.venue.up = false;
@@ -147,8 +175,10 @@ impl MarketData {
                     match item {
                         Heard::Market(body) => out.facts.push(MarketMsg { trace: seen(at), body: *body }),
                         Heard::Reply(reply) => {
-                            if let crate::derive::decode::ReplyBody::Subscribed { refused, .. } = reply.body {
+                            let refused = refused(reply);
+                            if refused > 0 {
                                 self.counts.unsubscribed += u64::from(refused);
+                                self.again.refused(at);
                             }
                         }
                         _ => {}
@@ -156,6 +186,15 @@ impl MarketData {
                 }
             }
         }
+    }
+
+    /// Subscribes to every channel; those watched for a while follow.
+    fn subscribe(&mut self, out: &mut Out) {
+        self.watched.forget_subscriptions();
+        self.requests += 1;
+        let channels = self.channels.iter().map(String::as_str);
+        let text = request::subscribe(&mut self.buffer[..], self.requests, channels);
+        out.venue.push(text.expect("the subscription was proved to fit at start"), ());
     }
 
     /// Brings the venue's subscriptions up to what is watched, a bounded request at a time.
@@ -201,6 +240,15 @@ impl MarketData {
     }
 }
 
+/// How many subscriptions an answer refuses; an answer that refuses the request counts as one.
+fn refused(reply: &Reply) -> u32 {
+    match (reply.id.kind, reply.body) {
+        (_, ReplyBody::Subscribed { refused, .. }) => refused,
+        (RequestKind::Subscribe, ReplyBody::Failed { .. }) => 1,
+        _ => 0,
+    }
+}
+
 fn seen(at: Nanos) -> Trace {
     let mut trace = Trace::from_frame(Cause::Market, at);
     trace.stamp(Stage::Decoded, at);
@@ -230,10 +278,69 @@ impl Actor for MarketData {
                 self.watched.apply(&listing);
             }
             In::Tick => {
-                self.subscribe_watched(out);
+                if self.venue.up && self.again.take(at) {
+                    self.subscribe(out);
+                } else {
+                    self.subscribe_watched(out);
+                }
                 out.drop_venue = self.venue.silent(at);
                 out.drop_external = self.external.silent(at);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::derive::decode::Vocabulary;
+
+    const START: Nanos = Nanos(1_000 * SEC);
+    const REFUSED: &[u8] = br#"{"id":"s1","result":{"status":{"a":"ok","b":"no"},"current_subscriptions":["a"]}}"#;
+    const GRANTED: &[u8] = br#"{"id":"s1","result":{"status":{"a":"ok","b":"ok"},"current_subscriptions":["a"]}}"#;
+    const LIMITED: &[u8] = br#"{"id":"s1","error":{"code":-32000,"message":"Rate limit exceeded"}}"#;
+
+    fn actor() -> MarketData {
+        let channels = vec!["a".to_owned(), "b".to_owned()];
+        let words = Vocabulary::new(["ETH-PERP"], ["USDC"]);
+        MarketData::new(channels, Decoder::new(words), ExternalDecoder::new(["ethusdc"]))
+    }
+
+    /// How many requests the actor makes on hearing a message.
+    fn asks(actor: &mut MarketData, at: Nanos, message: In<'_>) -> usize {
+        let mut out = Out::default();
+        actor.on(at, message, &mut out);
+        out.venue.iter().count()
+    }
+
+    #[test]
+    fn what_the_venue_refused_is_asked_for_again_ever_more_slowly() {
+        for answer in [REFUSED, LIMITED] {
+            let mut actor = actor();
+            assert_eq!(asks(&mut actor, START, In::Venue(Event::Up { attempt: 1 })), 1);
+            let mut at = START;
+            for wait_s in [1, 2, 4, 8, 16, 32, 60, 60] {
+                asks(&mut actor, at, In::Venue(Event::Text(answer)));
+                asks(&mut actor, at, In::Venue(Event::Text(answer)));
+                assert_eq!(asks(&mut actor, at.plus(wait_s * SEC - 1), In::Tick), 0, "{wait_s} s");
+                at = at.plus(wait_s * SEC);
+                assert_eq!(asks(&mut actor, at, In::Tick), 1, "{wait_s} s");
+                assert_eq!(asks(&mut actor, at, In::Tick), 0, "once");
+            }
+            assert_eq!(actor.counts().unsubscribed, 16);
+            asks(&mut actor, at, In::Venue(Event::Text(GRANTED)));
+            assert_eq!(asks(&mut actor, at.plus(100 * SEC), In::Tick), 0, "all is well");
+        }
+    }
+
+    #[test]
+    fn a_new_connection_subscribes_at_once_and_waits_anew() {
+        let mut actor = actor();
+        asks(&mut actor, START, In::Venue(Event::Up { attempt: 1 }));
+        asks(&mut actor, START, In::Venue(Event::Text(REFUSED)));
+        asks(&mut actor, START, In::Venue(Event::Down(crate::engine::ports::DownReason::Closed)));
+        assert_eq!(asks(&mut actor, START.plus(9 * SEC), In::Tick), 0, "nobody to ask");
+        assert_eq!(asks(&mut actor, START.plus(10 * SEC), In::Venue(Event::Up { attempt: 2 })), 1);
+        assert_eq!(asks(&mut actor, START.plus(20 * SEC), In::Tick), 0);
     }
 }

@@ -16,7 +16,7 @@ use crate::engine::ports::{Key, Store};
 use crate::engine::rolling::Rolling;
 use crate::engine::switch::Switch;
 use crate::market::instrument::Listing;
-use crate::msg::{Breach, Mark, Milestone, Principal, Report, ReportMsg, Request, Stage, Trace, Unsent};
+use crate::msg::{Breach, Mark, Note, Report, ReportMsg, Request, Stage, Trace, Unsent};
 use crate::risk::capital::Movement;
 use crate::risk::order::{Execution, Order};
 use std::fmt;
@@ -27,7 +27,7 @@ const PROOF_NS: u64 = 2 * SEC;
 /// Housekeeping of the key.
 const REFRESH_NS: u64 = 10 * SEC;
 
-/// Most milestones journaled in a minute.
+/// Most notes journaled in a minute.
 const NOTES_PER_MINUTE_MAX: i128 = 600;
 
 /// What the signer hears.
@@ -40,19 +40,12 @@ pub enum In {
     Execution(Execution),
     /// A granted movement of capital.
     Movement(Movement),
-    /// What a vault must keep: journaled only.
-    Principal {
+    /// Something to journal, and no more.
+    Note {
         /// Whose.
         vault: VaultId,
-        /// How much.
-        principal: Principal,
-    },
-    /// A phase a vault has entered: journaled only.
-    Milestone {
-        /// Whose.
-        vault: VaultId,
-        /// Which.
-        milestone: Milestone,
+        /// What.
+        note: Note,
     },
     /// An instrument came or went.
     Listing(Listing),
@@ -210,21 +203,14 @@ impl<K: Key, S: Store> Guarded<K, S> {
         self.brake.news()
     }
 
-    /// Journals a milestone, at a pace that no week of options needs; a vault without options reaches none.
-    pub fn note(&mut self, at: Nanos, vault: VaultId, milestone: &Milestone) {
+    /// Journals a note, at a pace that no vault needs.
+    pub fn note(&mut self, at: Nanos, vault: VaultId, note: &Note) {
         let Some(subaccount) = self.sealer.subaccount(vault) else { return };
         if self.noted.sum(at) >= NOTES_PER_MINUTE_MAX {
             return self.brake.note(Breach::Pace);
         }
         self.noted.add(at, 1);
-        self.sealer.note(subaccount, milestone);
-    }
-
-    /// Journals what a vault must keep.
-    pub fn keep(&mut self, vault: VaultId, principal: &Principal) {
-        if let Some(subaccount) = self.sealer.subaccount(vault) {
-            self.sealer.keep(subaccount, principal);
-        }
+        self.sealer.note(subaccount, note);
     }
 
     /// Takes a change of the instrument table. Without a place nothing is signed for it; the roster counts those.
@@ -350,9 +336,8 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
                 Ok(signature) => out.sealed.push(Sealed::Movement(SignedMovement::of(movement, signature))),
                 Err(why) => out.refusals.push(withheld(Trace::default(), movement.nonce(), Request::Move, why)),
             },
-            In::Principal { vault, principal } => self.desk.keep(vault, &principal),
-            // A phase that is not on record would be forgotten by the next start.
-            In::Milestone { vault, milestone } => self.desk.note(at, vault, &milestone),
+            // What is not on record would be forgotten by the next start.
+            In::Note { vault, note } => self.desk.note(at, vault, &note),
             In::Listing(listing) => self.desk.apply(&listing),
             In::Mark(mark) => self.desk.mark(&mark),
             In::Tick => self.on_tick(at, out),

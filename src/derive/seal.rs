@@ -18,15 +18,13 @@ use super::decode::NoRoom;
 use super::desk::{Desk, MemberTerms};
 use super::dialect::{Address, Dialect};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
-use crate::base::num::Cash;
 use crate::base::time::Nanos;
 use crate::engine::journal::{
-    Charged, FloorRecord, MilestoneRecord, OrderRecord, PrincipalRecord, RECORD, Replay, SignatureRecord, SumRecord,
-    WithdrawnRecord,
+    Charged, FloorRecord, NoteRecord, Notes, OrderRecord, RECORD, Replay, SignatureRecord, SumRecord, WithdrawnRecord,
 };
 use crate::engine::ports::{Key, Store};
 use crate::market::instrument::{Instrument, Kind, Listing};
-use crate::msg::{Breach, HeldSignature, Mark, Milestone, Principal, Stage};
+use crate::msg::{Breach, HeldSignature, Mark, Note, Stage};
 use crate::risk::order::Order;
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
@@ -139,8 +137,7 @@ pub struct Sealer<K, S> {
     key: K,
     store: S,
     last: Nonce,
-    milestones: Vec<(SubaccountId, Milestone)>,
-    principals: Vec<(SubaccountId, Principal)>,
+    notes: Notes,
     /// A contract is asked to sign what is sealed: its digest goes to the journal too.
     presigned: bool,
     /// What it was last asked to sign.
@@ -150,8 +147,8 @@ pub struct Sealer<K, S> {
 /// Everything that changes while it signs; templates follow from the listings.
 impl<K, S> Hash for Sealer<K, S> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Sealer { orders, envelope, last, milestones, principals, .. } = self;
-        (orders, envelope, last, milestones, principals).hash(state);
+        let Sealer { orders, envelope, last, notes, .. } = self;
+        (orders, envelope, last, notes).hash(state);
     }
 }
 
@@ -212,10 +209,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
         let Charter { dialect, owner, fences, past, contract } = charter;
         let signer = contract.map_or_else(|| key.address(), |contract| contract.address);
         let maker = Maker { dialect: *dialect, owner, signer };
-        let mut milestones = Vec::with_capacity(fences.len() + past.milestones().len());
-        milestones.extend_from_slice(past.milestones());
-        let mut principals = Vec::with_capacity(fences.len() + past.principals().len());
-        principals.extend_from_slice(past.principals());
+        let notes = past.notes().clone().with_room(fences.len());
         let mut envelope = Envelope::new(dialect, owner, maker.signer, fences).pinned(past.pins());
         past.spent().iter().for_each(|(subaccount, spent)| envelope.remember(*subaccount, spent));
         let mut pins = Vec::new();
@@ -225,8 +219,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
         });
         let presigned = contract.is_some_and(|contract| contract.presigned);
         let (members, last, asked) = (Vec::new(), past.floor(), past.last_signature());
-        let mut sealer =
-            Sealer { maker, orders, members, envelope, key, store, last, milestones, principals, presigned, asked };
+        let mut sealer = Sealer { maker, orders, members, envelope, key, store, last, notes, presigned, asked };
         pins.iter().for_each(|pin| sealer.put(&pin.write()));
         sealer
     }
@@ -273,24 +266,13 @@ impl<K: Key, S: Store> Sealer<K, S> {
 
     /// Writes down all that a later run must know, however few pages it finds.
     fn sum_up(&mut self) {
-        let Sealer { envelope, store, last, milestones, principals, asked, .. } = self;
+        let Sealer { envelope, store, last, notes, asked, .. } = self;
         store.append(&FloorRecord(*last).write());
         for (subaccount, spent) in envelope.spent() {
             SumRecord::of(subaccount, spent).for_each(|sum| store.append(&sum.write()));
             WithdrawnRecord::of(subaccount, spent).for_each(|sum| store.append(&sum.write()));
         }
-        for (subaccount, milestone) in milestones {
-            let (subaccount, pledged) = (*subaccount, milestone.pledged);
-            // What is pledged shows as what the second record says more than the first.
-            let paid = MilestoneRecord { subaccount, milestone: Milestone { pledged: Cash::ZERO, ..*milestone } };
-            store.append(&paid.write());
-            if pledged.is_positive() {
-                store.append(&MilestoneRecord { subaccount, milestone: *milestone }.write());
-            }
-        }
-        for (subaccount, principal) in principals {
-            store.append(&PrincipalRecord { subaccount: *subaccount, principal: *principal }.write());
-        }
+        notes.records(|record| store.append(record));
         asked.iter().for_each(|asked| store.append(&asked.write()));
         envelope.pins().iter().for_each(|pin| store.append(&pin.write()));
     }
@@ -321,22 +303,10 @@ impl<K: Key, S: Store> Sealer<K, S> {
         Ok(self.key.sign(&digest))
     }
 
-    /// Writes to the journal that a vault has entered a phase.
-    pub fn note(&mut self, subaccount: SubaccountId, milestone: &Milestone) {
-        match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
-            Some((_, last)) => *last = *milestone,
-            None => self.milestones.push((subaccount, *milestone)),
-        }
-        self.put(&MilestoneRecord { subaccount, milestone: *milestone }.write());
-    }
-
-    /// Writes to the journal what a vault must keep.
-    pub fn keep(&mut self, subaccount: SubaccountId, principal: &Principal) {
-        match self.principals.iter_mut().find(|(known, _)| *known == subaccount) {
-            Some((_, last)) => *last = *principal,
-            None => self.principals.push((subaccount, *principal)),
-        }
-        self.put(&PrincipalRecord { subaccount, principal: *principal }.write());
+    /// Writes a vault's note to the journal.
+    pub fn note(&mut self, subaccount: SubaccountId, note: &Note) {
+        self.notes.take(subaccount, note);
+        self.put(&NoteRecord { subaccount, note: *note }.write());
     }
 
     /// Proves the session key at venue time `venue_at`.

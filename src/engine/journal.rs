@@ -3,8 +3,10 @@
 
 mod checkpoint;
 mod execution;
+mod lost;
 mod milestone;
 mod movement;
+mod note;
 mod principal;
 mod replay;
 mod signature;
@@ -15,8 +17,10 @@ use crate::base::time::Nanos;
 pub use checkpoint::{FloorRecord, PinRecord, SumRecord, WithdrawnRecord};
 pub use execution::LegRecord;
 use kind::ORDER_V1;
+pub use lost::LostRecord;
 pub use milestone::MilestoneRecord;
 pub use movement::MovementRecord;
+pub use note::{NoteRecord, Notes};
 pub use principal::PrincipalRecord;
 pub use replay::Replay;
 pub use signature::SignatureRecord;
@@ -37,6 +41,7 @@ mod kind {
     pub const WITHDRAWN_V1: u8 = 0xA9;
     pub const PRINCIPAL_V1: u8 = 0xAA;
     pub const SIGNATURE_V1: u8 = 0xAB;
+    pub const LOST_V1: u8 = 0xAC;
 }
 
 /// Writes eight bytes of head and seven little-endian words.

@@ -28,8 +28,8 @@ pub use report::{
 pub use trace::{Cause, STAGES, Stage, Trace};
 pub use value::{Accrual, Guards, OptionValue, Value};
 pub use wish::{
-    Act, Concern, Deal, Demand, Intent, Leg, Milestone, Phase, PricedLeg, Principal, Product, Purpose, RfqWish, Tale,
-    TimeInForce, Wish, package_cost,
+    Act, Concern, Deal, Demand, Intent, Leg, Lost, Milestone, Note, Phase, PricedLeg, Principal, Product, Purpose,
+    RfqWish, Tale, TimeInForce, Wish, package_cost,
 };
 
 /// Book levels kept per side.

@@ -258,6 +258,30 @@ impl Principal {
     }
 }
 
+/// What a vault has lost lately, as a restart must know it: losses are no smaller for a crash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Lost {
+    /// When it stood so.
+    pub at: Nanos,
+    /// Highest value in base units since its budgets began.
+    pub peak: Amount,
+    /// The same in the last hour, and in the last day; zero for a vault of options.
+    pub highest: [Amount; 2],
+    /// What its trades lost against mark in the last hour, and in the last day, as a share of value.
+    pub traded: [Ratio; 2],
+}
+
+/// What is only journaled, for the next start: the last of each kind counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Note {
+    /// A phase a vault has entered.
+    Milestone(Milestone),
+    /// What a vault must keep.
+    Principal(Principal),
+    /// What it has lost lately.
+    Lost(Lost),
+}
+
 /// What an auction demands at one moment, for display.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Demand {

@@ -17,13 +17,13 @@ use crate::derive::desk::MemberTerms;
 use crate::derive::dialect::{Address, Dialect, Generation};
 use crate::derive::seal::envelope::{CapitalFence, FenceLimits, FenceTerms};
 use crate::derive::seal::{Charter, Sealer};
-use crate::engine::journal::Replay;
+use crate::engine::journal::{Notes, Replay};
 use crate::engine::ports::{Clock, Key, Store, Transport};
 use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
-use crate::msg::{CurrencyId, Milestone, Principal};
+use crate::msg::{CurrencyId, Lost, Milestone, Principal};
 use crate::ops::roster::{Roster, Want};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
@@ -51,6 +51,8 @@ pub struct VaultPlan {
     pub capital: CapitalLimits,
     /// What it must keep, as its journal remembers.
     pub principal: Option<Principal>,
+    /// What it has lost lately, as its journal remembers.
+    pub lost: Option<Lost>,
     /// The wrapped collateral of a vault whose contract signs.
     pub wrapped: Option<Address>,
 }
@@ -170,6 +172,15 @@ pub struct Outside<T, C, K, S> {
 }
 
 impl VaultPlan {
+    /// Takes over what the journal has noted of the vault's subaccount.
+    pub fn remember(&mut self, notes: &Notes) {
+        let subaccount = self.book.subaccount;
+        (self.principal, self.lost) = (notes.principal(subaccount), notes.lost(subaccount));
+        if let PlanKind::Options(plan) = &mut self.kind {
+            plan.remembered = notes.milestone(subaccount);
+        }
+    }
+
     /// The plan of a configured vault; `replay` is what its journal remembers.
     fn of(vault: &VaultConfig, feeds: &[RatioFeed], replay: &Replay) -> VaultPlan {
         let kind = match &vault.kind {
@@ -190,13 +201,22 @@ impl VaultPlan {
                     limits: options.limits,
                     currency: Name::new(&options.option_currency).unwrap_or_default(),
                     collateral,
-                    remembered: replay.milestone(vault.book.subaccount),
+                    remembered: None,
                 })
             }
         };
         let wrapped = vault.contract.as_ref().map(|contract| contract.wrapped_asset);
-        let principal = replay.principal(vault.book.subaccount);
-        VaultPlan { book: vault.book, kind, fence: vault.fence, capital: vault.capital, principal, wrapped }
+        let mut plan = VaultPlan {
+            book: vault.book,
+            kind,
+            fence: vault.fence,
+            capital: vault.capital,
+            principal: None,
+            lost: None,
+            wrapped,
+        };
+        plan.remember(replay.notes());
+        plan
     }
 }
 
@@ -429,6 +449,7 @@ impl Blueprint {
             mandate: plan.kind.mandate(),
             capital: plan.capital,
             principal: plan.principal,
+            lost: plan.lost,
             inherited_loss: self.inherited_loss(&plan.kind),
             contract_signs: self.presigned().is_some(),
         });

@@ -4,7 +4,7 @@ use super::capital::Movement;
 use crate::base::ids::{Epoch, InstrumentId, Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::Nanos;
-use crate::msg::{Deal, Milestone, Principal, Purpose, Stage, TimeInForce, Trace, Wish};
+use crate::msg::{Deal, Note, Purpose, Stage, TimeInForce, Trace, Wish};
 
 /// The order a replacement takes the place of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -150,19 +150,12 @@ pub enum Granted {
     Execution(Execution),
     /// Capital to move.
     Movement(Movement),
-    /// What a vault must keep: journaled only.
-    Principal {
+    /// Something to journal, and no more.
+    Note {
         /// Whose.
         vault: VaultId,
-        /// How much.
-        principal: Principal,
-    },
-    /// A phase a vault has entered: journaled only.
-    Milestone {
-        /// Whose.
-        vault: VaultId,
-        /// Which.
-        milestone: Milestone,
+        /// What.
+        note: Note,
     },
 }
 
@@ -172,7 +165,7 @@ impl Granted {
         match self {
             Granted::Order(order) => order.stamp(stage, at),
             Granted::Execution(execution) => execution.stamp(stage, at),
-            Granted::Movement(_) | Granted::Principal { .. } | Granted::Milestone { .. } => {}
+            Granted::Movement(_) | Granted::Note { .. } => {}
         }
     }
 }

@@ -154,8 +154,8 @@ impl Rig {
         blueprint.wallet = self.account.wallet.into_array();
         for vault in &mut blueprint.vaults {
             vault.book.subaccount = SubaccountId(self.account.subaccount);
-            if let PlanKind::Options(plan) = &mut vault.kind {
-                plan.remembered = replay.milestone(vault.book.subaccount);
+            vault.remember(replay.notes());
+            if let PlanKind::Options(plan) = &vault.kind {
                 self.plan = Some(*plan);
             }
         }

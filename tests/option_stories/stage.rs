@@ -143,6 +143,7 @@ impl Play {
             mandate: Mandate::Options(plan.limits),
             capital: CapitalLimits::NONE,
             principal: None,
+            lost: None,
             inherited_loss: MarkLoss::NONE,
             contract_signs: false,
         };

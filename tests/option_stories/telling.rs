@@ -91,7 +91,7 @@ impl Play {
                 let cost = package_cost(&deal.legs);
                 format!("execution {} of quote {}: cost {cost}", self.nonces.len(), deal.quote_id.0)
             }
-            Granted::Movement(_) | Granted::Principal { .. } | Granted::Milestone { .. } => return,
+            Granted::Movement(_) | Granted::Note { .. } => return,
         };
         self.line(said, &format!("risk → signer   {text}"));
     }

@@ -170,6 +170,7 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
             },
             capital: CapitalLimits::NONE,
             principal: None,
+            lost: None,
             wrapped: None,
         }],
         key_expires_at: Nanos::MAX,

@@ -14,7 +14,7 @@ use crate::base::ids::{InstrumentId, Nonce, Uuid, VaultId};
 use crate::base::num::{Cash, Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
-use crate::msg::{Accrual, Fill, Intent, Life, Milestone, Mode, Principal, Purpose, Trace, Urgent, Value};
+use crate::msg::{Accrual, Fill, Intent, Life, Lost, Milestone, Mode, Principal, Purpose, Trace, Urgent, Value};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
 use crate::risk::losses::Losses;
@@ -38,6 +38,8 @@ pub struct Plan {
     pub capital: CapitalLimits,
     /// What a vault that spends yield must keep, as its journal remembers.
     pub principal: Option<Principal>,
+    /// What it has lost lately, as its journal remembers.
+    pub lost: Option<Lost>,
     /// The mandate's loss sum at its worst after the last order of an earlier run; [`MarkLoss::NONE`] if there was none.
     pub inherited_loss: MarkLoss,
     /// A contract must sign each order before it leaves.
@@ -75,7 +77,6 @@ pub struct Desk {
     pub(super) base_filled_at: Nanos,
     pub(super) published_at: Nanos,
     pub(super) sampled_at: Nanos,
-    pub(super) peak: crate::base::num::Amount,
     pub(super) conversation: Conversation,
     pub(super) stray: (Uuid, Nanos),
     /// The phase the strategy last said, with what was spent in it.
@@ -95,6 +96,8 @@ pub struct Desk {
     intents_seen: u32,
     loss: (Ratio, Nanos),
     pub(super) losses: Losses,
+    /// Its losses as last journaled.
+    pub(super) lost_told: Lost,
     fills: FillRate,
     /// Unsettled fills as last told.
     settlement_told: Option<u32>,
@@ -152,7 +155,6 @@ impl Desk {
             base_filled_at: Nanos::ZERO,
             published_at: Nanos::ZERO,
             sampled_at: Nanos::ZERO,
-            peak: Default::default(),
             conversation: Conversation::new(plan.book.vault),
             stray: Default::default(),
             milestone: Milestone::default(),
@@ -165,7 +167,8 @@ impl Desk {
             decayed: None,
             intents_seen: 0,
             loss: (Ratio::ZERO, Nanos::ZERO),
-            losses: Losses::default(),
+            losses: plan.lost.as_ref().map(Losses::inherited).unwrap_or_default(),
+            lost_told: plan.lost.unwrap_or_default(),
             fills: FillRate::default(),
             settlement_told: None,
             demands_restart: false,
@@ -343,7 +346,6 @@ impl Desk {
             self.foreign_seen = false;
             self.losses = Losses::default();
             self.reconcile.differences = Differences::default();
-            self.peak = Default::default();
             self.set_mode(Mode::Starting, out);
         }
     }

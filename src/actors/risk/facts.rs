@@ -5,7 +5,6 @@ use super::notice::{Alarm, Notice};
 use super::{Out, Risk, Wallet};
 use crate::account::ledger::{Effect, Reconciled};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
-use crate::base::num::Rounding;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{
     Answer, Asset, Breach, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent,
@@ -418,18 +417,10 @@ impl Desk {
             // A snapshot from before then does not show what an earlier run had under way.
             if self.mode == Mode::Starting && !self.foreign_seen && self.reconcile.asked_at >= wallet.settled_at {
                 self.strange_since = None;
-                self.note_value();
                 self.set_mode(Mode::Live, out);
             }
         }
         changed
-    }
-
-    /// Notes the highest value in base units seen since going live.
-    pub(super) fn note_value(&mut self) {
-        if let Some(marks) = self.marks() {
-            self.peak = self.peak.max(self.ledger.holdings().value(marks).over_price(marks.base, Rounding::Floor));
-        }
     }
 
     pub(super) fn ask_snapshot(&mut self, at: Nanos, out: &mut Out) {

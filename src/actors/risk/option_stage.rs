@@ -168,6 +168,7 @@ impl Stage {
             mandate: Mandate::Options(limits),
             capital: CapitalLimits::NONE,
             principal: None,
+            lost: None,
             inherited_loss: MarkLoss::NONE,
             contract_signs,
         };

@@ -5,8 +5,8 @@ use crate::base::ids::{Side, Uuid};
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::{MS, SEC};
 use crate::msg::{
-    Breach, Concern, CurrencyId, Life, Milestone, Mode, Phase, Product, Purpose, QuoteRow, Report, Request, RfqStatus,
-    Snapshot, Tale, TimeInForce, Unsent, Verdict, Wish,
+    Breach, Concern, CurrencyId, Life, Milestone, Mode, Note, Phase, Product, Purpose, QuoteRow, Report, Request,
+    RfqStatus, Snapshot, Tale, TimeInForce, Unsent, Verdict, Wish,
 };
 use crate::risk::checks::MANDATE_ROW;
 use crate::risk::limits::Mandate;
@@ -193,7 +193,7 @@ fn purse(stage: &Stage) -> Cash {
 
 fn journaled(said: &Said) -> Option<Milestone> {
     said.orders.iter().rev().find_map(|granted| match granted {
-        Granted::Milestone { milestone, .. } => Some(*milestone),
+        Granted::Note { note: Note::Milestone(milestone), .. } => Some(*milestone),
         _ => None,
     })
 }
@@ -207,10 +207,7 @@ fn buying() -> (Stage, Nonce) {
     stage.quote(1, "5", "10");
     let said = stage.deal("5");
     let nonce = said.execution().expect("granted");
-    assert!(
-        matches!(said.orders[..], [Granted::Milestone { .. }, Granted::Execution(_)]),
-        "pledged before it is signed"
-    );
+    assert!(matches!(said.orders[..], [Granted::Note { .. }, Granted::Execution(_)]), "pledged before it is signed");
     let pledged = journaled(&said).expect("journaled").pledged;
     assert!(pledged > cash("30") && pledged <= cash("100"), "{pledged}");
     assert_eq!(purse(&stage), cash("100") - pledged);
@@ -377,7 +374,7 @@ fn the_mandates_refusals_are_counted_by_name() {
 fn phases_are_journaled_and_concerns_and_halts_reach_a_person() {
     let mut stage = Stage::new(Product::CoveredCall, "0");
     let said = stage.milestone(Phase::SpotAuction, "0");
-    assert!(matches!(said.orders[..], [Granted::Milestone { vault: VAULT, .. }]));
+    assert!(matches!(said.orders[..], [Granted::Note { vault: VAULT, note: Note::Milestone(_) }]));
     assert!(said.notices.iter().any(|notice| matches!(notice, Notice::Phase { .. })));
     let said = stage.act(Act::Tell(Tale::Concern(Concern::DebtLeft)));
     assert_eq!(said.alarms(), [Alarm::Concern(Concern::DebtLeft)]);

@@ -8,8 +8,8 @@
 
 use super::Out;
 use super::desk::Desk;
-use crate::base::num::{Amount, Cash, Ratio, Rounding, div_round};
-use crate::msg::{Asset, Balance, BalanceKind, Milestone, Mode, Phase, Principal};
+use crate::base::num::{Amount, Cash, Price, Ratio, Rounding, div_round};
+use crate::msg::{Asset, Balance, BalanceKind, Milestone, Mode, Note, Phase, Principal};
 use crate::risk::limits::Mandate;
 use crate::risk::order::Granted;
 
@@ -45,26 +45,34 @@ impl Desk {
 
     fn keep(&mut self, principal: Principal, out: &mut Out) {
         self.principal = Some(principal);
-        out.orders.push(Granted::Principal { vault: self.vault(), principal });
+        out.orders.push(Granted::Note { vault: self.vault(), note: Note::Principal(principal) });
     }
 
     /// A deposit is principal from its first moment; a withdrawal takes principal and yield alike. The ledger has it.
     pub(super) fn note_transfer(&mut self, balance: &Balance, out: &mut Out) {
-        let book = self.ledger.book();
-        let ours = balance.subaccount == book.subaccount && balance.kind == BalanceKind::Transfer;
-        let (Some(principal), Some(worth), true) = (self.principal, self.worth_in_base(), ours) else { return };
-        let moved = balance.new - balance.previous;
-        let moved = if balance.asset == Asset::Currency(book.base_currency) {
-            Amount::from_raw(moved.over_price(crate::base::num::Price::ONE, Rounding::Ceil).raw())
-        } else if balance.asset == Asset::Currency(book.cash_currency) {
-            moved.over_price(self.base.mark, Rounding::Ceil)
-        } else {
-            return;
-        };
+        let Some(moved) = self.transferred(balance) else { return };
+        if let Some(marks) = self.marks() {
+            let worth = self.ledger.holdings().tvl(marks);
+            self.losses.note_flow(worth - moved, worth);
+        }
+        let (Some(principal), Some(worth)) = (self.principal, self.worth_in_base()) else { return };
         let rate = self.accrual.map_or(principal.rate, |accrual| accrual.rate);
         let kept = principal.at(rate);
         let base = if moved.is_positive() { kept + moved } else { left_of(kept, worth - moved, worth) };
         self.keep(Principal { base, rate }, out);
+    }
+
+    /// What came of capital, or went, in base units; `None` if nothing did, or if it is not known what it is worth.
+    fn transferred(&self, balance: &Balance) -> Option<Amount> {
+        let book = self.ledger.book();
+        let ours = balance.subaccount == book.subaccount && balance.kind == BalanceKind::Transfer;
+        let price = match balance.asset {
+            Asset::Currency(currency) if currency == book.base_currency => Price::ONE,
+            Asset::Currency(currency) if currency == book.cash_currency => self.base.mark,
+            _ => return None,
+        };
+        let moved = balance.new - balance.previous;
+        (ours && price.is_positive()).then(|| moved.over_price(price, Rounding::Ceil))
     }
 
     /// A phase announced, its budget cut to what may be lost. While that is not known yet, as just after a start, nothing
@@ -94,7 +102,7 @@ mod tests {
     use super::super::*;
     use super::left_of;
     use crate::base::num::Amount;
-    use crate::msg::{Asset, Balance, BalanceKind, CurrencyId, Phase, Principal, Product, Report};
+    use crate::msg::{Asset, Balance, BalanceKind, CurrencyId, Note, Phase, Principal, Product, Report};
 
     fn kept(stage: &Stage) -> Principal {
         stage.risk.desks[0].principal.expect("founded")
@@ -105,7 +113,10 @@ mod tests {
         let mut stage = Stage::new(Product::LongCallSpread, "0");
         let said = stage.tick(1);
         assert_eq!(kept(&stage), Principal { base: Amount::whole(90), rate: crate::base::num::Ratio::ONE });
-        assert!(said.orders.contains(&Granted::Principal { vault: VAULT, principal: kept(&stage) }), "journaled");
+        assert!(
+            said.orders.contains(&Granted::Note { vault: VAULT, note: Note::Principal(kept(&stage)) }),
+            "journaled"
+        );
         stage
     }
 

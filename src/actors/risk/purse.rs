@@ -6,7 +6,7 @@ use super::desk::Desk;
 use crate::account::ledger::Effect;
 use crate::base::ids::{Nonce, Side};
 use crate::base::num::{Amount, Cash, Ratio, Rounding};
-use crate::msg::{Fill, Milestone, Phase, package_cost};
+use crate::msg::{Fill, Milestone, Note, Phase, package_cost};
 use crate::risk::limits::Mandate;
 use crate::risk::option_case::Purse;
 use crate::risk::order::{Execution, Granted};
@@ -139,6 +139,6 @@ impl Desk {
 
     /// Has the phase written down as it is now.
     pub(super) fn journal_milestone(&mut self, out: &mut Out) {
-        out.orders.push(Granted::Milestone { vault: self.vault(), milestone: self.milestone });
+        out.orders.push(Granted::Note { vault: self.vault(), note: Note::Milestone(self.milestone) });
     }
 }

@@ -71,6 +71,7 @@ fn plan(book: Book) -> Plan {
         mandate,
         capital: CapitalLimits::NONE,
         principal: None,
+        lost: None,
         inherited_loss: MarkLoss::NONE,
         contract_signs: false,
     }

@@ -4,10 +4,11 @@ use super::desk::Desk;
 use super::notice::{Alarm, Notice, Sample};
 use super::{Out, Risk, Wallet};
 use crate::base::ids::Side;
-use crate::base::num::{Price, Ratio, Rounding};
+use crate::base::num::{Price, Rounding};
 use crate::base::time::{MS, Nanos, SEC};
-use crate::msg::{Fill, Life, Mode, Purpose, Trace};
+use crate::msg::{Fill, Life, Lost, Mode, Note, Purpose, Trace};
 use crate::risk::limits::Mandate;
+use crate::risk::order::Granted;
 
 /// An order unanswered for this long is of unknown fate.
 const ANSWER_NS_MAX: u64 = 2 * SEC;
@@ -19,6 +20,8 @@ const UNKNOWN_NS_MAX: u64 = 5 * SEC;
 const RECONCILE_NS: u64 = 10 * SEC;
 /// Reconciliation while the truth is uncertain.
 const RECONCILE_URGENT_NS: u64 = 400 * MS;
+/// Losses are written down at most this often.
+const LOSSES_NS: u64 = 5 * SEC;
 /// A snapshot unanswered for this long is asked again.
 const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
 /// An account is renewed at least this often.
@@ -36,6 +39,7 @@ impl Risk {
             desk.chase_movement(at, out);
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_value(at, out);
+            desk.journal_losses(at, out);
             desk.tell_settlement(out);
             desk.found_principal(out);
             desk.tell_contract(out);
@@ -109,14 +113,25 @@ impl Desk {
         if self.mode != Mode::Live || self.ledger.is_uncertain() {
             return;
         }
-        self.note_value();
         let Some(marks) = self.marks() else { return };
         let worth = self.ledger.holdings().tvl(marks);
         self.losses.note_value(at, worth);
-        if worth < self.peak.scale(Ratio::ONE - limits.drawdown_max, Rounding::Floor) {
+        if self.losses.has_drawn_down(worth, limits.drawdown_max) {
             self.drain(Alarm::Drawdown, out);
         } else if self.losses.value_spent(worth, limits.losses) {
             self.drain(Alarm::LossBudget, out);
+        }
+    }
+
+    /// Has what was lost written down, if it changed; at most once in a while.
+    fn journal_losses(&mut self, at: Nanos, out: &mut Out) {
+        if at.since(self.lost_told.at) < LOSSES_NS || out.orders.room() == 0 {
+            return;
+        }
+        let lost = self.losses.lost(at);
+        if (Lost { at: self.lost_told.at, ..lost }) != self.lost_told {
+            self.lost_told = lost;
+            out.orders.push(Granted::Note { vault: self.vault(), note: Note::Lost(lost) });
         }
     }
 

@@ -92,12 +92,8 @@ impl Link {
             Granted::Order(order) => (Subject::Order(order), Ask::Order(OrderDeed::of(&order))),
             Granted::Execution(deal) => (Subject::Execution(deal), Ask::Package(PackageDeed::of(&deal))),
             Granted::Movement(moved) => (Subject::Movement(moved), Ask::Movement(MovementDeed::of(&moved))),
-            Granted::Principal { vault, principal } => {
-                said.ask = Some(Ask::Principal { vault, principal }.write());
-                return;
-            }
-            Granted::Milestone { vault, milestone } => {
-                said.ask = Some(Ask::Milestone { vault, milestone }.write());
+            Granted::Note { vault, note } => {
+                said.ask = Some(Ask::Note { vault, note }.write());
                 return;
             }
         };

@@ -195,7 +195,7 @@ mod tests {
     use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
     use crate::engine::journal::{FloorRecord, MilestoneRecord, PinRecord, Replay};
     use crate::market::instrument::Listing;
-    use crate::msg::{Leg, Mark, Milestone, Phase, Product};
+    use crate::msg::{Leg, Mark, Milestone, Note, Phase, Product};
 
     const NEAR: &str = "ETH-20261225-3500-C";
     const FAR: &str = "ETH-20261225-10000-C";
@@ -372,13 +372,13 @@ mod tests {
         let mut sealer = sealer(&diary);
         let milestone = Milestone { phase: Phase::OptionAuction, started_at: Nanos(5), ..Milestone::default() };
         let owner = sealer.subaccount(VaultId(0)).expect("a member");
-        sealer.note(owner, &milestone);
+        sealer.note(owner, &Note::Milestone(milestone));
         let legs = legs(5, 6);
         assert!(sealer.seal_package(NOW, &deed(&legs)).is_ok());
         let mut replay = Replay::default();
         diary.0.borrow().iter().filter(|event| event.len() == 64).for_each(|record| replay.visit(record));
         assert_eq!((replay.floor(), replay.unread()), (Nonce(11), 0));
-        assert_eq!(replay.milestone(ETH_CALLS), Some(milestone));
+        assert_eq!(replay.notes().milestone(ETH_CALLS), Some(milestone));
         assert!(MilestoneRecord::read(&diary.0.borrow()[0]).is_some());
     }
 
@@ -408,7 +408,7 @@ mod tests {
         let owner = sealer.subaccount(VaultId(0)).expect("a member");
         let (spent, pledged) = (Cash::whole(30), Cash::whole(20));
         let milestone = Milestone { phase: Phase::OptionAuction, spent, pledged, ..Milestone::default() };
-        sealer.note(owner, &milestone);
+        sealer.note(owner, &Note::Milestone(milestone));
         let mut legs = legs(5, 6);
         legs.iter_mut().for_each(|priced| priced.leg.amount = "0.1".parse().expect("literal"));
         for step in 0..100 {
@@ -430,7 +430,7 @@ mod tests {
         let (all, last) = (replay(&pages), replay(&pages[pages.len() - 1..]));
         for told in [&all, &last] {
             assert_eq!((told.floor(), told.unread()), (Nonce(110), 0));
-            assert_eq!((told.milestone(ETH_CALLS), told.pins()), (Some(milestone), sealer.envelope.pins()));
+            assert_eq!((told.notes().milestone(ETH_CALLS), told.pins()), (Some(milestone), sealer.envelope.pins()));
             let (_, exact) = sealer.envelope.spent().find(|(of, _)| *of == ETH_CALLS).expect("a fence");
             let (_, told) = told.spent().iter().find(|(of, _)| *of == ETH_CALLS).expect("told");
             for (exact, told) in exact.sums().into_iter().zip(told.sums()) {

@@ -9,10 +9,10 @@ use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
 use crate::derive::action::trade::OrderTerms;
 use crate::derive::seal::{LoginProof, MovementDeed, OrderDeed, PackageDeed, PackageSeal};
-use crate::engine::journal::{MilestoneRecord, RECORD};
+use crate::engine::journal::{NoteRecord, RECORD};
 use crate::engine::ports::{ANSWER_BYTES, ASK_BYTES};
 use crate::market::instrument::{Instrument, Kind, Listing, OptionTerms};
-use crate::msg::{Breach, Flow, LEGS, Leg, Mark, Milestone, PricedLeg, Principal};
+use crate::msg::{Breach, Flow, LEGS, Leg, Mark, Note, PricedLeg};
 
 /// A message to the signer's process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,19 +24,12 @@ pub enum Ask {
     Package(PackageDeed),
     /// Sign a movement of capital.
     Movement(MovementDeed),
-    /// Write a milestone to the journal.
-    Milestone {
+    /// Write a note to the journal.
+    Note {
         /// Whose.
         vault: VaultId,
-        /// Which.
-        milestone: Milestone,
-    },
-    /// Write to the journal what a vault must keep.
-    Principal {
-        /// Whose.
-        vault: VaultId,
-        /// How much.
-        principal: Principal,
+        /// What.
+        note: Note,
     },
     /// The instrument table has changed.
     Listing(Listing),
@@ -86,7 +79,7 @@ pub enum Answer {
 
 const ORDER: u8 = 1;
 const PACKAGE: u8 = 2;
-const MILESTONE: u8 = 3;
+const NOTE: u8 = 3;
 const LISTED: u8 = 4;
 const DELISTED: u8 = 5;
 const MARK: u8 = 6;
@@ -94,7 +87,6 @@ const REFUSED: u8 = 7;
 const DOWN: u8 = 8;
 const LOGIN: u8 = 9;
 const MOVEMENT: u8 = 10;
-const PRINCIPAL: u8 = 11;
 
 impl Ask {
     /// The bytes of the message.
@@ -107,12 +99,9 @@ impl Ask {
                 let pen = pen.u8(u8::from(deed.flow == Flow::Withdrawal)).bytes(&deed.amount.to_le_bytes());
                 pen.u64(deed.expires_s).page()
             }
-            Ask::Milestone { vault, milestone } => {
-                let record = MilestoneRecord { subaccount: SubaccountId(0), milestone: *milestone }.write();
-                Pen::new(MILESTONE).u8(vault.0).bytes(&record).page()
-            }
-            Ask::Principal { vault, principal: Principal { base, rate } } => {
-                Pen::new(PRINCIPAL).u8(vault.0).i64(base.raw()).i64(rate.raw()).page()
+            Ask::Note { vault, note } => {
+                let record = NoteRecord { subaccount: SubaccountId(0), note: *note }.write();
+                Pen::new(NOTE).u8(vault.0).bytes(&record).page()
             }
             Ask::Listing(Listing::Listed { instrument, .. }) => write_listed(instrument),
             Ask::Listing(Listing::Delisted { id }) => Pen::new(DELISTED).u16(id.0).page(),
@@ -129,15 +118,10 @@ impl Ask {
             ORDER => read_order(&mut eye).map(Ask::Order),
             PACKAGE => read_package(&mut eye).map(Ask::Package),
             MOVEMENT => read_movement(&mut eye).map(Ask::Movement),
-            MILESTONE => {
+            NOTE => {
                 let vault = VaultId(eye.u8()?);
-                let MilestoneRecord { milestone, .. } = MilestoneRecord::read(&eye.take::<RECORD>()?)?;
-                Some(Ask::Milestone { vault, milestone })
-            }
-            PRINCIPAL => {
-                let vault = VaultId(eye.u8()?);
-                let (base, rate) = (Amount::from_raw(eye.i64()?), Ratio::from_raw(eye.i64()?));
-                Some(Ask::Principal { vault, principal: Principal { base, rate } })
+                let NoteRecord { note, .. } = NoteRecord::read(&eye.take::<RECORD>()?)?;
+                Some(Ask::Note { vault, note })
             }
             LISTED => {
                 let instrument = read_listed(&mut eye)?;
@@ -314,8 +298,9 @@ impl Answer {
 mod tests {
     use super::*;
     use crate::base::ids::{Name, Side};
+    use crate::base::num::Ratio;
     use crate::derive::desk::tests::{instrument, listed};
-    use crate::msg::Phase;
+    use crate::msg::{Milestone, Phase, Principal};
     use proptest::prelude::*;
 
     #[test]
@@ -332,15 +317,15 @@ mod tests {
     }
 
     #[test]
-    fn listings_and_milestones_arrive_as_far_as_signing_needs_them() {
+    fn listings_and_notes_arrive_as_far_as_signing_needs_them() {
         for ask in [
-            Ask::Milestone {
+            Ask::Note {
                 vault: VaultId(3),
-                milestone: Milestone { phase: Phase::OptionAuction, started_at: Nanos(5), ..Milestone::default() },
+                note: Note::Milestone(Milestone { phase: Phase::OptionAuction, ..Milestone::default() }),
             },
-            Ask::Principal {
+            Ask::Note {
                 vault: VaultId(3),
-                principal: Principal { base: Amount::whole(7), rate: Ratio::from_bps(10_800) },
+                note: Note::Principal(Principal { base: Amount::whole(7), rate: Ratio::from_bps(10_800) }),
             },
             Ask::Listing(Listing::Delisted { id: InstrumentId(9) }),
             Ask::Mark(Mark { instrument: InstrumentId(9), price: Price::from_raw(-3), at: Nanos(u64::MAX) }),

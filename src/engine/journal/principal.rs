@@ -30,25 +30,3 @@ impl PrincipalRecord {
         Some(PrincipalRecord { subaccount: SubaccountId(subaccount), principal })
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::engine::journal::Replay;
-
-    #[test]
-    fn the_last_of_each_vault_is_remembered() {
-        let record = |subaccount, base| {
-            let principal = Principal { base: Amount::whole(base), rate: Ratio::from_bps(10_800) };
-            PrincipalRecord { subaccount: SubaccountId(subaccount), principal }
-        };
-        assert_eq!(PrincipalRecord::read(&record(7, -3).write()), Some(record(7, -3)));
-        let mut replay = Replay::default();
-        for record in [record(7, 1), record(8, 2), record(7, 3)] {
-            replay.visit(&record.write());
-        }
-        assert_eq!(replay.principal(SubaccountId(7)), Some(record(7, 3).principal));
-        assert_eq!(replay.principal(SubaccountId(8)), Some(record(8, 2).principal));
-        assert_eq!((replay.principal(SubaccountId(9)), replay.unread()), (None, 0));
-    }
-}

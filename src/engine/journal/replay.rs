@@ -1,32 +1,24 @@
 //! What a start must know of the runs before it, gathered record by record.
 
 use super::{
-    Charged, FloorRecord, LegRecord, MilestoneRecord, MovementRecord, OrderRecord, PinRecord, PrincipalRecord,
-    SignatureRecord, SumRecord, WithdrawnRecord,
+    Charged, FloorRecord, LegRecord, MovementRecord, NoteRecord, Notes, OrderRecord, PinRecord, SignatureRecord,
+    SumRecord, WithdrawnRecord,
 };
 use crate::base::ids::{Nonce, Side, SubaccountId};
 use crate::base::num::{Cash, Price};
 use crate::engine::rolling::Spent;
-use crate::msg::{Flow, HeldSignature, Milestone, Principal};
+use crate::msg::{Flow, HeldSignature};
 
 /// The journal, folded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Replay {
     floor: Nonce,
-    milestones: Vec<(SubaccountId, Milestone)>,
-    principals: Vec<(SubaccountId, Principal)>,
+    notes: Notes,
     spent: Vec<(SubaccountId, Spent)>,
     pins: Vec<PinRecord>,
     last_leg: Option<LegRecord>,
     last_signature: Option<SignatureRecord>,
     unread: u64,
-}
-
-/// More spent on the same units is pledged: an execution whose end was not written down.
-fn told_apart(last: &Milestone, next: Milestone) -> Milestone {
-    let pledged = next.spent - last.spent;
-    let same = next.is_same(last) && next.units == last.units;
-    if same && pledged.is_positive() { Milestone { spent: last.spent, pledged, ..next } } else { next }
 }
 
 impl Replay {
@@ -48,16 +40,8 @@ impl Replay {
             self.floor = self.floor.max(movement.nonce);
             let withdrawn = if movement.flow == Flow::Withdrawal { movement.amount } else { 0 };
             self.spent_by(movement.subaccount).charge_movement(movement.at, withdrawn);
-        } else if let Some(PrincipalRecord { subaccount, principal }) = PrincipalRecord::read(record) {
-            match self.principals.iter_mut().find(|(known, _)| *known == subaccount) {
-                Some((_, last)) => *last = principal,
-                None => self.principals.push((subaccount, principal)),
-            }
-        } else if let Some(MilestoneRecord { subaccount, milestone }) = MilestoneRecord::read(record) {
-            match self.milestones.iter_mut().find(|(known, _)| *known == subaccount) {
-                Some((_, last)) => *last = told_apart(last, milestone),
-                None => self.milestones.push((subaccount, milestone)),
-            }
+        } else if let Some(NoteRecord { subaccount, note }) = NoteRecord::read(record) {
+            self.notes.take(subaccount, &note);
         } else if let Some(FloorRecord(floor)) = FloorRecord::read(record) {
             self.floor = self.floor.max(floor);
         } else if let Some(sum) = SumRecord::read(record) {
@@ -113,24 +97,9 @@ impl Replay {
         &self.pins
     }
 
-    /// The last milestone of every vault that has one, by subaccount.
-    pub fn milestones(&self) -> &[(SubaccountId, Milestone)] {
-        &self.milestones
-    }
-
-    /// The last milestone of the vault that trades for a subaccount, if it has one.
-    pub fn milestone(&self, subaccount: SubaccountId) -> Option<Milestone> {
-        self.milestones.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
-    }
-
-    /// What every vault that has one must keep, by subaccount.
-    pub fn principals(&self) -> &[(SubaccountId, Principal)] {
-        &self.principals
-    }
-
-    /// What the vault that trades for a subaccount must keep, as last written.
-    pub fn principal(&self, subaccount: SubaccountId) -> Option<Principal> {
-        self.principals.iter().find(|(known, _)| *known == subaccount).map(|(_, last)| *last)
+    /// What the runs before have noted of every vault.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
     }
 
     /// What a contract was last asked to sign, and for whom.
@@ -155,8 +124,9 @@ mod tests {
     use crate::base::ids::{InstrumentId, Right, VaultId};
     use crate::base::num::Amount;
     use crate::base::time::Nanos;
+    use crate::engine::journal::MilestoneRecord;
     use crate::engine::rolling::Rolling;
-    use crate::msg::Phase;
+    use crate::msg::{Milestone, Phase};
 
     fn order(nonce: u64) -> [u8; super::super::RECORD] {
         let record = OrderRecord {
@@ -212,41 +182,14 @@ mod tests {
         replay.visit(&[0xFF; 64]);
         replay.visit(&order(99)[..60]);
         assert_eq!((replay.floor(), replay.unread()), (Nonce(9), 2));
-        assert_eq!(replay.milestone(SubaccountId(7)), Some(milestone(Phase::AwaitSettlement, 3)));
-        assert_eq!(replay.milestone(SubaccountId(8)), Some(milestone(Phase::CollateralOnly, 2)));
-        assert_eq!(replay.milestone(SubaccountId(9)), None);
+        assert_eq!(replay.notes().milestone(SubaccountId(7)), Some(milestone(Phase::AwaitSettlement, 3)));
+        assert_eq!(replay.notes().milestone(SubaccountId(8)), Some(milestone(Phase::CollateralOnly, 2)));
+        assert_eq!(replay.notes().milestone(SubaccountId(9)), None);
         let [(subaccount, spent)] = replay.spent() else { panic!("one subaccount") };
         let mut spent = spent.clone();
         let sum = |rolling: &mut Rolling| Cash::from_raw(rolling.sum(Nanos(1)));
         assert_eq!((*subaccount, spent.count.sum(Nanos(1))), (SubaccountId(7), 3));
         assert_eq!((sum(&mut spent.hour), sum(&mut spent.day)), (Cash::whole(141), Cash::whole(141)));
         assert_eq!(sum(&mut spent.bought), Cash::whole(140));
-    }
-
-    #[test]
-    fn an_execution_without_an_end_stays_pledged() {
-        let at = |spent, pledged, units| Milestone {
-            phase: Phase::OptionAuction,
-            started_at: Nanos(1),
-            budget: Cash::whole(100),
-            spent: Cash::whole(spent),
-            pledged: Cash::whole(pledged),
-            units: Amount::whole(units),
-            ..Milestone::default()
-        };
-        let told = |records: &[Milestone]| {
-            let mut replay = Replay::default();
-            for milestone in records {
-                replay.visit(&MilestoneRecord { subaccount: SubaccountId(7), milestone: *milestone }.write());
-            }
-            replay.milestone(SubaccountId(7)).expect("told")
-        };
-        let begun = at(0, 0, 0);
-        assert_eq!(told(&[begun, at(0, 40, 0)]), at(0, 40, 0), "under way");
-        assert_eq!(told(&[begun, at(0, 40, 0), at(39, 0, 5)]), at(39, 0, 5), "done");
-        assert_eq!(told(&[begun, at(0, 40, 0), begun]), begun, "refused");
-        assert_eq!(told(&[begun, at(0, 40, 0), at(39, 0, 5), at(39, 30, 5)]), at(39, 30, 5), "the next");
-        let later = Milestone { started_at: Nanos(2), ..at(70, 0, 0) };
-        assert_eq!(told(&[begun, later]), later, "another auction");
     }
 }

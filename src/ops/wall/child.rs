@@ -216,12 +216,8 @@ impl<K: Key, S: Store> Service<K, S> {
                     Err(why) => Answer::Refused { nonce, why },
                 }
             }
-            Some(Ask::Principal { vault, principal }) => {
-                self.desk.keep(vault, &principal);
-                return true;
-            }
-            Some(Ask::Milestone { vault, milestone }) => {
-                self.desk.note(clock.now(), vault, &milestone);
+            Some(Ask::Note { vault, note }) => {
+                self.desk.note(clock.now(), vault, &note);
                 return true;
             }
             Some(Ask::Listing(listing)) => {

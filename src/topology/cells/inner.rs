@@ -397,8 +397,7 @@ impl<C: Clock + Send, K: Key + Send, S: Store + Send> Turn for SignerCell<C, K, 
                 Granted::Order(order) => signer::In::Order(order),
                 Granted::Execution(execution) => signer::In::Execution(execution),
                 Granted::Movement(movement) => signer::In::Movement(movement),
-                Granted::Principal { vault, principal } => signer::In::Principal { vault, principal },
-                Granted::Milestone { vault, milestone } => signer::In::Milestone { vault, milestone },
+                Granted::Note { vault, note } => signer::In::Note { vault, note },
             };
             self.hear(at, message);
             busy = true;

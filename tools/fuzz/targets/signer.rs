@@ -223,7 +223,8 @@ fuzz_target!(|input: &[u8]| {
             }
             // A place that changes hands is another vault's story: the table of this one stays.
             Some(Ask::Listing(Listing::Listed { .. } | Listing::Delisted { .. })) | None => {}
-            Some(Ask::Milestone { vault, milestone }) => desk.note(at, vault, &milestone),
+            Some(Ask::Note { vault, note }) => desk.note(at, vault, &note),
+            Some(Ask::Movement(deed)) => assert!(desk.movement(at, &deed).is_err(), "this vault moves no capital"),
         }
         assert_eq!(pen.0.get(), before, "what is refused is not signed");
     }
