@@ -185,11 +185,15 @@ pub enum Breach {
     Stopped,
     /// The signer's process is gone or does not answer.
     Lost,
+    /// Gives away more in an hour than may be, against the signer's own mark.
+    GivenHour,
+    /// Gives away more in a day than may be.
+    GivenDay,
 }
 
 impl Breach {
     /// Every breach, in the order of their numbers.
-    pub const ALL: [Breach; 22] = [
+    pub const ALL: [Breach; 24] = [
         Breach::Nonce,
         Breach::Instrument,
         Breach::Chain,
@@ -212,6 +216,8 @@ impl Breach {
         Breach::Halted,
         Breach::Stopped,
         Breach::Lost,
+        Breach::GivenHour,
+        Breach::GivenDay,
     ];
 }
 
