@@ -75,7 +75,7 @@ pub struct Rig {
 struct Recording {
     blueprint: Blueprint,
     address: Address,
-    reels: [MemoryReel; 6],
+    reels: [MemoryReel; 7],
 }
 
 impl Rig {
@@ -301,8 +301,8 @@ fn network_of(dialect: &Dialect) -> Network {
 }
 
 /// Fresh tapes for an engine that is about to start.
-fn record(tapes: &mut Vec<Recording>, blueprint: &Blueprint, address: Address) -> [Tape; 6] {
-    let reels: [MemoryReel; 6] = Default::default();
+fn record(tapes: &mut Vec<Recording>, blueprint: &Blueprint, address: Address) -> [Tape; 7] {
+    let reels: [MemoryReel; 7] = Default::default();
     let tape = |reel: &MemoryReel| Tape::Recording(Recorder::new(Box::new(reel.clone())));
     let begun = reels.each_ref().map(tape);
     tapes.push(Recording { blueprint: blueprint.clone(), address, reels });
