@@ -91,10 +91,12 @@ fn desk(pen: &Pen) -> Guarded<Pen, Paper> {
         life_s_max: LIFE_S_MAX,
     };
     let (base, perp) = (name("WEETH"), Some(name("ETH")));
-    let fence = FenceTerms { vault: VaultId(0), subaccount: SubaccountId(1), base, perp, options: None, limits, capital: None };
+    let fence =
+        FenceTerms { vault: VaultId(0), subaccount: SubaccountId(1), base, perp, options: None, limits, capital: None };
     let past = Replay::default();
     let charter = Charter { dialect: &LOCAL, owner: [7; 20], fences: vec![fence], past: &past, contract: None };
-    let table = [instrument(0, Kind::Spot, "WEETH"), instrument(1, Kind::Perp, "ETH"), instrument(2, Kind::Spot, "LBTC")];
+    let table =
+        [instrument(0, Kind::Spot, "WEETH"), instrument(1, Kind::Perp, "ETH"), instrument(2, Kind::Spot, "LBTC")];
     let pairs = table.iter().map(|instrument| (SubaccountId(1), instrument));
     Guarded::new(Sealer::new(charter, pairs, pen.clone(), Paper), Brake::new(Switch::local(), u32::MAX))
 }
@@ -143,7 +145,13 @@ impl Source<'_> {
             expiry_sec: at.secs().wrapping_add(u64::from(life) * 3),
         };
         let subaccount = SubaccountId(if place & 8 == 0 { 1 } else { u64::from(place) });
-        OrderDeed { vault: VaultId(0), subaccount, instrument: InstrumentId(u16::from(place & 3)), replaces: Nonce(0), terms }
+        OrderDeed {
+            vault: VaultId(0),
+            subaccount,
+            instrument: InstrumentId(u16::from(place & 3)),
+            replaces: Nonce(0),
+            terms,
+        }
     }
 }
 
