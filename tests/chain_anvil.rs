@@ -71,7 +71,15 @@ impl World {
     }
 
     fn signer(node: &Node, vault: Address) -> ContractSigner<LocalKey> {
-        let terms = Terms { vault, sign_gas: 400_000, revoke_gas: 80_000, life_s_min: 310, idle_blocks_max: 1_000 };
+        let terms = Terms {
+            vault,
+            sign_gas: 400_000,
+            revoke_gas: 80_000,
+            life_s_min: 310,
+            idle_blocks_max: 1_000,
+            feed: None,
+            feed_spare_s: 6,
+        };
         let limits = Limits {
             bump_after_blocks: 2,
             final_after_blocks: 30,

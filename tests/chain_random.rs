@@ -63,7 +63,15 @@ struct Watch {
 impl Watch {
     fn new() -> Watch {
         let vault = Address::repeat_byte(7);
-        let terms = Terms { vault, sign_gas: 1, revoke_gas: 1, life_s_min: 310, idle_blocks_max: 50 };
+        let terms = Terms {
+            vault,
+            sign_gas: 1,
+            revoke_gas: 1,
+            life_s_min: 310,
+            idle_blocks_max: 50,
+            feed: None,
+            feed_spare_s: 6,
+        };
         let limits = Limits {
             bump_after_blocks: 3,
             final_after_blocks: 10,
@@ -114,7 +122,15 @@ impl Watch {
             }
             Happening::Facts { last, live, listed, stopped } => {
                 let last_seen = B256::repeat_byte(last);
-                let facts = Facts { last_seen, live, listed, disabled: stopped, blocked: false, block: self.block };
+                let facts = Facts {
+                    last_seen,
+                    live,
+                    listed,
+                    disabled: stopped,
+                    blocked: false,
+                    priced_until_s: None,
+                    block: self.block,
+                };
                 self.facts = Some(facts);
                 Event::Facts(facts)
             }

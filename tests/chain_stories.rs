@@ -26,7 +26,15 @@ struct Stage {
 
 impl Stage {
     fn new() -> Stage {
-        let terms = Terms { vault: VAULT, sign_gas: 600_000, revoke_gas: 80_000, life_s_min: 310, idle_blocks_max: 20 };
+        let terms = Terms {
+            vault: VAULT,
+            sign_gas: 600_000,
+            revoke_gas: 80_000,
+            life_s_min: 310,
+            idle_blocks_max: 20,
+            feed: None,
+            feed_spare_s: 6,
+        };
         let limits = Limits {
             bump_after_blocks: 3,
             final_after_blocks: 10,
@@ -34,8 +42,15 @@ impl Stage {
             fee_wei_max: 5 * GWEI,
             balance_wei_min: U256::from(1_000),
         };
-        let facts =
-            Facts { last_seen: B256::ZERO, live: false, listed: true, disabled: false, blocked: false, block: 0 };
+        let facts = Facts {
+            last_seen: B256::ZERO,
+            live: false,
+            listed: true,
+            disabled: false,
+            blocked: false,
+            priced_until_s: None,
+            block: 0,
+        };
         Stage { presign: Presign::new(OWN, terms, limits), block: 100, facts }
     }
 
@@ -212,6 +227,11 @@ impl Runner for Stage {
                     listed: words.get("listed", self.facts.listed)?,
                     disabled: words.get("disabled", self.facts.disabled)?,
                     blocked: words.get("blocked", self.facts.blocked)?,
+                    // Seconds after the present block for which the feed still answers.
+                    priced_until_s: match words.get("priced", u64::MAX)? {
+                        u64::MAX => None,
+                        left_s => Some(GENESIS_S + 2 * self.block + left_s),
+                    },
                     block: words.get("block", self.block)?,
                 };
                 self.hear(Event::Facts(self.facts), &mut said);
@@ -231,6 +251,13 @@ impl Runner for Stage {
             }
             "release" => self.hear(Event::Release(Ticket(words.number(0)?)), &mut said),
             "revoke" => self.hear(Event::Revoke(Ticket(words.number(0)?)), &mut said),
+            "close" => {
+                self.hear(Event::Close, &mut said);
+                let _ = writeln!(said, "closed: {}", self.presign.is_closed());
+            }
+            "closed" => {
+                let _ = writeln!(said, "closed: {}", self.presign.is_closed());
+            }
             "unsettled" => self.hear(Event::Unsettled(words.number(0)?), &mut said),
             "recovered" => {
                 let held = match words.positional(0) {
@@ -279,4 +306,8 @@ stories! {
     foreign_signature
     expires
     released_while_suspended
+    revokes_at_the_end
+    ends_with_an_order_out
+    ends_while_signing
+    waits_for_a_price
 }

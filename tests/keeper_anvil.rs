@@ -4,22 +4,30 @@
 #[path = "support/anvil.rs"]
 mod anvil;
 
+use actix::Actor;
 use alloy::primitives::{Address, I256, U256};
 use alloy::sol_types::SolCall;
 use anvil::{ADMIN, Anvil, BASE, Holder, Owner, ShareTerms, e18, holdings};
-use keel::actors::risk::CapitalNews;
-use keel::base::ids::Nonce;
+use keel::account::ledger::Book;
+use keel::actors::risk::{CapitalNews, Notice, Sample};
+use keel::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
+use keel::base::queue::{Postbox, Sender, lane, post};
 use keel::base::time::Nanos;
 use keel::chain::abi::{VaultShares, VaultSigner};
 use keel::chain::keeper::Keeper;
+use keel::chain::keeper::service::Pace;
+use keel::chain::keeper::standing::Standing;
 use keel::chain::keeper::task::{CapitalDesk, Holdings, Place, Task};
 use keel::chain::keeper::words::{Event, Job, Moment, Terms, Wait, Word};
 use keel::chain::lane::Limits;
 use keel::chain::node::Node;
 use keel::derive::dialect::V2_MAINNET;
 use keel::engine::ports::Key;
+use keel::io::clock::LiveClock;
 use keel::io::key::LocalKey;
-use keel::msg::{CapitalWish, Flow, Phase};
+use keel::msg::{CapitalWish, Command, CurrencyId, Flow, Phase};
+use keel::ops::control::{Ask, Clerk, Dismiss};
+use keel::ops::keeping::{self, Plan};
 use serde_json::json;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -34,8 +42,9 @@ const MILLI: u64 = 1_000;
 struct Desk(Rc<RefCell<Vec<CapitalWish>>>);
 
 impl CapitalDesk for Desk {
-    fn ask(&mut self, wish: CapitalWish) {
+    fn ask(&mut self, wish: CapitalWish) -> bool {
         self.0.borrow_mut().push(wish);
+        true
     }
 }
 
@@ -77,6 +86,10 @@ impl World {
     }
 
     fn task(node: &Node, vault: Address, token: Address, desk: &Desk) -> Task<LocalKey, Desk> {
+        Task::new(node.clone(), key(), World::plan(vault, token), desk.clone(), Box::new(|| Nanos(1)))
+    }
+
+    fn plan(vault: Address, token: Address) -> (Terms, Place) {
         let lane = Limits {
             bump_after_blocks: 2,
             final_after_blocks: 3,
@@ -100,7 +113,7 @@ impl World {
             lane,
         };
         let place = Place { vault, token, decimals: 18, holdings: Holdings::Calls };
-        Task::new(node.clone(), key(), (terms, place), desk.clone(), || Nanos(1))
+        (terms, place)
     }
 
     async fn moment(&mut self, phase: Phase) {
@@ -263,4 +276,127 @@ async fn the_fee_is_collected_once_a_day() {
     assert_eq!(world.view(VaultShares::totalSupplyCall {}).await, e18(1) + minted);
     let heard = world.until(|word| matches!(word, Word::Price { .. })).await;
     assert!(!heard.iter().any(|word| matches!(word, Word::Done(..))), "once is enough: {heard:?}");
+}
+
+/// The keeper beside the clerk of a running engine, of which the test is risk.
+struct Beside {
+    notices: Sender<Notice>,
+    commands: Postbox<Command>,
+    clerk: actix::Addr<Clerk>,
+    end: tokio::task::JoinHandle<()>,
+}
+
+const VAULT: VaultId = VaultId(0);
+
+impl Beside {
+    fn start(world: &World, folder: &std::path::Path) -> Beside {
+        let ((notices, heard), (to_risk, commands)) = (lane(64), post(8));
+        let book = Book {
+            vault: VAULT,
+            subaccount: SubaccountId(7777),
+            base: InstrumentId(0),
+            perp: None,
+            options: None,
+            base_currency: CurrencyId(0),
+            cash_currency: CurrencyId(1),
+        };
+        let ms = Duration::from_millis;
+        let (end, keeper) = keeping::start(Plan {
+            place: 0,
+            presigned: true,
+            keeper: World::plan(world.vault, world.token),
+            node: world.node.clone(),
+            key_file: folder.join("keeper.key"),
+            commands: to_risk,
+            clock: LiveClock::new(),
+            pace: Pace { look: ms(2), silent_max: ms(20), again: ms(5), again_max: ms(20), stop_max: ms(5_000) },
+        });
+        let clerk = Clerk::new(heard, vec![book]).with_keepers(vec![keeper]).start();
+        Beside { notices, commands, clerk, end }
+    }
+
+    fn look(&mut self, phase: Phase) {
+        let sample = Sample { phase, ..Sample::default() };
+        let known = self.notices.send(Notice::Settlement { vault: VAULT, unsettled: 0 });
+        let seen = self.notices.send(Notice::Sample { vault: VAULT, sample, stats: Default::default() });
+        assert!(known.is_ok() && seen.is_ok(), "the clerk listens");
+    }
+
+    fn capital(&mut self, news: CapitalNews) {
+        assert!(self.notices.send(Notice::Capital { vault: VAULT, news }).is_ok(), "the clerk listens");
+    }
+
+    /// Makes blocks until the clerk tells of a keeper that stands as wanted.
+    async fn until(&self, anvil: Option<&Anvil>, wanted: impl Fn(&Standing) -> bool) -> Standing {
+        let mut last = Standing::default();
+        for _ in 0..POLLS {
+            if let Some(anvil) = anvil {
+                anvil.rpc("evm_mine", json!([])).await;
+            }
+            let news = self.clerk.send(Ask).await.expect("a clerk");
+            last = news.vault(0).and_then(|vault| vault.keeper.clone()).expect("its shares are kept");
+            if wanted(&last) {
+                return last;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("not so: {last:?}");
+    }
+
+    async fn wish(&mut self, anvil: &Anvil) -> CapitalWish {
+        for _ in 0..POLLS {
+            if let Some(command) = self.commands.receive() {
+                let Command::Capital { vault: VAULT, wish } = command else { panic!("{command:?}") };
+                return wish;
+            }
+            anvil.rpc("evm_mine", json!([])).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("nothing was asked of risk");
+    }
+}
+
+fn write_key(folder: &std::path::Path) {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(folder.join("keeper.key"));
+    let hex: String = SECRET.iter().map(|byte| format!("{byte:02x}")).collect();
+    file.and_then(|mut file| file.write_all(hex.as_bytes())).expect("written");
+}
+
+#[test]
+fn an_engines_clerk_drives_it_and_hears_of_it_through_failure_and_silence_to_its_end() {
+    actix::System::new().block_on(async {
+        let Some(mut world) = World::start().await else { return };
+        world.deposit(e18(10)).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut beside = Beside::start(&world, folder.path());
+        // Its key is not there yet: it fails, says so and begins anew, and what it missed meanwhile is not lost.
+        beside.look(Phase::CollateralOnly);
+        let failed = beside.until(None, |standing| standing.restarts > 1).await;
+        assert!(failed.alarms[0].contains("its key"), "{failed:?}");
+        write_key(folder.path());
+
+        beside.until(Some(&world.anvil), |standing| standing.deposits == 1).await;
+        let wish = beside.wish(&world.anvil).await;
+        assert_eq!((wish.flow, wish.amount), (Flow::Deposit, e18(10).to::<u128>()));
+        beside.capital(CapitalNews::Granted { nonce: Nonce(5) });
+        world.settle(&wish).await;
+        beside.capital(CapitalNews::Settled { nonce: Nonce(5) });
+        let kept = beside.until(Some(&world.anvil), |standing| standing.waits == Some(Wait::Nothing)).await;
+        let words = kept.to_string();
+        assert!(words.starts_with("a share is worth 1.000000000000000000, 1 deposits taken"), "{words}");
+
+        // An auction stops it; a node that is silent is an alarm; neither ends it.
+        beside.look(Phase::OptionAuction);
+        beside.until(Some(&world.anvil), |standing| matches!(standing.waits, Some(Wait::Phase(_)))).await;
+        drop(world);
+        let silent = |standing: &Standing| standing.alarms.iter().any(|alarm| alarm.contains("does not answer"));
+        beside.until(None, silent).await;
+        beside.clerk.send(Dismiss).await.expect("a clerk");
+        beside.end.await.expect("it comes to its end");
+        let news = beside.clerk.send(Ask).await.expect("a clerk");
+        assert!(news.vault(0).and_then(|vault| vault.keeper.as_ref()).is_some_and(|keeper| keeper.ended));
+    });
 }

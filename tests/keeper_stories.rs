@@ -251,6 +251,7 @@ impl Runner for Stage {
                 let found = Some((B256::repeat_byte(hash as u8), inclusion));
                 self.hear(Event::Node(Seen::Receipt { nonce, found }), &mut said);
             }
+            "stop" => self.hear(Event::Stop, &mut said),
             "capital" => self.hear(Event::Capital(news(&words)?), &mut said),
             other => return Err(format!("no command {other}").into()),
         }
@@ -282,4 +283,5 @@ stories! {
     retries_after_a_revert
     loses_sight_of_capital
     blocked_or_not_listed
+    begins_nothing_at_the_end
 }

@@ -31,7 +31,8 @@ const SUB: SubaccountId = SubaccountId(7);
 struct Stage {
     risk: Risk,
     at: Nanos,
-    intents: u32,
+    /// Wishes of each vault.
+    intents: [u32; 2],
     trades: u128,
     /// Order names in the order of their making: the story says 1, the wire says a nonce.
     nonces: Vec<Nonce>,
@@ -87,33 +88,39 @@ fn limits() -> Limits {
     }
 }
 
-impl Stage {
-    fn new() -> Stage {
-        let book = Book {
-            vault: VaultId(0),
-            subaccount: SUB,
+/// Risk with so many vaults of one wallet.
+fn risk_of(vaults: u8) -> Risk {
+    let plan = |place: u8| Plan {
+        book: Book {
+            vault: VaultId(place),
+            subaccount: SubaccountId(SUB.0 + u64::from(place)),
             base: BASE,
             perp: Some(PERP),
             options: None,
             base_currency: CurrencyId(1),
             cash_currency: CurrencyId(0),
-        };
-        let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
-        let risk = Risk::new(
-            vec![Plan {
-                book,
-                mandate: Mandate::Basis(limits()),
-                capital: CapitalLimits::NONE,
-                principal: None,
-                lost: None,
-                inherited_loss: MarkLoss::NONE,
-                contract_signs: false,
-            }],
-            instruments,
-            Nonce(0),
-            Nanos::MAX,
-        );
-        Stage { risk, at: Nanos(START), intents: 0, trades: 0, nonces: Vec::new(), told: ToldRun::default() }
+        },
+        mandate: Mandate::Basis(limits()),
+        capital: CapitalLimits::NONE,
+        principal: None,
+        lost: None,
+        inherited_loss: MarkLoss::NONE,
+        contract_signs: false,
+    };
+    let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
+    Risk::new((0..vaults).map(plan).collect(), instruments, Nonce(0), Nanos::MAX)
+}
+
+impl Stage {
+    fn new() -> Stage {
+        Stage {
+            risk: risk_of(1),
+            at: Nanos(START),
+            intents: [0; 2],
+            trades: 0,
+            nonces: Vec::new(),
+            told: ToldRun::default(),
+        }
     }
 
     fn hear(&mut self, message: In, said: &mut String) {
@@ -222,6 +229,14 @@ impl Words<'_> {
         if self.get("side") == Some("sell") { Side::Sell } else { Side::Buy }
     }
 
+    fn subaccount(&self) -> SubaccountId {
+        SubaccountId(SUB.0 + u64::from(self.vault().0))
+    }
+
+    fn vault(&self) -> VaultId {
+        VaultId(u8::from(self.get("vault") == Some("2")))
+    }
+
     fn instrument(&self) -> InstrumentId {
         if self.get("on") == Some("perp") { PERP } else { BASE }
     }
@@ -242,10 +257,10 @@ impl Stage {
         })
     }
 
-    fn intent(&mut self, act: Act, said: &mut String) {
-        self.intents += 1;
-        let intent =
-            Intent { trace: Trace::default(), vault: VaultId(0), seq: self.intents, after: self.intents - 1, act };
+    fn intent(&mut self, vault: VaultId, act: Act, said: &mut String) {
+        let seq = &mut self.intents[usize::from(vault.0)];
+        *seq += 1;
+        let intent = Intent { trace: Trace::default(), vault, seq: *seq, after: *seq - 1, act };
         self.hear(In::Intent(intent), said);
     }
 
@@ -259,7 +274,7 @@ impl Stage {
             other => return Err(format!("unknown status {other}").into()),
         };
         Ok(OrderRow {
-            subaccount: SUB,
+            subaccount: words.subaccount(),
             order_id: Uuid(nonce.0.into()),
             nonce,
             instrument: words.instrument(),
@@ -312,7 +327,7 @@ impl Stage {
         let zero = Cash::ZERO;
         let mut parts = vec![
             Snapshot::Begin {
-                subaccount: SUB,
+                subaccount: words.subaccount(),
                 initial_margin: zero,
                 maintenance_margin: zero,
                 value: zero,
@@ -363,6 +378,7 @@ impl Runner for Stage {
         }
         let mut said = String::new();
         match command.name.as_str() {
+            "two" => self.risk = risk_of(2),
             // Everything a vault needs before it may trade: marks, session, clock, budget, snapshot.
             "live" => {
                 let mut ignored = String::new();
@@ -391,15 +407,15 @@ impl Runner for Stage {
             }
             "place" => {
                 let wish = self.wish(&words)?;
-                self.intent(Act::Place(wish), &mut said);
+                self.intent(words.vault(), Act::Place(wish), &mut said);
             }
             "replace" => {
                 let (old, new) = (self.nonce(words.first())?, self.wish(&words)?);
-                self.intent(Act::Replace { old, new }, &mut said);
+                self.intent(words.vault(), Act::Replace { old, new }, &mut said);
             }
             "cancel" => {
                 let nonce = self.nonce(words.first())?;
-                self.intent(Act::Cancel { nonce }, &mut said);
+                self.intent(words.vault(), Act::Cancel { nonce }, &mut said);
             }
             "answer" => {
                 let answer = self.answer(&words)?;

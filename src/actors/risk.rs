@@ -3,6 +3,7 @@
 mod capital;
 mod contract;
 mod desk;
+mod differences;
 mod facts;
 mod notice;
 mod packages;

@@ -107,7 +107,8 @@ impl Hash for Brake {
     }
 }
 
-/// Stops the desk: after too many refusals, at a nonce that went back, or when the operator says so. Never undone.
+/// Stops the desk: after too many refusals, at a nonce that went back, when the journal has no more room, or when the
+/// operator says so. Never undone.
 #[derive(Clone, Debug)]
 pub struct Brake {
     switch: Switch,
@@ -143,8 +144,9 @@ impl Brake {
     /// Counts a refusal.
     pub fn note(&mut self, why: Breach) {
         self.refusals = self.refusals.saturating_add(1);
-        if self.stopped.is_none() && (self.refusals >= self.refusals_max || why == Breach::Nonce) {
-            self.stopped = Some(if why == Breach::Nonce { Breach::Nonce } else { Breach::Halted });
+        let for_good = matches!(why, Breach::Nonce | Breach::Journal);
+        if self.stopped.is_none() && (self.refusals >= self.refusals_max || for_good) {
+            self.stopped = Some(if for_good { why } else { Breach::Halted });
         }
     }
 
@@ -211,6 +213,10 @@ impl<K: Key, S: Store> Guarded<K, S> {
     /// Journals a note, at a pace that no vault needs.
     pub fn note(&mut self, at: Nanos, vault: VaultId, note: &Note) {
         let Some(subaccount) = self.sealer.subaccount(vault) else { return };
+        // Nothing is traded any more, and the last records are not for what is only good to know.
+        if self.brake.stopped == Some(Breach::Journal) {
+            return;
+        }
         if self.noted.sum(at) >= NOTES_PER_MINUTE_MAX {
             return self.brake.note(Breach::Pace);
         }

@@ -8,6 +8,8 @@
 pub mod bisect;
 pub mod ears;
 pub mod index;
+pub mod service;
+pub mod standing;
 pub mod task;
 pub mod words;
 
@@ -71,6 +73,7 @@ pub struct Keeper {
     queue_before: Option<U256>,
     told: Option<Wait>,
     short: bool,
+    stopped: bool,
     next_id: u64,
 }
 
@@ -90,8 +93,14 @@ impl Keeper {
             queue_before: None,
             told: None,
             short: false,
+            stopped: false,
             next_id: 0,
         }
+    }
+
+    /// True while a transaction is on its way.
+    pub fn is_sending(&self) -> bool {
+        matches!(self.stage, Stage::Sending { .. })
     }
 
     /// Folds one event.
@@ -106,6 +115,7 @@ impl Keeper {
             Event::Tried(asked, outcome) => self.on_tried(asked, outcome, out),
             Event::Capital(news) => self.on_capital(news, out),
             Event::Node(seen) => self.on_node(&seen, out),
+            Event::Stop => self.stopped = true,
         }
         self.advance(out);
     }
@@ -235,6 +245,7 @@ impl Keeper {
         let part = search.as_ref().and_then(Bisect::next).map(|ids| Job::Deposits(ids.to_vec()));
         out.push(Action::Try(self.next_id, self.calldata(part.as_ref().unwrap_or(&job))));
         self.stage = Stage::Trying { job, search, asked: self.next_id };
+        self.told = None;
     }
 
     /// Sends what was tried, unless something came between.
@@ -334,6 +345,9 @@ impl Keeper {
 
     /// What stands against a job now.
     fn obstacle(&self, job: &Job) -> Option<Wait> {
+        if self.stopped {
+            return Some(Wait::Stopped);
+        }
         let (Some(head), Some(books)) = (self.lane.head(), &self.books) else { return Some(Wait::Unknown) };
         if !self.lane.quiet() || books.block <= self.act_after {
             return Some(Wait::Unknown);
@@ -444,6 +458,7 @@ impl Keeper {
         };
         out.push(Action::Move(CapitalWish { flow, amount, sight }));
         self.stage = Stage::Moving { flow, nonce: None, since_s: books.time_s };
+        self.told = None;
         true
     }
 

@@ -3,6 +3,7 @@
 pub mod abi;
 pub mod account;
 pub mod call;
+pub mod feed;
 pub mod keeper;
 pub mod lane;
 pub mod node;

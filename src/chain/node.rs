@@ -57,6 +57,17 @@ pub struct Found {
     pub price_wei: u128,
 }
 
+/// An event in a block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emitted {
+    /// Height of its block.
+    pub block: u64,
+    /// Topics, of which there is at least one.
+    pub topics: Vec<B256>,
+    /// Everything that is not a topic.
+    pub data: Bytes,
+}
+
 /// Longest wait for an answer; a node that is slower has not answered.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
@@ -143,19 +154,20 @@ impl Node {
         self.provider.call(request).await.map(|_| ()).map_err(|why| self.reverted(&why))
     }
 
-    /// Topics and data of the events of `contract` that begin with one of `first`, in blocks `from` to `upto`, in their
-    /// order.
+    /// The events of `contract` that begin with one of `first`, in blocks `from` to `upto`, in their order.
     pub async fn events(
         &self,
         contract: Address,
         first: &[B256],
         from: u64,
         upto: u64,
-    ) -> Result<Vec<(Vec<B256>, Bytes)>, CallError> {
+    ) -> Result<Vec<Emitted>, CallError> {
         let filter = Filter::new().address(contract).event_signature(first.to_vec()).from_block(from).to_block(upto);
         let logs = self.provider.get_logs(&filter).await.map_err(|why| self.silent(&why))?;
-        let taken = logs.into_iter().map(|log| (log.topics().to_vec(), log.inner.data.data));
-        Ok(taken.filter(|(topics, _)| !topics.is_empty()).collect())
+        let taken = logs.into_iter().filter_map(|log| {
+            Some(Emitted { block: log.block_number?, topics: log.topics().to_vec(), data: log.inner.data.data })
+        });
+        Ok(taken.filter(|event| !event.topics.is_empty()).collect())
     }
 
     /// Transactions of `account` in blocks, and with those waiting.

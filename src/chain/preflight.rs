@@ -84,15 +84,20 @@ pub struct Preflight<'a> {
     pub key: Address,
 }
 
+/// Which of the contracts a vault has.
+pub fn kind_of(vault: &VaultConfig) -> Kind<'_> {
+    match &vault.kind {
+        VaultKind::Basis(basis) => Kind::Basis(&basis.limits.wall.contract),
+        VaultKind::Options(options) => Kind::of_options(&options.limits.wall.contract),
+    }
+}
+
 /// Everything that can be read of a vault's contract: its section, its limits, what it is bound to, and what its capital
 /// needs. `keeper` is the address of the key that keeps its shares, if they are kept.
 pub async fn whole(preflight: &Preflight<'_>, vault: &VaultConfig, keeper: Option<Address>) -> Vec<Line> {
     let (node, address) = (preflight.node, preflight.vault());
     let dialect = preflight.contract.dialect;
-    let kind = match &vault.kind {
-        VaultKind::Basis(basis) => Kind::Basis(&basis.limits.wall.contract),
-        VaultKind::Options(options) => Kind::of_options(&options.limits.wall.contract),
-    };
+    let kind = kind_of(vault);
     let mut lines = preflight.lines().await;
     lines.extend(kinds::limits(node, address, kind).await);
     match Bindings::read(node, address, kind).await {

@@ -4,6 +4,7 @@
 //! signature is asked for or revoked while a fill, deposit or withdrawal signed earlier is unsettled; none while an order
 //! still stands on the last one; and after a restart the live one is adopted or revoked before anything else.
 
+mod weigh;
 pub mod words;
 
 use super::abi::VaultSigner;
@@ -83,6 +84,9 @@ pub struct Presign {
     expired: Option<B256>,
     recovered: Option<Option<Held>>,
     unsettled: Option<u32>,
+    /// The run is over: nothing more is signed, and what no order stands on is revoked at once.
+    closing: bool,
+    stale_told: bool,
     facts: Option<Facts>,
     block: u64,
     next_tx: u64,
@@ -99,6 +103,8 @@ impl Presign {
             expired: None,
             recovered: None,
             unsettled: None,
+            closing: false,
+            stale_told: false,
             facts: None,
             block: 0,
             next_tx: 0,
@@ -123,12 +129,24 @@ impl Presign {
         self.standing_obstacle().is_none()
     }
 
+    /// True once the run is over and the contract answers for nothing any more, as far as that is ours.
+    pub fn is_closed(&self) -> bool {
+        let dead = |facts: Facts| !facts.live || self.expired == Some(facts.last_seen);
+        let over = match self.stage {
+            Stage::Clear => self.facts.is_some_and(dead),
+            Stage::Halted => true,
+            _ => false,
+        };
+        self.closing && over && self.lane.quiet()
+    }
+
     /// Folds one event.
     pub fn on(&mut self, event: Event, out: &mut Vec<Action>) {
         match event {
             Event::Sign(request) => self.on_sign(request, out),
             Event::Release(ticket) => self.on_release(ticket),
             Event::Revoke(ticket) => self.on_revoke(ticket, out),
+            Event::Close => self.on_close(out),
             Event::Unsettled(count) => self.on_unsettled(count, out),
             Event::Recovered(held) => {
                 self.recovered.get_or_insert(held);
@@ -162,6 +180,7 @@ impl Presign {
         match &self.stage {
             Stage::Halted => return Some(Why::Halted),
             Stage::Recovering => return Some(Why::Recovering),
+            _ if self.closing => return Some(Why::Withdrawn),
             Stage::Clear | Stage::Live(Live { released_at: Some(_), revoke: false, .. }) => {}
             _ => return Some(Why::Busy),
         }
@@ -178,7 +197,10 @@ impl Presign {
         if facts.disabled {
             return Some(Why::Disabled);
         }
-        facts.blocked.then_some(Why::Blocked)
+        if facts.blocked {
+            return Some(Why::Blocked);
+        }
+        self.stale(&facts).then_some(Why::StalePrice)
     }
 
     fn late(&self, expiry_s: u64) -> bool {
@@ -211,6 +233,16 @@ impl Presign {
             }
             Stage::Live(live) if live.held.ticket == ticket => live.revoke = true,
             _ => {}
+        }
+    }
+
+    fn on_close(&mut self, out: &mut Vec<Action>) {
+        self.closing = true;
+        // An order that waits for its signature will not be sent.
+        if let Stage::Checking(Request { ticket, .. })
+        | Stage::Signing(Signing { request: Request { ticket, .. }, .. }) = &self.stage
+        {
+            self.on_revoke(*ticket, out);
         }
     }
 
@@ -403,61 +435,6 @@ impl Presign {
         self.stage = Stage::Halted;
     }
 
-    fn on_facts(&mut self, facts: Facts, out: &mut Vec<Action>) {
-        let before = self.facts.replace(facts);
-        let alarms = [
-            (before.is_none_or(|old| old.disabled != facts.disabled) && (before.is_some() || facts.disabled))
-                .then_some(Alarm::Disabled(facts.disabled)),
-            (before.is_none_or(|old| old.blocked != facts.blocked) && (before.is_some() || facts.blocked))
-                .then_some(Alarm::Blocked(facts.blocked)),
-            (before.is_none_or(|old| old.listed != facts.listed) && (before.is_some() || !facts.listed))
-                .then_some(Alarm::Listed(facts.listed)),
-        ];
-        out.extend(alarms.into_iter().flatten().map(|alarm| Action::Say(Word::Alarm(alarm))));
-        if self.lane.quiet() {
-            self.weigh(facts, out);
-        }
-    }
-
-    /// Holds a signature in a block against what the contract says of it.
-    fn weigh(&mut self, facts: Facts, out: &mut Vec<Action>) {
-        let Stage::Live(live) = &mut self.stage else { return };
-        if facts.block < live.since {
-            return;
-        }
-        let ticket = live.held.ticket;
-        let ours = facts.live && facts.last_seen == live.held.digest;
-        let stopped = match (facts.disabled, facts.blocked) {
-            (true, _) => Some(Why::Disabled),
-            (_, true) => Some(Why::Blocked),
-            _ => None,
-        };
-        match (live.told, ours, stopped) {
-            (Told::Nothing, false, _) => {
-                out.push(Action::Say(Word::Refused(ticket, Why::OtherHash(facts.last_seen))));
-                self.stage = Stage::Clear;
-            }
-            (_, false, _) => {
-                out.push(Action::Say(Word::Lost(ticket)));
-                self.stage = Stage::Clear;
-            }
-            (Told::Nothing, true, Some(why)) => {
-                out.push(Action::Say(Word::Refused(ticket, why)));
-                live.revoke = true;
-            }
-            (Told::Signed, true, Some(_)) => {
-                out.push(Action::Say(Word::Suspended(ticket)));
-                live.told = Told::Suspended;
-            }
-            (Told::Nothing | Told::Suspended, true, None) if !live.revoke => {
-                let (digest, block) = (live.held.digest, live.since);
-                out.push(Action::Say(Word::Signed { ticket, digest, block }));
-                live.told = Told::Signed;
-            }
-            _ => {}
-        }
-    }
-
     /// Takes the steps that wait for more than one event.
     fn advance(&mut self, out: &mut Vec<Action>) {
         let Some(facts) = self.facts else { return };
@@ -467,7 +444,9 @@ impl Presign {
                 out.push(Action::Say(Word::Alarm(Alarm::Foreign(facts.last_seen))));
                 self.stage = Stage::Revoking { digest: facts.last_seen, tx: None };
             }
-            Stage::Live(Live { held, revoke: true, .. }) => {
+            Stage::Live(Live { held, revoke, released_at, .. })
+                if *revoke || (self.closing && released_at.is_some()) =>
+            {
                 self.stage = Stage::Revoking { digest: held.digest, tx: None }
             }
             _ => {}

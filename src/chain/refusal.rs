@@ -138,6 +138,11 @@ impl Refusal {
             Refusal::Bare => [0; 4],
         }
     }
+
+    /// True if a price or curve was too old: told anew, the feed answers again.
+    pub fn is_stale_price(&self) -> bool {
+        matches!(self, Refusal::Mandate(Revert::BlfDataTooOld | Revert::LffSettlementDataTooOld))
+    }
 }
 
 fn selector_of(name: &str) -> [u8; 4] {
@@ -187,7 +192,8 @@ mod tests {
             (0x1141_796d, "BLF_DataTooOld"),
         ];
         for (selector, name) in table {
-            assert_eq!(Refusal::decode(&selector.to_be_bytes()).to_string(), name);
+            let refusal = Refusal::decode(&selector.to_be_bytes());
+            assert_eq!((refusal.to_string().as_str(), refusal.is_stale_price()), (name, name == "BLF_DataTooOld"));
         }
     }
 

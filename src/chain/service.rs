@@ -15,6 +15,7 @@ use alloy::primitives::{Address, B256};
 use futures_util::FutureExt;
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -49,6 +50,10 @@ pub struct Tally {
     pub restarts: u64,
     /// The last refusal or alarm, in words.
     pub last: Option<String>,
+    /// When the signature that is live ends, Unix seconds.
+    pub live_until_s: Option<u64>,
+    /// The run is over and the contract answers for nothing of ours any more.
+    pub closed: bool,
 }
 
 impl Tally {
@@ -75,6 +80,8 @@ pub struct Service<M> {
     pub pace: Pace,
     /// Where it counts.
     pub tally: Shared,
+    /// Set once the run is over: nothing more is signed, and a signature without an order is revoked.
+    pub close: Arc<AtomicBool>,
 }
 
 /// One life of the service.
@@ -84,6 +91,7 @@ struct Life<'s, K, M> {
     asked_at: Option<(Ticket, u64)>,
     due: VecDeque<ChainWord>,
     ready: bool,
+    closing: bool,
 }
 
 impl<K: Key, M: Fn() -> Result<ContractSigner<K>, String>> Service<M> {
@@ -107,7 +115,7 @@ impl<K: Key, M: Fn() -> Result<ContractSigner<K>, String>> Service<M> {
     async fn live(&self, ends: &mut ChainEnds) -> Result<(), String> {
         let signer = (self.make)()?;
         let due = VecDeque::from([ChainWord::Hello]);
-        let mut life = Life { service: self, signer, asked_at: None, due, ready: false };
+        let mut life = Life { service: self, signer, asked_at: None, due, ready: false, closing: false };
         let mut looked_at: Option<Instant> = None;
         let mut silent_since: Option<Instant> = None;
         loop {
@@ -121,6 +129,10 @@ impl<K: Key, M: Fn() -> Result<ContractSigner<K>, String>> Service<M> {
             if life.due.is_empty() {
                 if let Some(ask) = ends.asks.receive() {
                     life.hear(ask).await;
+                    continue;
+                }
+                if !life.closing && self.close.load(Ordering::Relaxed) {
+                    life.close().await;
                     continue;
                 }
                 if looked_at.is_none_or(|at| at.elapsed() >= self.pace.look) {
@@ -158,6 +170,12 @@ impl<K: Key, M> Life<'_, K, M> {
         self.say(words);
     }
 
+    async fn close(&mut self) {
+        self.closing = true;
+        let words = self.signer.tell(Event::Close).await;
+        self.say(words);
+    }
+
     async fn look(&mut self, silent_since: &mut Option<Instant>) {
         match self.signer.poll().await {
             Ok(words) => {
@@ -181,7 +199,11 @@ impl<K: Key, M> Life<'_, K, M> {
             self.due.extend(told(&word));
         }
         let (gas_used, paid_wei) = self.signer.spent();
-        self.service.count(|tally| (tally.gas_used, tally.paid_wei) = (gas_used, paid_wei));
+        let (live, closed) = (self.signer.live(), self.signer.is_closed());
+        self.service.count(|tally| {
+            (tally.gas_used, tally.paid_wei) = (gas_used, paid_wei);
+            (tally.live_until_s, tally.closed) = (live.map(|(_, expiry_s)| expiry_s), closed);
+        });
         let ready = self.signer.is_ready();
         if ready != self.ready {
             self.ready = ready;
@@ -255,6 +277,8 @@ fn unsigned(why: &Why) -> Unsigned {
         Why::NotListed => Unsigned::NotListed,
         Why::Disabled => Unsigned::Disabled,
         Why::Blocked => Unsigned::Blocked,
+        Why::StalePrice => Unsigned::StalePrice,
+        Why::Reverted(refusal) if refusal.is_stale_price() => Unsigned::StalePrice,
         Why::Reverted(refusal) => Unsigned::Reverted(Refusal::selector(refusal)),
         Why::Unreachable(_) => Unsigned::Unreachable,
         Why::OtherHash(_) => Unsigned::OtherHash,
@@ -275,6 +299,7 @@ fn alarmed(alarm: &Alarm) -> ContractAlarm {
         Alarm::Disabled(on) => ContractAlarm::Disabled(*on),
         Alarm::Blocked(on) => ContractAlarm::Blocked(*on),
         Alarm::Listed(on) => ContractAlarm::Listed(*on),
+        Alarm::StalePrice(on) => ContractAlarm::StalePrice(*on),
         Alarm::NodeSilent => ContractAlarm::NodeSilent,
     }
 }

@@ -3,6 +3,7 @@
 
 use super::abi::VaultSigner;
 use super::account::Account;
+use super::feed::{FeedState, FeedWatch};
 use super::lane::{Limits, Seen};
 use super::node::{CallError, Node};
 use super::presign::Presign;
@@ -32,6 +33,7 @@ pub struct ContractSigner<K> {
     account: Account<K>,
     terms: Terms,
     presign: Presign,
+    feed: Option<FeedWatch>,
     head_hash: Option<B256>,
     due: VecDeque<Action>,
     words: Vec<Word>,
@@ -60,7 +62,8 @@ impl<K: Key> ContractSigner<K> {
     pub fn new(node: Node, key: K, terms: Terms, limits: Limits) -> ContractSigner<K> {
         let account = Account::new(node.clone(), key);
         let presign = Presign::new(account.address(), terms, limits);
-        ContractSigner { node, account, terms, presign, head_hash: None, due: VecDeque::new(), words: Vec::new() }
+        let (feed, due, words) = (terms.feed.map(FeedWatch::new), VecDeque::new(), Vec::new());
+        ContractSigner { node, account, terms, presign, feed, head_hash: None, due, words }
     }
 
     /// The digest the vault signs for now, and until when, Unix seconds.
@@ -76,6 +79,11 @@ impl<K: Key> ContractSigner<K> {
     /// True if a signature could be asked for now.
     pub fn is_ready(&self) -> bool {
         self.presign.is_ready()
+    }
+
+    /// True once the run is over and the vault signs for nothing any more.
+    pub fn is_closed(&self) -> bool {
+        self.presign.is_closed()
     }
 
     /// Gas used by transactions in blocks so far, and what was paid for it, wei.
@@ -156,7 +164,8 @@ impl<K: Key> ContractSigner<K> {
     async fn ask_facts(&mut self) {
         // One reading is enough for all who asked.
         self.due.retain(|action| *action != Action::AskFacts);
-        if let Ok(facts) = facts(&self.node, self.terms.vault, self.account.address()).await {
+        let places = (self.terms.vault, self.account.address());
+        if let Ok(facts) = facts(&self.node, places, self.feed.as_mut()).await {
             self.fold(Event::Facts(facts));
         }
     }
@@ -172,8 +181,17 @@ impl<K: Key> ContractSigner<K> {
 }
 
 /// The vault's contract at the newest block.
-async fn facts(node: &Node, vault: Address, own: Address) -> Result<Facts, CallError> {
+async fn facts(
+    node: &Node,
+    (vault, own): (Address, Address),
+    feed: Option<&mut FeedWatch>,
+) -> Result<Facts, CallError> {
     let block = node.head().await?.0.number;
+    // A feed that cannot be read stops new signatures, and nothing else.
+    let priced_until_s = match feed {
+        Some(feed) => Some(feed.read(node, block).await.map_or(0, |state: FeedState| state.answers_until_s())),
+        None => None,
+    };
     let last_seen = node.view_at(vault, VaultSigner::lastSeenHashCall {}, block).await?;
     Ok(Facts {
         last_seen,
@@ -181,6 +199,7 @@ async fn facts(node: &Node, vault: Address, own: Address) -> Result<Facts, CallE
         listed: node.view_at(vault, VaultSigner::isSignerCall { key: own }, block).await?,
         disabled: node.view_at(vault, VaultSigner::signaturesDisabledCall {}, block).await?,
         blocked: node.view_at(vault, VaultSigner::isBlockedCall {}, block).await?,
+        priced_until_s,
         block,
     })
 }

@@ -4,6 +4,7 @@ use super::Failure;
 use super::session::read_key;
 use crate::chain::lane::Limits;
 use crate::chain::node::Node;
+use crate::chain::preflight::kinds::Bindings;
 use crate::chain::preflight::{self, Line, Preflight};
 use crate::chain::presign::words::Terms;
 use crate::chain::service::{Service, Shared, Tally};
@@ -14,7 +15,9 @@ use crate::engine::ports::Key;
 use crate::io::key::LocalKey;
 use crate::topology::ChainEnds;
 use alloy::primitives::{Address as ChainAddress, U256};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
 
 /// The venue takes no order whose signature has less left, and some of it goes by on the way.
 const LIFE_S_MIN: u64 = 310;
@@ -26,6 +29,10 @@ const FINAL_AFTER: u64 = 30;
 const BUMP_AFTER: u64 = 2;
 /// How often the chain is looked at.
 const LOOK: Duration = Duration::from_millis(100);
+/// Blocks for which the feed must still answer when a signature is asked for: one to be in, and two of patience.
+const SPARE_BLOCKS: u32 = 3;
+/// Blocks within which a signature must be revoked at the end of a run.
+const CLOSE_BLOCKS: u32 = 10;
 /// Blocks of silence after which a person hears of it.
 const SILENT_BLOCKS: u32 = 10;
 
@@ -34,6 +41,7 @@ pub(super) struct Proved<'c> {
     config: &'c Config,
     contract: &'c V2Contract,
     node: Node,
+    feed: Option<ChainAddress>,
 }
 
 /// Every vault's contract, of which there is at most one.
@@ -55,7 +63,10 @@ pub(super) async fn read(config: &Config, session: Address) -> Result<Option<(Pr
     let subaccount = vault.book.subaccount;
     let asks = Preflight { node: &node, contract, subaccount, key: ChainAddress::from(key) };
     let lines = preflight::whole(&asks, vault, keeper_of(vault, &[session, key])?).await;
-    Ok(Some((Proved { config, contract, node }, lines)))
+    // Where it cannot be read, a line says so.
+    let bound = Bindings::read(&node, ChainAddress::from(contract.address), preflight::kind_of(vault)).await;
+    let feed = bound.ok().map(|bound| bound.feed);
+    Ok(Some((Proved { config, contract, node, feed }, lines)))
 }
 
 /// The key that keeps a vault's shares; its transactions have nonces of their own, so it is none of `others`.
@@ -85,10 +96,22 @@ fn gas_key(config: &Config, terms: &PresignTerms) -> Result<LocalKey, Failure> {
     read_key(config, terms.gas_key_file.as_deref())
 }
 
+impl<'c> Proved<'c> {
+    /// What is configured of it.
+    pub(super) fn contract(&self) -> &'c V2Contract {
+        self.contract
+    }
+
+    /// The node it was read through.
+    pub(super) fn node(&self) -> &Node {
+        &self.node
+    }
+}
+
 impl Proved<'_> {
-    /// Serves the stage from now on; what it does is counted in the tally.
-    pub(super) fn serve(self, ends: ChainEnds) -> Result<Shared, Failure> {
-        let Proved { config, contract, node } = self;
+    /// Serves the stage from now on.
+    pub(super) fn serve(self, ends: ChainEnds) -> Result<Serving, Failure> {
+        let Proved { config, contract, node, feed } = self;
         let terms = contract.presign().ok_or_else(|| Failure::Refused("nothing to serve".to_owned()))?.clone();
         let vault = ChainAddress::from(contract.address);
         let (dialect, config) = (contract.dialect, config.clone());
@@ -101,6 +124,8 @@ impl Proved<'_> {
                 revoke_gas: REVOKE_GAS,
                 life_s_min: LIFE_S_MIN,
                 idle_blocks_max: terms.idle_blocks_max,
+                feed,
+                feed_spare_s: (block * SPARE_BLOCKS).as_secs().max(1),
             };
             let limits = Limits {
                 bump_after_blocks: BUMP_AFTER,
@@ -111,15 +136,44 @@ impl Proved<'_> {
             };
             Ok(ContractSigner::new(node.clone(), key, own, limits))
         };
-        let tally = Shared::default();
+        let (tally, close) = (Shared::default(), Arc::new(AtomicBool::new(false)));
         let pace = Pace { look: LOOK.min(block), silent_max: block * SILENT_BLOCKS };
-        let service = Service { make, dialect, contract: vault, pace, tally: tally.clone() };
+        let service = Service { make, dialect, contract: vault, pace, tally: tally.clone(), close: Arc::clone(&close) };
         actix::spawn(service.run(ends));
-        Ok(tally)
+        Ok(Serving { tally, close, close_max: block * CLOSE_BLOCKS })
     }
 }
 
-/// A copy of what was counted so far.
-pub(super) fn counted(tally: &Shared) -> Tally {
-    tally.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+/// The chain's side of the contract stage, at work.
+pub(super) struct Serving {
+    tally: Shared,
+    close: Arc<AtomicBool>,
+    close_max: Duration,
+}
+
+impl Serving {
+    /// A copy of what was counted so far.
+    pub(super) fn counted(&self) -> Tally {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has nothing more signed and revokes what no order stands on, for as long as that may take; says what stays live. An
+    /// order of unknown fate keeps its signature: a fill of it could not be settled without.
+    pub(super) async fn close(&self) {
+        self.close.store(true, Ordering::Relaxed);
+        let until = Instant::now() + self.close_max;
+        while !self.counted().closed && Instant::now() < until {
+            tokio::time::sleep(LOOK).await;
+        }
+        let Tally { closed, live_until_s, .. } = self.counted();
+        match live_until_s {
+            _ if closed => {}
+            Some(until_s) => {
+                eprintln!(
+                    "keel: warning: the vault's contract answers for a signature of ours until unix second {until_s}"
+                );
+            }
+            None => eprintln!("keel: warning: it is not known that the vault's contract answers for nothing of ours"),
+        }
+    }
 }

@@ -154,6 +154,7 @@ fn show(reply: &Reply) {
         let asking = if vault.asking { ", an RFQ open" } else { "" };
         println!("  {} {}{restart}: {} orders live{asking}", vault.vault, vault.mode, vault.orders);
         println!("    base {}, perp {}, cash {}", vault.base, vault.perp, vault.cash);
+        vault.keeper.iter().for_each(|keeper| println!("    shares: {keeper}"));
         vault.alarms.iter().for_each(|alarm| println!("    alarm: {alarm}"));
     }
 }

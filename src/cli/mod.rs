@@ -5,6 +5,7 @@ mod contract;
 mod ctl;
 mod demo;
 mod exchange;
+mod keeper;
 mod rehearse;
 mod replay;
 mod run;

@@ -2,6 +2,7 @@
 
 use super::status::Status;
 use super::{Failure, session};
+use crate::chain::keeper::standing::Standing;
 use crate::chain::service::Tally;
 use crate::config::{BasisVault, Config, OptionVaultConfig, VaultConfig, VaultKind};
 use crate::msg::Breach;
@@ -78,6 +79,9 @@ pub(super) fn print_reports(config: &Config, outcome: &session::Outcome, json: b
         } else {
             println!("{page}");
         }
+        if let Some(keeper) = &news.keeper {
+            print_keeper(keeper, json);
+        }
     }
     if let Some(contract) = &outcome.contract {
         print_contract(contract, json);
@@ -88,6 +92,27 @@ pub(super) fn print_reports(config: &Config, outcome: &session::Outcome, json: b
         eprintln!("keel: {ratio} ratio, {rate} rate and {listings} listing reads failed, the last: {trouble}");
     }
     violations
+}
+
+/// What the keeper of a vault's shares did, in figures.
+fn print_keeper(keeper: &Standing, json: bool) {
+    let Standing { price, deposits, payments, fees, left_out, gas_used, paid_wei, restarts, alarms, .. } = keeper;
+    if json {
+        println!(
+            "{}",
+            json!({ "keeper": {
+                "share_price_e18": price.map(|(price, _)| price.to_string()), "deposits": deposits, "payments": payments,
+                "fees": fees, "left_out": left_out, "gas_used": gas_used, "paid_wei": paid_wei.to_string(),
+                "restarts": restarts, "alarms": alarms.len(),
+            }})
+        );
+        return;
+    }
+    println!("shares       {keeper}");
+    println!("             {gas_used} gas for {paid_wei} wei, {left_out} deposits left out, {restarts} restarts");
+    if let Some(last) = alarms.last() {
+        println!("             {} alarms, the last: {last}", alarms.len());
+    }
 }
 
 /// What the contract did, in figures.

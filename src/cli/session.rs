@@ -4,7 +4,7 @@ mod crier;
 mod keys;
 mod start;
 
-use super::{Failure, contract, signer};
+use super::{Failure, contract, keeper, signer};
 use crate::actors::risk::Sample;
 use crate::base::queue::Post;
 use crate::base::time::Nanos;
@@ -27,7 +27,7 @@ use crate::msg::{Command, Mode};
 use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::console::{self, Console};
-use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Over, Troubles};
+use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Dismiss, Over, Troubles};
 use crate::ops::crash_loop::Ending;
 use crate::ops::engine::{Ends, Engine};
 use crate::ops::herald::Herald;
@@ -283,7 +283,12 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let Joined { mut parts, layout, switch, signer } = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
     let recording = record((config, &terms, &blueprint), (key, clock.now()), &records, &mut parts.tapes)?;
     let (cores, mut ends) = assemble(parts, &layout);
-    let tally = match (signing, ends.chain.take()) {
+    let keeping = match &signing {
+        Some(proved) => keeper::start(config, proved, &ends.commands, &clock).await?,
+        None => None,
+    };
+    let (keeping, keepers): (Vec<_>, Vec<_>) = keeping.into_iter().unzip();
+    let serving = match (signing, ends.chain.take()) {
         (Some(signing), Some(chain)) => Some(signing.serve(chain)?),
         _ => None,
     };
@@ -301,12 +306,21 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         rest: rest_of(config)?,
         clock: clock.clone(),
         herald,
+        keepers,
     });
     open_console(config, &blueprint, terms.state_dir, (&commands, &clerk));
     let started = clock.now();
     let stops = Stops { signal: stop, switch: &switch, commands: &commands, recording: recording.as_ref() };
     watch(&engine, &clerk, terms, stops, (started, &mut clock)).await?;
+    clerk.send(Dismiss).await.map_err(lost)?;
     let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
+    // What is on the chain comes to its end last: nothing stands on a signature any more, or it must stay.
+    let signature = async {
+        if let Some(serving) = &serving {
+            serving.close().await
+        }
+    };
+    tokio::join!(signature, keeper::end(keeping));
     clerk.send(Over(flat)).await.map_err(lost)?;
     let ends = engine.stop();
     if let Some(recording) = recording {
@@ -321,7 +335,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
         Some(listings) => listings.send(AskInstruments(held)).await.map_err(lost)?,
         None => Vec::new(),
     };
-    let contract = tally.as_ref().map(contract::counted);
+    let contract = serving.as_ref().map(contract::Serving::counted);
     Ok(Outcome { news, ends, troubles, flat, options, contract })
 }
 

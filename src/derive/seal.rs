@@ -20,12 +20,14 @@ use super::dialect::{Address, Dialect};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
 use crate::base::time::Nanos;
 use crate::engine::journal::{
-    Charged, FloorRecord, NoteRecord, Notes, OrderRecord, RECORD, Replay, SignatureRecord, SumRecord, WithdrawnRecord,
+    Charged, FloorRecord, GivenRecord, NoteRecord, Notes, OrderRecord, RECORD, Replay, SignatureRecord, SumRecord,
+    WithdrawnRecord,
 };
 use crate::engine::ports::{Key, Store};
+use crate::engine::rolling::Given;
 use crate::market::instrument::{Instrument, Kind, Listing};
 use crate::msg::{Breach, HeldSignature, Mark, Note, Stage};
-use crate::risk::order::Order;
+use crate::risk::order::{Order, Replaced};
 use envelope::{Charge, Envelope, FenceTerms};
 pub use execution::{PackageDeed, PackageSeal, SignedExecution};
 pub use movement::{MovementDeed, SignedMovement};
@@ -98,8 +100,8 @@ pub struct OrderDeed {
     pub subaccount: SubaccountId,
     /// Instrument.
     pub instrument: InstrumentId,
-    /// Name of the order it replaces, zero if none.
-    pub replaces: Nonce,
+    /// The order it replaces, and how much of that had filled.
+    pub replaces: Option<Replaced>,
     /// What is signed.
     pub terms: OrderTerms,
 }
@@ -111,7 +113,7 @@ impl OrderDeed {
             vault: order.vault(),
             subaccount: order.subaccount(),
             instrument: order.instrument(),
-            replaces: order.replaced().map_or(Nonce(0), |old| old.nonce),
+            replaces: order.replaced(),
             terms: terms(order),
         }
     }
@@ -294,17 +296,18 @@ impl<K: Key, S: Store> Sealer<K, S> {
 
     /// Digest, judgement, journal, signature.
     pub fn seal_deed(&mut self, at: Nanos, deed: &OrderDeed) -> Result<[u8; 65], Breach> {
-        let OrderDeed { instrument, subaccount, terms, .. } = deed;
+        let OrderDeed { instrument, subaccount, terms, replaces, .. } = deed;
         self.room()?;
         if terms.nonce <= self.last {
             return Err(Breach::Nonce);
         }
         let entry = self.orders.get(*subaccount, *instrument).ok_or(Breach::Instrument)?;
         let digest = entry.prepared.digest(terms);
-        let charge = self.envelope.judge_order(at, *instrument, &entry.prepared)?;
+        let charge = self.envelope.judge_order(at, *instrument, &entry.prepared, *replaces)?;
         let perp = entry.instrument.kind == Kind::Perp;
         self.last = terms.nonce;
         self.put(&record(at, deed, charge, perp).write());
+        self.put_given(at, *subaccount, &charge);
         if self.presigned {
             let signature = HeldSignature { nonce: terms.nonce, digest, expires_s: terms.expiry_sec };
             let asked = SignatureRecord { subaccount: *subaccount, signature };
@@ -312,6 +315,13 @@ impl<K: Key, S: Store> Sealer<K, S> {
             self.put(&asked.write());
         }
         Ok(self.key.sign(&digest))
+    }
+
+    /// Writes down what a signature gives away, if anything.
+    fn put_given(&mut self, at: Nanos, subaccount: SubaccountId, charge: &Charge) {
+        if charge.given != Given::default() {
+            self.put(&GivenRecord { at, subaccount, given: charge.given }.write());
+        }
     }
 
     /// Writes a vault's note to the journal.
@@ -337,7 +347,7 @@ fn record(at: Nanos, deed: &OrderDeed, charge: Charge, perp: bool) -> OrderRecor
     OrderRecord {
         at,
         nonce: terms.nonce,
-        replaces,
+        replaces: replaces.map_or(Nonce(0), |old| old.nonce),
         vault,
         subaccount,
         instrument,

@@ -3,6 +3,7 @@
 
 mod checkpoint;
 mod execution;
+mod given;
 mod lost;
 mod milestone;
 mod movement;
@@ -16,6 +17,7 @@ use crate::base::num::{Amount, Cash, E18, Price, Rounding, div_round};
 use crate::base::time::Nanos;
 pub use checkpoint::{FloorRecord, PinRecord, SumRecord, WithdrawnRecord};
 pub use execution::LegRecord;
+pub use given::GivenRecord;
 use kind::ORDER_V1;
 pub use lost::LostRecord;
 pub use milestone::MilestoneRecord;
@@ -42,6 +44,7 @@ mod kind {
     pub const PRINCIPAL_V1: u8 = 0xAA;
     pub const SIGNATURE_V1: u8 = 0xAB;
     pub const LOST_V1: u8 = 0xAC;
+    pub const GIVEN_V1: u8 = 0xAD;
 }
 
 /// Writes eight bytes of head and seven little-endian words.

@@ -5,6 +5,8 @@ use crate::base::time::{Nanos, SEC};
 
 /// Buckets of every window. The oldest may reach back a bucket further than the window: never less than it.
 pub const BUCKETS: usize = 61;
+/// Sums of money kept for a subaccount.
+const SUMS: usize = 5;
 
 /// What has been signed for one subaccount lately.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -19,12 +21,28 @@ pub struct Spent {
     pub bought: Rolling,
     /// Collateral withdrawn in a day, in its token's smallest units.
     pub withdrawn: Rolling,
+    /// Given away in an hour, 1e-18.
+    pub given_hour: Rolling,
+    /// Given away in a day, 1e-18.
+    pub given_day: Rolling,
+}
+
+/// Money that what is signed gives away at worst, in place of what it makes impossible.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Given {
+    /// Given away now.
+    pub away: Cash,
+    /// No longer given away.
+    pub back: Cash,
+    /// When that was counted.
+    pub back_at: Nanos,
 }
 
 impl Default for Spent {
     fn default() -> Spent {
-        let (day, bought, withdrawn) = (Rolling::day(), Rolling::day(), Rolling::day());
-        Spent { count: Rolling::minute(), hour: Rolling::hour(), day, bought, withdrawn }
+        let (hour, given_hour) = (Rolling::hour(), Rolling::hour());
+        let [day, bought, withdrawn, given_day] = [const { Rolling::day() }; 4];
+        Spent { count: Rolling::minute(), hour, day, bought, withdrawn, given_hour, given_day }
     }
 }
 
@@ -43,14 +61,22 @@ impl Spent {
         self.withdrawn.add(at, i128::try_from(withdrawn).unwrap_or(i128::MAX));
     }
 
+    /// Counts what one signature gives away.
+    pub fn charge_given(&mut self, at: Nanos, given: &Given) {
+        for sum in [&mut self.given_hour, &mut self.given_day] {
+            sum.take_back(given.back_at, given.back.raw());
+            sum.add(at, given.away.raw());
+        }
+    }
+
     /// The sums of money, in an order that never changes: journals number them by it.
-    pub fn sums(&self) -> [&Rolling; 3] {
-        [&self.hour, &self.day, &self.bought]
+    pub fn sums(&self) -> [&Rolling; SUMS] {
+        [&self.hour, &self.day, &self.bought, &self.given_hour, &self.given_day]
     }
 
     /// The same, to be raised.
-    pub fn sums_mut(&mut self) -> [&mut Rolling; 3] {
-        [&mut self.hour, &mut self.day, &mut self.bought]
+    pub fn sums_mut(&mut self) -> [&mut Rolling; SUMS] {
+        [&mut self.hour, &mut self.day, &mut self.bought, &mut self.given_hour, &mut self.given_day]
     }
 }
 
@@ -126,6 +152,18 @@ impl Rolling {
         }
     }
 
+    /// How much of that could be taken back from what was added then: nothing once it is over.
+    pub fn takes_back(&self, then: Nanos, what: i128) -> i128 {
+        self.bucket(then.0 / self.width_ns).min(what).max(0)
+    }
+
+    /// Takes back from what was added then, as far as it is there.
+    pub fn take_back(&mut self, then: Nanos, what: i128) {
+        let back = self.takes_back(then, what);
+        self.buckets[(then.0 / self.width_ns % BUCKETS as u64) as usize] -= back;
+        self.sum -= back;
+    }
+
     /// Adds to the present bucket.
     pub fn add(&mut self, at: Nanos, what: i128) {
         self.advance(at);
@@ -150,6 +188,24 @@ mod tests {
         hour.add(start.plus(3_660 * SEC), 7);
         assert_eq!(hour.sum(start), 7, "a clock that went back forgets nothing");
         assert_eq!(hour.sum(start.plus(900_000 * SEC)), 0);
+    }
+
+    #[test]
+    fn only_what_was_added_then_is_taken_back() {
+        let start = Nanos(1_800_000_000 * SEC);
+        let mut hour = Rolling::hour();
+        hour.add(start, 5);
+        hour.add(start.plus(60 * SEC), 7);
+        hour.take_back(start, 3);
+        assert_eq!(hour.sum(start.plus(60 * SEC)), 9);
+        hour.take_back(start, 9);
+        assert_eq!(hour.sum(start.plus(60 * SEC)), 7, "no more than there was");
+        hour.take_back(start.plus(60 * SEC), -1);
+        hour.take_back(start.plus(120 * SEC), 7);
+        assert_eq!(hour.sum(start.plus(60 * SEC)), 7, "neither less than nothing nor what is yet to come");
+        assert_eq!(hour.sum(start.plus(3_660 * SEC)), 7);
+        hour.take_back(start, 7);
+        assert_eq!(hour.sum(start.plus(3_660 * SEC)), 7, "what is over has no bucket any more");
     }
 
     proptest! {

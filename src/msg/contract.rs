@@ -131,6 +131,8 @@ pub enum Unsigned {
     Disabled,
     /// An auction, a withdrawal block or the cash fee stops settlement.
     Blocked,
+    /// The contract would read a price that is too old, or about to be.
+    StalePrice,
     /// The contract refuses; the first four bytes of its error, zeros if it gave none.
     Reverted([u8; 4]),
     /// The node could not say whether the contract would sign.
@@ -188,6 +190,8 @@ pub enum ContractAlarm {
     Blocked(bool),
     /// Whether our key is listed, changed.
     Listed(bool),
+    /// Whether the collateral's price is too old to be signed on, changed.
+    StalePrice(bool),
     /// The node has not answered for long.
     NodeSilent,
     /// The contract refused what its replica had let pass; the first four bytes of its error.

@@ -187,11 +187,15 @@ pub enum Breach {
     Lost,
     /// The journal has hardly room left, and its disk gives it no more.
     Journal,
+    /// Gives away more in an hour than may be, against the signer's own mark.
+    GivenHour,
+    /// Gives away more in a day than may be.
+    GivenDay,
 }
 
 impl Breach {
     /// Every breach, in the order of their numbers.
-    pub const ALL: [Breach; 23] = [
+    pub const ALL: [Breach; 25] = [
         Breach::Nonce,
         Breach::Instrument,
         Breach::Chain,
@@ -215,6 +219,8 @@ impl Breach {
         Breach::Stopped,
         Breach::Lost,
         Breach::Journal,
+        Breach::GivenHour,
+        Breach::GivenDay,
     ];
 }
 

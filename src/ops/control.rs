@@ -9,6 +9,7 @@ use crate::actors::risk::Notice;
 use crate::base::ids::InstrumentId;
 use crate::base::num::Ratio;
 use crate::base::queue::{Post, Receiver};
+use crate::chain::keeper::service::{Line, Shared, standing};
 use crate::chain::ratio::RatioSource;
 use crate::engine::ports::Clock;
 use crate::io::clock::LiveClock;
@@ -60,6 +61,14 @@ pub struct Troubles {
     pub last: Option<String>,
 }
 
+/// The keepers of shares are to come to their end.
+#[derive(Clone, Copy, Debug)]
+pub struct Dismiss;
+
+impl Message for Dismiss {
+    type Result = ();
+}
+
 /// Asks what the readers could not read.
 #[derive(Clone, Copy, Debug)]
 pub struct AskTroubles;
@@ -86,18 +95,34 @@ pub struct Clerk {
     books: Vec<Book>,
     troubles: Troubles,
     herald: Option<(Herald, Duration, LiveClock)>,
+    keepers: Vec<KeeperPost>,
+}
+
+/// Who keeps the shares of a vault.
+pub struct KeeperPost {
+    /// The vault's place.
+    pub place: usize,
+    /// How the keeper hears of the pipeline.
+    pub line: Line,
+    /// How it stands.
+    pub shared: Shared,
 }
 
 impl Clerk {
     /// `books` names each vault's instruments, to tell fills apart.
     pub fn new(notices: Receiver<Notice>, books: Vec<Book>) -> Clerk {
         let news = News::new(books.len());
-        Clerk { notices, news, books, troubles: Troubles::default(), herald: None }
+        Clerk { notices, news, books, troubles: Troubles::default(), herald: None, keepers: Vec::new() }
     }
 
     /// Also tells a sentry that all is well, every so often, for as long as it is.
     pub fn with_herald(self, herald: Option<(Herald, Duration, LiveClock)>) -> Clerk {
         Clerk { herald, ..self }
+    }
+
+    /// Also tells those who keep shares what they must hear.
+    pub fn with_keepers(self, keepers: Vec<KeeperPost>) -> Clerk {
+        Clerk { keepers, ..self }
     }
 
     fn beat(&mut self) {
@@ -109,6 +134,7 @@ impl Clerk {
 
     fn collect(&mut self) {
         while let Some(notice) = self.notices.receive() {
+            self.keepers.iter_mut().for_each(|keeper| keeper.line.hear(&notice));
             let books = &self.books;
             let traded =
                 |vault: usize, fill: &Fill| books.get(vault).map_or(Traded::Base, |book| Traded::of(book, fill));
@@ -133,6 +159,9 @@ impl Handler<Ask> for Clerk {
 
     fn handle(&mut self, _: Ask, _: &mut Self::Context) -> Self::Result {
         self.collect();
+        for keeper in &self.keepers {
+            self.news.keep(keeper.place, standing(&keeper.shared));
+        }
         MessageResult(self.news.clone())
     }
 }
@@ -144,6 +173,14 @@ impl Handler<Over> for Clerk {
         if let Some((mut herald, ..)) = self.herald.take() {
             herald.end(flat);
         }
+    }
+}
+
+impl Handler<Dismiss> for Clerk {
+    type Result = ();
+
+    fn handle(&mut self, _: Dismiss, _: &mut Self::Context) {
+        self.keepers.iter_mut().for_each(|keeper| keeper.line.hang_up());
     }
 }
 
@@ -417,6 +454,8 @@ pub struct Plan {
     pub clock: LiveClock,
     /// Who tells the sentry, and how often.
     pub herald: Option<(Herald, Duration)>,
+    /// Who keeps shares.
+    pub keepers: Vec<KeeperPost>,
 }
 
 /// Whom to ask.
@@ -432,7 +471,7 @@ pub struct Desks {
 pub fn start(plan: Plan) -> Desks {
     let ControlEnds { commands, ratios, feeds, bulletin, notices, chain: _ } = plan.ends;
     let herald = plan.herald.map(|(herald, every)| (herald, every, plan.clock.clone()));
-    let clerk = Clerk::new(notices, plan.books).with_herald(herald).start();
+    let clerk = Clerk::new(notices, plan.books).with_herald(herald).with_keepers(plan.keepers).start();
     for source in plan.ratios {
         let (clerk, clock, every, rounds) = (clerk.clone(), plan.clock.clone(), plan.ratio_every, ratios.clone());
         Supervisor::start(move |_| RatioReader::new(source, every, clock, rounds, clerk));

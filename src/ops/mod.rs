@@ -9,6 +9,7 @@ pub mod crash_loop;
 pub mod engine;
 pub mod herald;
 pub mod journal;
+pub mod keeping;
 pub mod lister;
 pub mod news;
 pub mod recovery;

@@ -4,6 +4,7 @@ use crate::account::ledger::Book;
 use crate::actors::risk::{Alarm, CapitalNews, Notice, Sample, Stats};
 use crate::base::num::Ratio;
 use crate::base::time::{Nanos, SEC};
+use crate::chain::keeper::standing::Standing;
 use crate::msg::{Breach, Fill, Mode};
 use crate::ops::auction_news::AuctionNews;
 use std::sync::Arc;
@@ -87,6 +88,8 @@ pub struct VaultNews {
     pub auction: AuctionNews,
     /// What became of the last wish to move capital.
     pub capital: Option<CapitalNews>,
+    /// How the keeping of its shares stands, if they are kept.
+    pub keeper: Option<Standing>,
 }
 
 /// What is known of all vaults.
@@ -118,6 +121,13 @@ impl News {
             Alarm::SignerDown { why } => Some(*why),
             _ => None,
         })
+    }
+
+    /// Takes how the keeping of a vault's shares stands.
+    pub fn keep(&mut self, place: usize, standing: Standing) {
+        if let Some(news) = self.vaults.get_mut(place) {
+            news.keeper = Some(standing);
+        }
     }
 
     /// Takes one notice; `traded` tells what a vault's fill was in.

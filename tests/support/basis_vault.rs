@@ -166,6 +166,8 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
                 notional_per_hour_max: Cash::whole(1_000_000_000_000),
                 notional_per_day_max: Cash::whole(1_000_000_000_000),
                 bought_per_day_max: Cash::whole(1_000_000_000_000),
+                given_per_hour_max: Cash::whole(1_000_000_000_000),
+                given_per_day_max: Cash::whole(1_000_000_000_000),
                 ..FenceLimits::of(&Mandate::Basis(limits()))
             },
             capital: CapitalLimits::NONE,

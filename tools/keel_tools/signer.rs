@@ -105,7 +105,7 @@ impl Scene {
             expiry_sec: at.secs() + 300,
         };
         let subaccount = SubaccountId(self.account.subaccount);
-        OrderDeed { vault: VaultId(0), subaccount, instrument: InstrumentId(0), replaces: Nonce(0), terms }
+        OrderDeed { vault: VaultId(0), subaccount, instrument: InstrumentId(0), replaces: None, terms }
     }
 }
 

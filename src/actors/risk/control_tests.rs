@@ -5,7 +5,7 @@ use super::*;
 use crate::base::num::{Cash, Ratio};
 use crate::base::time::SEC;
 use crate::msg::{Breach, Mode, Product, Report, Tighter};
-use crate::risk::limits::Mandate;
+use crate::risk::limits::{Mandate, OptionLimits};
 
 fn mode(stage: &Stage) -> (Mode, bool) {
     let desk = &stage.risk.desks[0];
@@ -75,4 +75,53 @@ fn limits_tighten_while_running_and_never_loosen() {
     assert_eq!(tighten(Tighter::Notional(Cash::whole(6))), (Cash::whole(5), hour), "looser");
     assert_eq!(tighten(Tighter::Borrow(Cash::ZERO)), (Cash::whole(5), hour), "it has no such limit");
     assert_eq!(tighten(Tighter::LossPerHour(Ratio::from_bps(1))), (Cash::whole(5), Ratio::from_bps(1)));
+}
+
+/// One lot of a spread, sold at these prices, under limits changed by `tighten`; the alarms of each of its fills.
+fn sell_a_lot(near: &str, tighten: impl FnOnce(&mut OptionLimits)) -> (Stage, [Vec<Alarm>; 2]) {
+    let mut stage = Stage::new(Product::ShortCallSpread, "0");
+    let Mandate::Options(limits) = &mut stage.risk.desks[0].mandate else { panic!("an option vault") };
+    tighten(limits);
+    let name = stage.execute("1");
+    let [one, two] = stage.priced("1", near);
+    let alarms = [stage.fill(1, name, one).alarms(), stage.fill(2, name, two).alarms()];
+    (stage, alarms)
+}
+
+/// Time passes, and the venue shows what was sold and `money`.
+fn wait(stage: &mut Stage, money: &str) {
+    for _ in 0..3 {
+        stage.tick(SEC);
+        stage.snapshot(money, &[(NEAR, "-1"), (FAR, "1")], &[]);
+    }
+}
+
+#[test]
+fn too_many_fills_drain_until_a_person_resumes() {
+    let (stage, alarms) = sell_a_lot("10", |limits| limits.fills_per_minute_max = 3);
+    assert_eq!((mode(&stage), alarms), ((Mode::Live, false), [vec![], vec![]]));
+    let (mut stage, alarms) = sell_a_lot("10", |limits| limits.fills_per_minute_max = 2);
+    assert_eq!((mode(&stage), alarms), ((Mode::Drain, false), [vec![], vec![Alarm::FillRate]]));
+    stage.tick(120 * SEC);
+    wait(&mut stage, "4");
+    assert_eq!(mode(&stage).0, Mode::Drain, "a quiet minute resumes nothing");
+    assert_eq!(stage.ask("1").asked(), None);
+    stage.hear(In::Command(Command::Resume { vault: VAULT }));
+    wait(&mut stage, "4");
+    assert_eq!(mode(&stage).0, Mode::Live);
+}
+
+#[test]
+fn a_loss_budget_spent_by_trades_drains_until_a_person_resumes() {
+    // Of 270 000: sold two below its mark for a fee of one, bought at its mark for a fee of one.
+    let hour = |budget: &'static str| move |limits: &mut OptionLimits| limits.losses.hour = ratio(budget);
+    let (stage, alarms) = sell_a_lot("8", hour("0.00002"));
+    assert_eq!((mode(&stage), alarms), ((Mode::Live, false), [vec![], vec![]]));
+    let (mut stage, alarms) = sell_a_lot("8", hour("0.000014"));
+    assert_eq!((mode(&stage), alarms), ((Mode::Drain, false), [vec![], vec![Alarm::LossBudget]]));
+    wait(&mut stage, "2");
+    assert_eq!(mode(&stage).0, Mode::Drain);
+    stage.hear(In::Command(Command::Resume { vault: VAULT }));
+    wait(&mut stage, "2");
+    assert_eq!(mode(&stage).0, Mode::Live, "what was lost is the person's to answer for");
 }

@@ -2,6 +2,7 @@
 
 use super::capital::Moving;
 use super::contract::Contract;
+use super::differences::Differences;
 use super::notice::{Alarm, Notice, Stats};
 use super::purse::Pledge;
 use super::talk::Conversation;
@@ -52,8 +53,8 @@ pub(super) struct Reconcile {
     pub asked_at: Nanos,
     /// A snapshot is under way.
     pub pending: bool,
-    /// Differences found in a row.
-    pub differences: u8,
+    /// Differences found lately.
+    pub differences: Differences,
 }
 
 /// One vault's corner.
@@ -339,11 +340,12 @@ impl Desk {
     }
 
     /// Back to work after a drain, through a fresh reconciliation, unless what led to it demands a restart. What was lost
-    /// before is the person's to answer for who resumes; the budgets begin anew.
+    /// or differed before is the person's to answer for who resumes; budgets and counts begin anew.
     pub(super) fn resume(&mut self, out: &mut Out) {
         if self.mode == Mode::Drain && !self.demands_restart {
             self.foreign_seen = false;
             self.losses = Losses::default();
+            self.reconcile.differences = Differences::default();
             self.set_mode(Mode::Starting, out);
         }
     }

@@ -398,10 +398,6 @@ impl Desk {
         self.reconcile.pending = false;
         match outcome {
             Reconciled::Agrees | Reconciled::Adopted => {
-                // Taking over the venue's numbers explains nothing; only agreement clears the count.
-                if outcome == Reconciled::Agrees {
-                    self.reconcile.differences = 0;
-                }
                 self.stats.reconciled += 1;
                 changed = true;
             }
@@ -413,9 +409,10 @@ impl Desk {
             Reconciled::Inconclusive => {}
             Reconciled::Differs => {
                 self.stats.mismatched += 1;
-                self.reconcile.differences = self.reconcile.differences.saturating_add(1);
-                if self.reconcile.differences >= 2 {
+                if self.reconcile.differences.note(at) {
                     self.drain(Alarm::Mismatch, out);
+                } else {
+                    self.alarm(Alarm::Mismatch, out);
                 }
                 // The clock asks again, soon if nothing is certain: at once would be a storm while a difference lasts.
             }

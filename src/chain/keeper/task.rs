@@ -2,21 +2,19 @@
 
 use super::Keeper;
 use super::words::{Action, Books, Event, Found, Terms, Word};
+use crate::actors::risk::CapitalNews;
 use crate::base::num::{Amount, Cash};
 use crate::base::time::Nanos;
 use crate::chain::abi::{Erc20, VaultShares, VaultSigner};
 use crate::chain::account::Account;
 use crate::chain::lane::{Limits, Seen};
-use crate::chain::node::{CallError, Node};
+use crate::chain::node::{CallError, Emitted, Node};
 use crate::chain::presign::words::Shadow;
 use crate::config::{DepositPhases, VaultConfig};
 use crate::engine::ports::Key;
 use crate::msg::{CapitalWish, Product};
 use alloy::primitives::{Address, B256, I256, U256};
 use std::collections::VecDeque;
-use std::time::Duration;
-use tokio::sync::mpsc::Receiver;
-use tokio::time::MissedTickBehavior;
 
 /// Steps taken for one event or head before the rest must wait for the next.
 const STEPS_MAX: usize = 64;
@@ -30,8 +28,8 @@ const E18: u64 = 1_000_000_000_000_000_000;
 
 /// To the engine, which alone moves collateral: it judges every wish and tells what became of it.
 pub trait CapitalDesk {
-    /// Lays a wish before it.
-    fn ask(&mut self, wish: CapitalWish);
+    /// Lays a wish before it; false if it cannot be heard now.
+    fn ask(&mut self, wish: CapitalWish) -> bool;
 }
 
 /// What a vault's contract lets go of its collateral.
@@ -108,6 +106,9 @@ pub fn plan(vault: &VaultConfig, contract: Address, token: Address) -> Option<(T
     Some((terms, Place { vault: contract, token, decimals: vault.capital.token_decimals, holdings }))
 }
 
+/// The engine's clock.
+pub type Moments = Box<dyn FnMut() -> Nanos>;
+
 /// One vault's keeper, its account, its node and its engine.
 pub struct Task<K, D> {
     node: Node,
@@ -115,7 +116,7 @@ pub struct Task<K, D> {
     terms: Terms,
     place: Place,
     desk: D,
-    clock: fn() -> Nanos,
+    clock: Moments,
     keeper: Keeper,
     head_hash: Option<B256>,
     due: VecDeque<Action>,
@@ -124,7 +125,7 @@ pub struct Task<K, D> {
 
 impl<K: Key, D: CapitalDesk> Task<K, D> {
     /// Keeps the vault of `terms` with `key`'s account through `node`; `clock` is the engine's.
-    pub fn new(node: Node, key: K, (terms, place): (Terms, Place), desk: D, clock: fn() -> Nanos) -> Task<K, D> {
+    pub fn new(node: Node, key: K, (terms, place): (Terms, Place), desk: D, clock: Moments) -> Task<K, D> {
         let account = Account::new(node.clone(), key);
         let keeper = Keeper::new(account.address(), terms.clone());
         let (due, words) = (VecDeque::new(), Vec::new());
@@ -149,22 +150,14 @@ impl<K: Key, D: CapitalDesk> Task<K, D> {
         Ok(std::mem::take(&mut self.words))
     }
 
-    /// Keeps until the engine hangs up: its events as they come, the chain every `look`. A node that is silent is asked
-    /// again; nothing is done meanwhile.
-    pub async fn serve(mut self, mut events: Receiver<Event>, look: Duration, mut say: impl FnMut(Word)) {
-        let mut looks = tokio::time::interval(look);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            let said = tokio::select! {
-                biased;
-                event = events.recv() => match event {
-                    Some(event) => self.tell(event).await,
-                    None => return,
-                },
-                _ = looks.tick() => self.poll().await.unwrap_or_default(),
-            };
-            said.into_iter().for_each(&mut say);
-        }
+    /// True while a transaction is on its way.
+    pub fn is_sending(&self) -> bool {
+        self.keeper.is_sending()
+    }
+
+    /// Gas used by transactions in blocks so far, and what was paid for it, wei.
+    pub fn spent(&self) -> (u64, u128) {
+        self.account.spent()
     }
 
     fn fold(&mut self, event: Event) {
@@ -181,10 +174,8 @@ impl<K: Key, D: CapitalDesk> Task<K, D> {
                     self.words.push(word);
                     None
                 }
-                Action::Move(wish) => {
-                    self.desk.ask(wish);
-                    None
-                }
+                // As if its name had to wait: wished again, it may be heard.
+                Action::Move(wish) => (!self.desk.ask(wish)).then_some(Event::Capital(CapitalNews::Unnamed)),
                 Action::AskBooks => self.books().await.ok().map(Event::Books),
                 Action::Search { from, upto } => self.search(from, upto).await.ok(),
                 Action::Try(asked, data) => {
@@ -209,7 +200,7 @@ impl<K: Key, D: CapitalDesk> Task<K, D> {
         Ok(Event::Found { upto, found })
     }
 
-    async fn books(&self) -> Result<Books, CallError> {
+    async fn books(&mut self) -> Result<Books, CallError> {
         let (read_at, (head, _)) = ((self.clock)(), self.node.head().await?);
         let (node, block, vault) = (&self.node, head.number, self.place.vault);
         let params = node.view_at(vault, VaultShares::getTSAParamsCall {}, block).await?;
@@ -271,7 +262,7 @@ impl Node {
         let topics = [VaultShares::DepositInitiated::SIGNATURE_HASH, VaultShares::DepositProcessed::SIGNATURE_HASH];
         let id = |topic: Option<&B256>| topic.and_then(|word| u64::try_from(U256::from_be_bytes(word.0)).ok());
         let mut found = Vec::new();
-        for (topics, _) in self.events(vault, &topics, from, upto).await? {
+        for Emitted { topics, .. } in self.events(vault, &topics, from, upto).await? {
             let Some(id) = id(topics.get(1)) else { continue };
             if topics[0] == VaultShares::DepositInitiated::SIGNATURE_HASH {
                 found.push(Found::Initiated(id));

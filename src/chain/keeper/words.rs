@@ -117,6 +117,8 @@ pub enum Event {
     Capital(CapitalNews),
     /// What the node said about our transactions.
     Node(Seen),
+    /// The run is over: nothing more is begun.
+    Stop,
 }
 
 /// What to do next.
@@ -195,6 +197,8 @@ pub enum Wait {
     Unsettled(u32),
     /// Something failed a short while ago.
     Failed,
+    /// The run is over.
+    Stopped,
     /// All is done.
     Nothing,
 }

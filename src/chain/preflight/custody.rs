@@ -2,13 +2,13 @@
 //! wrapper allow, and the age of its feed.
 
 use super::Line;
-use crate::chain::abi::{Erc20, SpotFeed, TSAParams, VaultShares, VaultSigner, Wrapper};
+use crate::chain::abi::{Erc20, TSAParams, VaultShares, VaultSigner, Wrapper};
+use crate::chain::feed::{FeedState, FeedWatch};
 use crate::chain::node::{CallError, Node};
 use crate::msg::Flow;
 use crate::risk::capital::CapitalLimits;
 use alloy::primitives::utils::format_ether;
-use alloy::primitives::{Address, B256, U256};
-use alloy::sol_types::SolEvent;
+use alloy::primitives::{Address, U256};
 
 /// When a feed was told its price, and how old that may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +20,11 @@ pub struct FeedAge {
 }
 
 impl FeedAge {
-    /// Reads it. The feed has no view of its timestamp: its newest event does.
+    /// Reads it.
     pub async fn read(node: &Node, feed: Address) -> Result<FeedAge, CallError> {
-        let heartbeat_s = node.view(feed, SpotFeed::heartbeatCall {}).await?;
         let (head, _) = node.head().await?;
-        // Blocks are a second apart or more.
-        let from = head.number.saturating_sub(heartbeat_s);
-        let told = node.newest_data(feed, SpotFeed::SpotPriceUpdated::SIGNATURE_HASH, from, head.number).await?;
-        let timestamp =
-            told.and_then(|data| SpotFeed::SpotPriceUpdated::abi_decode_data(&data).ok()).map(|told| told.2);
-        Ok(FeedAge { age_s: timestamp.map(|at| head.time_s.saturating_sub(at)), heartbeat_s })
+        let FeedState { signed_s, heartbeat_s } = FeedWatch::new(feed).read(node, head.number).await?;
+        Ok(FeedAge { age_s: signed_s.map(|at| head.time_s.saturating_sub(at)), heartbeat_s })
     }
 
     /// Whether it will still answer `margin_s` later.
@@ -139,18 +134,5 @@ impl Custody<'_> {
             Ok(listed) => Line::equal(what, listed, true),
             Err(why) => Line::unread(what, &why, true),
         }
-    }
-}
-
-impl Node {
-    /// Data of the newest event of this kind in these blocks.
-    async fn newest_data(
-        &self,
-        contract: Address,
-        topic: B256,
-        from: u64,
-        upto: u64,
-    ) -> Result<Option<alloy::primitives::Bytes>, CallError> {
-        Ok(self.events(contract, &[topic], from, upto).await?.pop().map(|event| event.1))
     }
 }

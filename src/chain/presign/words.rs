@@ -45,6 +45,9 @@ pub struct Facts {
     pub disabled: bool,
     /// `isBlocked()`.
     pub blocked: bool,
+    /// Last second at which the collateral's feed answers if it is told nothing more, Unix seconds; none if the vault's
+    /// feed is not followed.
+    pub priced_until_s: Option<u64>,
     /// Height all of it was read at.
     pub block: u64,
 }
@@ -62,6 +65,10 @@ pub struct Terms {
     pub life_s_min: u64,
     /// Blocks a signature without an order may live before it is revoked.
     pub idle_blocks_max: u64,
+    /// Feed of the collateral's price, if its age is looked at before a signature is asked for.
+    pub feed: Option<Address>,
+    /// Time for which it must go on answering then: that of a transaction, seconds.
+    pub feed_spare_s: u64,
 }
 
 /// What happened.
@@ -73,6 +80,8 @@ pub enum Event {
     Release(Ticket),
     /// The engine wants the signature dead.
     Revoke(Ticket),
+    /// The run is over: nothing more is signed, and a signature without an order is revoked.
+    Close,
     /// Fills, deposits and withdrawals signed earlier whose transaction is neither settled nor reverted.
     Unsettled(u32),
     /// What the journal knows of the live signature, once after the start.
@@ -155,6 +164,8 @@ pub enum Why {
     Disabled,
     /// An auction, a withdrawal block or the cash fee stops settlement.
     Blocked,
+    /// The contract would read a price that is too old, or about to be.
+    StalePrice,
     /// The contract refuses.
     Reverted(Refusal),
     /// The node could not say whether the contract would sign.
@@ -193,6 +204,8 @@ pub enum Alarm {
     Blocked(bool),
     /// Whether our key is listed, changed.
     Listed(bool),
+    /// Whether the collateral's price is too old to be signed on, changed.
+    StalePrice(bool),
     /// The node has not answered for so long that nothing said of the signature is known to hold.
     NodeSilent,
 }

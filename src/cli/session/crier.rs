@@ -12,6 +12,8 @@ const STILL_MAX: u32 = 10;
 pub(super) struct Crier {
     /// Alarms of each vault that have been said.
     said: Vec<usize>,
+    /// Alarms of each vault's keeper that have been said.
+    kept: Vec<usize>,
     /// The end of the signer, which every vault reports, has been said.
     signer: bool,
     /// Looks in a row at which a core stood still.
@@ -38,10 +40,23 @@ impl Crier {
             );
         }
         self.said.resize(news.vaults().len(), 0);
-        for ((vault, said), name) in news.vaults().iter().zip(&mut self.said).zip(names) {
-            let new = &vault.alarms[(*said).min(vault.alarms.len())..];
-            new.iter().for_each(|(_, alarm)| eprintln!("keel: alarm: {name}: {alarm:?}"));
-            *said = vault.alarms.len();
+        self.kept.resize(news.vaults().len(), 0);
+        for ((vault, (said, kept)), name) in
+            news.vaults().iter().zip(self.said.iter_mut().zip(&mut self.kept)).zip(names)
+        {
+            for (_, alarm) in new(&vault.alarms, said) {
+                eprintln!("keel: alarm: {name}: {alarm:?}");
+            }
+            let keeper = vault.keeper.as_ref().map_or(&[][..], |keeper| &keeper.alarms);
+            for alarm in new(keeper, kept) {
+                eprintln!("keel: alarm: {name}: keeper of its shares: {alarm}");
+            }
         }
     }
+}
+
+/// What has not been said yet; from now on it has been.
+fn new<'a, A>(alarms: &'a [A], said: &mut usize) -> &'a [A] {
+    let from = std::mem::replace(said, alarms.len());
+    &alarms[from.min(alarms.len())..]
 }

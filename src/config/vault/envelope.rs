@@ -16,6 +16,10 @@ const NOTIONAL: Spec = ("notional_per_order_usdc", "largest order signed; option
 const HOUR: Spec = ("notional_per_hour_usdc", "most signed for in an hour, replaced orders included");
 const DAY: Spec = ("notional_per_day_usdc", "most signed for in a day, replaced orders included");
 const BOUGHT: Spec = ("perp_bought_per_day_usdc", "most signed to buy of the perp in a day");
+const GIVEN_HOUR: Spec =
+    ("give_away_per_hour_usdc", "most signed away in an hour: wrong side of the signer's mark, and fees, times amount");
+const GIVEN_DAY: Spec =
+    ("give_away_per_day_usdc", "most signed away in a day; a replaced order counts once with its replacement");
 const PRICE: Spec = ("price_band_bps", "furthest an order may be on the wrong side of the mark the signer saw");
 const OPTION: Spec = ("option_band_bps", "the same for options and spreads, as a share of their own mark");
 const FEE: Spec = ("fee_max_bps", "highest fee signed for, as a share of the order");
@@ -30,6 +34,8 @@ pub(super) struct Fields {
     hour: Field<Cash>,
     day: Field<Cash>,
     bought: Option<Field<Cash>>,
+    given_hour: Field<Cash>,
+    given_day: Field<Cash>,
     price: Field<Bps>,
     option: Option<Field<Bps>>,
     fee: Field<Bps>,
@@ -54,6 +60,8 @@ impl Fields {
             hour: money(HOUR, 1, implied.notional_per_hour_max),
             day: money(DAY, 1, implied.notional_per_day_max),
             bought: perp.then(|| money(BOUGHT, 0, implied.bought_per_day_max)),
+            given_hour: money(GIVEN_HOUR, 1, implied.given_per_hour_max),
+            given_day: money(GIVEN_DAY, 1, implied.given_per_day_max),
             price: s.bps(PRICE, 1..=1_000, bps(implied.price_band)),
             option: (!perp).then(|| s.bps(OPTION, 0..=9_000, bps(implied.option_band))),
             fee: s.bps(FEE, 1..=1_000, bps(implied.fee_max)),
@@ -71,6 +79,7 @@ impl Fields {
         bounds.value_age.at_most(&self.mark_age, "the signer would refuse what risk still prices", notes);
         self.notional.at_most(&self.hour, "an hour would not hold one order", notes);
         self.hour.at_most(&self.day, "a day would not hold one hour", notes);
+        self.given_hour.at_most(&self.given_day, "a day would not hold one hour", notes);
         if let Some(own) = self.notional.value
             && own < limits.notional_max
         {
@@ -88,6 +97,8 @@ impl Fields {
             notional_per_hour_max: self.hour.value?,
             notional_per_day_max: self.day.value?,
             bought_per_day_max: self.bought.as_ref().map_or(absent, |field| field.value)?,
+            given_per_hour_max: self.given_hour.value?,
+            given_per_day_max: self.given_day.value?,
             price_band: share(&self.price)?,
             option_band: self.option.as_ref().map_or(Some(Ratio::ZERO), share)?,
             fee_max: share(&self.fee)?,

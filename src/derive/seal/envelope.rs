@@ -5,6 +5,7 @@
 //! bounded time, and counts only what it lets pass.
 
 mod capital;
+mod given;
 mod limits;
 pub mod pins;
 mod reading;
@@ -22,10 +23,12 @@ use crate::derive::action::trade::{OrderTemplate, option_sub_id};
 use crate::derive::decode::INSTRUMENTS_MAX;
 use crate::derive::dialect::{Address, Dialect, NonceUnit, Word};
 use crate::engine::journal::PinRecord;
-use crate::engine::rolling::{Rolling, Spent};
+use crate::engine::rolling::{Given, Rolling, Spent};
 use crate::market::instrument::{Instrument, Kind, Listing, OptionTerms};
 use crate::msg::{Breach, LEGS, Mark, Product};
 use crate::risk::nonces;
+use crate::risk::order::Replaced;
+use given::{Entry, Lines};
 use pins::{Pins, Seen};
 
 /// Furthest a nonce may name a moment ahead of our clock: an honest one is as far ahead of the venue's clock, and that of
@@ -86,6 +89,7 @@ impl Goods {
 struct Fence {
     terms: FenceTerms,
     spent: Spent,
+    lines: Lines,
 }
 
 /// What a signature spends.
@@ -95,6 +99,8 @@ pub struct Charge {
     pub notional: Cash,
     /// The same, if it buys the perp; else zero.
     pub bought: Cash,
+    /// What it gives away.
+    pub given: Given,
 }
 
 /// The envelope of one key: chain, modules, owner, and a fence per subaccount.
@@ -119,7 +125,7 @@ impl Envelope {
         signer: Address,
         terms: impl IntoIterator<Item = FenceTerms>,
     ) -> Envelope {
-        let fence = |terms| Fence { terms, spent: Spent::default() };
+        let fence = |terms| Fence { terms, spent: Spent::default(), lines: Lines::default() };
         Envelope {
             domain: dialect.domain_separator,
             trade: dialect.modules.trade,
@@ -201,18 +207,26 @@ impl Envelope {
         }
     }
 
-    /// Judges the order whose bytes the template hashed last; yields what it was counted with.
+    /// Judges the order whose bytes the template hashed last, and which is said to replace another; yields what it was
+    /// counted with.
     pub fn judge_order(
         &mut self,
         at: Nanos,
         instrument: InstrumentId,
         template: &OrderTemplate,
+        replaces: Option<Replaced>,
     ) -> Result<Charge, Breach> {
         let reading = OrderReading::of(template)?;
-        self.judge_reading(at, instrument, &reading)
+        self.judge_reading(at, instrument, &reading, replaces)
     }
 
-    fn judge_reading(&mut self, at: Nanos, id: InstrumentId, order: &OrderReading) -> Result<Charge, Breach> {
+    fn judge_reading(
+        &mut self,
+        at: Nanos,
+        id: InstrumentId,
+        order: &OrderReading,
+        replaces: Option<Replaced>,
+    ) -> Result<Charge, Breach> {
         let place = self.judge_head(at, &order.head, self.trade)?;
         if order.recipient != order.head.subaccount {
             return Err(Breach::Subaccount);
@@ -242,17 +256,21 @@ impl Envelope {
             return Err(Breach::Price);
         }
         let bought = if (goods.kind, order.side) == (Kind::Perp, Side::Buy) { notional } else { Cash::ZERO };
-        let charge = Charge { notional, bought };
-        fence.spend(at, charge).map(|()| charge)
+        let per_unit_e9 = given::wrong_side(order.side, order.price, mark) + i128::from(order.max_fee.raw());
+        let entry = Entry { nonce: order.head.nonce, per_unit_e9, amount: order.amount, replaces };
+        let charge = Charge { notional, bought, given: fence.lines.weigh(&entry)? };
+        fence.spend(at, charge)?;
+        fence.lines.note(at, &entry, &charge.given);
+        Ok(charge)
     }
 
-    /// Judges the package whose bytes the template hashed last.
+    /// Judges the package whose bytes the template hashed last; yields what it was counted with.
     pub fn judge_package(
         &mut self,
         at: Nanos,
         instruments: [InstrumentId; LEGS],
         template: &ExecutionTemplate,
-    ) -> Result<(), Breach> {
+    ) -> Result<Charge, Breach> {
         let reading = PackageReading::of(template)?;
         let max_fee = reading.max_fee;
         let place = self.judge_head(at, &reading.head, self.rfq)?;
@@ -271,7 +289,8 @@ impl Envelope {
         if max_fee.is_negative() {
             return Err(Breach::Range);
         }
-        if max_fee.times(Amount::ONE) > spread.worth().scale(limits.package_fee_max, Rounding::Floor) {
+        let fee = max_fee.times(Amount::ONE);
+        if fee > spread.worth().scale(limits.package_fee_max, Rounding::Floor) {
             return Err(Breach::Fee);
         }
         let mark = spread.far_mark(at, limits.mark_age_ns_max)?;
@@ -284,7 +303,11 @@ impl Envelope {
         if !near {
             return Err(Breach::Price);
         }
-        fence.spend(at, Charge { notional: spread.notional, bought: Cash::ZERO })
+        let per_unit_e9 = given::wrong_side(spread.product.side(), spread.net, mark);
+        let away = given::worst(per_unit_e9, spread.legs[0].1.amount, fee)?;
+        let given = Given { away, ..Given::default() };
+        let charge = Charge { notional: spread.notional, bought: Cash::ZERO, given };
+        fence.spend(at, charge).map(|()| charge)
     }
 
     /// Chain, module, owner, key, nonce, subaccount and life; yields the fence's place.
@@ -410,7 +433,9 @@ impl Fence {
         if charge.bought.is_positive() && !fits(&mut spent.bought, charge.bought, limits.bought_per_day_max) {
             return Err(Breach::Bought);
         }
+        given::fits(spent, at, &charge.given, [limits.given_per_hour_max, limits.given_per_day_max])?;
         spent.charge(at, charge.notional, charge.bought);
+        spent.charge_given(at, &charge.given);
         Ok(())
     }
 }

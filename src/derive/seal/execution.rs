@@ -119,11 +119,12 @@ impl<K: Key, S: Store> Sealer<K, S> {
         let (_, template) = member.ok_or(Breach::Instrument)?;
         let digest = template.digest(&terms);
         let instruments = deed.legs.map(|priced| priced.leg.instrument);
-        self.envelope.judge_package(at, instruments, template)?;
+        let charge = self.envelope.judge_package(at, instruments, template)?;
         self.last = deed.nonce;
         for record in &records {
             self.put(record);
         }
+        self.put_given(at, deed.subaccount, &charge);
         Ok(PackageSeal { names, max_fee, signature: self.key.sign(&digest) })
     }
 
@@ -194,7 +195,7 @@ mod tests {
     use crate::derive::dialect::Dialect;
     use crate::derive::seal::Charter;
     use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
-    use crate::engine::journal::{FloorRecord, MilestoneRecord, PinRecord, Replay};
+    use crate::engine::journal::{FloorRecord, GivenRecord, MilestoneRecord, PinRecord, Replay};
     use crate::market::instrument::Listing;
     use crate::msg::{Leg, Mark, Milestone, Note, Phase, Product};
 
@@ -248,6 +249,8 @@ mod tests {
                 notional_per_hour_max: whole,
                 notional_per_day_max: whole,
                 bought_per_day_max: Cash::ZERO,
+                given_per_hour_max: whole,
+                given_per_day_max: whole,
                 price_band: Ratio::from_bps(100),
                 option_band: Ratio::from_bps(1_000),
                 fee_max: Ratio::from_bps(100),
@@ -302,12 +305,14 @@ mod tests {
         assert_eq!(seal.names.map(|name| name.to_string()), [NEAR, FAR]);
         assert_eq!(seal.max_fee.to_string(), "3.5");
         let events = diary.0.borrow();
-        let [first, second, digest] = &events[..] else { panic!("two records, one signature") };
+        let [first, second, given, digest] = &events[..] else { panic!("three records, one signature") };
         let [near, far] = [first, second].map(|record| LegRecord::read(record).expect("a leg"));
         assert_eq!((near.strike, near.side, near.price.to_string()), (Price::whole(3500), Side::Sell, "120.5".into()));
         assert_eq!((far.strike, far.side, far.leg), (Price::whole(10_000), Side::Buy, 1));
         assert_eq!((near.at, near.nonce, near.right, near.subaccount), (NOW, Nonce(11), Right::Call, ETH_CALLS));
         assert_eq!(u128::from(near.quote_half) << 64 | u128::from(far.quote_half), u128::MAX / 3);
+        let given = GivenRecord::read(given).expect("what it gives away");
+        assert_eq!((given.at, given.subaccount, given.given.away.to_string()), (NOW, ETH_CALLS, "3.5".into()));
         let cold = |id, name: &'static str, place: usize| ColdLeg {
             instrument: name.as_bytes(),
             asset: [0xAB; 20],
@@ -404,7 +409,8 @@ mod tests {
         let legs = legs(5, 6);
         assert_eq!(sealer.seal_package(NOW, &deed(&legs)).map(|_| ()), Err(Breach::Journal));
         assert!(diary.0.borrow().is_empty(), "neither a record nor a signature");
-        sealer.note(sealer.subaccount(VaultId(0)).expect("a member"), &Milestone::default());
+        let owner = sealer.subaccount(VaultId(0)).expect("a member");
+        sealer.note(owner, &Note::Milestone(Milestone::default()));
         assert_eq!(diary.0.borrow().len(), 1, "what cannot be refused is still written");
     }
 

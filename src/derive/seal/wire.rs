@@ -13,6 +13,7 @@ use crate::engine::journal::{NoteRecord, RECORD};
 use crate::engine::ports::{ANSWER_BYTES, ASK_BYTES};
 use crate::market::instrument::{Instrument, Kind, Listing, OptionTerms};
 use crate::msg::{Breach, Flow, LEGS, Leg, Mark, Note, PricedLeg};
+use crate::risk::order::Replaced;
 
 /// A message to the signer's process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -139,16 +140,26 @@ impl Ask {
 
 fn write_order(deed: &OrderDeed) -> [u8; ASK_BYTES] {
     let OrderTerms { price, amount, max_fee, side, nonce, expiry_sec } = deed.terms;
-    let pen = Pen::new(ORDER).u8(deed.vault.0).u64(deed.subaccount.0).u16(deed.instrument.0).u64(deed.replaces.0);
+    let pen = Pen::new(ORDER).u8(deed.vault.0).u64(deed.subaccount.0).u16(deed.instrument.0);
+    let pen = match deed.replaces {
+        None => pen.u8(0),
+        Some(Replaced { nonce, filled }) => pen.u8(1).u64(nonce.0).i64(filled.raw()),
+    };
     pen.i64(price.raw()).i64(amount.raw()).i64(max_fee.raw()).side(side).u64(nonce.0).u64(expiry_sec).page()
 }
 
 fn read_order(eye: &mut Eye<'_>) -> Option<OrderDeed> {
+    let (vault, subaccount, instrument) = (VaultId(eye.u8()?), SubaccountId(eye.u64()?), InstrumentId(eye.u16()?));
+    let replaces = match eye.u8()? {
+        0 => None,
+        1 => Some(Replaced { nonce: Nonce(eye.u64()?), filled: Amount::from_raw(eye.i64()?) }),
+        _ => return None,
+    };
     Some(OrderDeed {
-        vault: VaultId(eye.u8()?),
-        subaccount: SubaccountId(eye.u64()?),
-        instrument: InstrumentId(eye.u16()?),
-        replaces: Nonce(eye.u64()?),
+        vault,
+        subaccount,
+        instrument,
+        replaces,
         terms: OrderTerms {
             price: Price::from_raw(eye.i64()?),
             amount: Amount::from_raw(eye.i64()?),
@@ -355,8 +366,10 @@ mod tests {
             let (price, amount) = (Price::from_raw(x), Amount::from_raw(y));
             let terms = OrderTerms { price, amount, max_fee: Price::from_raw(z), side, nonce: Nonce(a), expiry_sec: b };
             let (vault, subaccount, nonce) = (VaultId(vault), SubaccountId(c), Nonce(a));
-            let order = Ask::Order(OrderDeed { vault, subaccount, instrument: InstrumentId(one), replaces: Nonce(d), terms });
-            prop_assert_eq!(Ask::read(&order.write()), Some(order));
+            for replaces in [None, Some(Replaced { nonce: Nonce(d), filled: amount })] {
+                let order = Ask::Order(OrderDeed { vault, subaccount, instrument: InstrumentId(one), replaces, terms });
+                prop_assert_eq!(Ask::read(&order.write()), Some(order));
+            }
             let leg = |id, side| PricedLeg { leg: Leg { instrument: InstrumentId(id), side, amount }, price };
             let legs = [leg(one, side), leg(two, side.opposite())];
             let package = PackageDeed { vault, subaccount, nonce, quote_id: Uuid(id), legs, max_fee: Cash::from_raw(fee), expires_s: d };

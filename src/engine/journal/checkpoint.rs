@@ -11,6 +11,8 @@ use crate::engine::rolling::{BUCKETS, Rolling, Spent};
 /// Buckets in a record of three bytes each.
 const SUMS: usize = 13;
 const SUMS_AT: usize = 24;
+/// Number of the first sum of what is given away.
+const GIVEN_FROM: u8 = 3;
 
 /// The highest nonce spent so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,11 @@ impl FloorRecord {
     }
 }
 
+/// Into how many parts a sum's unit is cut when it is rounded up: what is given away is a small share of what is traded.
+fn fineness(sum: u8) -> i128 {
+    if sum < GIVEN_FROM { 1 } else { 1_000 }
+}
+
 /// Some buckets of one of a subaccount's sums of money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SumRecord {
@@ -41,10 +48,11 @@ impl SumRecord {
     /// The records of all that a subaccount has spent; buckets without anything are left out.
     pub fn of(subaccount: SubaccountId, spent: &Spent) -> impl Iterator<Item = SumRecord> + '_ {
         (0u8..).zip(spent.sums()).flat_map(move |(sum, rolling)| {
-            let oldest = rolling.oldest();
+            let (oldest, fineness) = (rolling.oldest(), fineness(sum));
             (0..BUCKETS).step_by(SUMS).filter_map(move |from| {
                 let first = oldest + from as u64;
-                let bucket = |at: usize| Charged::of(Cash::from_raw(rolling.bucket(first + at as u64)));
+                let bucket =
+                    |at: usize| Charged::of(Cash::from_raw(rolling.bucket(first + at as u64).saturating_mul(fineness)));
                 let buckets = std::array::from_fn(bucket);
                 (buckets != [Charged::default(); SUMS]).then_some(SumRecord { subaccount, sum, first, buckets })
             })
@@ -63,7 +71,7 @@ impl SumRecord {
         };
         for (number, charged) in (self.first..=u64::MAX).zip(self.buckets) {
             if charged != Charged::default() {
-                rolling.raise(number, charged.cash().raw());
+                rolling.raise(number, charged.cash().raw() / fineness(self.sum));
             }
         }
     }
@@ -167,6 +175,7 @@ mod tests {
     use super::*;
     use crate::base::num::E18;
     use crate::base::time::{Nanos, SEC};
+    use crate::engine::rolling::Given;
     use proptest::prelude::*;
 
     const START: Nanos = Nanos(1_800_000_000 * SEC);
@@ -204,6 +213,8 @@ mod tests {
             for (wait_s, usdc) in steps {
                 at = at.plus(wait_s * SEC);
                 spent.charge(at, Cash::whole(usdc), Cash::whole(usdc / 2));
+                let (away, back) = (Cash::from_raw(Cash::whole(usdc).raw() / 7), Cash::whole(usdc / 9));
+                spent.charge_given(at, &Given { away, back, back_at: at });
             }
             let (mut alone, mut beside) = (Spent::default(), spent.clone());
             for record in SumRecord::of(SubaccountId(7), &spent) {
@@ -220,7 +231,7 @@ mod tests {
                 });
                 for (place, exact) in sums[0].iter().enumerate() {
                     for told in [sums[1][place], sums[2][place]] {
-                        let slack = exact / 500_000 + BUCKETS as i128 * E18;
+                        let slack = exact / 500_000 + BUCKETS as i128 * E18 / fineness(place as u8);
                         prop_assert!(*exact <= told && told <= exact + slack, "{} told {}", exact, told);
                     }
                 }

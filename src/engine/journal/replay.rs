@@ -1,8 +1,8 @@
 //! What a start must know of the runs before it, gathered record by record.
 
 use super::{
-    Charged, FloorRecord, LegRecord, MovementRecord, NoteRecord, Notes, OrderRecord, PinRecord, SignatureRecord,
-    SumRecord, WithdrawnRecord,
+    Charged, FloorRecord, GivenRecord, LegRecord, MovementRecord, NoteRecord, Notes, OrderRecord, PinRecord,
+    SignatureRecord, SumRecord, WithdrawnRecord,
 };
 use crate::base::ids::{Nonce, Side, SubaccountId};
 use crate::base::num::{Cash, Price};
@@ -40,6 +40,8 @@ impl Replay {
             self.floor = self.floor.max(movement.nonce);
             let withdrawn = if movement.flow == Flow::Withdrawal { movement.amount } else { 0 };
             self.spent_by(movement.subaccount).charge_movement(movement.at, withdrawn);
+        } else if let Some(GivenRecord { at, subaccount, given }) = GivenRecord::read(record) {
+            self.spent_by(subaccount).charge_given(at, &given);
         } else if let Some(NoteRecord { subaccount, note }) = NoteRecord::read(record) {
             self.notes.take(subaccount, &note);
         } else if let Some(FloorRecord(floor)) = FloorRecord::read(record) {

@@ -12,6 +12,7 @@ pub use socket::{make_folder, serve};
 
 use crate::base::ids::VaultId;
 use crate::base::num::{Amount, Cash, Ratio};
+use crate::chain::keeper::standing::Standing as Keeping;
 use crate::msg::{Command, Mode, Tighter};
 use crate::ops::blueprint::vault_id;
 use crate::ops::news::{News, VaultNews};
@@ -79,6 +80,9 @@ pub struct Standing {
     pub reconciled: u64,
     /// Why a person should look, the newest last; at most eight.
     pub alarms: Vec<String>,
+    /// How the keeping of its shares stands, if they are kept, with its last alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeper: Option<String>,
 }
 
 /// What an operator hears.
@@ -232,6 +236,14 @@ fn standing(name: &str, news: &VaultNews) -> Standing {
         cash: last.cash.to_string(),
         reconciled: news.stats.reconciled,
         alarms: news.alarms[newest..].iter().map(|(_, alarm)| format!("{alarm:?}")).collect(),
+        keeper: news.keeper.as_ref().map(kept),
+    }
+}
+
+fn kept(keeper: &Keeping) -> String {
+    match keeper.alarms.last() {
+        Some(alarm) => format!("{keeper}; its last alarm: {alarm}"),
+        None => keeper.to_string(),
     }
 }
 

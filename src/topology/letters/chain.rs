@@ -30,6 +30,7 @@ fn write_unsigned(pen: Page, why: Unsigned) -> Page {
         Unsigned::Withdrawn => pen.u8(11),
         Unsigned::Halted => pen.u8(12),
         Unsigned::Kind => pen.u8(13),
+        Unsigned::StalePrice => pen.u8(14),
     }
 }
 
@@ -48,6 +49,7 @@ fn read_unsigned(eye: &mut Eye<'_>) -> Option<Unsigned> {
         11 => Unsigned::Withdrawn,
         12 => Unsigned::Halted,
         13 => Unsigned::Kind,
+        14 => Unsigned::StalePrice,
         _ => return None,
     })
 }
@@ -82,6 +84,7 @@ fn write_alarm(pen: Page, alarm: ContractAlarm) -> Page {
         ContractAlarm::Listed(is) => pen.u8(9).u8(u8::from(is)),
         ContractAlarm::NodeSilent => pen.u8(10),
         ContractAlarm::Refused(selector) => pen.u8(11).bytes(&selector),
+        ContractAlarm::StalePrice(is) => pen.u8(12).u8(u8::from(is)),
     }
 }
 
@@ -98,6 +101,7 @@ fn read_alarm(eye: &mut Eye<'_>) -> Option<ContractAlarm> {
         9 => ContractAlarm::Listed(eye.bool()?),
         10 => ContractAlarm::NodeSilent,
         11 => ContractAlarm::Refused(eye.take()?),
+        12 => ContractAlarm::StalePrice(eye.bool()?),
         _ => return None,
     })
 }
@@ -156,7 +160,7 @@ mod tests {
         };
         for kind in 0..=9 {
             check(&[kind]);
-            for reason in 0..=14 {
+            for reason in 0..=15 {
                 let nonce = [7; 8];
                 check(&[kind, reason]);
                 check(&[[kind].as_slice(), &nonce].concat());
@@ -168,8 +172,8 @@ mod tests {
                 check(&[kind, reason, 1, 2, 3, 4]);
             }
         }
-        // Hello; adopted and signed once per reason tried; two ready; twelve reasons, one of them with a selector; three;
-        // two; seven alarms, three of them with a flag, one with a selector.
-        assert_eq!(read, 1 + 15 + 15 + 2 + 12 + 1 + 3 + 2 + 7 + 3 * 2 + 1);
+        // Hello; adopted and signed once per reason tried; two ready; thirteen reasons, one of them with a selector; three;
+        // two; seven alarms, four with a flag, one with a selector.
+        assert_eq!(read, 1 + 16 + 16 + 2 + 13 + 1 + 3 + 2 + 7 + 4 * 2 + 1);
     }
 }

@@ -26,6 +26,7 @@ const START: Nanos = Nanos(1_800_000_000 * SEC);
 /// Whole units, so that the sums below are plain integers of 1e-18.
 const ORDER_MAX: i64 = 1_000;
 const HOUR_MAX: i64 = 5_000;
+const GIVEN_MAX: i64 = 20;
 const BAND_BPS: i64 = 100;
 const PER_MINUTE: usize = 20;
 const LIFE_S_MAX: u64 = 590;
@@ -83,6 +84,8 @@ fn desk(pen: &Pen) -> Guarded<Pen, Paper> {
         notional_per_hour_max: Cash::whole(HOUR_MAX),
         notional_per_day_max: Cash::whole(4 * HOUR_MAX),
         bought_per_day_max: Cash::whole(2 * HOUR_MAX),
+        given_per_hour_max: Cash::whole(GIVEN_MAX),
+        given_per_day_max: Cash::whole(2 * GIVEN_MAX),
         price_band: Ratio::from_bps(BAND_BPS),
         option_band: Ratio::ZERO,
         fee_max: Ratio::from_bps(100),
@@ -91,12 +94,10 @@ fn desk(pen: &Pen) -> Guarded<Pen, Paper> {
         life_s_max: LIFE_S_MAX,
     };
     let (base, perp) = (name("WEETH"), Some(name("ETH")));
-    let fence =
-        FenceTerms { vault: VaultId(0), subaccount: SubaccountId(1), base, perp, options: None, limits, capital: None };
+    let fence = FenceTerms { vault: VaultId(0), subaccount: SubaccountId(1), base, perp, options: None, limits, capital: None };
     let past = Replay::default();
     let charter = Charter { dialect: &LOCAL, owner: [7; 20], fences: vec![fence], past: &past, contract: None };
-    let table =
-        [instrument(0, Kind::Spot, "WEETH"), instrument(1, Kind::Perp, "ETH"), instrument(2, Kind::Spot, "LBTC")];
+    let table = [instrument(0, Kind::Spot, "WEETH"), instrument(1, Kind::Perp, "ETH"), instrument(2, Kind::Spot, "LBTC")];
     let pairs = table.iter().map(|instrument| (SubaccountId(1), instrument));
     Guarded::new(Sealer::new(charter, pairs, pen.clone(), Paper), Brake::new(Switch::local(), u32::MAX))
 }
@@ -145,20 +146,14 @@ impl Source<'_> {
             expiry_sec: at.secs().wrapping_add(u64::from(life) * 3),
         };
         let subaccount = SubaccountId(if place & 8 == 0 { 1 } else { u64::from(place) });
-        OrderDeed {
-            vault: VaultId(0),
-            subaccount,
-            instrument: InstrumentId(u16::from(place & 3)),
-            replaces: Nonce(0),
-            terms,
-        }
+        OrderDeed { vault: VaultId(0), subaccount, instrument: InstrumentId(u16::from(place & 3)), replaces: None, terms }
     }
 }
 
 /// What has been signed, worked out again.
 #[derive(Default)]
 struct Ledger {
-    signed: Vec<(Nanos, i128)>,
+    signed: Vec<(Nanos, i128, i128)>,
     marks: [Option<(i64, Nanos)>; 3],
     nonce: u64,
 }
@@ -184,10 +179,13 @@ impl Ledger {
         let left = i128::from(expiry_sec) * i128::from(SEC) - i128::from(at.0);
         assert!(left > 0 && left <= i128::from(LIFE_S_MAX) * i128::from(SEC), "{deed:?}");
         self.nonce = nonce.0;
-        self.signed.push((at, notional));
-        let since = |ns: u64| self.signed.iter().filter(move |(then, _)| at.0 - then.0 <= ns);
+        let wrong = if side == Side::Buy { limit - mark } else { mark - limit };
+        let given = (wrong.max(0) + i128::from(max_fee.raw())) * i128::from(amount.raw());
+        self.signed.push((at, notional, given));
+        let since = |ns: u64| self.signed.iter().filter(move |(then, ..)| at.0 - then.0 <= ns);
         assert!(since(60 * SEC).count() <= PER_MINUTE);
-        assert!(since(3_600 * SEC).map(|(_, notional)| notional).sum::<i128>() <= i128::from(HOUR_MAX) * unit);
+        assert!(since(3_600 * SEC).map(|(_, notional, _)| notional).sum::<i128>() <= i128::from(HOUR_MAX) * unit);
+        assert!(since(3_600 * SEC).map(|(.., given)| given).sum::<i128>() <= i128::from(GIVEN_MAX) * unit);
     }
 }
 
@@ -220,6 +218,7 @@ fuzz_target!(|input: &[u8]| {
                 }
             }
             Some(Ask::Package(deed)) => assert!(desk.package(at, &deed).is_err(), "this vault trades no packages"),
+            Some(Ask::Movement(deed)) => assert!(desk.movement(at, &deed).is_err(), "nor moves any capital"),
             Some(Ask::Mark(mark)) => {
                 let mark = Mark { at: mark.at.min(at), ..mark };
                 desk.mark(&mark);

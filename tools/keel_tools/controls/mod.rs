@@ -2,12 +2,15 @@
 //!
 //! A relay stands between the engine and what it connects to. Every measurement begins at a moment this program chooses or
 //! computes (a thrown switch, a held line, the end of a price's life) and ends with a frame the relay sees, a line the
-//! engine says or what the venue's own books show: what is late is counted late, nothing waits for the engine.
+//! engine says or what the venue's own books show: what is late is counted late, nothing waits for the engine. Beside them
+//! stands how late this machine wakes a thread that has nothing to do with the engine: no control can be quicker than that.
 
+mod jitter;
 mod rounds;
 mod scene;
 
 use hdrhistogram::Histogram;
+use jitter::Jitter;
 use scene::Scene;
 use std::time::Duration;
 
@@ -17,12 +20,24 @@ pub struct Args {
     /// How often the price feed falls silent.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     stale: u32,
+    /// How often the switch is thrown.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    kills: u32,
     /// How often each other fault is made.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rounds: u32,
     /// Every target counts as so many times as long: for machines that others use too.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     slack: u32,
+    /// A few rounds of everything, each target ten times as long: that every control works, on a machine that others use.
+    #[arg(long, conflicts_with_all = ["stale", "kills", "rounds", "slack"])]
+    check: bool,
+}
+
+impl Args {
+    fn meant(&self) -> Args {
+        if self.check { Args { stale: 10, kills: 3, rounds: 3, slack: 10, check: true } } else { *self }
+    }
 }
 
 /// A target: at this quantile, at most so long.
@@ -60,8 +75,13 @@ impl Row {
             let name = if target.quantile >= 1.0 { "max".to_owned() } else { format!("p{}", target.quantile * 100.0) };
             format!("{name} ≤ {} ms", target.at_most.as_millis())
         });
+        let verdict = match (self.targets.is_empty(), self.holds(slack)) {
+            (true, _) => "",
+            (false, true) => "held",
+            (false, false) => "MISSED",
+        };
         format!(
-            "{:<40} {:>5} {:>9.2} {:>9.2} {:>9.2} {:>9.2}  {:<28} {}",
+            "{:<40} {:>5} {:>9.2} {:>9.2} {:>9.2} {:>9.2}  {:<28} {verdict}",
             self.name,
             self.times.len(),
             ms(0.5),
@@ -69,7 +89,6 @@ impl Row {
             ms(0.999),
             ms(1.0),
             targets.collect::<Vec<_>>().join(", "),
-            if self.holds(slack) { "held" } else { "MISSED" }
         )
     }
 }
@@ -79,7 +98,8 @@ impl Row {
 /// # Errors
 /// What could not be measured, or which targets were missed; in words.
 pub fn run(args: &Args) -> Result<(), String> {
-    let scene = Scene::new()?;
+    let args = &args.meant();
+    let (scene, jitter) = (Scene::new()?, Jitter::watch()?);
     println!("{:<40} {:>5} {:>9} {:>9} {:>9} {:>9}  target", "ms", "times", "p50", "p99", "p99.9", "max");
     let mut missed = Vec::new();
     for measure in rounds::ALL {
@@ -87,6 +107,10 @@ pub fn run(args: &Args) -> Result<(), String> {
             println!("{}", row.line(args.slack));
             missed.extend((!row.holds(args.slack)).then_some(row.name));
         }
+    }
+    println!("{}", jitter.row()?.line(args.slack));
+    if args.slack > 1 {
+        println!("every target counts as {} times as long", args.slack);
     }
     if missed.is_empty() { Ok(()) } else { Err(format!("missed: {}", missed.join("; "))) }
 }

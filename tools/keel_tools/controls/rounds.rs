@@ -2,8 +2,8 @@
 
 use super::scene::{PATIENCE, QUOTE_LIFE, Scene, is_trading};
 use super::{Args, Row};
-use crate::process::engine::Engine;
 use crate::process::relay::{Line, Relay, What};
+use crate::process::signal;
 use keel::io::switch;
 use std::time::{Duration, Instant};
 
@@ -84,8 +84,8 @@ fn find_half_open(relay: &Relay, line: Line) -> Result<Duration, String> {
 fn kill(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
     let mut row = Row::new("kill → last frame out", &[(0.99, 10), (1.0, 50)])?;
     let mut books = scene.books()?;
-    for _ in 0..args.rounds.saturating_mul(TRIES) {
-        if row.times.len() >= u64::from(args.rounds) {
+    for _ in 0..args.kills.saturating_mul(TRIES) {
+        if row.times.len() >= u64::from(args.kills) {
             break;
         }
         let engine = scene.engine()?;
@@ -113,9 +113,8 @@ fn alarm(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
     let mut row = Row::new("signer dead → alarm said", &[(1.0, 1_000)])?;
     for _ in 0..args.rounds {
         let engine = scene.engine()?;
-        let number = signer_of(&engine)?;
-        // SAFETY: names the signer that an engine of ours has just said to have.
-        unsafe { libc::kill(number, libc::SIGKILL) };
+        let signer = engine.signer().ok_or("it does not say where its key is")?;
+        signal(signer, libc::SIGKILL)?;
         let killed = Instant::now();
         while !engine.said().contains("keel: alarm:") {
             if killed.elapsed() > PATIENCE {
@@ -127,12 +126,6 @@ fn alarm(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
         engine.kill()?;
     }
     Ok(vec![row])
-}
-
-fn signer_of(engine: &Engine) -> Result<i32, String> {
-    let said = engine.said();
-    let number = said.split("the key is in process ").nth(1).and_then(|rest| rest.split_whitespace().next());
-    number.and_then(|number| number.parse().ok()).ok_or_else(|| format!("it does not say where its key is: {said}"))
 }
 
 /// Killed while an order rests: from the next start of the program to its cancel on the wire.

@@ -2,8 +2,8 @@
 //! the same journal; judged from outside after every kill.
 //!
 //! Several vaults live at a time, each with a journal, an account and a relay of its own. Most falls are SIGKILL at a random
-//! moment, start-up included; a share of them comes after a freeze, behind a line that is held, delayed or cut, or on a
-//! full disk. Every so often a vault must heal: be live, drain to no order, and agree with the venue to the last unit.
+//! moment, start-up included; a share of them comes after a freeze of the engine or of the venue, behind a line that is
+//! held, delayed or cut, or on a full disk. Every so often a vault must heal: be live, drain to no order, and agree with the venue to the last unit.
 
 mod judge;
 mod worker;
@@ -12,7 +12,7 @@ use crate::process::Venue;
 use hdrhistogram::Histogram;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use worker::Worker;
 
 /// Options of `keel-tools kills`.
@@ -27,6 +27,12 @@ pub struct Args {
     /// Seeds market, moments and faults.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Seconds after which no engine is started to be killed any more.
+    #[arg(long, default_value_t = 3_600, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    seconds: u64,
+    /// The temporary folder is on a small disk of its own: a full disk is that one, filled before a start or while it trades.
+    #[arg(long)]
+    own_disk: bool,
 }
 
 /// How an engine falls.
@@ -34,22 +40,25 @@ pub struct Args {
 pub enum Fall {
     /// SIGKILL.
     Kill,
-    /// SIGSTOP for half a second to ten, SIGCONT, and SIGKILL a little later.
+    /// SIGSTOP for half a second to ten, of the engine, its signer or both, SIGCONT, and SIGKILL a little later.
     Freeze,
+    /// SIGSTOP of the venue for up to three seconds, SIGCONT, and SIGKILL a little later.
+    VenueFreeze,
     /// The line to the venue is held on live sockets, then SIGKILL.
     Held,
     /// The line to the venue is slow by 5 to 60 ms a piece, then SIGKILL.
     Slow,
     /// The line to the venue is cut again and again, then SIGKILL.
     Cut,
-    /// Started where no file may grow: a disk that is full.
+    /// Started where no file may grow, or trading on a disk that fills up; then SIGKILL.
     FullDisk,
 }
 
 /// All of them, by name.
-pub const FALLS: [(Fall, &str); 6] = [
+pub const FALLS: [(Fall, &str); 7] = [
     (Fall::Kill, "SIGKILL"),
     (Fall::Freeze, "SIGSTOP, SIGCONT, SIGKILL"),
+    (Fall::VenueFreeze, "venue stopped, SIGKILL"),
     (Fall::Held, "held line, SIGKILL"),
     (Fall::Slow, "slow line, SIGKILL"),
     (Fall::Cut, "cut line, SIGKILL"),
@@ -89,8 +98,10 @@ pub fn run(args: &Args) -> Result<(), String> {
             let (sum, left, venue) = (&sum, &left, &venue);
             let folder = folder.path().join(format!("vault-{place}"));
             scope.spawn(move || {
-                let outcome = Worker::new(folder, venue, account, args.seed.wrapping_mul(1_000) + place as u64)
-                    .and_then(|mut worker| worker.work(left, sum));
+                let until = began + Duration::from_secs(args.seconds);
+                let seed = args.seed.wrapping_mul(1_000) + place as u64;
+                let outcome = Worker::new(folder, venue, account, seed, args.own_disk)
+                    .and_then(|mut worker| worker.work(left, until, sum));
                 if let (Err(why), Ok(mut sum)) = (outcome, sum.lock()) {
                     left.store(0, Ordering::Relaxed);
                     sum.faults.push(format!("vault {place}: {why}"));

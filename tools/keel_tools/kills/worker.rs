@@ -11,8 +11,9 @@ use keel::ops::console::Verb;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -27,13 +28,19 @@ const UP: Duration = Duration::from_secs(3);
 const FLAT: Duration = Duration::from_secs(10);
 /// The venue's stamps are of its own process: what it accepted so long before a start is judged again.
 const OVERLAP_MS: u64 = 2_000;
+/// The file that fills a disk.
+const FILLER: &str = "filler";
+/// A disk that is larger is somebody else's.
+const OWN_DISK_MAX: u64 = 512 * 1024 * 1024;
 /// How often books are compared before they count as different: fills go on while they are read.
 const LOOKS: u32 = 50;
 
 /// One vault.
 pub struct Worker<'v> {
     folder: PathBuf,
+    venue: &'v Venue,
     account: &'v AccountSeed,
+    own_disk: bool,
     relay: Relay,
     books: Books,
     random: ChaCha8Rng,
@@ -45,16 +52,24 @@ fn now_ms() -> u64 {
 }
 
 impl<'v> Worker<'v> {
-    /// For an account of a venue, in a folder that is made.
-    pub fn new(folder: PathBuf, venue: &Venue, account: &'v AccountSeed, seed: u64) -> Result<Worker<'v>, String> {
+    /// For an account of a venue, in a folder that is made, maybe on a disk that nobody else needs.
+    pub fn new(
+        folder: PathBuf,
+        venue: &'v Venue,
+        account: &'v AccountSeed,
+        seed: u64,
+        own_disk: bool,
+    ) -> Result<Worker<'v>, String> {
         fs::DirBuilder::new().mode(0o700).create(&folder).map_err(|why| why.to_string())?;
         let host = venue.addresses.ws.trim_start_matches("ws://").split('/').next().unwrap_or_default().to_owned();
         let relay = Relay::start(&host)?;
         let ws = venue.addresses.ws.replace(&host, &relay.address.to_string());
         let addresses = Addresses { ws, ..venue.addresses.clone() };
-        write_vault(&folder, &addresses, account, |text| text)?;
+        // Tapes of many runs fit on no small disk, and without room for them an engine does not start.
+        let journal = if own_disk { "\n[journal]\ntape = false\n" } else { "" };
+        write_vault(&folder, &addresses, account, |text| text + journal)?;
         let books = Books::new(&venue.addresses.http, account)?;
-        Ok(Worker { folder, account, relay, books, random: ChaCha8Rng::seed_from_u64(seed) })
+        Ok(Worker { folder, venue, account, own_disk, relay, books, random: ChaCha8Rng::seed_from_u64(seed) })
     }
 
     fn draw(&mut self, from: u64, to: u64) -> u64 {
@@ -66,10 +81,12 @@ impl<'v> Worker<'v> {
         std::thread::sleep(Duration::from_millis(ms));
     }
 
-    /// Falls until none is left.
-    pub fn work(&mut self, left: &AtomicU64, sum: &Mutex<Sum>) -> Result<(), String> {
+    /// Falls until none is left, or time is over.
+    pub fn work(&mut self, left: &AtomicU64, until: Instant, sum: &Mutex<Sum>) -> Result<(), String> {
         let mut done = 0;
-        while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+        while Instant::now() < until
+            && left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+        {
             let fall = self.choose();
             let since_ms = now_ms().saturating_sub(OVERLAP_MS);
             self.fall(fall)?;
@@ -87,7 +104,8 @@ impl<'v> Worker<'v> {
         match self.draw(0, 99) {
             0..=69 => Fall::Kill,
             70..=73 => Fall::Freeze,
-            74..=79 => Fall::Held,
+            74..=76 => Fall::VenueFreeze,
+            77..=79 => Fall::Held,
             80..=86 => Fall::Slow,
             87..=93 => Fall::Cut,
             _ => Fall::FullDisk,
@@ -96,13 +114,32 @@ impl<'v> Worker<'v> {
 
     fn fall(&mut self, fall: Fall) -> Result<(), String> {
         // Large enough for what is there already, too small for a new page of the journal.
-        let disk = (fall == Fall::FullDisk).then_some(64 * 1024);
+        let disk = (fall == Fall::FullDisk && !self.own_disk).then_some(64 * 1024);
+        let fills = fall == Fall::FullDisk && self.own_disk;
+        let filled = fills && self.draw(0, 1) == 0;
+        if filled {
+            fill(&self.folder.join(FILLER))?;
+        }
         let mut engine = Engine::start(&self.folder, disk)?;
         match fall {
-            Fall::Kill | Fall::FullDisk => self.at_some_moment(&mut engine),
+            Fall::Kill => self.at_some_moment(&mut engine),
+            Fall::FullDisk => {
+                self.at_some_moment(&mut engine);
+                if fills && !filled {
+                    fill(&self.folder.join(FILLER))?;
+                    self.pause(200, 1_500);
+                }
+            }
+            Fall::VenueFreeze => {
+                self.at_some_moment(&mut engine);
+                let ms = self.draw(200, 3_000);
+                self.venue.freeze(Duration::from_millis(ms))?;
+                self.pause(0, 1_000);
+            }
             Fall::Freeze => {
                 self.at_some_moment(&mut engine);
-                engine.freeze()?;
+                let (engine_too, signer_too) = [(true, false), (true, true), (false, true)][self.draw(0, 2) as usize];
+                engine.freeze(engine_too, signer_too)?;
                 self.pause(500, 10_000);
                 engine.thaw()?;
                 self.pause(0, 300);
@@ -126,6 +163,8 @@ impl<'v> Worker<'v> {
             }
         }
         engine.kill()?;
+        // It is there only where a disk was filled.
+        let _ = fs::remove_file(self.folder.join(FILLER));
         self.relay.delay(Duration::ZERO);
         [Line::Private, Line::Public].into_iter().for_each(|line| self.relay.hold(line, false));
         Ok(())
@@ -199,6 +238,23 @@ impl<'v> Worker<'v> {
         }
         Err(format!("books differ: {seen}"))
     }
+}
+
+/// Writes until nothing more fits.
+fn fill(path: &Path) -> Result<(), String> {
+    let mut file = fs::File::create(path).map_err(|why| why.to_string())?;
+    let (mut written, mut size) = (0u64, 64 * 1024);
+    while size > 0 {
+        match file.write(&[0; 64 * 1024][..size]) {
+            Ok(count) if count > 0 => written += count as u64,
+            // What is left is smaller than that.
+            _ => size /= 2,
+        }
+        if written > OWN_DISK_MAX {
+            return Err(format!("{} is not on a small disk of its own", path.display()));
+        }
+    }
+    Ok(())
 }
 
 fn number(text: &str) -> Result<rust_decimal::Decimal, String> {

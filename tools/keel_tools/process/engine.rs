@@ -1,6 +1,6 @@
 //! An engine as a process: started on a folder, asked through its socket, killed, stopped and let go on.
 
-use super::{Kept, binary};
+use super::{Kept, binary, signal};
 use keel::ops::console::{Reply, Request, Verb, client};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
@@ -44,16 +44,6 @@ impl Engine {
         Ok(Engine { child: Kept(child), folder: folder.to_path_buf() })
     }
 
-    fn signal(&self, signal: i32) -> Result<(), String> {
-        let number = i32::try_from(self.child.0.id()).map_err(|why| why.to_string())?;
-        // SAFETY: names a child of this process that has not been waited for.
-        if unsafe { libc::kill(number, signal) } == 0 {
-            Ok(())
-        } else {
-            Err(std::io::Error::last_os_error().to_string())
-        }
-    }
-
     /// SIGKILL, and waits until it and its signer are gone.
     pub fn kill(mut self) -> Result<(), String> {
         self.child.0.kill().and_then(|()| self.child.0.wait()).map_err(|why| why.to_string())?;
@@ -73,19 +63,29 @@ impl Engine {
         Ok(())
     }
 
-    /// SIGSTOP.
-    pub fn freeze(&self) -> Result<(), String> {
-        self.signal(libc::SIGSTOP)
+    /// The process that has the key, if it has said so yet.
+    pub fn signer(&self) -> Option<u32> {
+        let said = self.said();
+        said.split("the key is in process ").nth(1)?.split_whitespace().next()?.parse().ok()
     }
 
-    /// SIGCONT.
+    /// SIGSTOP for the engine, its signer, or both.
+    pub fn freeze(&self, engine: bool, signer: bool) -> Result<(), String> {
+        let processes = [engine.then(|| self.child.0.id()), self.signer().filter(|_| signer)];
+        processes.into_iter().flatten().try_for_each(|process| signal(process, libc::SIGSTOP))
+    }
+
+    /// SIGCONT for both.
     pub fn thaw(&self) -> Result<(), String> {
-        self.signal(libc::SIGCONT)
+        [Some(self.child.0.id()), self.signer()]
+            .into_iter()
+            .flatten()
+            .try_for_each(|process| signal(process, libc::SIGCONT))
     }
 
     /// SIGINT, and waits for its end.
     pub fn interrupt(mut self) -> Result<ExitStatus, String> {
-        self.signal(libc::SIGINT)?;
+        signal(self.child.0.id(), libc::SIGINT)?;
         let status = self.child.0.wait().map_err(|why| why.to_string())?;
         self.until_unlocked()?;
         Ok(status)

@@ -11,9 +11,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
 
 /// Base each vault begins with, and nothing else: cash is borrowed.
 const BASE: &str = "100";
+
+/// A venue that was stopped answers for at least so long before it is stopped again.
+const BREATH: Duration = Duration::from_millis(500);
 
 /// The `keel` binary beside this one.
 pub fn binary() -> Result<PathBuf, String> {
@@ -40,6 +45,17 @@ impl Drop for Kept {
     }
 }
 
+/// Sends a signal to a process that a program of ours has started. One that has ended needs none.
+pub fn signal(process: u32, signal: i32) -> Result<(), String> {
+    let number = i32::try_from(process).map_err(|why| why.to_string())?;
+    // SAFETY: sends a signal; the number is that of a child that was not waited for, or of a child's own signer.
+    if unsafe { libc::kill(number, signal) } == 0 {
+        return Ok(());
+    }
+    let why = std::io::Error::last_os_error();
+    if why.raw_os_error() == Some(libc::ESRCH) { Ok(()) } else { Err(why.to_string()) }
+}
+
 /// Where a venue and what belongs to it can be reached.
 #[derive(Clone, Debug, Default)]
 pub struct Addresses {
@@ -55,7 +71,8 @@ pub struct Addresses {
 
 /// A running venue.
 pub struct Venue {
-    _child: Kept,
+    child: Kept,
+    freezing: Mutex<()>,
     /// Where it is.
     pub addresses: Addresses,
     /// Who trades there.
@@ -90,7 +107,19 @@ impl Venue {
                 line.clear();
             }
         });
-        Ok(Venue { _child: child, addresses, accounts, _reader: reader })
+        Ok(Venue { child, freezing: Mutex::new(()), addresses, accounts, _reader: reader })
+    }
+}
+
+impl Venue {
+    /// SIGSTOP for so long, then SIGCONT: sockets stay open and nothing answers. One at a time, with time to answer in between.
+    pub fn freeze(&self, time: Duration) -> Result<(), String> {
+        let _turn = self.freezing.lock().map_err(|_| "another vault's thread panicked")?;
+        signal(self.child.0.id(), libc::SIGSTOP)?;
+        std::thread::sleep(time);
+        signal(self.child.0.id(), libc::SIGCONT)?;
+        std::thread::sleep(BREATH);
+        Ok(())
     }
 }
 

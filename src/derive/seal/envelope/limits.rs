@@ -1,7 +1,7 @@
 //! What the signer's own envelope allows one vault, and how much of it follows from the vault's limits.
 
 use crate::base::ids::{Name, SubaccountId, VaultId};
-use crate::base::num::{Cash, E9, Price, Ratio};
+use crate::base::num::{Cash, E9, E18, Price, Ratio, Rounding, div_round};
 use crate::base::time::SEC;
 use crate::derive::dialect::Address;
 use crate::msg::Product;
@@ -25,6 +25,11 @@ pub struct FenceLimits {
     pub notional_per_day_max: Cash,
     /// Most signed to buy of the perp in a day; basis vaults only.
     pub bought_per_day_max: Cash,
+    /// Most given away in an hour: wrong side of the signer's mark and fees signed for, over all amounts signed. What one
+    /// order replaces counts once with it. No strategy, whatever it wishes, can bleed more through signatures of an hour.
+    pub given_per_hour_max: Cash,
+    /// The same in a day.
+    pub given_per_day_max: Cash,
     /// Furthest on the wrong side of the mark a spot or perp order may be.
     pub price_band: Ratio,
     /// Furthest on the wrong side of its mark an option or spread may be, as a share of that mark.
@@ -50,6 +55,8 @@ impl FenceLimits {
         notional_per_hour_max: Cash::ONE,
         notional_per_day_max: Cash::ONE,
         bought_per_day_max: Cash::ZERO,
+        given_per_hour_max: Cash::ONE,
+        given_per_day_max: Cash::ONE,
         price_band: Ratio::from_bps(1),
         option_band: Ratio::ZERO,
         fee_max: Ratio::from_bps(1),
@@ -71,6 +78,9 @@ impl FenceLimits {
         let (order, contract) = (limits.notional_max, &limits.wall.contract);
         FenceLimits {
             bought_per_day_max: times(limits.borrow_max, 10),
+            // All that may be borrowed is bought, hedged and unwound again within a day, at what that costs.
+            given_per_hour_max: share(limits.borrow_max, 200),
+            given_per_day_max: share(limits.borrow_max, 500),
             price_band: half_more(limits.mark_offset_max),
             fee_max: fee(contract.perp_fee_max.max(contract.collateral.fee_factor)),
             option_band: Ratio::ZERO,
@@ -95,6 +105,9 @@ impl FenceLimits {
         };
         FenceLimits {
             bought_per_day_max: Cash::ZERO,
+            // A week's options and a week's collateral, each traded at the worst of its auction.
+            given_per_hour_max: share(limits.notional_max, 100),
+            given_per_day_max: share(limits.notional_max, 200),
             price_band: half_more(limits.buy_premium_max.max(limits.sell_discount_max)),
             option_band,
             fee_max: fee(order_fee),
@@ -110,6 +123,8 @@ impl FenceLimits {
             notional_per_hour_max: times(order, 1_000),
             notional_per_day_max: times(order, 10_000),
             bought_per_day_max: Cash::ZERO,
+            given_per_hour_max: Cash::ZERO,
+            given_per_day_max: Cash::ZERO,
             price_band: Ratio::ZERO,
             option_band: Ratio::ZERO,
             fee_max: Ratio::ZERO,
@@ -135,6 +150,12 @@ fn half_more(ratio: Ratio) -> Ratio {
 
 fn times(cash: Cash, factor: i128) -> Cash {
     Cash::from_raw(cash.raw().saturating_mul(factor)).min(MONEY_MAX)
+}
+
+/// So many basis points, rounded up to a whole dollar.
+fn share(cash: Cash, bps: i64) -> Cash {
+    let dollars = div_round(cash.scale(Ratio::from_bps(bps), Rounding::Ceil).raw(), E18, Rounding::Ceil);
+    Cash::from_raw(dollars * E18)
 }
 
 /// What may be signed of a vault's capital (v2).

@@ -8,6 +8,9 @@ use crate::derive::action::trade::{OrderFrame, OrderTerms};
 use crate::derive::dialect::{LOCAL, TESTNET};
 use proptest::prelude::*;
 
+#[path = "given_tests.rs"]
+mod given;
+
 const OWNER: Address = [7; 20];
 const KEY: Address = [9; 20];
 const BASIS: SubaccountId = SubaccountId(1);
@@ -32,6 +35,8 @@ fn limits() -> FenceLimits {
         notional_per_hour_max: Cash::whole(25_000),
         notional_per_day_max: Cash::whole(40_000),
         bought_per_day_max: Cash::whole(12_000),
+        given_per_hour_max: Cash::whole(1_000_000),
+        given_per_day_max: Cash::whole(1_000_000),
         price_band: Ratio::from_bps(100),
         option_band: Ratio::from_bps(2_000),
         fee_max: Ratio::from_bps(50),
@@ -139,7 +144,7 @@ impl Draft {
 
     fn judge(&self, envelope: &mut Envelope) -> Result<(), Breach> {
         let template = self.template(&LOCAL, OWNER, KEY);
-        envelope.judge_order(NOW.plus(self.late_ns), InstrumentId(self.id), &template).map(|_| ())
+        envelope.judge_order(NOW.plus(self.late_ns), InstrumentId(self.id), &template, None).map(|_| ())
     }
 }
 
@@ -196,7 +201,7 @@ fn every_rule_on_single_orders_turns_at_its_boundary() {
 #[test]
 fn bytes_for_anybody_else_are_refused() {
     let spot = draft(BASIS, 0, Side::Buy, "1000", "1");
-    let judge = |id: u16, template: &OrderTemplate| envelope().judge_order(NOW, InstrumentId(id), template).err();
+    let judge = |id: u16, template: &OrderTemplate| envelope().judge_order(NOW, InstrumentId(id), template, None).err();
     assert_eq!(judge(0, &spot.template(&TESTNET, OWNER, KEY)), Some(Breach::Chain));
     assert_eq!(judge(0, &spot.template(&LOCAL, KEY, KEY)), Some(Breach::Owner));
     assert_eq!(judge(0, &spot.template(&LOCAL, OWNER, OWNER)), Some(Breach::Signer));
@@ -305,7 +310,7 @@ fn package(
         nonce: Nonce(1),
         expiry_sec: NOW.secs() + 300,
     });
-    envelope().judge_package(NOW, ids.map(InstrumentId), &template)
+    envelope().judge_package(NOW, ids.map(InstrumentId), &template).map(|_| ())
 }
 
 #[test]

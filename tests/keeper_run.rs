@@ -1,0 +1,158 @@
+//! `keel run` with a vault whose shares are kept: on the embedded exchange, with the vault's contract on anvil, where
+//! `tools/evm/install` has put it; skipped, and said so, where it has not.
+
+#[path = "support/anvil.rs"]
+mod anvil;
+#[path = "support/live_vault.rs"]
+mod live_vault;
+
+use alloy::primitives::{Address, I256, U256};
+use anvil::{ADMIN, Anvil, BASE, Holder, OptionParams, Owner, ShareTerms, SpotParams, e18, holdings};
+use keel::chain::abi::VaultSigner;
+use keel::chain::node::Node;
+use keel::derive::dialect::V2_MAINNET;
+use keel::engine::ports::Key;
+use keel::exchange::world::{Options, WorldSettings, spawn};
+use keel::exchange::{Network, Owner as Holds, Settings, developer_accounts};
+use keel::io::key::LocalKey;
+use live_vault::{Scene, private};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+const KEEPER: [u8; 32] = [0x57; 32];
+const WEEK_S: u64 = 604_800;
+/// Friday, 08:00 UTC, of the first week of time.
+const EXPIRY_S: u64 = 115_200;
+
+/// What `keel run` finds written down.
+fn config(scene: &Scene, anvil: &Anvil) -> String {
+    // The minute of the week in which the auction would be is never this one.
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let since_s = (now_s - EXPIRY_S) % WEEK_S;
+    let delay_s = if (17_000..19_000).contains(&since_s) { 25_000 } else { 18_000 };
+    let template = include_str!("../src/cli/demo/harvest-v2.toml");
+    let values = [
+        ("@WS@", scene.live.exchange_ws_url()),
+        ("@REST@", scene.live.exchange_http_url()),
+        ("@OWNER@", scene.account.wallet.to_string()),
+        ("@SUBACCOUNT@", scene.account.subaccount.to_string()),
+        ("@KEY@", "session.key".to_owned()),
+        ("@CHAIN@", anvil.url.clone()),
+        ("@WRAPPED@", BASE.to_string()),
+    ];
+    let text = values.iter().fold(template.to_owned(), |text, (name, value)| text.replace(name, value));
+    format!(
+        "{text}
+[vault.week]
+option_delay_s = {delay_s}
+auction_s = 60
+
+[vault.capital]
+token_decimals = 18
+deposit_max_base = \"100\"
+withdrawal_max_base = \"100\"
+withdrawn_per_day_max_base = \"250\"
+
+[vault.keeper]
+key_file = \"keeper.key\"
+deployed_block = 0
+deposit_phases = \"collateral-only-or-settlement\"
+fee_every_s = 0
+gas_price_max_gwei = \"300\"
+gas_tip_gwei = \"1\"
+"
+    )
+}
+
+/// As `[vault.v2]` of that configuration says.
+fn limits() -> Owner::setParamsCall {
+    let share = |parts: u64, of: u64| e18(parts) / U256::from(of);
+    let options = OptionParams {
+        minSignatureExpiry: U256::from(60),
+        maxSignatureExpiry: U256::from(900),
+        optionVolSlippageFactor: share(1, 2),
+        optionMaxDelta: share(2, 5),
+        optionMaxNegCash: -I256::from_raw(e18(100_000)),
+        optionMinTimeToExpiry: U256::from(86_400),
+        optionMaxTimeToExpiry: U256::from(2_592_000),
+    };
+    let spot = SpotParams {
+        feeFactor: share(1, 100),
+        spotTransactionLeniency: I256::from_raw(share(105, 100)),
+        worstSpotSellPrice: share(98, 100),
+        worstSpotBuyPrice: share(102, 100),
+    };
+    Owner::setParamsCall { options, spot }
+}
+
+/// A venue and a chain with a vault on both that holds ten, a keeper of its shares, and somebody with tokens.
+async fn set_up(anvil: &Anvil) -> Scene {
+    let mut account = developer_accounts(7, 1).remove(0);
+    account.balances = vec![("WEETH".to_owned(), "10".parse().expect("literal"))];
+    let vault = anvil.set_up(account.session_key, account.subaccount).await;
+    account.wallet = vault;
+    account.owner = Holds::Contract { atomic: false };
+    let keeper = Address::from(LocalKey::from_bytes(&mut KEEPER.clone()).expect("a key").address());
+    anvil.rpc("anvil_setBalance", json!([keeper, e18(1)])).await;
+    anvil.tell(vault, limits()).await;
+    anvil.tell(vault, Owner::setHoldingsCall { told: holdings(10) }).await;
+    anvil.tell(vault, Owner::setShareKeeperCall { keeper, allowed: true }).await;
+    let terms = ShareTerms {
+        depositCap: e18(10_000_000),
+        minDepositValue: U256::ZERO,
+        depositScale: e18(1),
+        withdrawScale: e18(1),
+        managementFee: U256::ZERO,
+        feeRecipient: Address::ZERO,
+    };
+    anvil.tell(vault, Owner::setTSAParamsCall { told: terms }).await;
+    let node = Node::connect(&anvil.url, V2_MAINNET.chain_id).await.expect("the node answers");
+    let token = node.view(vault, VaultSigner::getBaseTSAAddressesCall {}).await.expect("an answer").depositAsset;
+    anvil.tell(token, Holder::mintCall { holder: ADMIN, amount: e18(1_000) }).await;
+    anvil.tell(token, Holder::approveCall { spender: vault, amount: U256::MAX }).await;
+    anvil.tell(vault, Holder::initiateDepositCall { amount: e18(5), recipient: ADMIN }).await;
+    anvil.rpc("evm_setIntervalMining", json!([1])).await;
+    // What the keeper searches must be final.
+    anvil.rpc("anvil_mine", json!([40])).await;
+
+    let settings =
+        Settings { network: Network::V2Mainnet, seed: 7, accounts: vec![account.clone()], ..Settings::default() };
+    let live = spawn(Options::on_free_ports(settings, WorldSettings::option_demo(7))).expect("loopback is free");
+    let folder = tempfile::tempdir().expect("a folder");
+    let hex: String = KEEPER.iter().map(|byte| format!("{byte:02x}")).collect();
+    private(folder.path(), "session.key", &account.session_key_hex);
+    private(folder.path(), "keeper.key", &hex);
+    Scene { folder, live, account }
+}
+
+/// What `keel ctl status` says of the keeping of the vault's shares.
+fn kept(scene: &Scene) -> Option<String> {
+    let output = scene.keel(&["ctl", "status", "--json", "--state", "journal"]);
+    let said: Value = serde_json::from_slice(&output.stdout).ok()?;
+    said["vaults"][0]["keeper"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_run_makes_shares_of_deposits_asks_risk_for_capital_and_ends_with_nothing_signed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let Some(anvil) = runtime.block_on(async { Anvil::start() }) else { return };
+    let scene = runtime.block_on(set_up(&anvil));
+    private(scene.folder.path(), "vault.toml", &config(&scene, &anvil));
+    let mut engine = scene.start(&["run", "--config", "vault.toml", "--state", "journal", "--seconds", "60"]);
+    let began = Instant::now();
+    // The vault may not sign for deposits: risk says so, and the keeper's alarm is said aloud.
+    let said = engine.wait_for("keeper of its shares");
+    assert!(said.contains("deposit into the subaccount was not made"), "{said}");
+    let status = loop {
+        let status = kept(&scene).unwrap_or_default();
+        if status.contains("1 deposits taken") {
+            break status;
+        }
+        assert!(began.elapsed() < Duration::from_secs(40), "{status}\n{}", engine.said());
+    };
+    // Ten and five tokens; the only shares are those of the five.
+    assert!(status.starts_with("a share is worth 3.0"), "{status}");
+    engine.signal(libc::SIGTERM);
+    assert_eq!(engine.child.wait().expect("it ends").code(), Some(0), "{}", engine.said());
+    assert!(!engine.said().contains("answers for"), "{}", engine.said());
+}
