@@ -1,84 +1,116 @@
-//! What a tape costs an actor: one entry of each kind onto a page in memory, check included.
+//! What recording costs an actor: a record of each kind onto mapped pages of a real disk, page turns and checks included.
+//!
+//! Records are due at fixed times, whatever the one before took. `record` is the time inside the call, `due` the time from
+//! the moment it was due until it was written: a stall is charged to every record that waited behind it. Both hold one
+//! reading of the clock, which is shown. `cargo bench --bench tape`
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use hdrhistogram::Histogram;
 use keel::base::digest::digest;
+use keel::base::ids::{InstrumentId, Nonce, Side, SubaccountId, VaultId};
+use keel::base::num::{Amount, Cash, Price};
 use keel::base::time::Nanos;
-use keel::engine::ports::Event;
-use keel::engine::tape::{Recorder, Reel, Source};
-use std::hint::black_box;
-use std::sync::atomic::{Ordering, fence};
+use keel::engine::journal::{Charged, OrderRecord};
+use keel::engine::ports::{Clock, Event, Store};
+use keel::engine::tape::{Recorder, Source, Tape};
+use keel::io::clock::LiveClock;
+use keel::io::store::PageStore;
+use keel::io::tape::{Limits, Recording};
+use keel::ops::journal::JOURNAL;
+use std::hint::{black_box, spin_loop};
+use std::path::Path;
 
-/// Bytes of a page, as on disk.
-const PAGE_BYTES: usize = 4 << 20;
-/// A frame of the venue's book or ticker.
-const FRAME_BYTES: usize = 600;
+/// Records a second: ten times what a busy actor hears.
+const RATE: u64 = 50_000;
+/// Records of a kind: two seconds of them.
+const RECORDS: u64 = 2 * RATE;
+/// Frames of the venue's ticker, and of a deep book.
+const FRAME_BYTES: [usize; 2] = [600, 4_000];
+const SECOND_NS: u64 = 1_000_000_000;
 
-/// One page, written over and over.
-struct Round {
-    page: Vec<u8>,
-    used: usize,
+/// Times of one kind of record, ns.
+struct Times {
+    inside: Histogram<u64>,
+    due: Histogram<u64>,
 }
 
-impl Reel for Round {
-    fn room(&self) -> usize {
-        self.page.len() - self.used
-    }
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 10 * SECOND_NS, 3).expect("constant bounds")
+}
 
-    fn put(&mut self, code: u8, parts: [&[u8]; 4]) {
-        let length = 1 + parts.iter().map(|part| part.len()).sum::<usize>();
-        let place = &mut self.page[self.used..self.used + length];
-        let mut at = 1;
-        for part in parts {
-            place[at..at + part.len()].copy_from_slice(part);
-            at += part.len();
+/// Writes records at fixed times.
+fn paced(clock: &mut LiveClock, mut write: impl FnMut(Nanos, u64)) -> Times {
+    let mut times = Times { inside: histogram(), due: histogram() };
+    let began = clock.now();
+    for number in 0..RECORDS {
+        let due = began.plus(number * (SECOND_NS / RATE));
+        let mut now = clock.now();
+        while now < due {
+            spin_loop();
+            now = clock.now();
         }
-        fence(Ordering::Release);
-        place[0] = code;
-        self.used += length;
+        write(now, number);
+        let done = clock.now();
+        times.inside.saturating_record(done.since(now));
+        times.due.saturating_record(done.since(due));
     }
+    times
+}
 
-    fn turn(&mut self, _: u32, _: Nanos) -> bool {
-        self.used = 0;
-        true
+fn print(name: &str, times: &Times) {
+    let row = |histogram: &Histogram<u64>| {
+        let at = |quantile| histogram.value_at_quantile(quantile);
+        format!("{:>8} {:>8} {:>8} {:>10}", at(0.5), at(0.99), at(0.999), histogram.max())
+    };
+    println!("{name:<24} {:>8.0} {} {}", times.inside.mean(), row(&times.inside), row(&times.due));
+}
+
+fn order(at: Nanos, nonce: u64) -> [u8; keel::engine::journal::RECORD] {
+    let record = OrderRecord {
+        at,
+        nonce: Nonce(nonce),
+        replaces: Nonce(0),
+        vault: VaultId(0),
+        subaccount: SubaccountId(7),
+        instrument: InstrumentId(1),
+        side: Side::Buy,
+        price: Price::ONE,
+        amount: Amount::ONE,
+        expires_s: 1_800_000_300,
+        charged: Charged::of(Cash::ONE),
+        perp: false,
+    };
+    record.write()
+}
+
+fn taped(clock: &mut LiveClock, folder: &Path) {
+    let limits = Limits { free_mib_min: 1, ..Limits::default() };
+    let (recording, mut tapes) = Recording::begin(folder, limits, (1, ""), &[]).expect("room for tapes");
+    let Tape::Recording(tape) = &mut tapes[0] else { panic!("a tape that records") };
+    print("tick", &paced(clock, |at, _| tape.plain(black_box(at), Source::Tick)));
+    print("message of a lane", &paced(clock, |at, number| tape.lane(black_box(at), Source::Facts, number)));
+    for bytes in FRAME_BYTES {
+        let frame = vec![b'7'; bytes];
+        let write = |tape: &mut Recorder, at| tape.event(black_box(at), Source::Venue, &Event::Text(&frame));
+        print(&format!("frame of {bytes} bytes"), &paced(clock, |at, _| write(tape, at)));
     }
+    assert_eq!(recording.trouble(), None, "the keeper kept up");
 }
 
-fn recorder() -> Recorder {
-    Recorder::new(Box::new(Round { page: vec![1; PAGE_BYTES], used: 0 }))
+fn journaled(clock: &mut LiveClock, folder: &Path) {
+    let (mut store, _) = PageStore::open(folder, JOURNAL, &mut |_, _| ()).expect("room for a journal");
+    print("order in the journal", &paced(clock, |at, nonce| store.append(black_box(&order(at, nonce)))));
 }
 
-fn entries(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("tape");
-    let (mut tape, mut at) = (recorder(), 1_800_000_000_000_000_000u64);
-    group.bench_function("tick", |bencher| {
-        bencher.iter(|| {
-            at += 1_000_000;
-            tape.plain(black_box(Nanos(at)), Source::Tick);
-        });
-    });
-    let mut number = 0;
-    group.bench_function("lane", |bencher| {
-        bencher.iter(|| {
-            (at, number) = (at + 20_000, number + 1);
-            tape.lane(black_box(Nanos(at)), Source::Facts, number);
-        });
-    });
-    let frame = vec![b'7'; FRAME_BYTES];
-    group.bench_function("frame of 600 bytes", |bencher| {
-        bencher.iter(|| {
-            at += 20_000;
-            tape.event(black_box(Nanos(at)), Source::Venue, &Event::Text(&frame));
-        });
-    });
-    group.finish();
-}
-
-fn state(criterion: &mut Criterion) {
+fn main() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut clock = LiveClock::new();
+    println!("{RATE} records a second, ns{:>41} {:>37}", "record: p50 p99 p99.9 max", "due: p50 p99 p99.9 max");
+    print("the clock alone", &paced(&mut clock, |_, _| ()));
+    taped(&mut clock, folder.path());
+    journaled(&mut clock, &folder.path().join("journal"));
     let words: Vec<u64> = (0..8_192).collect();
-    criterion.bench_function("digest of 64 KiB in words", |bencher| {
-        bencher.iter(|| digest(black_box(&words)));
-    });
+    let state = |_, _| {
+        black_box(digest(black_box(&words)));
+    };
+    print("digest of 64 KiB of state", &paced(&mut clock, state));
 }
-
-criterion_group!(benches, entries, state);
-criterion_main!(benches);

@@ -119,8 +119,10 @@ fn flip(folder: &Path) {
 fn the_binary_killed_and_started_again_folds_again() {
     let folder = Folder::new("binary");
     let (live, text, key) = venue();
+    // Time enough to fold a run on a host that is busy with other tests.
+    let patient = "[journal]\nreplay_at_start_ms_max = 60000\n";
     for (name, isolation) in [("thread.toml", "thread"), ("process.toml", "process")] {
-        folder.private(name, &format!("{text}\n[signer]\nisolation = \"{isolation}\"\n"));
+        folder.private(name, &format!("{text}\n[signer]\nisolation = \"{isolation}\"\n{patient}"));
     }
     folder.private("session.key", &key);
     let run = |config| ["run", "--config", config, "--state", "state", "--json", "--seconds", "60"];

@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use crate::base::ids::{InstrumentId, Name, Right};
 use crate::base::num::{NumError, Ratio};
+use crate::derive::encode::text::is_plain;
 use crate::market::instrument::{Instrument, Kind, OptionTerms};
 
 /// An instrument with what only some kinds have.
@@ -128,6 +129,11 @@ pub fn listings(result: &[u8], first: InstrumentId) -> Result<Vec<Listing>, List
     rows.into_iter().enumerate().map(|(place, row)| row.listing(id(place)?)).collect()
 }
 
+/// True for what needs no escape in a frame and no quotes in a letter: names go into both.
+fn is_word(name: &str) -> bool {
+    is_plain(name.as_bytes()) && !name.contains(' ')
+}
+
 impl Row {
     fn listing(self, id: InstrumentId) -> Result<Listing, ListingError> {
         let kind = match self.instrument_type.as_str() {
@@ -174,11 +180,8 @@ impl Row {
     /// Refuses scales and limits that no order could respect.
     fn check(&self, instrument: &Instrument) -> Result<(), ListingError> {
         for (field, good, why) in [
-            (
-                "instrument_name",
-                crate::derive::encode::text::is_plain(self.instrument_name.as_bytes()),
-                "needs escaping",
-            ),
+            ("instrument_name", is_word(&self.instrument_name), "is no plain word"),
+            ("base_currency", is_word(&self.base_currency), "is no plain word"),
             ("tick_size", instrument.tick.is_positive(), "must be above zero"),
             ("amount_step", instrument.step.is_positive(), "must be above zero"),
             ("minimum_amount", !instrument.min_amount.is_negative(), "must not be negative"),
@@ -322,6 +325,9 @@ mod tests {
             ("base_asset_sub_id", json!("x")),
             ("instrument_type", json!("future")),
             ("instrument_name", json!("ETH\"")),
+            ("instrument_name", json!("ETH PERP")),
+            ("base_currency", json!("ETH USD")),
+            ("base_currency", json!("")),
             ("taker_fee_rate", json!("3")),
         ] {
             let mut row = perp();

@@ -1,6 +1,6 @@
 //! Any bytes as a frame: no panic, and where the scanner and the tape both read it, the same messages.
 //!
-//! Run with `cargo +nightly fuzz run --fuzz-dir tools/fuzz decode`.
+//! Run with `cargo +nightly fuzz run --fuzz-dir tools/fuzz frame`.
 #![no_main]
 
 use keel::derive::decode::{Decoder, ExternalDecoder, Heard, Malformed, Vocabulary};
