@@ -150,12 +150,21 @@ impl fmt::Display for Idle {
     }
 }
 
+/// How much of the last run's tapes a start folds again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoldBounds {
+    /// Time for it, ms; zero: nothing is folded.
+    pub ms_max: u64,
+    /// Tapes above this, MiB, are only looked at where they end.
+    pub mib_max: u64,
+}
+
 /// What is recorded of every run, and how much of it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tapes {
     /// Record.
     pub on: bool,
-    /// Most a run may write, MiB; its tapes end there.
+    /// Most the tapes of a run take, MiB; its oldest pages go then.
     pub run_mib_max: u64,
     /// Most that the tapes of older runs may take beside it, MiB.
     pub kept_mib_max: u64,
@@ -163,6 +172,8 @@ pub struct Tapes {
     pub free_mib_min: u64,
     /// Three deaths at one place of the tape within this time make the next run start drained.
     pub crash_loop_ns: u64,
+    /// How much of the last run a start folds again.
+    pub fold: FoldBounds,
 }
 
 /// The vaults and the lists their places point into.

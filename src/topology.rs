@@ -94,6 +94,9 @@ pub const LANES: [LaneSpec; 22] = [
 /// The actors, in the order in which one thread running all of them turns them.
 pub const ACTORS: [&str; 6] = ["market_data", "pricing", "auction", "risk", "signer", "gateway"];
 
+/// Whose tapes there are: every actor's, and the contract stage's where there is one.
+pub const TAPES: [&str; 7] = ["market_data", "pricing", "auction", "risk", "signer", "gateway", "contract"];
+
 /// The signer's place among them; the contract stage, where there is one, is turned right behind it.
 const SIGNER: usize = 4;
 
@@ -158,12 +161,12 @@ pub struct Parts<T, C, K, S> {
     pub instruments: usize,
     /// External symbols and ratio feeds configured.
     pub external_feeds: usize,
-    /// Each actor's tape, in the order of [`ACTORS`].
-    pub tapes: [Tape; 6],
+    /// Their tapes, in the order of [`TAPES`].
+    pub tapes: [Tape; 7],
 }
 
 /// No tapes.
-pub fn tapes_off() -> [Tape; 6] {
+pub fn tapes_off() -> [Tape; 7] {
     std::array::from_fn(|_| Tape::Off)
 }
 
@@ -228,7 +231,7 @@ enum Wiring {
 }
 
 impl Wiring {
-    fn of(tapes: &[Tape; 6]) -> Wiring {
+    fn of(tapes: &[Tape; 7]) -> Wiring {
         let replaying = tapes.iter().any(|tape| matches!(tape, Tape::Replaying(_)));
         if replaying { Wiring::Open } else { Wiring::Bounded }
     }
@@ -262,7 +265,7 @@ type Signed = (Sender<Sealed>, Sender<ReportMsg>);
 /// lanes given, the stage's turn, and the chain's ends.
 fn wire_contract<C: Clock + Send + 'static>(
     contract: Option<Contract>,
-    (wiring, clock): (Wiring, C),
+    (wiring, ear): (Wiring, Ear<C>),
     bulletin: &mut Bulletin,
     (facts, (sealed, refusals)): (Receiver<ContractFact>, Signed),
 ) -> (Signed, Option<Box<dyn Turn>>, Option<ChainEnds>) {
@@ -276,7 +279,7 @@ fn wire_contract<C: Clock + Send + 'static>(
     bulletin.posts.insert(1, post);
     let inbox = cells::ContractIn { sealed: sealed_in, refusals: refusals_in, words: words_in, facts, listings };
     let outbox = cells::ContractOut { sealed, refusals, asks };
-    let turn: Box<dyn Turn> = Box::new(cells::ContractCell::new(contract, clock, inbox, outbox));
+    let turn: Box<dyn Turn> = Box::new(cells::ContractCell::new(contract, ear, inbox, outbox));
     ((signer_sealed, signer_refusals), Some(turn), Some(ChainEnds { asks: asks_in, words }))
 }
 
@@ -315,10 +318,10 @@ where
     let (mut bulletin, [to_market_data, to_pricing, to_auction, to_risk, to_signer, to_gateway]) = wire_listings();
 
     let Parts { clock, tapes, .. } = parts;
-    let [for_market_data, for_pricing, for_auction, for_risk, for_signer, for_gateway] =
+    let [for_market_data, for_pricing, for_auction, for_risk, for_signer, for_gateway, for_contract] =
         tapes.map(|tape| Ear::new(clock.clone(), tape));
     let lanes = (contract_facts_in, (sealed, refusals));
-    let (signed, stage, chain) = wire_contract(parts.contract, (wiring, clock), &mut bulletin, lanes);
+    let (signed, stage, chain) = wire_contract(parts.contract, (wiring, for_contract), &mut bulletin, lanes);
     let ((market_data, venue, external), (gateway, private)) = (parts.market_data, parts.gateway);
     let turns: [Box<dyn Turn>; 6] = [
         Box::new(cells::MarketDataCell::new(

@@ -95,7 +95,7 @@ struct Run {
 }
 
 impl Run {
-    fn open(store: PageStore, tapes: [Tape; 6]) -> Run {
+    fn open(store: PageStore, tapes: [Tape; 7]) -> Run {
         let account = vault_account();
         let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
         let mut venue = SimVenue::open(settings, WorldSettings::demo(7, 60), START);
@@ -150,7 +150,7 @@ fn nothing_is_taken_once_live() {
     let store = PageStore::open(&folder, pages, &mut |_, _| ()).expect("a journal").0;
     // Every actor's tape runs along, over several pages.
     let limits = Limits { free_mib_min: 1, ..Limits::default() };
-    let (recording, tapes) = Recording::begin(&folder, limits, "", &[]).expect("tapes");
+    let (recording, tapes) = Recording::begin(&folder, limits, (6, ""), &[]).expect("tapes");
     let mut run = Run::open(store, tapes);
     run.until(12);
     let warm = run.stats;

@@ -3,22 +3,26 @@
 
 #[path = "support/basis_vault.rs"]
 mod basis_vault;
+#[path = "support/told_run.rs"]
+mod told_run;
 
 use basis_vault::{blueprint, key_of, vault_account};
 use keel::base::time::{MS, Nanos, SEC};
-use keel::derive::dialect::Address;
+use keel::derive::dialect::{Address, V2_MAINNET};
+use keel::derive::seal::ContractCharter;
 use keel::engine::core::Idle;
 use keel::engine::ports::Key;
 use keel::engine::switch::Switch;
 use keel::engine::tape::{Recorder, Roll, Tape};
-use keel::exchange::Settings;
 use keel::exchange::world::{Live, Options, WorldSettings, spawn};
-use keel::ops::blueprint::{Blueprint, Outside};
+use keel::exchange::{Network, Settings};
+use keel::msg::{ChainAsk, ChainWord, Unsigned};
+use keel::ops::blueprint::{Blueprint, ContractPlan, Outside};
 use keel::ops::engine::Engine;
 use keel::ops::replay::{Hand, Played, Rerun, Trouble};
 use keel::sim::ports::{MemoryReel, MemoryStore};
 use keel::sim::venue::SimVenue;
-use keel::topology::{Core, Layout, assemble};
+use keel::topology::{ChainEnds, Core, Layout, assemble};
 use serde_json::Value;
 use std::fs;
 use std::io::Write;
@@ -26,6 +30,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use told_run::ToldRun;
 
 struct Folder(PathBuf);
 
@@ -134,6 +139,11 @@ fn the_binary_killed_and_started_again_folds_again() {
     let words = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(2), "{words}");
     assert!(words.contains("is in use by process"), "{words}");
+    let elsewhere = ["run", "--config", "thread.toml", "--state", "elsewhere", "--json", "--seconds", "60"];
+    let third = output(&folder.0, &elsewhere);
+    let words = String::from_utf8_lossy(&third.stderr);
+    assert_eq!(third.status.code(), Some(2), "{words}");
+    assert!(words.contains("another keel on this host trades for subaccount"), "{words}");
     killed.kill().expect("killed");
     killed.wait().expect("ended");
     let first = replayed(&folder.0, "1");
@@ -147,8 +157,62 @@ fn the_binary_killed_and_started_again_folds_again() {
     let stopped = output(&folder.0, &["replay", "state", "--checkpoint", "2", "--print", "risk"]);
     let words = String::from_utf8_lossy(&stopped.stdout);
     assert!(stopped.status.success() && words.contains("Risk {"), "{words}");
+    a_stretch_is_a_story(&folder.0);
+    lost_end_comes_back(&folder.0);
+    damaged_tape_drains(&folder.0);
     damaged_journal_drains(&folder.0);
     live.exchange.join();
+}
+
+/// What the run said is the same when its story is played by the program again, piece by piece.
+fn a_stretch_is_a_story(folder: &Path) {
+    let args = ["replay", "state", "--run", "1", "--to", "story", "--from", "+1"];
+    let said = output(folder, &args);
+    assert!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+    let story = String::from_utf8(said.stdout).expect("a text");
+    let told = story.split_once("\nbefore ").map_or("", |(_, told)| told);
+    assert!(told.contains("\nuntil ") && told.contains(" gateway → venue "), "{told}");
+    let again = goldenscript::generate(&mut ToldRun::default(), &story).expect("a story");
+    assert_eq!(again, story);
+    // What was said is what the story holds the program to.
+    let changed = story.replacen(" gateway → venue ", " gateway → nobody ", 1);
+    let again = goldenscript::generate(&mut ToldRun::default(), &changed).expect("a story");
+    assert!(changed != story && again == story);
+}
+
+fn run_again(folder: &Path, config: &str) -> (String, Value) {
+    let said = output(folder, &["run", "--config", config, "--state", "state", "--json", "--seconds", "2"]);
+    let words = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(0), "{words}");
+    (words, serde_json::from_slice(&said.stdout).expect("one object"))
+}
+
+/// Loss of power may take the last records of the journal: the tapes of the run give them back.
+fn lost_end_comes_back(folder: &Path) {
+    let page = folder.join("state/000000000001.page");
+    let mut bytes = fs::read(&page).expect("the journal");
+    let last = used(&bytes) / 256 * 256;
+    bytes[last..last + 256].fill(0);
+    fs::write(&page, &bytes).expect("written");
+    let (words, _) = run_again(folder, "thread.toml");
+    assert!(words.contains("1 records that the journal of orders lost come back"), "{words}");
+    assert!(!words.contains("drained"), "{words}");
+    let again = fs::read(&page).expect("the journal");
+    assert_ne!(again[last..last + 256], [0; 256], "and stands in it");
+    // What came back is not missed again.
+    let (words, _) = run_again(folder, "thread.toml");
+    assert!(!words.contains("come back") && !words.contains("drained"), "{words}");
+}
+
+/// A tape damaged in its middle: the next start is a drained one.
+fn damaged_tape_drains(folder: &Path) {
+    let page = folder.join("state/tape/run-000004/gateway-000001.page");
+    let mut bytes = fs::read(&page).expect("a page");
+    bytes[1_000] ^= 4;
+    fs::write(&page, &bytes).expect("written");
+    let (words, report) = run_again(folder, "thread.toml");
+    assert!(words.contains("every vault starts drained: run 4: the tape of gateway is damaged: page 1"), "{words}");
+    assert_eq!((&report["quotes"], &report["fills"]), (&Value::from(0), &Value::from(0)), "{report}");
 }
 
 /// A journal damaged in its middle stays as it is: every vault starts drained on what is sound in it.
@@ -165,7 +229,7 @@ fn damaged_journal_drains(folder: &Path) {
     assert_eq!(fs::read(&page).expect("the journal"), bytes, "it stays for whoever looks");
     let report: Value = serde_json::from_slice(&said.stdout).expect("one object");
     assert_eq!((&report["quotes"], &report["fills"]), (&Value::from(0), &Value::from(0)), "{report}");
-    let replayed = replayed(folder, "3");
+    let replayed = replayed(folder, "6");
     assert!(replayed.iter().all(|(.., equal, closed)| *equal > 3 && *closed), "{replayed:?}");
 }
 
@@ -190,7 +254,7 @@ fn six_threads_fold_again_in_one() {
         store: MemoryStore::default(),
         switch: Switch::local(),
     };
-    let reels: [MemoryReel; 6] = Default::default();
+    let reels: [MemoryReel; 7] = Default::default();
     let mut parts = plan.build(outside);
     parts.tapes = reels.each_ref().map(|reel| Tape::Recording(Recorder::new(Box::new(reel.clone()))));
     let (cores, mut control) = assemble(parts, &Layout::single(None));
@@ -222,7 +286,78 @@ fn six_threads_fold_again_in_one() {
     assert_eq!(played[0].trouble, None, "nobody else cares");
 }
 
-fn fold(plan: &Blueprint, address: Address, reels: &[MemoryReel; 6]) -> Vec<Played> {
+/// Answers what the contract stage asks as a chain would that signs everything but every third order.
+struct Chain {
+    ends: ChainEnds,
+    asked: u64,
+    signed: u64,
+}
+
+impl Chain {
+    fn say(&mut self, word: ChainWord) {
+        assert!(self.ends.words.send(word).is_ok(), "the stage reads");
+    }
+
+    fn answer(&mut self) {
+        while let Some(ask) = self.ends.asks.receive() {
+            let ChainAsk::Sign(ask) = ask else { continue };
+            self.asked += 1;
+            if self.asked.is_multiple_of(3) {
+                self.say(ChainWord::Refused { nonce: ask.nonce, why: Unsigned::Reverted(*b"what") });
+            } else {
+                self.signed += 1;
+                self.say(ChainWord::Signed { nonce: ask.nonce, block: self.asked });
+                self.say(ChainWord::Ready(true));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_run_whose_contract_signs_folds_again() {
+    const START: Nanos = Nanos(1_800_000_000 * SEC);
+    let account = vault_account();
+    let settings =
+        Settings { network: Network::V2Mainnet, seed: 7, accounts: vec![account.clone()], ..Settings::default() };
+    let mut venue = SimVenue::open(settings, WorldSettings::demo(7, 60), START);
+    let mut plan = blueprint(&mut venue.exchange, START, &account);
+    plan.dialect = &V2_MAINNET;
+    let charter = ContractCharter { address: [7; 20], presigned: true };
+    plan.contract = Some(ContractPlan { charter, journaled: None });
+    let key = key_of(&account);
+    let address = key.address();
+    let wires = venue.wires().into();
+    let outside = Outside { wires, clock: venue.clock(), key, store: MemoryStore::default(), switch: Switch::local() };
+    let reels: [MemoryReel; 7] = Default::default();
+    let mut parts = plan.build(outside);
+    parts.tapes = reels.each_ref().map(|reel| Tape::Recording(Recorder::new(Box::new(reel.clone()))));
+    let (cores, mut control) = assemble(parts, &Layout::single(None));
+    let mut turns: Vec<_> = cores.into_iter().flat_map(|core| core.turns).collect();
+    let mut chain = Chain { ends: control.chain.take().expect("a contract signs"), asked: 0, signed: 0 };
+    chain.say(ChainWord::Hello);
+    chain.say(ChainWord::Ready(true));
+    while venue.now() < START.plus(6 * SEC) {
+        let end = venue.now().plus(MS);
+        venue.step(end, &mut turns, &mut control);
+        chain.answer();
+    }
+    turns.into_iter().for_each(|turn| drop(turn.finish()));
+    assert!(chain.signed > 0, "{} asked", chain.asked);
+    let played = fold(&plan, address, &reels);
+    assert_eq!(played.len(), 7);
+    for played in &played {
+        assert_eq!(played.trouble, None, "{}", played.actor);
+        assert!(played.progress.closed && played.progress.equal >= 6, "{played:?}");
+    }
+    // What the chain said decides what is so: without its words the fold comes to another end.
+    let mut silent = reels.each_ref().map(|reel| Roll::new(vec![reel.page()].into_iter()));
+    silent[6] = Roll::new(Vec::new().into_iter());
+    let mut rerun = Rerun::new(&plan, Hand::Here(address), silent);
+    rerun.run(Nanos::MAX, &mut |_| ());
+    assert!(rerun.finish(Nanos::MAX).iter().any(|played| played.trouble.is_some()));
+}
+
+fn fold(plan: &Blueprint, address: Address, reels: &[MemoryReel; 7]) -> Vec<Played> {
     let rolls = reels.each_ref().map(|reel| Roll::new(vec![reel.page()].into_iter()));
     let mut rerun = Rerun::new(plan, Hand::Here(address), rolls);
     rerun.run(Nanos::MAX, &mut |_| ());

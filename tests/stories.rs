@@ -1,6 +1,10 @@
-//! Stories: what the risk actor hears above the line, what it says below. Each file is one situation on the wire.
+//! Stories: what the risk actor hears above the line, what it says below. Each file is one situation on the wire, or what
+//! `keel replay --to story` wrote of a recorded run: what every actor heard, and what the engine said.
 //!
 //! `UPDATE_GOLDENFILES=1 cargo test --test stories` writes what it says now; read the difference before keeping it.
+
+#[path = "support/told_run.rs"]
+mod told_run;
 
 use goldenscript::{Argument, Command, Context, Runner};
 use keel::account::ledger::Book;
@@ -17,6 +21,7 @@ use keel::risk::mandate::ema::MarkLoss;
 use keel::risk::order::Granted;
 use std::error::Error;
 use std::fmt::Write;
+use told_run::ToldRun;
 
 const START: u64 = 1_800_000_000 * SEC;
 const BASE: InstrumentId = InstrumentId(0);
@@ -30,6 +35,7 @@ struct Stage {
     trades: u128,
     /// Order names in the order of their making: the story says 1, the wire says a nonce.
     nonces: Vec<Nonce>,
+    told: ToldRun,
 }
 
 fn instrument(id: InstrumentId, name: &str, kind: Kind) -> Instrument {
@@ -107,7 +113,7 @@ impl Stage {
             Nonce(0),
             Nanos::MAX,
         );
-        Stage { risk, at: Nanos(START), intents: 0, trades: 0, nonces: Vec::new() }
+        Stage { risk, at: Nanos(START), intents: 0, trades: 0, nonces: Vec::new(), told: ToldRun::default() }
     }
 
     fn hear(&mut self, message: In, said: &mut String) {
@@ -349,8 +355,12 @@ impl Runner for Stage {
     type Command = Command;
 
     #[allow(clippy::too_many_lines)] // a table: one row after the other
-    fn run(&mut self, command: &Command, _: &Context) -> Result<String, Box<dyn Error>> {
+    fn run(&mut self, command: &Command, context: &Context) -> Result<String, Box<dyn Error>> {
         let words = Words(command);
+        // Written by `keel replay --to story`.
+        if context.prefix.is_some() || matches!(command.name.as_str(), "run" | "before" | "until") {
+            return self.told.run(command, context);
+        }
         let mut said = String::new();
         match command.name.as_str() {
             // Everything a vault needs before it may trade: marks, session, clock, budget, snapshot.

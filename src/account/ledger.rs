@@ -118,6 +118,8 @@ pub struct Ledger {
     proved_at: Nanos,
     last_fact_at: Nanos,
     uncertain: bool,
+    /// The last snapshot differed, and nothing but it makes the truth uncertain.
+    disputed: bool,
 }
 
 impl Ledger {
@@ -140,6 +142,7 @@ impl Ledger {
             proved_at: Nanos::ZERO,
             last_fact_at: Nanos::ZERO,
             uncertain: true,
+            disputed: false,
         }
     }
 
@@ -273,19 +276,19 @@ impl Ledger {
 
     /// A fact may be missing: nothing is certain until the next snapshot.
     pub fn mistrust(&mut self) {
-        self.uncertain = true;
+        (self.uncertain, self.disputed) = (true, false);
     }
 
     /// The session is lost: every live order may have met any fate.
     pub fn doubt_all(&mut self) {
-        self.uncertain = true;
+        (self.uncertain, self.disputed) = (true, false);
         self.unsettled.lose_track();
         self.orders.iter_mut().flatten().for_each(LiveOrder::doubt);
     }
 
     /// One order's fate is unknown, and with it the balances; of a package, every leg's.
     pub fn doubt(&mut self, nonce: Nonce) {
-        self.uncertain = true;
+        (self.uncertain, self.disputed) = (true, false);
         self.legs_mut(nonce).for_each(LiveOrder::doubt);
     }
 
@@ -372,7 +375,7 @@ impl Ledger {
         } else {
             return Effect::None;
         }
-        self.uncertain = true;
+        (self.uncertain, self.disputed) = (true, false);
         Effect::Changed
     }
 

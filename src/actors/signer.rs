@@ -107,7 +107,8 @@ impl Hash for Brake {
     }
 }
 
-/// Stops the desk: after too many refusals, at a nonce that went back, or when the operator says so. Never undone.
+/// Stops the desk: after too many refusals, at a nonce that went back, when the journal has no more room, or when the
+/// operator says so. Never undone.
 #[derive(Clone, Debug)]
 pub struct Brake {
     switch: Switch,
@@ -135,11 +136,17 @@ impl Brake {
         self.stopped.map_or(Ok(()), Err)
     }
 
+    /// Stops, unless it has.
+    fn stop(&mut self, why: Breach) {
+        self.stopped.get_or_insert(why);
+    }
+
     /// Counts a refusal.
     pub fn note(&mut self, why: Breach) {
         self.refusals = self.refusals.saturating_add(1);
-        if self.stopped.is_none() && (self.refusals >= self.refusals_max || why == Breach::Nonce) {
-            self.stopped = Some(if why == Breach::Nonce { Breach::Nonce } else { Breach::Halted });
+        let for_good = matches!(why, Breach::Nonce | Breach::Journal);
+        if self.stopped.is_none() && (self.refusals >= self.refusals_max || for_good) {
+            self.stopped = Some(if for_good { why } else { Breach::Halted });
         }
     }
 
@@ -206,6 +213,10 @@ impl<K: Key, S: Store> Guarded<K, S> {
     /// Journals a note, at a pace that no vault needs.
     pub fn note(&mut self, at: Nanos, vault: VaultId, note: &Note) {
         let Some(subaccount) = self.sealer.subaccount(vault) else { return };
+        // Nothing is traded any more, and the last records are not for what is only good to know.
+        if self.brake.stopped == Some(Breach::Journal) {
+            return;
+        }
         if self.noted.sum(at) >= NOTES_PER_MINUTE_MAX {
             return self.brake.note(Breach::Pace);
         }
@@ -289,6 +300,17 @@ impl<K: Key, S: Store> Signer<K, S> {
     /// changes between its messages. Whoever holds both passes the throw on.
     pub fn take_switch(&mut self, own: Switch) -> Switch {
         std::mem::replace(&mut self.desk.brake.switch, own)
+    }
+
+    /// True once the journal has hardly room left. As the switch, it is no state of the actor: whoever holds this asks
+    /// between two messages, and stops it.
+    pub fn is_cramped(&mut self) -> bool {
+        self.desk.brake.stopped.is_none() && !self.desk.sealer.has_room()
+    }
+
+    /// Signs nothing from now on.
+    pub fn stop(&mut self, why: Breach) {
+        self.desk.brake.stop(why);
     }
 
     fn on_tick(&mut self, at: Nanos, out: &mut Out) {

@@ -6,6 +6,7 @@ mod ctl;
 mod demo;
 mod exchange;
 mod keeper;
+mod rehearse;
 mod replay;
 mod run;
 mod sentry;
@@ -44,6 +45,9 @@ enum Verb {
     Sentry(sentry::Args),
     /// Tell a running engine something, or ask how it is.
     Ctl(ctl::Args),
+    /// The last run folded again before a start, which the engine asks for itself.
+    #[command(hide = true)]
+    Rehearse(rehearse::Args),
     /// The signer's process, which the engine starts itself.
     #[command(hide = true)]
     Signer(signer::Args),
@@ -87,6 +91,7 @@ pub fn main() -> ExitCode {
         Verb::Check(args) => check::run(&args),
         Verb::Sentry(args) => sentry::run(&args),
         Verb::Ctl(args) => ctl::run(&args),
+        Verb::Rehearse(args) => rehearse::run(&args),
         Verb::Signer(args) => signer::run(&args),
     };
     match outcome {

@@ -5,8 +5,9 @@ use crate::actors::risk::{Notice, Sample};
 use crate::base::time::{Nanos, SEC};
 use crate::io::tape::{Run, runs};
 use crate::ops::replay::head::Head;
+use crate::ops::replay::story::{self, Script};
 use crate::ops::replay::{Played, Rerun, Trouble};
-use crate::topology::ACTORS;
+use crate::topology::TAPES;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -26,6 +27,12 @@ pub struct Args {
     /// Play up to this checkpoint of each actor.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint: Option<u64>,
+    /// Write the run up to --until as a transcript test instead, to standard output, and tell what was said in it.
+    #[arg(long, value_name = "story", value_parser = ["story"], conflicts_with_all = ["print", "json", "checkpoint"])]
+    to: Option<String>,
+    /// Where the stretch begins that a story tells of: unix seconds, or +seconds; the run's beginning unless given.
+    #[arg(long, value_name = "STAMP", requires = "to")]
+    from: Option<String>,
     /// Print the state at the end: an actor's, or what risk last said of each vault.
     #[arg(long, value_name = "vault|ACTOR")]
     print: Option<String>,
@@ -48,11 +55,18 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let known = print_known(args)?;
     let run = open(&args.state, args.run).map_err(Failure::Refused)?;
     let head = Head::read(&run.head).map_err(Failure::Refused)?;
-    let until = until(args, &head).map_err(Failure::Refused)?;
+    let until = moment("--until", args.until.as_deref(), &head).map_err(Failure::Refused)?.unwrap_or(Nanos::MAX);
+    if !run.is_whole().map_err(Failure::Refused)? {
+        let what = format!("the beginning of run {} has made room for its end", run.number);
+        return Err(Failure::Refused(format!("{what} ([journal] tape_mib_per_run_max): it cannot be folded again")));
+    }
+    if args.to.is_some() {
+        return tell(args, (&run, &head), until).map_err(Failure::Refused);
+    }
     let config = head.config(|config, at| drop(demo::bring_forward(config, at))).map_err(Failure::Refused)?;
     let journal = run.journal().map_err(Failure::Refused)?;
     let (blueprint, hand) = head.blueprint(&config, &journal).map_err(Failure::Refused)?;
-    let mut rerun = Rerun::new(&blueprint, hand, run.rolls());
+    let mut rerun = Rerun::new(&blueprint, hand, run.rolls().map_err(Failure::Refused)?);
     if let Some(count) = args.checkpoint {
         rerun.stop_at_checkpoint(count);
     }
@@ -83,14 +97,28 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     outcome.verdict()
 }
 
+/// Prints the story of a stretch.
+fn tell(args: &Args, (run, head): (&Run, &Head), until: Nanos) -> Result<(), String> {
+    let from = moment("--from", args.from.as_deref(), head)?.unwrap_or(Nanos(head.started_at_ns));
+    if from >= until {
+        return Err("--from lies behind --until".to_owned());
+    }
+    let mut script = Script::new(&head.line(), run.journal()?);
+    script.take(run.rolls()?, until)?;
+    let story = story::tell(&script, (from, until), |config, at| drop(demo::bring_forward(config, at)))?;
+    println!("# Run {} of keel {}.", run.number, head.program);
+    print!("{story}");
+    Ok(())
+}
+
 /// What is to be printed: nothing, the vaults, or an actor's state.
 fn print_known(args: &Args) -> Result<Option<Option<&'static str>>, Failure> {
     match args.print.as_deref() {
         None => Ok(None),
         Some("vault") => Ok(Some(None)),
-        Some(name) => match ACTORS.into_iter().find(|actor| *actor == name) {
+        Some(name) => match TAPES.into_iter().find(|actor| *actor == name) {
             Some(actor) => Ok(Some(Some(actor))),
-            None => Err(Failure::Refused(format!("--print {name}: vault, or one of {}", ACTORS.join(", ")))),
+            None => Err(Failure::Refused(format!("--print {name}: vault, or one of {}", TAPES.join(", ")))),
         },
     }
 }
@@ -105,13 +133,13 @@ fn open(state: &Path, number: Option<u64>) -> Result<Run, String> {
     }
 }
 
-/// The moment to play up to.
-fn until(args: &Args, head: &Head) -> Result<Nanos, String> {
-    let Some(text) = &args.until else { return Ok(Nanos::MAX) };
-    let wrong = || format!("--until {text}: unix seconds such as 1800000000.5, or +seconds from the beginning");
+/// A moment as an operator gives it.
+fn moment(option: &str, text: Option<&str>, head: &Head) -> Result<Option<Nanos>, String> {
+    let Some(text) = text else { return Ok(None) };
+    let wrong = || format!("{option} {text}: unix seconds such as 1800000000.5, or +seconds from the beginning");
     let (from, number) = match text.strip_prefix('+') {
         Some(rest) => (head.started_at_ns, rest),
-        None => (0, text.as_str()),
+        None => (0, text),
     };
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     let plain = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -121,7 +149,7 @@ fn until(args: &Args, head: &Head) -> Result<Nanos, String> {
     let seconds: u64 = whole.parse().map_err(|_| wrong())?;
     let nanos: u64 = format!("{part:0<9}").parse().map_err(|_| wrong())?;
     let after = seconds.checked_mul(SEC).and_then(|ns| ns.checked_add(nanos)).and_then(|ns| ns.checked_add(from));
-    after.map(Nanos).ok_or_else(wrong)
+    after.map(|at| Some(Nanos(at))).ok_or_else(wrong)
 }
 
 impl Outcome {
@@ -201,19 +229,13 @@ mod tests {
 
     #[test]
     fn moments_are_read_exactly() {
-        let at = |text: &str| {
-            let args = Args { until: Some(text.into()), ..args() };
-            until(&args, &head(5 * SEC)).ok()
-        };
+        let at = |text: &str| moment("--until", Some(text), &head(5 * SEC)).ok().flatten();
+        assert_eq!(moment("--until", None, &head(5 * SEC)), Ok(None));
         assert_eq!(at("1800000000.5"), Some(Nanos(1_800_000_000_500_000_000)));
         assert_eq!((at("+2"), at("+0.000000001")), (Some(Nanos(7 * SEC)), Some(Nanos(5 * SEC + 1))));
         for bad in ["", "+", "x", "1.0000000001", "-1", "99999999999999999999", ".5"] {
             assert_eq!(at(bad), None, "{bad}");
         }
-    }
-
-    fn args() -> Args {
-        Args { state: PathBuf::new(), run: None, until: None, checkpoint: None, print: None, json: false }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod crier;
 mod keys;
+mod start;
 
 use super::{Failure, contract, keeper, signer};
 use crate::actors::risk::Sample;
@@ -15,11 +16,10 @@ use crate::derive::seal::envelope::pins::prove_unmoved;
 use crate::engine::core::Idle;
 use crate::engine::ports::{Clock, Key};
 use crate::engine::switch::Switch;
-use crate::engine::tape::Tape;
 use crate::io::clock::LiveClock;
 use crate::io::key::LocalKey;
 use crate::io::store::PageStore;
-use crate::io::tape::{self, Limits, Recording};
+use crate::io::tape::{self, Recording};
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
 use crate::io::{fence, host};
 use crate::market::instrument::Instrument;
@@ -28,12 +28,12 @@ use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::console::{self, Console};
 use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Dismiss, Over, Troubles};
-use crate::ops::crash_loop::{self, Ending};
+use crate::ops::crash_loop::Ending;
 use crate::ops::engine::{Ends, Engine};
 use crate::ops::herald::Herald;
 use crate::ops::journal::{self, Journal};
 use crate::ops::news::News;
-use crate::ops::replay::{self, head::Begun, head::Head};
+use crate::ops::replay;
 use crate::ops::rest::{Prover, Rest};
 use crate::ops::sentry::beat::Secret;
 use crate::ops::wall::{self, Charter, Introduced};
@@ -42,6 +42,7 @@ use actix::Addr;
 use crier::Crier;
 use keys::{absolute, key_source};
 pub use keys::{load_key, read_key};
+use start::{claim, record, recover, start_drained, why_drained};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -254,63 +255,6 @@ impl Hand {
     }
 }
 
-/// Why every vault must start drained, if so: a damaged journal, or deaths at one place.
-fn why_drained(
-    config: &Config,
-    terms: &Terms<'_>,
-    damage: Option<String>,
-    now: Nanos,
-) -> Result<Option<String>, Failure> {
-    if damage.is_some() || !config.tapes.on {
-        return Ok(damage);
-    }
-    let within_ns = config.tapes.crash_loop_ns;
-    let place = crash_loop::look(terms.state_dir, within_ns, now).map_err(Failure::Refused)?;
-    Ok(place.map(|place| crash_loop::words(place, within_ns)))
-}
-
-/// Drains every vault before it begins, and says why. The lane has room for all of them, and risk hears it before anything
-/// of the venue.
-fn start_drained(why: Option<String>, commands: &Post<Command>, vaults: usize) {
-    let Some(why) = why else { return };
-    for place in 0..vaults {
-        let _ = commands.send(Command::Drain { vault: vault_id(place) });
-    }
-    eprintln!("keel: alarm: every vault starts drained: {why}");
-}
-
-/// Begins the tapes of this run, unless none are wanted.
-fn record(
-    (config, terms, blueprint): (&Config, &Terms<'_>, &Blueprint),
-    (hand, at): (replay::Hand, Nanos),
-    records: &[u8],
-    tapes: &mut [Tape; 6],
-) -> Result<Option<Recording>, Failure> {
-    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = config.tapes;
-    let presigned =
-        config.vaults.iter().any(|vault| vault.contract.as_ref().is_some_and(|contract| contract.presign().is_some()));
-    if on && presigned {
-        eprintln!("keel: a contract signs before orders leave: this run is not recorded");
-    }
-    if !on || presigned {
-        return Ok(None);
-    }
-    let limits = Limits { run_mib_max, kept_mib_max, free_mib_min };
-    let begun = Begun {
-        config,
-        auctions_from: terms.auctions_from,
-        instruments: &blueprint.instruments,
-        key_expires_at: blueprint.key_expires_at,
-        hand,
-        at,
-    };
-    let begun = Recording::begin(terms.state_dir, limits, &Head::of(&begun).text(), records);
-    let advice = "make room, lower [journal] tape_free_mib_min, or set tape = false";
-    let (recording, begun) = begun.map_err(|why| Failure::Refused(format!("no tapes: {why} ({advice})")))?;
-    *tapes = begun;
-    Ok(Some(recording))
-}
-
 /// Runs the engine to its end.
 pub fn run(config: &Config, terms: Terms<'_>) -> Result<Outcome, Failure> {
     let stop = stop_flag()?;
@@ -324,7 +268,8 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let mut clock = LiveClock::new();
     let unit = config.venue.environment.dialect.nonce_unit;
     let opened = journal::open(terms.state_dir, unit, clock.now()).map_err(Failure::Refused)?;
-    let Journal { store, replay, switch, records, damage } = opened;
+    let _claims = claim(config)?;
+    let Journal { store, replay, switch, records, damage } = recover(config, &terms, opened, unit)?;
     let drained = why_drained(config, &terms, damage, clock.now())?;
     let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use super::host::Online;
 use super::read::{Absent, Field, Rule, Section, Span};
 use super::text::{Url, address, looks_secret, quoted, show_address};
-use super::{Chain, External, Idle, Isolation, Layout, Signer, Tapes, Topology, Venue, Wallet, seal};
+use super::{Chain, External, FoldBounds, Idle, Isolation, Layout, Signer, Tapes, Topology, Venue, Wallet, seal};
 use crate::base::time::SEC;
 use crate::derive::dialect::{DIALECTS, Dialect, Environment, Generation, LOCAL, MAINNET};
 
@@ -281,7 +281,10 @@ fn cores(section: Section<'_>, layout: &Field<Word>, online: &Online) -> Option<
 /// `[journal]`.
 pub(super) fn journal(section: Section<'_>) -> Option<Tapes> {
     let on = section.boolean(("tape", "record what every actor hears, so that a run can be replayed"), true);
-    let spec = ("tape_mib_per_run_max", "most a run records; its tapes end there, the engine goes on");
+    let spec = (
+        "tape_mib_per_run_max",
+        "most the tapes of a run take; its oldest pages go then, and it can be checked but not replayed",
+    );
     let run = section.integer(spec, "MiB", 64..=1_048_576, Some(16_384));
     let spec = ("tape_mib_kept_max", "most that the tapes of older runs take beside it; the oldest are deleted");
     let kept = section.integer(spec, "MiB", 0..=16_777_216, Some(65_536));
@@ -289,14 +292,20 @@ pub(super) fn journal(section: Section<'_>) -> Option<Tapes> {
     let free = section.integer(spec, "MiB", 128..=1_048_576, Some(2_048));
     let spec = ("crash_loop_s", "three deaths at one place of the tape within this time: the next run starts drained");
     let crash = section.integer(spec, "s", 10..=86_400, Some(600));
+    let spec = ("replay_at_start_ms_max", "time in which a start folds the last run's tapes again; 0: it does not");
+    let fold_ms = section.integer(spec, "ms", 0..=60_000, Some(2_000));
+    let spec = ("replay_at_start_mib_max", "tapes above this are only looked at where they end, not folded at a start");
+    let fold_mib = section.integer(spec, "MiB", 24..=16_384, Some(512));
     section.finish();
-    let [run, kept, free, crash] = [run, kept, free, crash].map(|field| field.value.map(i64::unsigned_abs));
+    let numbers = [run, kept, free, crash, fold_ms, fold_mib].map(|field| field.value.map(i64::unsigned_abs));
+    let [run, kept, free, crash, fold_ms, fold_mib] = numbers;
     Some(Tapes {
         on: on.value?,
         run_mib_max: run?,
         kept_mib_max: kept?,
         free_mib_min: free?,
         crash_loop_ns: crash?.saturating_mul(SEC),
+        fold: FoldBounds { ms_max: fold_ms?, mib_max: fold_mib? },
     })
 }
 

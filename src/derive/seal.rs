@@ -277,6 +277,16 @@ impl<K: Key, S: Store> Sealer<K, S> {
         envelope.pins().iter().for_each(|pin| store.append(&pin.write()));
     }
 
+    /// True while the journal has room for what is signed.
+    pub fn has_room(&mut self) -> bool {
+        self.store.has_room()
+    }
+
+    /// Nothing is signed that the journal might have no room for.
+    fn room(&mut self) -> Result<(), Breach> {
+        if self.has_room() { Ok(()) } else { Err(Breach::Journal) }
+    }
+
     /// Takes a mark, for the envelope.
     pub fn mark(&mut self, mark: &Mark) {
         self.envelope.mark(mark);
@@ -285,6 +295,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
     /// Digest, judgement, journal, signature.
     pub fn seal_deed(&mut self, at: Nanos, deed: &OrderDeed) -> Result<[u8; 65], Breach> {
         let OrderDeed { instrument, subaccount, terms, .. } = deed;
+        self.room()?;
         if terms.nonce <= self.last {
             return Err(Breach::Nonce);
         }

@@ -59,16 +59,25 @@ impl<C: Clock> Ear<C> {
 
     /// The next letter of the control plane.
     pub fn letter<T: Letter>(&mut self, source: Source, postbox: &mut Postbox<T>) -> Option<(Nanos, T)> {
+        self.told(source, || postbox.receive())
+    }
+
+    fn told<T: Letter>(&mut self, source: Source, receive: impl FnOnce() -> Option<T>) -> Option<(Nanos, T)> {
         if let Tape::Replaying(gate) = &self.tape {
             let (at, letter) = gate.letter(source)?;
             return Some((self.hear(at), letter));
         }
-        let letter = postbox.receive()?;
+        let letter = receive()?;
         let at = self.clock.now();
         if let Tape::Recording(recorder) = &mut self.tape {
             recorder.letter(at, source, &letter);
         }
         Some((self.hear(at), letter))
+    }
+
+    /// The next letter of a lane on which one thread of the control plane speaks.
+    pub fn word<T: Letter>(&mut self, source: Source, lane: &mut Receiver<T>) -> Option<(Nanos, T)> {
+        self.told(source, || lane.receive())
     }
 
     /// What is read elsewhere; the tape keeps what `kept` makes of it.

@@ -64,6 +64,12 @@ pub trait Store {
     fn begins_page(&self) -> bool {
         false
     }
+
+    /// False once little can be appended without waiting for a disk that gives no more room: what is left is for what
+    /// cannot be refused.
+    fn has_room(&mut self) -> bool {
+        true
+    }
 }
 
 /// The signing key, behind a wall: a 32-byte digest in, `r ‖ s ‖ v` out (low s, v 27 or 28).

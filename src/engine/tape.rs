@@ -15,11 +15,13 @@
 //! Little-endian. The checks form a chain over pages: a page's head holds the last check of the page before it.
 
 mod letters;
+mod memory;
 mod player;
 mod recorder;
 mod roll;
 
 pub use letters::{EVENT_BYTES_MAX, read_event, write_event};
+pub use memory::MemoryReel;
 pub use player::{Difference, Gate, Player, Progress};
 pub use recorder::{Recorder, Reel};
 pub use roll::{Damage, Entry, Page, Pages, Roll, What};
@@ -85,6 +87,12 @@ pub enum Source {
     Accounts,
     /// Lane from risk to the auction.
     Talks,
+    /// The signer's journal has hardly room left.
+    Cramped,
+    /// Lane from risk to the contract stage.
+    ContractFacts,
+    /// What the chain says to the contract stage.
+    Words,
 }
 
 /// What follows an entry's moment.
@@ -98,7 +106,7 @@ enum Shape {
 /// Set in every code, so that no single flipped bit makes an entry look unpublished.
 const PUBLISHED: u8 = 0x80;
 /// Sources there are, counting the one that is none.
-const SOURCES: usize = Source::Talks as usize + 1;
+const SOURCES: usize = Source::Words as usize + 1;
 /// Bytes of an entry beside its body, at most.
 const FRAME_BYTES_MAX: usize = 1 + 10 + 10 + 4;
 
@@ -131,11 +139,14 @@ impl Source {
         Source::Reports,
         Source::Accounts,
         Source::Talks,
+        Source::Cramped,
+        Source::ContractFacts,
+        Source::Words,
     ];
 
     fn shape(self) -> Shape {
         match self {
-            Source::Tick | Source::Gone | Source::Thrown | Source::PageEnd => Shape::Plain,
+            Source::Tick | Source::Gone | Source::Thrown | Source::PageEnd | Source::Cramped => Shape::Plain,
             Source::Checkpoint
             | Source::Venue
             | Source::External
@@ -146,7 +157,8 @@ impl Source {
             | Source::Command
             | Source::Ratio
             | Source::Feeds
-            | Source::Listing => Shape::Body,
+            | Source::Listing
+            | Source::Words => Shape::Body,
             _ => Shape::Lane,
         }
     }
@@ -158,6 +170,16 @@ impl Source {
     fn of_code(code: u8) -> Option<Source> {
         let place = usize::from(code & !PUBLISHED).checked_sub(1)?;
         Source::ALL.get(place).copied().filter(|_| code & PUBLISHED != 0)
+    }
+
+    /// True if its entries say no more than that it happened.
+    pub fn is_plain(self) -> bool {
+        self.shape() == Shape::Plain
+    }
+
+    /// True if its entries name a message of a lane.
+    pub fn is_lane(self) -> bool {
+        self.shape() == Shape::Lane
     }
 
     /// True if an actor hears it as a message: neither a mark on the tape nor what became of something it said.

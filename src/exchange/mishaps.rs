@@ -1,7 +1,8 @@
 //! What a venue may do to an account by itself: cancel, forget, log out, let strangers in, change its terms. And a look
 //! at every open order, for judging whoever placed it.
 
-use super::order::Status;
+use super::execution::Deal;
+use super::order::{Status, TradeRow};
 use super::{Exchange, Outbox, Refusal, Tier, TimeInForce};
 use crate::base::ids::Side;
 use crate::base::time::Nanos;
@@ -100,6 +101,24 @@ impl Exchange {
         self.subs.insert(sub, account);
         self.note_balance(sub, name, before, before + amount, "asset_deposit");
         self.flush(out);
+    }
+
+    /// Takes back the last trade of a subaccount, with all its legs, as a venue that rolls its chain back would: amounts,
+    /// cash and fees return, the trade is in no history, and nobody is told. The other side keeps what it has.
+    pub fn roll_back(&mut self, sub: u64, at: Nanos, out: &mut Outbox) {
+        self.advance(at);
+        self.flush(out);
+        let last = |exchange: &Exchange| exchange.subs.get(&sub).and_then(|sub| sub.trades.back().cloned());
+        let Some(operation) = last(self).map(|row| row.op_uuid) else { return };
+        while let Some(row) = last(self).filter(|row| row.op_uuid == operation) {
+            let Ok(ix) = self.find_instrument(&row.instrument_name) else { return };
+            let TradeRow { trade_id, op_uuid, price, amount, mark, index, .. } = row;
+            let deal = Deal { trade_id, op_uuid, price, amount, mark, index, at };
+            let back = if row.side == Side::Buy { -amount } else { amount };
+            self.book_amount((sub, ix), back, &deal, (-row.fee, -row.extra_fee));
+            self.subs.get_mut(&sub).into_iter().for_each(|sub| drop(sub.trades.pop_back()));
+        }
+        self.forget_events_of(sub);
     }
 
     /// Puts the owner of a subaccount on another tier.

@@ -1,5 +1,6 @@
 //! The outside world: sockets, clock, disk, key and host, each behind a port of the engine.
 
+pub mod claim;
 pub mod clock;
 pub mod fence;
 pub mod host;

@@ -40,6 +40,9 @@ impl Default for Layout {
     }
 }
 
+/// Of the records of a page, one in so many is kept for what cannot be refused once the next page fails to come.
+const KEPT_BACK: u64 = 64;
+
 /// Why the journal cannot be used.
 #[derive(Debug)]
 pub enum StoreError {
@@ -306,6 +309,12 @@ impl Store for PageStore {
 
     fn begins_page(&self) -> bool {
         self.used == 0 || self.used == self.current.extent().records
+    }
+
+    fn has_room(&mut self) -> bool {
+        let records = self.current.extent().records;
+        // Asked for every signature: the other thread is looked at only when it matters.
+        self.used + records / KEPT_BACK < records || self.room().is_ok_and(|room| room > records / KEPT_BACK)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The collateral of an option vault: valued at the venue's own mark, with what its yield has added over a look-back.
 
+use super::belief::Belief;
 use crate::base::num::{Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Accrual, Book, Guards, RatioRound, Ticker, Value};
@@ -23,18 +24,23 @@ pub struct CollateralModel {
 pub struct Collateral {
     model: CollateralModel,
     ticker: Option<(Ticker, Nanos)>,
+    belief: Belief,
     round: Option<RatioRound>,
 }
 
 impl Collateral {
     /// With no inputs yet.
     pub fn new(model: CollateralModel) -> Collateral {
-        Collateral { model, ticker: None, round: None }
+        Collateral { model, ticker: None, belief: Belief::default(), round: None }
     }
 
     /// Takes a ticker; an older one changes nothing, and a repeated stamp does not make one fresh again (D3).
     pub fn on_ticker(&mut self, at: Nanos, ticker: &Ticker) -> bool {
-        take_ticker(&mut self.ticker, at, ticker, self.model.ticker_age_ns_max)
+        let taken = take_ticker(&mut self.ticker, at, ticker, self.model.ticker_age_ns_max);
+        if taken {
+            self.belief.hear(ticker.mark, ticker.venue_at);
+        }
+        taken
     }
 
     /// Takes a book snapshot: its top is fresher than the ticker's.
@@ -94,7 +100,9 @@ impl Collateral {
             band_low: ticker.band_low,
             band_high: ticker.band_high,
             accrual: self.accrual(at),
-            guards: Guards::NONE.when(at > good_until || !ticker.mark.is_positive(), Guards::TICKER_STALE),
+            guards: Guards::NONE
+                .when(at > good_until || !ticker.mark.is_positive(), Guards::TICKER_STALE)
+                .when(self.belief.is_open(), Guards::UNCONFIRMED),
             priced_at: at,
             good_until,
             ..Value::default()
@@ -117,6 +125,7 @@ pub(super) fn take_ticker(kept: &mut Option<(Ticker, Nanos)>, at: Nanos, ticker:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::time::MS;
     use crate::msg::PastRatio;
 
     fn ratio(text: &str) -> Ratio {
@@ -162,5 +171,16 @@ mod tests {
         assert!(line.value(Nanos(3 * SEC)).guards.is_clear());
         assert!(line.on_ticker(Nanos(3 * SEC), &ticker), "a repeated stamp may correct prices");
         assert!(line.value(Nanos(3 * SEC + 1)).guards.has(Guards::TICKER_STALE), "but renews nothing");
+    }
+
+    #[test]
+    fn a_jump_sets_a_guard_until_it_is_borne_out() {
+        let mut line = Collateral::new(CollateralModel { ratio_feed: None, ticker_age_ns_max: 2 * SEC });
+        for (mark, at_ms, usable) in [(3_000, 1, true), (2_100, 2, false), (2_101, 3, false), (2_102, 4, true)] {
+            let ticker = Ticker { mark: Price::whole(mark), venue_at: Nanos(at_ms * MS), ..Ticker::default() };
+            assert!(line.on_ticker(Nanos(at_ms * MS), &ticker));
+            let guards = line.value(Nanos(at_ms * MS)).guards;
+            assert_eq!((guards.is_clear(), guards.has(Guards::NO_PRICE)), (usable, !usable), "{mark}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! A wrapped token is worth its on-chain ratio times the external mid of what it wraps; a perp is worth the middle of
 //! the venue's own mid and the external one. No value is produced from a crossed, empty or stale input.
 
+use super::belief::Belief;
 use crate::base::num::{Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Book, External, Guards, RatioRound, Ticker};
@@ -70,6 +71,7 @@ impl Range {
 pub struct Fair {
     model: Model,
     ticker: Option<(Ticker, Nanos)>,
+    belief: Belief,
     external: Option<(External, Nanos)>,
     ratio: Option<RatioRound>,
     range: Range,
@@ -94,14 +96,15 @@ fn middle(a: Price, b: Price) -> Price {
 }
 
 /// True if `a` lies further from `b` than `limit` of `b`.
-fn deviates(a: Price, b: Price, limit: Ratio) -> bool {
+pub(super) fn deviates(a: Price, b: Price, limit: Ratio) -> bool {
     !b.is_positive() || (a - b).abs() > b.scale(limit, Rounding::Floor)
 }
 
 impl Fair {
     /// With no inputs yet.
     pub fn new(model: Model) -> Fair {
-        Fair { model, ticker: None, external: None, ratio: None, range: Range::default() }
+        let (belief, range) = (Belief::default(), Range::default());
+        Fair { model, ticker: None, belief, external: None, ratio: None, range }
     }
 
     /// The model in use.
@@ -123,6 +126,7 @@ impl Fair {
             _ => at,
         };
         self.ticker = Some((*ticker, heard));
+        self.belief.hear(ticker.mark, ticker.venue_at);
         true
     }
 
@@ -196,6 +200,7 @@ impl Fair {
         });
         let guards = Guards::NONE
             .when(at > ticker_until || !ticker.mark.is_positive(), Guards::TICKER_STALE)
+            .when(self.belief.is_open(), Guards::UNCONFIRMED)
             .when(external_mid.is_none() || at > external_until, Guards::EXTERNAL_STALE)
             .when(ratio.is_none() || at > ratio_until, Guards::RATIO_STALE)
             .when(ratio_off, Guards::RATIO_DEVIATES)

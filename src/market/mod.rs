@@ -1,5 +1,6 @@
 //! Instruments and what they are worth.
 
+mod belief;
 pub mod black76;
 pub mod carry;
 pub mod collateral;

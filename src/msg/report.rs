@@ -185,11 +185,13 @@ pub enum Breach {
     Stopped,
     /// The signer's process is gone or does not answer.
     Lost,
+    /// The journal has hardly room left, and its disk gives it no more.
+    Journal,
 }
 
 impl Breach {
     /// Every breach, in the order of their numbers.
-    pub const ALL: [Breach; 22] = [
+    pub const ALL: [Breach; 23] = [
         Breach::Nonce,
         Breach::Instrument,
         Breach::Chain,
@@ -212,6 +214,7 @@ impl Breach {
         Breach::Halted,
         Breach::Stopped,
         Breach::Lost,
+        Breach::Journal,
     ];
 }
 

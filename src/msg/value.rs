@@ -26,8 +26,12 @@ impl Guards {
     pub const VOLATILE: Guards = Guards(1 << 5);
     /// An option's mark or delta in the ticker is not what the venue's signed feeds give.
     pub const MODEL_DEVIATES: Guards = Guards(1 << 6);
+    /// The venue's mark has jumped, and too few tickers since bear the new price out.
+    pub const UNCONFIRMED: Guards = Guards(1 << 7);
+    /// There is no price to act on at all, not even for what lowers risk.
+    pub const NO_PRICE: Guards = Guards::TICKER_STALE.with(Guards::UNCONFIRMED);
     /// Names of the bits, lowest first.
-    pub const NAMES: [&'static str; 7] = [
+    pub const NAMES: [&'static str; 8] = [
         "ticker_stale",
         "external_stale",
         "ratio_stale",
@@ -35,6 +39,7 @@ impl Guards {
         "fair_deviates",
         "volatile",
         "model_deviates",
+        "unconfirmed",
     ];
 
     /// Both sets together.

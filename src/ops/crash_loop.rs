@@ -5,7 +5,7 @@ use crate::base::time::{Nanos, SEC};
 use crate::engine::tape::Source;
 use crate::io::tape::{Run, runs};
 use crate::ops::replay::head::Head;
-use crate::topology::ACTORS;
+use crate::topology::TAPES;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -48,12 +48,12 @@ fn death(run: &Run) -> Option<Place> {
     }
     let dead = ending.unwrap_or_default().died;
     let words = run.last_words();
-    let last = |place: usize| words[place].map(|(at, source)| (at, Place { actor: ACTORS[place], source }));
-    let named = (0..ACTORS.len()).find(|place| dead.iter().any(|name| name == ACTORS[*place]));
+    let last = |place: usize| words[place].map(|(at, source)| (at, Place { actor: TAPES[place], source }));
+    let named = (0..TAPES.len()).find(|place| dead.iter().any(|name| name == TAPES[*place]));
     let place = match named {
         Some(place) => last(place),
         // A process that aborts says nothing of its threads: whoever heard the last message before all stopped.
-        None => (0..ACTORS.len()).filter_map(last).filter(told_something).max_by_key(|(at, _)| *at),
+        None => (0..TAPES.len()).filter_map(last).filter(told_something).max_by_key(|(at, _)| *at),
     };
     place.filter(told_something).map(|(_, place)| place)
 }

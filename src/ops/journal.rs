@@ -28,8 +28,28 @@ pub struct Journal {
     pub switch: Switch,
     /// What it held, each record behind its length (u16, little endian): what a replay of this run starts from.
     pub records: Vec<u8>,
-    /// Why it is not the folder's own, if so: that one is damaged, and nothing may be traded on what is sound in it.
+    /// Why nothing may be traded on it, if so: it stands in for the folder's own, which is damaged, or the last run's tapes
+    /// tell otherwise.
     pub damage: Option<String>,
+}
+
+impl Journal {
+    /// Appends what it had lost, and knows it again.
+    ///
+    /// # Errors
+    /// That tells of what cannot be; in words. Nothing is appended then.
+    pub fn regain(&mut self, missing: &[Vec<u8>], unit: NonceUnit, now: Nanos) -> Result<(), String> {
+        let mut replay = self.replay.clone();
+        missing.iter().for_each(|record| replay.visit(record));
+        judge(&replay, unit, now)?;
+        for record in missing {
+            self.store.append(record);
+            self.records.extend((record.len() as u16).to_le_bytes());
+            self.records.extend_from_slice(record);
+        }
+        self.replay = replay;
+        Ok(())
+    }
 }
 
 /// Where what is sound in a state folder's damaged journal goes.

@@ -12,6 +12,7 @@ pub mod journal;
 pub mod keeping;
 pub mod lister;
 pub mod news;
+pub mod recovery;
 pub mod replay;
 pub mod report;
 pub mod rest;

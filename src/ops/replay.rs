@@ -6,6 +6,8 @@
 
 pub mod head;
 mod ports;
+pub mod rehearsal;
+pub mod story;
 
 use crate::actors::risk::Notice;
 use crate::base::queue::Receiver;
@@ -13,10 +15,12 @@ use crate::base::time::Nanos;
 use crate::derive::dialect::Address;
 use crate::engine::actor::Turn;
 use crate::engine::tape::{Difference, Gate, Player, Progress, Roll, Tape};
+use crate::msg::ChainAsk;
 use crate::ops::blueprint::{Blueprint, Wires};
-use crate::topology::{ACTORS, ControlEnds, Layout, Parts, Signing, assemble};
-use ports::{Deaf, Forgetful, Nobody, Still, Taped};
+use crate::topology::{ControlEnds, Layout, Parts, Signing, TAPES, assemble};
+use ports::{Deaf, Heard, Nobody, Still, Taped, Written};
 use std::fmt;
+use std::time::Instant;
 
 /// Where the key was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,31 +76,47 @@ impl fmt::Display for Trouble {
 /// A pipeline whose actors hear from their tapes.
 pub struct Rerun {
     turns: Vec<Box<dyn Turn>>,
-    gates: [Gate; 6],
+    gates: [Gate; 7],
+    asks: Option<Receiver<ChainAsk>>,
     notices: Receiver<Notice>,
+    written: Written,
+    heard: Heard,
 }
 
 impl Rerun {
-    /// Of the engine that was built from this blueprint, over its tapes in the order of [`ACTORS`].
-    pub fn new(blueprint: &Blueprint, hand: Hand, rolls: [Roll; 6]) -> Rerun {
+    /// Of the engine that was built from this blueprint, over its tapes in the order of [`TAPES`].
+    pub fn new(blueprint: &Blueprint, hand: Hand, rolls: [Roll; 7]) -> Rerun {
         let gates = rolls.map(|roll| Gate::new(Player::new(roll)));
-        let wires = Wires { public: Deaf, external: Some(Deaf), private: Deaf };
-        let mut parts: Parts<Deaf, Still, Taped, Forgetful> = match hand {
+        let heard = Heard::default();
+        let deaf = |whose| Deaf { whose, heard: heard.clone() };
+        let wires =
+            Wires { public: deaf("market_data"), external: Some(deaf("market_data")), private: deaf("gateway") };
+        let written = Written::default();
+        let mut parts: Parts<Deaf, Still, Taped, Written> = match hand {
             Hand::Here(address) => {
                 let desk = blueprint.desk(
                     Taped { address, gate: gates[4].clone() },
-                    Forgetful,
+                    written.clone(),
                     crate::engine::switch::Switch::local(),
                 );
+                // A contract's name stands where the key's does elsewhere.
+                let address = desk.signer();
                 let signer = Signing::Here(crate::actors::signer::Signer::new(desk));
                 blueprint.parts(wires, Still, (signer, address))
             }
-            Hand::Apart(address) => blueprint.parts(wires, Still, (Signing::Apart(Box::new(Nobody)), address)),
+            Hand::Apart(address) => {
+                let subaccounts = blueprint.vaults.iter().map(|plan| plan.book.subaccount).collect();
+                let nobody = Nobody { written: written.clone(), subaccounts };
+                blueprint.parts(wires, Still, (Signing::Apart(Box::new(nobody)), address))
+            }
         };
         parts.tapes = gates.clone().map(Tape::Replaying);
-        let (cores, ControlEnds { notices, .. }) = assemble(parts, &Layout::single(None));
-        let turns = cores.into_iter().flat_map(|core| core.turns).collect();
-        Rerun { turns, gates, notices }
+        let (cores, ControlEnds { notices, chain, .. }) = assemble(parts, &Layout::single(None));
+        let mut turns: Vec<_> = cores.into_iter().flat_map(|core| core.turns).collect();
+        // The contract stage, where there is one, is turned before the gateway, and has the last tape.
+        turns.sort_by_key(|turn| TAPES.iter().position(|name| *name == turn.name()));
+        let asks = chain.map(|chain| chain.asks);
+        Rerun { turns, gates, asks, notices, written, heard }
     }
 
     /// Plays no further than this many checkpoints of each actor.
@@ -110,7 +130,36 @@ impl Rerun {
             while let Some(notice) = self.notices.receive() {
                 hear(&notice);
             }
+            self.forget_asks();
         }
+    }
+
+    /// What the chain was asked is answered on the tape.
+    fn forget_asks(&mut self) {
+        while self.asks.as_mut().is_some_and(|asks| asks.receive().is_some()) {}
+    }
+
+    /// Plays everything, but for no longer than until `deadline`; true if it came to the end.
+    fn run_before(&mut self, deadline: Instant) -> bool {
+        while Instant::now() < deadline {
+            if !self.step(Nanos::MAX) {
+                return true;
+            }
+            while self.notices.receive().is_some() {}
+            self.forget_asks();
+        }
+        false
+    }
+
+    /// Keeps what the engine says from now on.
+    fn listen(&mut self) -> Heard {
+        self.heard.begin();
+        self.heard.clone()
+    }
+
+    /// The last records that the fold would have written to the journal of orders.
+    fn written(&self) -> Vec<Vec<u8>> {
+        self.written.records()
     }
 
     /// Plays the actor whose tape is furthest behind as far as the next one; if it has to wait, that one.
@@ -121,6 +170,7 @@ impl Rerun {
             let next = order.get(place + 1).map_or(until, |(next, _)| *next);
             let gate = &self.gates[*actor];
             gate.player().set_horizon(next.max(*at));
+            self.heard.pass(*at);
             let before = gate.player().played();
             let mut last = before;
             loop {
@@ -148,26 +198,39 @@ impl Rerun {
         self.gates.iter().enumerate().filter_map(next).collect()
     }
 
+    /// Why tapes were not played up to a moment.
+    fn troubles(&self, until: Nanos) -> Vec<(&'static str, Trouble)> {
+        let left = self.due(until);
+        let of = |place: usize| trouble(&self.gates[place], left.iter().any(|(_, actor)| *actor == place));
+        (0..self.turns.len()).filter_map(|place| Some((TAPES[place], of(place)?))).collect()
+    }
+
     /// An actor's state, for people.
     pub fn tell(&self, actor: &str) -> Option<String> {
-        let place = ACTORS.iter().position(|name| *name == actor)?;
+        let place = TAPES.iter().position(|name| *name == actor)?;
         Some(self.turns.get(place)?.tell())
     }
 
     /// Takes the last checkpoints, and says how each tape was played.
     pub fn finish(self, until: Nanos) -> Vec<Played> {
         let left = self.due(until);
+        let actors = self.turns.len();
         self.turns.into_iter().for_each(|turn| drop(turn.finish()));
         let told = |(place, gate): (usize, &Gate)| {
+            let stuck = left.iter().any(|(_, actor)| *actor == place);
+            let trouble = trouble(gate, stuck);
             let player = gate.player();
-            let stuck = || player.next().filter(|_| left.iter().any(|(_, actor)| *actor == place));
-            let trouble = player
-                .difference()
-                .map(Trouble::Difference)
-                .or_else(|| player.damage().map(|damage| Trouble::Damage(damage.to_string())))
-                .or_else(|| stuck().map(|entry| Trouble::Stuck { next: entry.to_string(), at: entry.at }));
-            Played { actor: ACTORS[place], progress: player.progress(), trouble, torn: player.torn() }
+            Played { actor: TAPES[place], progress: player.progress(), trouble, torn: player.torn() }
         };
-        self.gates.iter().enumerate().map(told).collect()
+        self.gates.iter().enumerate().take(actors).map(told).collect()
     }
+}
+
+/// Why a tape is not played on; `stuck` if there is something on it that did not come.
+fn trouble(gate: &Gate, stuck: bool) -> Option<Trouble> {
+    let player = gate.player();
+    let waits =
+        || player.next().filter(|_| stuck).map(|entry| Trouble::Stuck { next: entry.to_string(), at: entry.at });
+    let damage = || player.damage().map(|damage| Trouble::Damage(damage.to_string()));
+    player.difference().map(Trouble::Difference).or_else(damage).or_else(waits)
 }

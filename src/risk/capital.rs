@@ -193,7 +193,7 @@ fn seen(case: &CapitalCase<'_>) -> bool {
 fn fresh(case: &CapitalCase<'_>) -> bool {
     let recent = |value: &Value| {
         value.mark.is_positive()
-            && !value.guards.has(Guards::TICKER_STALE)
+            && !value.guards.has(Guards::NO_PRICE)
             && case.at.since(value.priced_at) <= case.value_age_ns_max()
     };
     recent(case.base) && (case.ledger.book().perp.is_none() || recent(case.perp))

@@ -180,11 +180,11 @@ fn awake(case: &Case<'_>) -> bool {
     permitted && case.session_up && !case.ledger.is_uncertain()
 }
 
-/// Both marks are recent (D2); a quote also needs every guard clear and its value unexpired.
+/// Both marks are recent (D2), and neither is a jump that a single ticker has told (D5); a quote also needs every guard clear and its value unexpired.
 fn fresh(case: &Case<'_>) -> bool {
     let alive = |value: &Value| {
         value.mark.is_positive()
-            && !value.guards.has(Guards::TICKER_STALE)
+            && !value.guards.has(Guards::NO_PRICE)
             && case.at.since(value.priced_at) <= case.limits.value_age_ns_max
     };
     let clear = |value: &Value| value.guards.is_clear() && case.at <= value.good_until;

@@ -59,11 +59,11 @@ fn awake(case: &OptionCase<'_>) -> bool {
 }
 
 /// Collateral and every leg have a recent mark (D2), every guard is clear (D5, D6) and no value has expired; only a debt
-/// is paid whatever the guards say.
+/// is paid whatever the guards say, and not at a price that a single ticker has told.
 fn fresh(case: &OptionCase<'_>) -> bool {
     let alive = |value: &Value| {
         value.mark.is_positive()
-            && !value.guards.has(Guards::TICKER_STALE)
+            && !value.guards.has(Guards::NO_PRICE)
             && case.at.since(value.priced_at) <= case.limits.value_age_ns_max
     };
     let clear = |value: &Value| value.guards.is_clear() && case.at <= value.good_until;

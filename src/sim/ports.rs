@@ -1,8 +1,9 @@
-//! The four ports without the outside: a clock that moves when told, wires that are queues, a journal that is a list.
+//! The four ports without the outside: a clock that moves when told, wires that are queues, a journal of pages whose disk
+//! may refuse another.
 
 use crate::base::time::Nanos;
 use crate::engine::ports::{Clock, DownReason, Event, Store, Transport};
-use crate::engine::tape::{Page, Reel};
+pub use crate::engine::tape::MemoryReel;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -43,7 +44,10 @@ struct Cable {
     /// Texts the engine has sent or taken.
     traffic: u64,
     inbound: VecDeque<(Nanos, Vec<u8>)>,
-    outbound: VecDeque<Vec<u8>>,
+    /// Each behind what the watched journal had been written when it was sent.
+    outbound: VecDeque<(u64, Vec<u8>)>,
+    /// The sender's journal.
+    journal: Option<MemoryStore>,
     spare_inbound: Vec<Vec<u8>>,
     spare_outbound: Vec<Vec<u8>>,
 }
@@ -59,6 +63,7 @@ impl Default for Cable {
             traffic: 0,
             inbound: VecDeque::with_capacity(INBOUND),
             outbound: VecDeque::with_capacity(OUTBOUND),
+            journal: None,
             spare_inbound: Vec::with_capacity(INBOUND),
             spare_outbound: (0..OUTBOUND).map(|_| Vec::with_capacity(OUTBOUND_BYTES)).collect(),
         }
@@ -68,7 +73,7 @@ impl Default for Cable {
 impl Cable {
     fn forget(&mut self) {
         self.spare_inbound.extend(self.inbound.drain(..).map(|(_, text)| text));
-        self.spare_outbound.extend(self.outbound.drain(..));
+        self.spare_outbound.extend(self.outbound.drain(..).map(|(_, text)| text));
     }
 }
 
@@ -119,8 +124,18 @@ impl Wire {
         cable.inbound.insert(place, (at, buffer));
     }
 
+    /// From now on every text is taken with what its sender's journal had been written when it was sent.
+    pub fn watch(&self, journal: MemoryStore) {
+        self.cable().journal = Some(journal);
+    }
+
     /// The next text from the engine to the world.
     pub fn take(&self) -> Option<Vec<u8>> {
+        self.take_marked().map(|(_, text)| text)
+    }
+
+    /// The same, with the number of records ever written to the watched journal when it was sent.
+    pub fn take_marked(&self) -> Option<(u64, Vec<u8>)> {
         self.cable().outbound.pop_front()
     }
 
@@ -186,7 +201,8 @@ impl Transport for Wire {
         let mut buffer = cable.spare_outbound.pop().unwrap_or_default();
         buffer.clear();
         buffer.extend_from_slice(text);
-        cable.outbound.push_back(buffer);
+        let written = cable.journal.as_ref().map_or(0, MemoryStore::written);
+        cable.outbound.push_back((written, buffer));
         cable.traffic += 1;
         true
     }
@@ -199,25 +215,89 @@ impl Transport for Wire {
     }
 }
 
+/// What becomes of the next page of a journal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disk {
+    /// It is ready before it is needed.
+    #[default]
+    Well,
+    /// It will come, but not yet.
+    Slow,
+    /// It cannot be made, and nobody tries again: the disk is full or ailing.
+    Full,
+}
+
 /// A journal in memory; copies share it.
 #[derive(Clone, Default)]
 pub struct MemoryStore(Arc<Mutex<Pages>>);
 
 #[derive(Default)]
 struct Pages {
-    records: Vec<[u8; 64]>,
-    /// Records ever written, also those lost since.
+    /// Each with its number, from one, of all that were ever written.
+    records: VecDeque<(u64, [u8; 64])>,
     written: u64,
+    /// Records of a page; one without end unless told.
+    page: Option<u64>,
+    used: u64,
+    standby: bool,
+    failed: bool,
+    disk: Disk,
+}
+
+/// Full pages kept beside the one that is written.
+const PAGES_KEPT: u64 = 2;
+/// Records of a page that are kept back once no other follows.
+const KEPT_BACK: u64 = 8;
+
+impl Pages {
+    /// Looks whether the next page has come.
+    fn prepare(&mut self) {
+        match self.disk {
+            _ if self.standby || self.failed => {}
+            Disk::Well => self.standby = true,
+            Disk::Slow => {}
+            Disk::Full => self.failed = true,
+        }
+    }
+
+    fn turn(&mut self, page: u64) {
+        self.prepare();
+        assert!(!self.failed, "the journal is full and has no next page");
+        (self.used, self.standby) = (0, false);
+        self.prepare();
+        let kept = (PAGES_KEPT * page) as usize;
+        let old = self.records.len().saturating_sub(kept);
+        self.records.drain(..old);
+    }
 }
 
 impl MemoryStore {
     /// With room for `records` before it grows.
     pub fn with_room(records: usize) -> MemoryStore {
-        MemoryStore(Arc::new(Mutex::new(Pages { records: Vec::with_capacity(records), written: 0 })))
+        let pages = Pages { records: VecDeque::with_capacity(records), ..Pages::default() };
+        MemoryStore(Arc::new(Mutex::new(pages)))
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// From now on it has pages of so many records, and forgets all but the last few.
+    pub fn paginate(&self, records: u64) {
+        let mut pages = self.pages();
+        (pages.page, pages.standby) = (Some(records), true);
+    }
+
+    /// How the disk takes the next page from now on.
+    pub fn set_disk(&self, disk: Disk) {
+        self.pages().disk = disk;
+    }
+
+    /// Another process opens it: what the last one waited for in vain is asked for again.
+    pub fn reopen(&self) {
+        let mut pages = self.pages();
+        pages.failed = false;
+        pages.prepare();
     }
 
     /// Records ever written, also those lost since.
@@ -229,17 +309,21 @@ impl MemoryStore {
     pub fn lose(&self, last: usize) {
         let mut pages = self.pages();
         let kept = pages.records.len().saturating_sub(last);
+        let lost = (pages.records.len() - kept) as u64;
         pages.records.truncate(kept);
+        pages.used = pages.used.saturating_sub(lost);
     }
 
-    /// What was written after the first `known` records.
-    pub fn records_after(&self, known: usize) -> Vec<[u8; 64]> {
-        self.pages().records.get(known..).unwrap_or_default().to_vec()
+    /// What is left of what was written after record number `known`, each with its number.
+    pub fn records_after(&self, known: u64) -> Vec<(u64, [u8; 64])> {
+        let pages = self.pages();
+        let place = pages.records.partition_point(|(number, _)| *number <= known);
+        pages.records.range(place..).copied().collect()
     }
 
-    /// What was written.
+    /// What it holds, oldest first.
     pub fn records(&self) -> Vec<[u8; 64]> {
-        self.pages().records.clone()
+        self.pages().records.iter().map(|(_, record)| *record).collect()
     }
 }
 
@@ -247,40 +331,27 @@ impl Store for MemoryStore {
     fn append(&mut self, record: &[u8]) {
         let record: [u8; 64] = record.try_into().expect("only order records are journaled here");
         let mut pages = self.pages();
-        pages.records.push(record);
+        if let Some(page) = pages.page.filter(|page| pages.used >= *page) {
+            pages.turn(page);
+        }
         pages.written += 1;
-    }
-}
-
-/// A tape in memory; copies share it.
-#[derive(Clone, Default)]
-pub struct MemoryReel(Arc<Mutex<Vec<u8>>>);
-
-impl MemoryReel {
-    /// With room for so many bytes before it grows.
-    pub fn with_room(bytes: usize) -> MemoryReel {
-        MemoryReel(Arc::new(Mutex::new(Vec::with_capacity(bytes))))
+        pages.used += 1;
+        let number = pages.written;
+        pages.records.push_back((number, record));
     }
 
-    /// What was written so far, as one page.
-    pub fn page(&self) -> Page {
-        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Page { number: 1, bytes, ..Page::default() }
-    }
-}
-
-impl Reel for MemoryReel {
-    fn room(&self) -> usize {
-        usize::MAX
+    fn begins_page(&self) -> bool {
+        let pages = self.pages();
+        pages.page.is_some_and(|page| pages.used == 0 || pages.used >= page)
     }
 
-    fn put(&mut self, code: u8, parts: [&[u8]; 4]) {
-        let mut bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        bytes.push(code);
-        parts.iter().for_each(|part| bytes.extend_from_slice(part));
-    }
-
-    fn turn(&mut self, _: u32, _: Nanos) -> bool {
-        false
+    fn has_room(&mut self) -> bool {
+        let mut pages = self.pages();
+        let Some(page) = pages.page else { return true };
+        if pages.used + KEPT_BACK < page {
+            return true;
+        }
+        pages.prepare();
+        pages.standby
     }
 }

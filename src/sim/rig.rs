@@ -20,7 +20,7 @@ use crate::msg::Command;
 use crate::ops::blueprint::{Blueprint, OptionPlan, Outside, PlanKind};
 use crate::ops::lister::Lister;
 use crate::ops::replay::{Hand, Played, Rerun};
-use crate::sim::ports::{MemoryReel, MemoryStore};
+use crate::sim::ports::{Disk, MemoryReel, MemoryStore};
 use crate::sim::venue::{Pace, SimVenue};
 use crate::topology::{ControlEnds, Layout, assemble};
 use std::borrow::Cow;
@@ -63,6 +63,8 @@ pub struct Rig {
     config: Config,
     instruments: Vec<Instrument>,
     store: MemoryStore,
+    /// Records of a page of the journal, if it has pages.
+    page: Option<u64>,
     plan: Option<OptionPlan>,
     engine: Option<Engine>,
     deaths: u32,
@@ -73,7 +75,7 @@ pub struct Rig {
 struct Recording {
     blueprint: Blueprint,
     address: Address,
-    reels: [MemoryReel; 6],
+    reels: [MemoryReel; 7],
 }
 
 impl Rig {
@@ -112,8 +114,9 @@ impl Rig {
             .zip(config.instruments())
             .map(|(place, name)| instrument(&mut venue, InstrumentId(place), name))
             .collect::<Result<Vec<_>, _>>()?;
-        let store = MemoryStore::default();
-        let mut rig = Rig { venue, account, config, instruments, store, plan: None, engine: None, deaths: 0, tapes };
+        let (store, page) = (MemoryStore::default(), None);
+        let mut rig =
+            Rig { venue, account, config, instruments, store, page, plan: None, engine: None, deaths: 0, tapes };
         rig.start()?;
         Ok(rig)
     }
@@ -147,6 +150,7 @@ impl Rig {
     /// # Errors
     /// The developer key or the configuration does not make an engine; in words.
     pub fn start(&mut self) -> Result<(), String> {
+        self.store.reopen();
         let mut replay = Replay::default();
         self.store.records().iter().for_each(|record| replay.visit(record));
         let mut blueprint = Blueprint::of(&self.config, self.instruments.clone(), Nanos::MAX, &replay);
@@ -212,6 +216,7 @@ impl Rig {
     /// Loses the journal: the next engine starts with an empty one.
     pub fn lose_journal(&mut self) {
         self.store = MemoryStore::default();
+        self.page.iter().for_each(|records| self.store.paginate(*records));
     }
 
     /// Ends the engine in order, as a stop of the process would; the venue goes on without it.
@@ -237,9 +242,20 @@ impl Rig {
         self.store.records()
     }
 
-    /// What the journal holds after its first `known` records.
-    pub fn journal_after(&self, known: usize) -> Vec<[u8; 64]> {
+    /// What is left of what was journaled after record number `known`, each with its number.
+    pub fn journal_after(&self, known: u64) -> Vec<(u64, [u8; 64])> {
         self.store.records_after(known)
+    }
+
+    /// From now on the journal has pages of so many records, as on a disk, and keeps the last few.
+    pub fn paginate_journal(&mut self, records: u64) {
+        self.page = Some(records);
+        self.store.paginate(records);
+    }
+
+    /// How the journal's disk takes its next page from now on.
+    pub fn set_disk(&mut self, disk: Disk) {
+        self.store.set_disk(disk);
     }
 
     /// How often an engine was killed.
@@ -285,8 +301,8 @@ fn network_of(dialect: &Dialect) -> Network {
 }
 
 /// Fresh tapes for an engine that is about to start.
-fn record(tapes: &mut Vec<Recording>, blueprint: &Blueprint, address: Address) -> [Tape; 6] {
-    let reels: [MemoryReel; 6] = Default::default();
+fn record(tapes: &mut Vec<Recording>, blueprint: &Blueprint, address: Address) -> [Tape; 7] {
+    let reels: [MemoryReel; 7] = Default::default();
     let tape = |reel: &MemoryReel| Tape::Recording(Recorder::new(Box::new(reel.clone())));
     let begun = reels.each_ref().map(tape);
     tapes.push(Recording { blueprint: blueprint.clone(), address, reels });

@@ -67,6 +67,8 @@ pub struct Said {
     pub arrived: bool,
     /// Something between said it in the venue's place.
     pub forged: bool,
+    /// Records ever written to the engine's journal when it said it.
+    pub written: u64,
     /// The text.
     pub text: String,
 }

@@ -139,7 +139,7 @@ impl Strategy for Basis {
         }
         let marks = Marks { base: view.base.mark, perp: view.perp.mark };
         let usable = marks.base.is_positive() && marks.perp.is_positive();
-        if !usable || view.base.guards.has(Guards::TICKER_STALE) || view.perp.guards.has(Guards::TICKER_STALE) {
+        if !usable || view.base.guards.with(view.perp.guards).has(Guards::NO_PRICE) {
             return withdraw_quotes(view);
         }
         let holdings =

@@ -1,5 +1,7 @@
 //! What the control plane says to the actors, as bytes for their tapes.
 
+mod chain;
+
 use crate::base::bytes::{Eye, Pen};
 use crate::base::ids::{InstrumentId, Right, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};

@@ -207,7 +207,7 @@ fn settlement_becomes_cash_once_in_any_order_with_the_snapshot() {
     // The snapshot saw it before the rows came.
     let mut ledger = opened("20", &held);
     assert_eq!(snapshot(&mut ledger, 3, "-100", &[]), Reconciled::Differs);
-    assert_eq!(snapshot(&mut ledger, 4, "-100", &[]), Reconciled::Adopted);
+    assert_eq!(snapshot(&mut ledger, 4, "-100", &[]), Reconciled::Overruled);
     for row in [&rows[0], &rows[2], &rows[3]] {
         ledger.on_balance(Nanos(5), row);
     }

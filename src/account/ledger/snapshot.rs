@@ -16,6 +16,9 @@ pub enum Reconciled {
     Agrees,
     /// Truth was uncertain and now is the venue's.
     Adopted,
+    /// The venue has said twice what we knew of nothing that explains: its numbers are taken over, and a person should
+    /// look (M8).
+    Overruled,
     /// Facts arrived while it was taken: it proves nothing.
     Inconclusive,
     /// The venue and we differ without a reason.
@@ -120,10 +123,11 @@ impl Ledger {
             return (Effect::None, Some(Reconciled::Inconclusive));
         }
         if !self.uncertain && !same {
-            self.uncertain = true;
+            (self.uncertain, self.disputed) = (true, true);
             return (Effect::None, Some(Reconciled::Differs));
         }
         let was_uncertain = self.uncertain;
+        let overruled = std::mem::take(&mut self.disputed) && !same;
         if !same {
             let listed = self.draft.open.map(|(nonce, _)| nonce);
             self.adoption = Some(Adoption { asked_at, ended_at: at, listed });
@@ -134,7 +138,11 @@ impl Ledger {
         self.proved_at = asked_at;
         // An order that nobody reserves for may still fill until a later snapshot lists it no more.
         self.uncertain = doubtful || draft.revenant;
-        let outcome = if was_uncertain { Reconciled::Adopted } else { Reconciled::Agrees };
+        let outcome = match was_uncertain {
+            _ if overruled => Reconciled::Overruled,
+            true => Reconciled::Adopted,
+            false => Reconciled::Agrees,
+        };
         self.adopt_fills();
         (Effect::Changed, Some(outcome))
     }

@@ -195,6 +195,15 @@ fn an_unexplained_difference_is_reported_and_facts_under_way_are_not() {
     ledger.on_fill(Nanos(4 * SEC), &fill(1, 1, "1"));
     assert_eq!(snapshot(&mut ledger, 3 * SEC, "10", 0, &[]), Some(Reconciled::Inconclusive));
     assert_eq!(snapshot(&mut ledger, 5 * SEC, "11.5", -2_001, &[]), Some(Reconciled::Differs));
+    assert_eq!(snapshot(&mut ledger, 6 * SEC, "11.5", -2_001, &[]), Some(Reconciled::Overruled), "said twice");
+    assert_eq!(snapshot(&mut ledger, 7 * SEC, "11.5", -2_001, &[]), Some(Reconciled::Agrees));
+    assert_eq!(snapshot(&mut ledger, 8 * SEC, "12", -2_001, &[]), Some(Reconciled::Differs));
+    ledger.doubt_all();
+    assert_eq!(
+        snapshot(&mut ledger, 9 * SEC, "12", -2_001, &[]),
+        Some(Reconciled::Adopted),
+        "a lost session explains it"
+    );
 }
 
 #[test]

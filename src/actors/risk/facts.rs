@@ -405,6 +405,11 @@ impl Desk {
                 self.stats.reconciled += 1;
                 changed = true;
             }
+            Reconciled::Overruled => {
+                self.stats.mismatched += 1;
+                self.drain(Alarm::Mismatch, out);
+                changed = true;
+            }
             Reconciled::Inconclusive => {}
             Reconciled::Differs => {
                 self.stats.mismatched += 1;

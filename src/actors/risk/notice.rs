@@ -207,6 +207,8 @@ pub struct Sample {
     pub perp: Amount,
     /// Cash.
     pub cash: Cash,
+    /// Perp cost not yet settled into cash; cash less this is what no settlement changes.
+    pub perp_cost: Cash,
     /// Phase of the week, as the strategy last said; option vaults only.
     pub phase: Phase,
     /// Option positions.

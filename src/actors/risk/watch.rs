@@ -181,6 +181,7 @@ impl Desk {
             base: holdings.base,
             perp: holdings.perp,
             cash: holdings.cash,
+            perp_cost: holdings.perp_cost,
             phase: self.milestone.phase,
             held: self.ledger.options().all(),
             options,

@@ -23,6 +23,7 @@ use crate::msg::{
     ActionAsk, ChainAsk, ChainWord, ContractFact, ContractReport, HeldSignature, Report, ReportMsg, Request, Trace,
     Unsent, Unsigned,
 };
+use std::hash::{Hash, Hasher};
 
 /// What the contract stage hears.
 #[derive(Clone, Copy)]
@@ -273,6 +274,18 @@ fn give_back(signed: &Signed, why: Unsigned, out: &mut Out) {
 /// Tells risk that the contract did not sign.
 fn unsigned(trace: Trace, nonce: Nonce, request: Request, why: Unsigned) -> ReportMsg {
     ReportMsg { trace, body: Report::Unsent { nonce, request, why: Unsent::Unsigned(why) } }
+}
+
+/// What it decides by. Templates follow from the instrument table.
+impl Hash for Contract {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let signature = match &self.signature {
+            Signature::None => (0u8, Nonce(0), [0; 32], 0),
+            Signature::Wanted(_, ask) => (1, ask.nonce, ask.digest, ask.expires_s),
+            Signature::Stands(held) => (2, held.nonce, held.digest, held.expires_s),
+        };
+        (signature, self.unsettled, self.halted).hash(state);
+    }
 }
 
 impl Actor for Contract {

@@ -99,6 +99,7 @@ impl PackageDeed {
 impl<K: Key, S: Store> Sealer<K, S> {
     /// Digest, judgement, journal, signature. Both legs must be listed options of the vault's kind.
     pub fn seal_package(&mut self, at: Nanos, deed: &PackageDeed) -> Result<PackageSeal, Breach> {
+        self.room()?;
         if deed.nonce <= self.last {
             return Err(Breach::Nonce);
         }
@@ -380,6 +381,32 @@ mod tests {
         assert_eq!((replay.floor(), replay.unread()), (Nonce(11), 0));
         assert_eq!(replay.notes().milestone(ETH_CALLS), Some(milestone));
         assert!(MilestoneRecord::read(&diary.0.borrow()[0]).is_some());
+    }
+
+    /// A journal whose disk gives it no more room.
+    #[derive(Clone, Default)]
+    struct Crammed(Diary);
+
+    impl Store for Crammed {
+        fn append(&mut self, record: &[u8]) {
+            self.0.append(record);
+        }
+
+        fn has_room(&mut self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn nothing_is_signed_that_the_journal_may_have_no_room_for() {
+        let diary = Diary::default();
+        let mut sealer = sealer_on(&diary, Crammed(diary.clone()));
+        let legs = legs(5, 6);
+        assert_eq!(sealer.seal_package(NOW, &deed(&legs)).map(|_| ()), Err(Breach::Journal));
+        assert!(diary.0.borrow().is_empty(), "neither a record nor a signature");
+        let owner = sealer.subaccount(VaultId(0)).expect("a member");
+        sealer.note(owner, &Note::Milestone(Milestone::default()));
+        assert_eq!(diary.0.borrow().len(), 1, "what cannot be refused is still written");
     }
 
     /// A journal of short pages.

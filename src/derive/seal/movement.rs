@@ -69,6 +69,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
     /// Bytes, judgement, journal, signature. A deposit goes into the subaccount there is, a withdrawal to the owner.
     pub fn seal_movement(&mut self, at: Nanos, deed: &MovementDeed) -> Result<[u8; 65], Breach> {
         let MovementDeed { vault, subaccount, nonce, flow, amount, expires_s } = *deed;
+        self.room()?;
         if nonce <= self.last {
             return Err(Breach::Nonce);
         }

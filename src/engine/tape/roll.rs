@@ -129,6 +129,8 @@ pub struct Roll {
     taken: [u64; SOURCES],
     torn: u64,
     over: bool,
+    /// Nothing was read yet, and the first page is not the tape's first.
+    begins_within: bool,
 }
 
 impl Roll {
@@ -144,7 +146,17 @@ impl Roll {
             taken: [0; SOURCES],
             torn: 0,
             over: false,
+            begins_within: false,
         }
+    }
+
+    /// Over pages whose first has this number, above one: the check of what is before it is taken from its own head, and
+    /// the numbers of messages are counted from its beginning. Such a tape can be looked through, not folded.
+    pub fn from_page(first: u64, pages: impl Pages + 'static) -> Roll {
+        let mut roll = Roll::new(pages);
+        roll.page.number = first - 1;
+        roll.begins_within = true;
+        roll
     }
 
     /// Over one page alone; the numbers of messages are counted from its beginning.
@@ -164,7 +176,7 @@ impl Roll {
     /// # Errors
     /// Where the tape is damaged with sound entries behind it, or does not follow from what is before.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, Damage> {
-        if self.page.number == 0 && !self.over && !self.turn()? {
+        if (self.page.number == 0 || self.begins_within) && !self.over && !self.turn()? {
             self.over = true;
         }
         while !self.over {
@@ -217,6 +229,9 @@ impl Roll {
         if page.number != self.page.number + 1 {
             let (page, missing) = (page.number, self.page.number + 1);
             return Err(Damage { page, offset: 0, why: format!("page {missing} is missing before it") });
+        }
+        if std::mem::take(&mut self.begins_within) {
+            (self.chain, self.moment) = (page.chain, page.after);
         }
         let blank = page.bytes.iter().all(|byte| *byte == 0);
         if (page.chain, page.after) != (self.chain, self.moment) && !blank {

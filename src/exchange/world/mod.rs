@@ -89,6 +89,22 @@ pub struct MarketWorld {
     reporter: Option<Reporter>,
     started: Nanos,
     phase: Option<usize>,
+    pegs: Pegs,
+}
+
+/// What things trade at, as a share of what they stand for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pegs {
+    /// Wrapped tokens at the venue, of what the chain says they hold.
+    pub wrapped: Decimal,
+    /// USDC, of a dollar.
+    pub usdc: Decimal,
+}
+
+impl Default for Pegs {
+    fn default() -> Pegs {
+        Pegs { wrapped: Decimal::ONE, usdc: Decimal::ONE }
+    }
 }
 
 impl MarketWorld {
@@ -107,7 +123,23 @@ impl MarketWorld {
             reporter: None,
             started: Nanos::ZERO,
             phase: None,
+            pegs: Pegs::default(),
         }
+    }
+
+    /// From its next step on the market trades at these pegs; what a chain says is as before.
+    pub fn set_pegs(&mut self, pegs: Pegs) {
+        self.pegs = pegs;
+    }
+
+    /// What an external market pays in USDC for a dollar's worth.
+    fn in_usdc(&self, price: Decimal) -> Decimal {
+        if self.pegs.usdc == Decimal::ONE { price } else { price / self.pegs.usdc }
+    }
+
+    /// Price of a coin in USDC on the external market now.
+    pub fn external_price(&self, coin: Coin) -> Decimal {
+        self.in_usdc(self.prices().external[coin.index()])
     }
 
     /// The same world, publishing its external book and its LST ratios.
@@ -186,10 +218,13 @@ impl MarketWorld {
     fn publish(&mut self, ex: &mut Exchange, prices: &Prices, at: Nanos) {
         for coin in Coin::ALL {
             ex.set_spot(coin.currency(), prices.spot[coin.index()], at);
-            ex.set_spot(coin.lst(), prices.lst_spot(coin), at);
+            ex.set_spot(coin.lst(), prices.lst_spot(coin) * self.pegs.wrapped, at);
             self.publish_external(coin, prices);
         }
-        ex.set_spot("SUSDE", prices.stable_spot(), at);
+        ex.set_spot("SUSDE", prices.stable_spot() * self.pegs.wrapped, at);
+        if ex.oracle_price("USDC") != self.pegs.usdc {
+            ex.set_spot("USDC", self.pegs.usdc, at);
+        }
         if let Some(reporter) = &self.reporter {
             reporter.report(at.secs(), prices.ratio);
         }
@@ -208,7 +243,7 @@ impl MarketWorld {
     fn publish_external(&mut self, coin: Coin, prices: &Prices) {
         let (symbol, depth) = [("ETHUSDC", 12.0), ("BTCUSDC", 0.8)][coin.index()];
         let cents = |price: Decimal| price.round_dp_with_strategy(2, RoundingStrategy::ToZero);
-        let bid = cents(prices.external[coin.index()]);
+        let bid = cents(self.in_usdc(prices.external[coin.index()]));
         let ask = bid + Decimal::new(1 + i64::from(self.external.happens(0.2)), 2);
         // Drawn whether or not anybody listens, so that listeners do not change the world.
         let amounts = [0, 1].map(|_| Decimal::new((depth * self.external.between(0.05, 2.0) * 10_000.0) as i64 + 1, 4));
@@ -257,8 +292,10 @@ impl World for MarketWorld {
             let prices = self.path.prices();
             self.publish(ex, &prices, at);
             let (_, phase) = self.settings.script.at(self.elapsed_s());
+            let external = prices.external.map(|price| self.in_usdc(price));
+            let ratio = prices.ratio.map(|ratio| ratio * self.pegs.wrapped);
             if let Some(crowd) = &mut self.crowd {
-                let fair = (&prices.external, &prices.ratio);
+                let fair = (&external, &ratio);
                 crowd.quote(ex, fair, phase, at, out);
                 crowd.take(ex, fair, phase, (at, (due * self.path.step_ms()) as f64 / 1_000.0), out);
             }

@@ -161,6 +161,22 @@ fn a_full_disk_is_told_before_it_hurts() {
     assert!(error.contains("000000000003"), "{error}");
 }
 
+#[test]
+fn the_last_records_are_kept_back_once_no_page_follows() {
+    let folder = Folder::new();
+    let (mut store, ..) = folder.open(128, 2).expect("opens");
+    fs::create_dir_all(folder.page(3).join("in the way")).expect("made");
+    (0..255 - 2).for_each(|number| store.append(&record(number)));
+    assert!(store.has_room(), "three are free, and two of them kept back");
+    store.append(&record(253));
+    while store.room().is_ok() {
+        thread::yield_now();
+    }
+    assert!(!store.has_room());
+    (254..256).for_each(|number| store.append(&record(number)));
+    assert_eq!((store.has_room(), store.next_record()), (false, 256));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::time::{MS, Nanos};
-use crate::engine::tape::{Entry, Source, What};
+use crate::engine::tape::{Entry, Roll, Source, What};
 
 struct Scratch(PathBuf);
 
@@ -37,29 +37,21 @@ fn read(roll: &mut Roll) -> Vec<Entry> {
 #[test]
 fn a_run_is_read_back_over_several_pages() {
     let scratch = Scratch::new("pages");
-    let (recording, mut tapes) = Recording::begin(&scratch.0, LIMITS, "the head\nof two lines", &[]).expect("room");
-    let body = vec![7u8; 1 << 20];
-    for place in 0..10u64 {
-        recorder(&mut tapes[3]).body(Nanos(place * MS), Source::Wire, &body, &[]);
-        // The keeper is given its time, as a real run gives it.
-        while recording.trouble.lock().is_none()
-            && !scratch.0.join(format!("tape/run-000001/risk-{:06}.page", place / 3 + 2)).exists()
-        {
-            thread::yield_now();
-        }
-    }
+    let (recording, mut tapes) =
+        Recording::begin(&scratch.0, LIMITS, (6, "the head\nof two lines"), &[]).expect("room");
+    fill(&scratch, (&recording, &mut tapes), 10);
     recorder(&mut tapes[0]).plain(Nanos(5), Source::Tick);
     assert_eq!(recording.trouble(), None);
     drop(tapes);
     recording.end("in order").expect("written");
     let run = Run::open(&scratch.0, 1).expect("a run");
     assert_eq!((run.head.as_str(), run.end.as_deref()), ("the head\nof two lines", Some("in order")));
-    let [mut market_data, mut pricing, _, mut risk, ..] = run.rolls();
+    let [mut market_data, mut pricing, _, mut risk, ..] = run.rolls().expect("noted");
     assert_eq!(read(&mut market_data), [Entry { at: Nanos(5), source: Source::Tick, what: What::Plain }]);
     assert_eq!(read(&mut pricing), []);
     let heard = read(&mut risk);
     assert_eq!(heard.len(), 10);
-    assert!(heard.iter().all(|entry| entry.what == What::Body(body.clone())));
+    assert!(heard.iter().all(|entry| entry.what == What::Body(vec![7; 1 << 20])));
     assert_eq!(risk.torn(), 0);
 }
 
@@ -68,7 +60,7 @@ fn a_run_out_of_room_ends_its_tapes_and_nothing_else() {
     let scratch = Scratch::new("room");
     // One page for each actor, and half a page more.
     let limits = Limits { run_mib_max: 26, ..LIMITS };
-    let (recording, mut tapes) = Recording::begin(&scratch.0, limits, "", &[]).expect("room");
+    let (recording, mut tapes) = Recording::begin(&scratch.0, limits, (6, ""), &[]).expect("room");
     for place in 0..10u64 {
         recorder(&mut tapes[1]).body(Nanos(place), Source::Wire, &vec![1; 1 << 20], &[]);
     }
@@ -77,13 +69,66 @@ fn a_run_out_of_room_ends_its_tapes_and_nothing_else() {
     keeper.join().expect("it ends with its reels");
     assert!(trouble.lock().is_some());
     let run = Run::open(&scratch.0, 1).expect("a run");
-    assert_eq!((read(&mut run.rolls()[1]).len(), run.end), (3, None));
+    assert_eq!((read(&mut run.rolls().expect("noted")[1]).len(), run.end), (3, None));
+}
+
+/// Writes bodies of a mebibyte to risk's tape, one by one, giving the keeper its time, as a real run gives it.
+fn fill(scratch: &Scratch, (recording, tapes): (&Recording, &mut [Tape; 7]), bodies: u64) {
+    let body = vec![7u8; 1 << 20];
+    for place in 0..bodies {
+        recorder(&mut tapes[3]).body(Nanos(place * MS), Source::Wire, &body, &[]);
+        let next = scratch.0.join(format!("tape/run-000001/risk-{:06}.page", place / 3 + 2));
+        while recording.trouble().is_none() && !next.exists() {
+            thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn a_long_run_lets_its_oldest_pages_go_while_it_goes_on() {
+    let scratch = Scratch::new("rotation");
+    let limits = Limits { run_mib_max: 64, ..LIMITS };
+    let (recording, mut tapes) = Recording::begin(&scratch.0, limits, (6, ""), &[]).expect("room");
+    recorder(&mut tapes[0]).plain(Nanos(5), Source::Tick);
+    fill(&scratch, (&recording, &mut tapes), 100);
+    assert_eq!(recording.trouble(), None, "it never ended");
+    drop(tapes);
+    recording.end("").expect("written");
+    let run = Run::open(&scratch.0, 1).expect("a run");
+    assert!(run.bytes() <= 64 << 20, "{}", run.bytes());
+    assert_eq!(run.is_whole(), Ok(false));
+    let [mut market_data, _, _, mut risk, ..] = run.rolls().expect("noted");
+    assert_eq!(read(&mut market_data).len(), 1, "only full pages go");
+    let heard = read(&mut risk);
+    assert!(heard.len() >= 12 && heard.len() < 100, "{}", heard.len());
+    let ends: Vec<_> = heard.iter().map(|entry| entry.at).collect();
+    let all: Vec<_> = (0..100).map(|place| Nanos(place * MS)).collect();
+    assert!(all.ends_with(&ends), "the end is there without a gap");
+    assert_eq!(run.last_words()[3], Some((Nanos(99 * MS), Source::Wire)));
+    assert_eq!(read(&mut run.last_rolls(2).expect("noted")[3]).last(), heard.last());
+    // A page that is missing without having been let go is damage.
+    let first = (1..).find(|number| scratch.0.join(format!("tape/run-000001/risk-{number:06}.page")).exists());
+    fs::remove_file(scratch.0.join(format!("tape/run-000001/risk-{:06}.page", first.expect("a page")))).expect("gone");
+    let outcome = run.rolls().expect("noted")[3].next_entry();
+    assert!(outcome.is_err_and(|why| why.to_string().contains("is missing")));
+}
+
+#[test]
+fn older_runs_go_before_the_disk_is_full() {
+    let scratch = Scratch::new("full");
+    let (recording, tapes) = Recording::begin(&scratch.0, LIMITS, (6, ""), &[]).expect("room");
+    drop(tapes);
+    recording.end("").expect("written");
+    let greedy = Limits { free_mib_min: 1 << 40, ..LIMITS };
+    let refused = Recording::begin(&scratch.0, greedy, (6, ""), &[]).err();
+    assert!(refused.is_some_and(|why| why.contains("MiB are free")));
+    assert_eq!(runs(&scratch.0).expect("listed"), [2], "the older run has made room");
 }
 
 #[test]
 fn heads_and_pages_that_were_changed_are_refused() {
     let scratch = Scratch::new("changed");
-    let (recording, mut tapes) = Recording::begin(&scratch.0, LIMITS, "head", &[]).expect("room");
+    let (recording, mut tapes) = Recording::begin(&scratch.0, LIMITS, (6, "head"), &[]).expect("room");
     recorder(&mut tapes[0]).plain(Nanos(5), Source::Tick);
     drop(tapes);
     recording.end("").expect("written");
@@ -94,7 +139,7 @@ fn heads_and_pages_that_were_changed_are_refused() {
         let mut changed = sound.clone();
         changed[byte] ^= 1;
         fs::write(&page, &changed).expect("written");
-        let outcome = Run::open(&scratch.0, 1).expect("a run").rolls()[0].next_entry();
+        let outcome = Run::open(&scratch.0, 1).expect("a run").rolls().expect("noted")[0].next_entry();
         assert!(outcome.is_err(), "byte {byte}: {outcome:?}");
     }
     fs::write(folder.join("head"), "heap\n00000000\n").expect("written");
@@ -107,7 +152,7 @@ fn old_runs_make_room() {
     let scratch = Scratch::new("old");
     let one_run = Limits { kept_mib_max: 60, ..LIMITS };
     for run in 1..=4 {
-        let (recording, tapes) = Recording::begin(&scratch.0, one_run, "", &[]).expect("room");
+        let (recording, tapes) = Recording::begin(&scratch.0, one_run, (6, ""), &[]).expect("room");
         drop(tapes);
         recording.end("").expect("written");
         let kept = runs(&scratch.0).expect("listed");

@@ -24,7 +24,7 @@ impl Blueprint {
     }
 
     /// The contract, if it must sign before orders leave.
-    pub(super) fn presigned(&self) -> Option<&ContractPlan> {
+    pub fn presigned(&self) -> Option<&ContractPlan> {
         self.contract.as_ref().filter(|contract| contract.charter.presigned)
     }
 

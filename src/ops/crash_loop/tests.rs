@@ -27,7 +27,7 @@ impl Scratch {
             crate::engine::tape::VERSION,
             at.0
         );
-        let (recording, mut tapes) = Recording::begin(&self.0, limits, &head, &[]).expect("room");
+        let (recording, mut tapes) = Recording::begin(&self.0, limits, (6, &head), &[]).expect("room");
         let Tape::Recording(recorder) = &mut tapes[3] else { panic!("being recorded") };
         for source in heard {
             match source {

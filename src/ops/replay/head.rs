@@ -76,10 +76,9 @@ impl Head {
     pub fn of(begun: &Begun<'_>) -> Head {
         let Begun { config, auctions_from, instruments, key_expires_at, hand, at } = begun;
         let source = config.source();
-        let text = match &config.chain {
-            Some(chain) => source.text.replace(chain.rpc_url.as_str(), NO_RPC),
-            None => source.text.clone(),
-        };
+        let contracts = config.vaults.iter().filter_map(|vault| vault.contract.as_ref());
+        let nodes = config.chain.iter().map(|chain| &chain.rpc_url).chain(contracts.map(|contract| &contract.rpc_url));
+        let text = nodes.fold(source.text.clone(), |text, node| text.replace(node.as_str(), NO_RPC));
         let (apart, signer) = match hand {
             Hand::Here(signer) => (false, signer),
             Hand::Apart(signer) => (true, signer),
@@ -103,6 +102,11 @@ impl Head {
     /// Its text.
     pub fn text(&self) -> String {
         serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// The same on one line.
+    pub fn line(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
     }
 
     /// Reads a head.

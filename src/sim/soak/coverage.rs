@@ -67,7 +67,7 @@ impl Follower {
                 self.live.insert(request.nonce, State::Sent);
             }
             Method::Cancel => self.move_to(request.nonce, State::Leaving),
-            Method::Other => {}
+            Method::Ask | Method::Other => {}
         }
     }
 

@@ -1,37 +1,105 @@
-//! Alarms that are the right answer to what has happened: the engine stops, and an operator looks.
+//! What follows from what has happened, and is therefore no violation: each waiver names its cause, and all are counted.
 
+use super::seen::Seen;
 use crate::actors::risk::Alarm;
+use crate::base::time::SEC;
 use crate::msg::Breach;
-use crate::sim::venue::faults::{Fault, Fired};
+use crate::sim::venue::faults::Fault;
 
-/// Private texts that were lost, or changed beyond reading, leave differences nothing explains.
-const TEXTS: [Fault; 5] =
-    [Fault::ReplyLost, Fault::PrivateSilent, Fault::ReplyGarbled, Fault::ReplyHollow, Fault::ReplyMisnamed];
-/// Orders that the journal no longer knows, or never did.
-const STRANGERS: [Fault; 3] = [Fault::ForeignOrder, Fault::TailLost, Fault::JournalLost];
-/// Prices that were not so.
-const PRICES: [Fault; 2] = [Fault::PriceOff, Fault::Deposited];
+/// A fault explains what comes of it for so long: two regular looks at the account, and a restart.
+const AFTERMATH_NS: u64 = 45 * SEC;
+/// What it leaves behind explains for the whole of a run: an order without a record, a difference that nobody has looked
+/// at, a budget that shrank.
+const FOR_GOOD: u64 = u64::MAX;
+/// A clock that was set wrong stays so until the next start; a text under way tells of it once more.
+const CLOCK_NS: u64 = 10 * SEC;
 
-/// True for an alarm that what has fired so far brings about.
-pub fn is_due(alarm: &Alarm, fired: &Fired) -> bool {
-    let any = |faults: &[Fault]| faults.iter().any(|fault| fired[*fault as usize] > 0);
+/// Private texts that were lost, or changed beyond reading, leave differences nothing explains; so does a venue that
+/// takes back what it had told.
+const DIFFERENCES: [Fault; 6] = [
+    Fault::ReplyLost,
+    Fault::PrivateSilent,
+    Fault::ReplyGarbled,
+    Fault::ReplyHollow,
+    Fault::ReplyMisnamed,
+    Fault::RolledBack,
+];
+/// Orders that the journal no longer knows, or never did. A fill whose name cannot be read is nobody's.
+const STRANGERS: [Fault; 4] = [Fault::ForeignOrder, Fault::TailLost, Fault::JournalLost, Fault::ReplyHollow];
+/// Prices that were not so, and value that came or went.
+const PRICES: [Fault; 5] =
+    [Fault::PriceOff, Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
+/// A journal that cannot grow signs nothing.
+const DISKS: [Fault; 2] = [Fault::DiskFull, Fault::DiskSlow];
+/// With these the engine knows no better what time it is at the venue.
+const CLOCKS: [Fault; 5] = [Fault::TimeJumps, Fault::ClockStepped, Fault::Paused, Fault::Starved, Fault::ReplyLate];
+/// Requests that do not get through, and sessions that are none.
+const CUT_OFF: &str = "no request could get through";
+
+/// Codes with which a venue may refuse what was right when it left: the order is gone or filled by now, or filled further;
+/// the book has moved under a post-only order or away from one that must trade; an RFQ or its quote is over; the protection
+/// of makers is on.
+const RACES: [i64; 13] =
+    [11_003, 11_004, 11_005, 11_006, 11_008, 11_009, 11_014, 11_015, 11_025, 11_028, 11_102, 11_104, 11_110];
+/// Codes that invariants of their own judge: rates, moments, grids, fees, crossing oneself.
+const ELSEWHERE: [i64; 10] = [-32_000, 11_018, 11_011, 11_022, 11_012, 11_013, 11_021, 12_001, 11_023, 11_007];
+/// The venue has forgotten who we are.
+const LOGGED_OUT: i64 = 14_021;
+/// The engine has heard of it by then, and has asked for another session.
+const NOTICED_NS: u64 = 15 * SEC;
+
+/// True for a refusal that no race with the venue explains.
+pub fn is_our_fault(code: i64) -> bool {
+    !RACES.contains(&code) && !ELSEWHERE.contains(&code)
+}
+
+/// What an alarm follows from, if it follows from anything.
+pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
+    let of_late = |faults: &[Fault]| seen.struck_by(faults, AFTERMATH_NS);
+    let ever = |faults: &[Fault]| seen.struck_by(faults, FOR_GOOD);
     match alarm {
-        // Something a person should know; nothing stops.
-        Alarm::Concern(_) => true,
-        Alarm::Asked => any(&[Fault::Drained, Fault::KillSwitch]),
-        Alarm::Mismatch => any(&TEXTS),
-        // A fill whose name cannot be read is nobody's.
-        Alarm::Foreign => any(&STRANGERS) || any(&[Fault::ReplyHollow]),
-        Alarm::Drawdown => any(&PRICES),
-        Alarm::VenueHalt { code: 11_018 } => any(&[Fault::ClockRefused]),
-        Alarm::VenueHalt { code: 11_027 } => any(&[Fault::Liquidating]),
+        Alarm::Concern(_) => Some("something a person should know: nothing stops"),
+        Alarm::Asked | Alarm::Retired => ever(&[Fault::Drained, Fault::KillSwitch]),
+        Alarm::Mismatch => of_late(&DIFFERENCES),
+        Alarm::Foreign => ever(&STRANGERS),
+        Alarm::Drawdown => ever(&PRICES),
+        Alarm::VenueHalt { code: 11_018 } => of_late(&[Fault::ClockRefused]),
+        Alarm::VenueHalt { code: 11_027 } => of_late(&[Fault::Liquidating]),
         // A word of the answer to a subscription that means nothing is taken for a refusal.
-        Alarm::SessionRejected { code: 0 } => any(&[Fault::ReplyHollow]),
+        Alarm::SessionRejected { code: 0 } => of_late(&[Fault::ReplyHollow]),
         // Two judges of one order have heard two prices.
-        Alarm::Withheld { why: Breach::Price } => any(&PRICES),
+        Alarm::Withheld { why: Breach::Price } => of_late(&PRICES),
         Alarm::SignerDown { why: Breach::Stopped } | Alarm::Withheld { why: Breach::Stopped } => {
-            any(&[Fault::SignerStopped])
+            ever(&[Fault::SignerStopped])
         }
-        _ => false,
+        Alarm::SignerDown { why: Breach::Journal } | Alarm::Withheld { why: Breach::Journal } => ever(&DISKS),
+        // Judged by O4, which knows whether the venue could be reached.
+        Alarm::Invariant { row: 1 } => Some("judged by unknown-ends"),
+        _ => None,
+    }
+}
+
+/// Why what an invariant has found is none of the engine's doing, if so.
+pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
+    match invariant {
+        // What was granted on the fill that was taken back is found out by the next look at the account.
+        "worst-case-covered" | "shorts-covered" | "delta-one" => seen.struck_by(&[Fault::RolledBack], AFTERMATH_NS),
+        // What was taken back is in no record of trades any more, and what hedged it is.
+        "hedges-are-needed" => seen.struck_by(&[Fault::RolledBack], FOR_GOOD),
+        // A budget that shrinks below what was spent already refuses until the window has passed.
+        "cancels-get-through" => seen.struck_by(&[Fault::TierCut], FOR_GOOD),
+        "expiry-in-window" => seen
+            .struck_by(&CLOCKS, CLOCK_NS)
+            .or_else(|| seen.struck_by(&[Fault::ClockStepped, Fault::TimeJumps], AFTERMATH_NS)),
+        "never-our-fault" => {
+            let only_logins = seen.refused.iter().all(|one| one.code == LOGGED_OUT || !is_our_fault(one.code));
+            seen.struck_by(&[Fault::SessionExpired], NOTICED_NS).filter(|_| only_logins)
+        }
+        // A venue that answers nothing leaves everything open, and O4 counts from when it can be reached.
+        "unknown-ends" => {
+            let reachable = seen.able_for(6 * SEC) && seen.at.since(seen.reply_hurt) > 6 * SEC;
+            (!reachable).then_some(CUT_OFF)
+        }
+        _ => None,
     }
 }

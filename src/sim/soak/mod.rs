@@ -9,6 +9,7 @@ mod rules;
 mod seen;
 mod story;
 mod strikes;
+mod twin;
 mod words;
 
 pub use invariants::{ELSEWHERE, INVARIANTS, Invariant};
@@ -20,6 +21,7 @@ use crate::exchange::Tier;
 use crate::exchange::world::WorldSettings;
 use crate::exchange::world::draws::Draws;
 use crate::ops::replay::Played;
+use crate::sim::ports::Disk;
 use crate::sim::rig::{Rig, Scene};
 use crate::sim::venue::Pace;
 use crate::sim::venue::faults::{Allowed, Faults, Fired, Strike};
@@ -30,12 +32,15 @@ use rules::Rules;
 use rust_decimal::Decimal;
 use seen::Seen;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use strikes::Operator;
 
 /// Length of a step, after which everything is checked.
 const STEP_NS: u64 = 100 * MS;
 /// Longest stretch between two looks of the engine.
 const STRETCH_NS: u64 = 5 * MS;
+/// Records of a page of the journal: several are filled in a storm.
+const JOURNAL_PAGE: u64 = 128;
 /// The engine settles in before faults begin.
 const CALM_S: u64 = 8;
 /// How long faults go on over market making, and over an auction: some lots long.
@@ -190,6 +195,12 @@ pub struct Outcome {
     pub deaths: u32,
     /// Fills at the venue.
     pub fills: u64,
+    /// What was waived because of what had happened: the invariant, or the alarm, why, and in how many steps.
+    pub excused: BTreeMap<(String, &'static str), u64>,
+    /// Looks of the engine at itself that the ledger's twin was compared with.
+    pub compared: u64,
+    /// Refusals of the venue's own, by code and by the first letter of the request's id.
+    pub codes: BTreeMap<(i64, char), u64>,
     /// How it went before the first violation, if it was to be told.
     pub story: Option<Story>,
     /// Over every byte the engine sent and all of the above.
@@ -252,6 +263,7 @@ impl Storm {
         let start = if collateral { COLLATERAL_START } else { subject.start() };
         let mut rig = open(&scene, seed, subject.world(seed), start)?;
         rig.venue.keep_tape();
+        rig.paginate_journal(JOURNAL_PAGE);
         if draws.happens(0.5) {
             rig.venue.interleave(seed);
         }
@@ -278,6 +290,7 @@ impl Storm {
         self.rig.venue.mistreat(Some(Faults::swarm(self.seed, &case.allowed)));
         self.go(case.storm_s.unwrap_or(self.subject.storm_s()))?;
         let faults = self.rig.venue.mistreat(None);
+        self.rig.set_disk(Disk::Well);
         self.log = faults.map(|faults| faults.log().to_vec()).unwrap_or_default();
         self.seen.moments.calm = Some(self.rig.venue.now());
         self.make_good()?;
@@ -307,7 +320,7 @@ impl Storm {
 
     /// Asks every invariant; each is broken once.
     fn judge(&mut self) {
-        for (invariant, what) in invariants::broken(&self.seen) {
+        for (invariant, what) in invariants::broken(&mut self.seen) {
             if !self.violations.iter().any(|known| known.name == invariant.name) {
                 let (id, name, at) = (invariant.id, invariant.name, self.seen.at);
                 self.violations.push(Violation { id, name, at, what });
@@ -320,7 +333,7 @@ impl Storm {
 
     fn outcome(self) -> Outcome {
         let fills = self.rig.venue.exchange.trades_of(self.rig.subaccount()).len() as u64;
-        let fired = self.seen.fired;
+        let (fired, compared) = (self.seen.fired, self.seen.twin_compared());
         let mut bytes = self.rig.venue.sent_digest().to_vec();
         bytes.extend(format!("{fired:?}{:?}{fills}{}", self.violations, self.steps).bytes());
         Outcome {
@@ -334,6 +347,9 @@ impl Storm {
             started: self.started,
             virtual_ns: self.rig.venue.now().since(self.started),
             deaths: self.rig.deaths(),
+            excused: self.seen.excused,
+            compared,
+            codes: self.seen.codes,
             fills,
             story: self.seen.story,
             digest: keccak256(bytes).0,

@@ -13,6 +13,8 @@ pub struct Rules {
     pub reject_after_ms: u64,
     /// Oldest ticker an order may rest on, ms.
     pub ticker_age_ms: u64,
+    /// Shortest life of an option it trades, seconds; zero if it trades none.
+    pub option_life_s: u64,
     /// Cash below which no option is traded, if it trades any.
     pub cash_min: Option<Decimal>,
     /// Difference to the venue's cash that accrual and rounding explain.
@@ -43,6 +45,7 @@ impl Rules {
             order_life_s: whole("order_life_s", limit("order_life_s"))?,
             reject_after_ms: whole("reject_after_ms", limit("reject_after_ms"))?,
             ticker_age_ms: whole("ticker_age_max_ms", anywhere("ticker_age_max_ms"))?,
+            option_life_s: whole("life_min_s", limit("life_min_s")).unwrap_or_default(),
             cash_min: money("cash_min_usdc"),
             cash_tolerance: money("cash_tolerance_usdc").unwrap_or(Decimal::ONE),
         })

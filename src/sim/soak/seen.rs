@@ -6,18 +6,27 @@ use super::coverage::{Follower, Matrix};
 use super::excuses;
 use super::rules::Rules;
 use super::story::Story;
+use super::twin::Twin;
 use super::words::{self, Method, Reply, Request};
 use crate::actors::risk::{Notice, Sample, Stats};
 use crate::base::ids::{InstrumentId, Uuid};
 use crate::base::num::Amount;
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::engine::journal::{LegRecord, OrderRecord};
 use crate::exchange::{OpenOrder, SubaccountReport};
+use crate::market::instrument::Kind;
 use crate::msg::Mode;
 use crate::sim::rig::Rig;
 use crate::sim::venue::Said;
-use crate::sim::venue::faults::{Fault, Fired, KINDS, Strike};
+use crate::sim::venue::faults::{CATALOGUE, Fault, Fired, KINDS, Strike};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// The hedge of the storms' basis vault.
+pub const PERP: &str = "ETH-PERP";
+/// What changes an account without a fill.
+const ARRIVALS: [Fault; 2] = [Fault::Deposited, Fault::RolledBack];
+/// The engine has heard of it by then.
+const DISTURBED_NS: u64 = 20 * SEC;
 
 /// A request of the engine, with what was true when it was noted.
 #[derive(Clone, Debug)]
@@ -26,12 +35,14 @@ pub struct Sent {
     pub at: Nanos,
     /// What.
     pub request: Request,
-    /// Its nonce was in the journal.
+    /// Its nonce was in the journal when it was handed to the connection.
     pub journaled: bool,
     /// Highest nonce on the wire before it.
     pub floor: u64,
     /// Another text bore the same nonce before.
     pub reused: bool,
+    /// It is signed, and nothing has told yet, in its session, what rests.
+    pub blind: bool,
     /// The venue's mark of its instrument.
     pub mark: rust_decimal::Decimal,
 }
@@ -126,20 +137,35 @@ pub struct Seen {
     pub alive: bool,
     /// How often each fault fired so far.
     pub fired: Fired,
+    /// When each fault last did, or last was at work.
+    struck_at: [Nanos; KINDS],
+    /// What was waived because of what had happened: the invariant, or the alarm, why, and in how many steps.
+    pub excused: BTreeMap<(String, &'static str), u64>,
+    /// How often the venue itself refused with each code, and what kind of request.
+    pub codes: BTreeMap<(i64, char), u64>,
     /// Positions as the engine last said, by name of the instrument.
     pub held: Vec<(String, Amount)>,
     /// Orders of somebody else, and since when they rest.
     pub strangers: Vec<(u64, Nanos)>,
     /// Faults against states of orders.
     pub matrix: Box<Matrix>,
-    /// Nonces ever journaled.
-    pub journaled: BTreeSet<u64>,
+    /// Nonces ever journaled, with the number of the record.
+    journaled: BTreeMap<u64, u64>,
     names: BTreeMap<u64, String>,
     orders: BTreeMap<u64, Amount>,
     filled: BTreeMap<(u64, InstrumentId), Amount>,
     trades: BTreeSet<Uuid>,
+    /// The venue's mark of the perp.
+    pub perp_mark: rust_decimal::Decimal,
+    /// What the vault has traded in all, by the venue's books: the base, the perp.
+    pub traded: (rust_decimal::Decimal, rust_decimal::Decimal),
+    /// The session up to then and whether its account was listed, and whether that of the present one was.
+    listed: (Nanos, bool, bool),
+    /// What the ledger's twin says otherwise than the engine, at its last look at itself.
+    pub twin_differs: Option<String>,
+    twin: Twin,
     follower: Follower,
-    records: usize,
+    records: u64,
     wire_floor: u64,
     spent_floor: (u64, Nanos),
     strikes: usize,
@@ -169,14 +195,22 @@ impl Seen {
             story: None,
             alive: true,
             fired: [0; KINDS],
+            struck_at: [Nanos::ZERO; KINDS],
+            excused: BTreeMap::new(),
+            codes: BTreeMap::new(),
             held: Vec::new(),
             strangers: Vec::new(),
             matrix: Box::new([[0; 8]; KINDS]),
-            journaled: BTreeSet::new(),
+            journaled: BTreeMap::new(),
             names: BTreeMap::new(),
             orders: BTreeMap::new(),
             filled: BTreeMap::new(),
             trades: BTreeSet::new(),
+            perp_mark: Default::default(),
+            traded: Default::default(),
+            listed: (Nanos::ZERO, true, true),
+            twin_differs: None,
+            twin: Twin::default(),
             follower: Follower::default(),
             records: 0,
             wire_floor: 0,
@@ -196,15 +230,21 @@ impl Seen {
             self.private_hurt = faults.private_hurt_at();
             self.reply_hurt = faults.reply_hurt_at();
             self.moments.deaf = faults.deaf_since(self.at);
+            let lasting = CATALOGUE.iter().filter(|kind| faults.lasts(kind.fault, self.at).is_some());
+            lasting.for_each(|kind| self.struck_at[kind.fault as usize] = self.at);
         } else {
             self.moments.deaf = None;
         }
         if rig.venue.private_up_since() != self.private_up {
             self.private_up = rig.venue.private_up_since();
+            self.listed = (self.private_up, self.listed.2, false);
             self.follower.lost();
         }
         self.note_journal(rig);
         self.note_wire(rig);
+        if self.struck_by(&ARRIVALS, DISTURBED_NS).is_some() {
+            self.twin.disturb();
+        }
         heard.into_iter().for_each(|notice| self.hear(rig, notice));
         if let Some(books) = rig.venue.report(rig.subaccount()) {
             let same = |a: &SubaccountReport, b: &SubaccountReport| {
@@ -216,9 +256,11 @@ impl Seen {
             };
             if !same(&self.books, &books) {
                 self.moments.moved = self.at;
+                self.note_trades(rig);
             }
             self.books = books;
         }
+        self.perp_mark = rig.venue.exchange.mark(PERP);
         self.open = rig.venue.exchange.open_orders_of(rig.subaccount());
         let open = &self.open;
         self.strangers.retain(|(nonce, _)| open.iter().any(|order| order.nonce == *nonce));
@@ -230,6 +272,7 @@ impl Seen {
         self.spent.clear();
         self.booked.clear();
         self.heard.clear();
+        self.twin_differs = None;
     }
 
     /// The engine is gone: what it still said is noted, and what it believed is forgotten.
@@ -237,7 +280,6 @@ impl Seen {
         self.look(rig, Vec::new());
         let at = self.at;
         self.story.iter_mut().for_each(|story| story.tell(at, "        the engine is gone; another starts".to_owned()));
-        self.records = self.records.min(rig.journaled());
         self.moments = Moments { alive: self.at, calm: self.moments.calm.map(|_| self.at), ..Moments::default() };
         self.last = None;
         self.drained_at = None;
@@ -245,6 +287,7 @@ impl Seen {
         self.trades.clear();
         self.spent_floor.1 = Nanos::ZERO;
         self.follower.lost();
+        self.twin.forget();
     }
 
     /// An operator has started a drained vault again.
@@ -263,14 +306,13 @@ impl Seen {
     }
 
     fn note_journal(&mut self, rig: &Rig) {
-        let records = rig.journal_after(self.records);
-        self.records += records.len();
-        for record in &records {
+        for (number, record) in &rig.journal_after(self.records) {
+            self.records = *number;
             let order = OrderRecord::read(record).map(|order| (order.nonce.0, order.at, Some(order.amount)));
             let leg = || LegRecord::read(record).map(|leg| (leg.nonce.0, leg.at, Some(leg.amount)));
             let Some((nonce, at, amount)) = order.or_else(leg) else { continue };
             // Both legs of a package bear one name.
-            if self.journaled.insert(nonce) || nonce != self.spent_floor.0 {
+            if self.journaled.insert(nonce, *number).is_none() || nonce != self.spent_floor.0 {
                 let (floor, before) = self.spent_floor;
                 self.spent.push(Spent { nonce, at, floor, before });
                 self.spent_floor = (nonce.max(floor), at);
@@ -296,6 +338,7 @@ impl Seen {
     }
 
     fn note_strike(&mut self, strike: Strike) {
+        self.struck_at[strike.fault as usize] = strike.at;
         self.follower.note(strike.fault, &mut self.matrix);
         self.story.iter_mut().for_each(|story| story.struck(&strike));
     }
@@ -311,9 +354,10 @@ impl Seen {
             let before = if signed { self.names.insert(request.nonce, said.text.clone()) } else { None };
             let sent = Sent {
                 at: said.at,
-                journaled: !signed || self.journaled.contains(&request.nonce),
+                journaled: !signed || self.journaled.get(&request.nonce).is_some_and(|number| *number <= said.written),
                 floor: self.wire_floor,
                 reused: before.is_some_and(|before| before != said.text),
+                blind: signed && !self.was_listed(said.at),
                 mark: rig.venue.exchange.mark(&request.instrument),
                 request,
             };
@@ -328,15 +372,39 @@ impl Seen {
         let reply = words::reply(&said.text);
         if said.arrived {
             self.follower.heard(&reply);
+            self.note_listed(said.at, &reply);
         }
         if let (Reply::Refused { letter, code, .. }, false) = (&reply, said.forged) {
+            *self.codes.entry((*code, *letter)).or_default() += 1;
             self.refused.push(Refused { letter: *letter, code: *code, text: said.text.clone() });
+        }
+    }
+
+    /// Adds up what the venue's records of trades say.
+    fn note_trades(&mut self, rig: &Rig) {
+        let trades = rig.venue.exchange.trades_of(rig.subaccount());
+        let sum = |perp: bool| -> rust_decimal::Decimal {
+            trades.iter().filter(|one| one.instrument.ends_with("-PERP") == perp).map(|one| one.amount).sum()
+        };
+        self.traded = (sum(false), sum(true));
+    }
+
+    /// True if what rests was told by then in the session of that moment.
+    fn was_listed(&self, at: Nanos) -> bool {
+        if at < self.listed.0 { self.listed.1 } else { self.listed.2 }
+    }
+
+    fn note_listed(&mut self, at: Nanos, reply: &Reply) {
+        if matches!(reply, Reply::Listed(_)) && at >= self.listed.0 {
+            self.listed.2 = true;
         }
     }
 
     fn hear(&mut self, rig: &Rig, notice: Notice) {
         match &notice {
             Notice::Sample { sample, stats, .. } => {
+                let differs = self.twin.compare(sample, stats);
+                self.twin_differs = self.twin_differs.take().or(differs);
                 self.last = Some((*sample, *stats));
                 let name = |id| rig.instrument(id).map_or_else(String::new, |one| one.name.as_str().to_owned());
                 self.held = sample.held.iter().flatten().map(|held| (name(held.instrument), held.amount)).collect();
@@ -345,12 +413,19 @@ impl Seen {
                 let total = self.filled.entry((fill.nonce.0, fill.instrument)).or_insert(Amount::ZERO);
                 *total += fill.amount;
                 let filled = (*total, self.orders.get(&fill.nonce.0).copied());
+                let perp = rig.instrument(fill.instrument).filter(|one| one.kind == Kind::Perp).map(|one| one.id);
+                self.twin.book(fill, rig.base().id, perp);
                 self.booked.push(Booked { again: !self.trades.insert(fill.trade_id), filled });
             }
             Notice::Mode { mode: Mode::Drain | Mode::Halted, .. } => {
                 self.drained_at.get_or_insert(self.at);
             }
             Notice::Mode { mode: Mode::Live, .. } => self.drained_at = None,
+            Notice::Alarm { alarm, .. } => {
+                if let Some(why) = excuses::cause(alarm, self) {
+                    self.excuse(format!("alarm {alarm:?}"), why);
+                }
+            }
             _ => {}
         }
         let at = self.at;
@@ -358,14 +433,25 @@ impl Seen {
         self.heard.push(notice);
     }
 
-    /// True if an alarm follows from what has fired.
-    pub fn is_due(&self, alarm: &crate::actors::risk::Alarm) -> bool {
-        excuses::is_due(alarm, &self.fired)
+    /// Counts what was waived.
+    pub fn excuse(&mut self, what: String, why: &'static str) {
+        *self.excused.entry((what, why)).or_default() += 1;
     }
 
-    /// True if any of these has fired.
-    pub fn fired_any(&self, faults: &[Fault]) -> bool {
-        faults.iter().any(|fault| self.fired[*fault as usize] > 0)
+    /// Samples that the ledger's twin was compared with.
+    pub fn twin_compared(&self) -> u64 {
+        self.twin.compared
+    }
+
+    /// True if a fault has fired, or was at work, in the last so many nanoseconds.
+    pub fn struck(&self, fault: Fault, within_ns: u64) -> bool {
+        let place = fault as usize;
+        self.fired[place] > 0 && self.at.since(self.struck_at[place]) <= within_ns
+    }
+
+    /// Which of these has fired of late.
+    pub fn struck_by(&self, faults: &[Fault], within_ns: u64) -> Option<&'static str> {
+        faults.iter().find(|fault| self.struck(**fault, within_ns)).map(|fault| fault.name())
     }
 
     /// True if for so long cancels could get through: an engine at work, a session, and no request lost.

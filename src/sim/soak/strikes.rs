@@ -8,6 +8,7 @@ use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::journal::{LegRecord, OrderRecord};
 use crate::exchange::Tier;
 use crate::msg::{Command, Mode};
+use crate::sim::ports::Disk;
 use crate::sim::venue::faults::{CATALOGUE, Family, Fault};
 use crate::sim::venue::{Fate, Pace};
 use rust_decimal::Decimal;
@@ -85,8 +86,9 @@ impl Storm {
             return Ok(());
         }
         self.operator.looks = None;
-        let drained = matches!(self.seen.last, Some((sample, _)) if sample.mode == Mode::Drain);
-        if resumes && drained && self.rig.command(Command::Resume { vault: VAULT }) {
+        let waits =
+            matches!(self.seen.last, Some((sample, _)) if sample.mode == Mode::Drain && !sample.demands_restart);
+        if resumes && waits && self.rig.command(Command::Resume { vault: VAULT }) {
             self.seen.resumed();
             return Ok(());
         }
@@ -145,9 +147,16 @@ impl Storm {
         let (at, share) = (self.rig.venue.now(), STEP_NS as f64 / SEC as f64);
         let Some(faults) = self.rig.venue.faults() else { return Ok(()) };
         faults.begin_spans(at, share);
+        let lasts = |fault| faults.lasts(fault, at).is_some();
+        let disk = match (lasts(Fault::DiskFull), lasts(Fault::DiskSlow)) {
+            (true, _) => Disk::Full,
+            (_, true) => Disk::Slow,
+            _ => Disk::Well,
+        };
         let moments = CATALOGUE.iter().filter(|kind| kind.family == Family::Moment);
         let struck: Vec<Fault> =
             moments.map(|kind| kind.fault).filter(|fault| faults.strikes(at, *fault, share)).collect();
+        self.rig.set_disk(disk);
         struck.into_iter().try_for_each(|fault| self.happen(fault))
     }
 
@@ -206,6 +215,12 @@ impl Storm {
                 let held = self.seen.books.balances.get(name).copied().unwrap_or_default();
                 let more = (held * DEPOSIT).round_dp(2);
                 self.rig.venue.mishap(|exchange, at, out| exchange.deposit(account, name, more, at, out));
+            }
+            Fault::RolledBack => {
+                self.rig.venue.mishap(|exchange, at, out| exchange.roll_back(account, at, out));
+                if self.pick(fault, 2) == 0 {
+                    self.rig.venue.cut_all();
+                }
             }
             Fault::ForeignOrder => self.strange(account),
             _ => {}

@@ -13,6 +13,8 @@ pub enum Method {
     Replace,
     /// `private/execute_quote`.
     Execute,
+    /// `private/send_rfq`.
+    Ask,
     /// `private/cancel_by_nonce`.
     Cancel,
     /// Anything else.
@@ -51,6 +53,8 @@ pub struct Request {
     pub expires_s: u64,
     /// It counts towards market-maker protection: it is meant to rest.
     pub mmp: bool,
+    /// Legs of a package: side and amount.
+    pub legs: Vec<(Side, Decimal)>,
 }
 
 #[derive(Deserialize)]
@@ -74,6 +78,13 @@ struct Params {
     reject_timestamp: Option<u64>,
     signature_expiry_sec: Option<u64>,
     mmp: bool,
+    legs: Vec<LegText>,
+}
+
+#[derive(Deserialize)]
+struct LegText {
+    direction: String,
+    amount: Decimal,
 }
 
 /// Reads a request; `None` if it is not one.
@@ -83,6 +94,7 @@ pub fn request(text: &str) -> Option<Request> {
         "private/order" => Method::Place,
         "private/replace" => Method::Replace,
         "private/execute_quote" => Method::Execute,
+        "private/send_rfq" => Method::Ask,
         "private/cancel_by_nonce" => Method::Cancel,
         _ => Method::Other,
     };
@@ -92,14 +104,19 @@ pub fn request(text: &str) -> Option<Request> {
         nonce: number(params.nonce),
         replaces: number(params.nonce_to_cancel),
         instrument: params.instrument_name.unwrap_or_default(),
-        side: if params.direction.as_deref() == Some("buy") { Side::Buy } else { Side::Sell },
+        side: side(params.direction.as_deref()),
         price: params.limit_price.unwrap_or_default(),
         amount: params.amount.unwrap_or_default(),
         max_fee: params.max_fee.unwrap_or_default(),
         reject_ms: params.reject_timestamp.unwrap_or_default(),
         expires_s: params.signature_expiry_sec.unwrap_or_default(),
         mmp: params.mmp,
+        legs: params.legs.iter().map(|leg| (side(Some(&leg.direction)), leg.amount)).collect(),
     })
+}
+
+fn side(direction: Option<&str>) -> Side {
+    if direction == Some("buy") { Side::Buy } else { Side::Sell }
 }
 
 /// What the venue says about orders.

@@ -4,6 +4,8 @@ use super::faults::{Fault, Handling, Passage, member};
 use super::{EXTERNAL, Fate, LATENCY_NS, PRIVATE, PUBLIC, Said, SimVenue};
 use crate::base::time::Nanos;
 use crate::exchange::Out;
+use crate::exchange::world::Pegs;
+use rust_decimal::Decimal;
 
 impl SimVenue {
     fn lasts(&self, fault: Fault) -> bool {
@@ -19,7 +21,7 @@ impl SimVenue {
     }
 
     fn said(&self, by_engine: bool, arrived: bool, text: &str) -> Said {
-        Said { at: self.now, by_engine, arrived, forged: false, text: text.to_owned() }
+        Said { at: self.now, by_engine, arrived, forged: false, written: 0, text: text.to_owned() }
     }
 
     /// Brings back what is down, unless the venue cannot be reached.
@@ -106,7 +108,7 @@ impl SimVenue {
     }
 
     /// True for a text of the engine that the venue receives.
-    fn leaves(&mut self, place: usize, text: &[u8]) -> bool {
+    fn leaves(&mut self, place: usize, written: u64, text: &[u8]) -> bool {
         if self.stopped {
             return false;
         }
@@ -116,7 +118,7 @@ impl SimVenue {
         let text = String::from_utf8_lossy(text);
         if self.is_lost(&text) {
             let said = self.said(true, false, &text);
-            self.note(said);
+            self.note(Said { written, ..said });
             return false;
         }
         let trapped = self.trap.as_ref().is_some_and(|(method, _)| text.contains(method.as_str()));
@@ -126,7 +128,7 @@ impl SimVenue {
             return false;
         }
         let said = self.said(true, true, &text);
-        self.note(said);
+        self.note(Said { written, ..said });
         true
     }
 
@@ -151,8 +153,8 @@ impl SimVenue {
     /// Texts of the engine to the exchange. They travel at once; the answer takes the way back.
     pub(super) fn collect(&mut self) {
         for (slot, place) in [(0, PUBLIC), (1, PRIVATE)] {
-            while let Some(text) = self.wires[place].take() {
-                if self.leaves(place, &text) {
+            while let Some((written, text)) = self.wires[place].take_marked() {
+                if self.leaves(place, written, &text) {
                     self.sent.update(&text);
                     if let Some(conn) = self.connections[slot] {
                         self.exchange.on_text(conn, self.now, &text, &mut self.outbox);
@@ -168,6 +170,19 @@ impl SimVenue {
 
     pub(super) fn external_is_silent(&self) -> bool {
         self.lasts(Fault::ExternalSilent)
+    }
+
+    /// How far the chain's clock is ahead of ours.
+    pub(super) fn chain_skew_ns(&self) -> i64 {
+        self.faults.as_ref().map_or(0, |faults| faults.chain_skew_ns(self.now))
+    }
+
+    /// What the market's pegs are while faults may loosen them.
+    pub(super) fn mind_pegs(&mut self) {
+        let share = |fault, share: Decimal| if self.lasts(fault) { share } else { Decimal::ONE };
+        let wrapped = share(Fault::Depegged, Decimal::new(90, 2));
+        let usdc = share(Fault::StableDepegged, Decimal::new(88, 2));
+        self.world.set_pegs(Pegs { wrapped, usdc });
     }
 
     pub(super) fn oracle_is_frozen(&self) -> bool {

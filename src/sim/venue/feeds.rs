@@ -21,7 +21,7 @@ impl SimVenue {
         }
         for coin in Coin::ALL {
             self.update_id += 1;
-            let bid = prices.external[coin.index()].round_dp(2);
+            let bid = self.world.external_price(coin).round_dp(2);
             let ask = bid + Decimal::new(1, 2);
             let symbol = ["ETHUSDC", "BTCUSDC"][coin.index()];
             let text = format!(
@@ -59,7 +59,8 @@ impl SimVenue {
         let round = |(feed, source): (u8, &u8)| {
             let ratio = prices.ratio.get(usize::from(*source)).and_then(observed)?;
             let past = self.look_back_ns.and_then(|by_ns| self.past_ratio(*source, by_ns));
-            Some(RatioRound { feed, ratio, updated_at: at, read_at: at, past })
+            let updated_at = at.shifted(self.chain_skew_ns());
+            Some(RatioRound { feed, ratio, updated_at, read_at: at, past })
         };
         (0u8..).zip(&self.ratio_feeds).filter_map(round).collect()
     }

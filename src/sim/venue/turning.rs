@@ -30,8 +30,9 @@ impl SimVenue {
         self.turning.order = Some(Draws::new(seed, 79));
     }
 
-    /// Watches a journal, to count what the engine does.
+    /// Watches a journal, to count what the engine does and to know what it had written when it said something.
     pub fn watch_journal(&mut self, journal: MemoryStore) {
+        self.wires[PRIVATE].watch(journal.clone());
         self.turning.journal = Some(journal);
     }
 
@@ -47,6 +48,7 @@ impl SimVenue {
     }
 
     pub(super) fn turn_world(&mut self) {
+        self.mind_pegs();
         self.world_due = self.world.turn(&mut self.exchange, self.now, &mut self.outbox).max(self.now.plus(1));
     }
 

@@ -1,5 +1,5 @@
 //! The cell of the stage where a vault's contract signs: lanes from signer, risk and chain, lanes to gateway, risk and
-//! chain. It has no tape: a run with it is not recorded.
+//! chain. What the chain says comes from outside, and is on its tape.
 
 use super::BURST;
 use crate::actors::signer::Sealed;
@@ -9,9 +9,10 @@ use crate::base::time::Nanos;
 use crate::engine::actor::{Actor, Turn};
 use crate::engine::ear::Ear;
 use crate::engine::ports::Clock;
-use crate::engine::tape::Tape;
+use crate::engine::tape::Source;
 use crate::market::instrument::Listing;
 use crate::msg::{ChainAsk, ChainWord, ContractFact, ReportMsg};
+use std::any::Any;
 
 /// What the contract stage reads.
 pub struct ContractIn {
@@ -48,8 +49,8 @@ pub struct ContractCell<C> {
 
 impl<C: Clock> ContractCell<C> {
     /// Connects it.
-    pub fn new(actor: Contract, clock: C, inbox: ContractIn, outbox: ContractOut) -> Self {
-        ContractCell { actor, ear: Ear::new(clock, Tape::Off), inbox, outbox, out: Out::default() }
+    pub fn new(actor: Contract, ear: Ear<C>, inbox: ContractIn, outbox: ContractOut) -> Self {
+        ContractCell { actor, ear, inbox, outbox, out: Out::default() }
     }
 
     fn hear(&mut self, at: Nanos, message: In) {
@@ -74,12 +75,18 @@ impl<C: Clock> ContractCell<C> {
     }
 
     /// What is listed, then what risk and the chain know, then what was signed.
-    fn next(&mut self) -> Option<In> {
-        let ContractIn { sealed, words, facts, listings, .. } = &mut self.inbox;
-        None.or_else(|| listings.receive().map(In::Listing))
-            .or_else(|| facts.receive().map(In::Fact))
-            .or_else(|| words.receive().map(In::Word))
-            .or_else(|| sealed.receive().map(In::Sealed))
+    fn next(&mut self) -> Option<(Nanos, In)> {
+        let Self { ear, inbox: ContractIn { sealed, words, facts, listings, .. }, .. } = self;
+        if let Some((at, listing)) = ear.letter(Source::Listing, listings) {
+            return Some((at, In::Listing(listing)));
+        }
+        if let Some((at, fact)) = ear.lane(Source::ContractFacts, facts) {
+            return Some((at, In::Fact(fact)));
+        }
+        if let Some((at, word)) = ear.word(Source::Words, words) {
+            return Some((at, In::Word(word)));
+        }
+        ear.lane(Source::Sealed, sealed).map(|(at, sealed)| (at, In::Sealed(sealed)))
     }
 }
 
@@ -90,10 +97,9 @@ impl<C: Clock + Send> Turn for ContractCell<C> {
             if !self.has_room() {
                 break;
             }
-            if let Some(refusal) = self.inbox.refusals.receive() {
+            if let Some((_, refusal)) = self.ear.lane(Source::Refusals, &mut self.inbox.refusals) {
                 assert!(self.outbox.refusals.send(refusal).is_ok(), "room was counted");
-            } else if let Some(message) = self.next() {
-                let at = self.ear.now();
+            } else if let Some((at, message)) = self.next() {
                 self.hear(at, message);
             } else {
                 break;
@@ -104,11 +110,17 @@ impl<C: Clock + Send> Turn for ContractCell<C> {
             && let Some(at) = self.ear.tick()
         {
             self.hear(at, In::Tick);
+            self.ear.checkpoint(&self.actor);
         }
         busy
     }
 
     fn name(&self) -> &'static str {
         "contract"
+    }
+
+    fn finish(mut self: Box<Self>) -> Option<Box<dyn Any + Send>> {
+        self.ear.close(&self.actor);
+        None
     }
 }

@@ -12,7 +12,9 @@ use crate::engine::ports::{Clock, Key, Store};
 use crate::engine::switch::Switch;
 use crate::engine::tape::Source;
 use crate::market::instrument::Listing;
-use crate::msg::{Account, Command, ContractFact, Intent, Mark, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value};
+use crate::msg::{
+    Account, Breach, Command, ContractFact, Intent, Mark, MarketMsg, ReportMsg, Stage, Talk, Urgent, Value,
+};
 use crate::risk::order::Granted;
 use std::any::Any;
 
@@ -332,9 +334,12 @@ impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
         SignerCell { actor, switches, ear, inbox, outbox, out: signer::Out::default() }
     }
 
-    /// Passes the operator's throw on, between two messages.
+    /// Passes the operator's throw on, between two messages, and what the journal's disk refuses.
     fn look_at_switch(&mut self) {
-        let Self { switches: (theirs, own), ear, .. } = self;
+        let Self { actor, switches: (theirs, own), ear, .. } = self;
+        if ear.event(Source::Cramped, || actor.is_cramped()).is_some() {
+            actor.stop(Breach::Journal);
+        }
         if ear.event(Source::Thrown, || theirs.is_thrown() && !own.is_thrown()).is_some() {
             own.throw();
             // From here on nothing is signed.

@@ -2,7 +2,7 @@
 
 mod crashes;
 
-use clap::Args as ClapArgs;
+use clap::{Args as ClapArgs, ValueEnum};
 use keel::sim::soak::coverage::{self, State};
 use keel::sim::soak::{self, ELSEWHERE, INVARIANTS, Outcome, Shrunk, Subject, Violation};
 use keel::sim::venue::faults::CATALOGUE;
@@ -11,8 +11,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// Every so many seeds, one runs twice and must come out the same.
+/// Of so many eights of seeds, in each of which every vault has its turn, one runs twice and must come out the same.
 const TWICE_EVERY: u64 = 16;
+/// Seeds in which every vault has its turn.
+const ROUND: u64 = 8;
 
 /// Arguments of `keel-tools soak`.
 #[derive(Clone, Debug, ClapArgs)]
@@ -26,6 +28,9 @@ pub struct Args {
     /// Seeds run at a time; all cores unless told.
     #[arg(long)]
     jobs: Option<usize>,
+    /// Only seeds of these vaults.
+    #[arg(long)]
+    only: Option<Kind>,
     /// End at the first seed that breaks.
     #[arg(long)]
     stop: bool,
@@ -47,9 +52,24 @@ pub struct Args {
     /// Plant bugs into a copy of this tree, and see which seed and which invariant finds each. Needs the sources.
     #[arg(long)]
     canary: bool,
-    /// Run a seed again in a process of its own, and compare.
+    /// Run one seed of every vault again, each in a process of its own, and compare.
     #[arg(long)]
     again: bool,
+}
+
+/// Which vaults are in the storm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    /// Delta-1 market making.
+    Basis,
+    /// Options.
+    Options,
+}
+
+impl Kind {
+    fn of(seed: u64) -> Kind {
+        if Subject::of(seed) == Subject::Basis { Kind::Basis } else { Kind::Options }
+    }
 }
 
 /// What all seeds came to.
@@ -92,7 +112,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     sum.outcomes.sort_by_key(|outcome| outcome.seed);
     sum.broken.sort();
     if args.again {
-        compare(args.from, &mut sum)?;
+        compare(&mut sum)?;
     }
     report(&sum, began.elapsed().as_secs_f64(), jobs);
     matrix(&sum);
@@ -107,18 +127,22 @@ fn canaries(seeds: u64) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err("a planted bug survived".to_owned()) }
 }
 
-/// A process of its own must come to the same digest.
-fn compare(seed: u64, sum: &mut Sum) -> Result<(), String> {
+/// A process of its own must come to the same digest, whichever the vault.
+fn compare(sum: &mut Sum) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|why| why.to_string())?;
-    let seed_text = seed.to_string();
-    let words = ["soak", "--seeds", "1", "--verbose", "--jobs", "1", "--from", seed_text.as_str()];
-    let output = std::process::Command::new(program).args(words).output().map_err(|why| why.to_string())?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let ours = sum.outcomes.iter().find(|outcome| outcome.seed == seed).map(digest).unwrap_or_default();
-    if text.contains(&ours) {
-        println!("seed {seed} came out the same in a process of its own: {ours}");
-    } else {
-        sum.broken.push(format!("seed {seed}: a process of its own came out differently"));
+    let mut of_each: BTreeMap<&str, (u64, String)> = BTreeMap::new();
+    for outcome in &sum.outcomes {
+        of_each.entry(outcome.subject.name()).or_insert_with(|| (outcome.seed, digest(outcome)));
+    }
+    for (vault, (seed, ours)) in of_each {
+        let seed_text = seed.to_string();
+        let words = ["soak", "--seeds", "1", "--verbose", "--jobs", "1", "--from", seed_text.as_str()];
+        let output = std::process::Command::new(&program).args(words).output().map_err(|why| why.to_string())?;
+        if String::from_utf8_lossy(&output.stdout).contains(&ours) {
+            println!("seed {seed} ({vault}) came out the same in a process of its own: {ours}");
+        } else {
+            sum.broken.push(format!("seed {seed} ({vault}): a process of its own came out differently"));
+        }
     }
     Ok(())
 }
@@ -205,9 +229,12 @@ fn work(args: &Args, next: &AtomicU64, sum: &Mutex<Sum>) {
             return;
         }
         let seed = args.from + place;
+        if args.only.is_some_and(|only| only != Kind::of(seed)) {
+            continue;
+        }
         SEED.set(seed);
         let outcome = soak::run(seed);
-        let twice = seed.is_multiple_of(TWICE_EVERY);
+        let twice = (seed / ROUND).is_multiple_of(TWICE_EVERY);
         let again = twice.then(|| soak::run(seed));
         let Ok(mut sum) = sum.lock() else { return };
         match outcome {
@@ -233,6 +260,28 @@ fn work(args: &Args, next: &AtomicU64, sum: &Mutex<Sum>) {
             }
         }
     }
+}
+
+/// What was no violation because of what had happened before it, and what the venue itself refused.
+fn waived(sum: &Sum) {
+    let (mut excused, mut codes) = (BTreeMap::new(), BTreeMap::new());
+    for outcome in &sum.outcomes {
+        for (key, count) in &outcome.excused {
+            let entry: &mut (u64, u64) = excused.entry(key.clone()).or_default();
+            *entry = (entry.0 + count, entry.1 + 1);
+        }
+        for (key, count) in &outcome.codes {
+            *codes.entry(*key).or_default() += *count;
+        }
+    }
+    println!("\n{:<50}{:<46}{:>8}{:>10}", "waived", "because of", "times", "in seeds");
+    for ((what, why), (times, seeds)) in &excused {
+        println!("{what:<50}{why:<46}{times:>8}{seeds:>10}");
+    }
+    println!("\n{:<30}{:>10}", "refused by the venue itself", "times");
+    codes.iter().for_each(|((code, letter), times): (&(i64, char), &u64)| {
+        println!("{:<30}{times:>10}", format!("{code} to a request of kind {letter}"));
+    });
 }
 
 fn listed(violations: &[Violation]) -> String {
@@ -262,6 +311,7 @@ fn report(sum: &Sum, took_s: f64, jobs: usize) {
         let broken = all.filter(|violation| violation.name == invariant.name).count();
         println!("{:<7}{:<22}{broken:>10}  {}", invariant.id, invariant.name, invariant.says);
     }
+    waived(sum);
     let virtual_s: f64 = sum.outcomes.iter().map(|outcome| outcome.virtual_ns as f64 / 1e9).sum();
     let steps: u64 = sum.outcomes.iter().map(|outcome| outcome.steps).sum();
     println!(

@@ -4,6 +4,7 @@ use super::orders::deaf_ns;
 use crate::actors::risk::Notice;
 use crate::base::time::{MS, Nanos};
 use crate::msg::Mode;
+use crate::sim::soak::excuses;
 use crate::sim::soak::seen::Seen;
 use crate::sim::soak::words::Method;
 
@@ -38,16 +39,14 @@ pub(super) fn time_never_falls(seen: &Seen) -> Option<String> {
 
 pub(super) fn no_alarm(seen: &Seen) -> Option<String> {
     let alarm = seen.heard.iter().find_map(|notice| match notice {
-        // Judged by O4, which knows whether the venue could be reached.
-        Notice::Alarm { alarm: crate::actors::risk::Alarm::Invariant { row: 1 }, .. } => None,
-        Notice::Alarm { alarm, .. } if !seen.is_due(alarm) => Some(format!("{alarm:?}")),
+        Notice::Alarm { alarm, .. } if excuses::cause(alarm, seen).is_none() => Some(format!("{alarm:?}")),
         _ => None,
     });
     let halted = || {
         let modes = seen.heard.iter().any(|notice| matches!(notice, Notice::Mode { mode: Mode::Halted, .. }));
-        let excused =
-            seen.heard.iter().any(|notice| matches!(notice, Notice::Alarm { alarm, .. } if seen.is_due(alarm)));
-        (modes && !excused).then(|| "halted".to_owned())
+        let has_cause =
+            |notice: &Notice| matches!(notice, Notice::Alarm { alarm, .. } if excuses::cause(alarm, seen).is_some());
+        (modes && !seen.heard.iter().any(has_cause)).then(|| "halted".to_owned())
     };
     alarm.or_else(halted)
 }

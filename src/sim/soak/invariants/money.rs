@@ -6,10 +6,10 @@ use crate::base::num::Ratio;
 use crate::base::time::SEC;
 use crate::msg::Mode;
 use crate::sim::soak::Subject;
-use crate::sim::soak::seen::Seen;
+use crate::sim::soak::seen::{PERP, Seen, Sent};
 use crate::sim::soak::words::Method;
-use crate::sim::venue::faults::Fault;
 use rust_decimal::Decimal;
+use std::collections::BTreeMap;
 
 /// How far from one delta may be when a hedge has ended.
 const DELTA_OFF: Ratio = Ratio::from_raw(20_000_000);
@@ -21,6 +21,10 @@ const OPTION_FLOOR: Decimal = Decimal::from_parts(3, 0, 0, false, 1);
 const FEE_SHARE: Decimal = Decimal::from_parts(5, 0, 0, false, 2);
 /// No option rests this close to its expiry.
 const LATE_OPTION_S: u64 = 1_800;
+/// The perp traded per unit of the base: the token's ratio, and a price that differs.
+const HEDGE_SHARE: Decimal = Decimal::from_parts(115, 0, 0, false, 2);
+/// What drift of prices may have hedged beside that.
+const HEDGE_SLACK: Decimal = Decimal::from_parts(2, 0, 0, false, 0);
 /// After calm this long, books must agree.
 const SETTLED_NS: u64 = 30 * SEC;
 /// After a fill, both sides have heard of it by then.
@@ -59,9 +63,22 @@ pub(super) fn shorts_covered(seen: &Seen) -> Option<String> {
 
 pub(super) fn legs_whole(seen: &Seen) -> Option<String> {
     let Subject::Auction(vault) = seen.subject else { return None };
+    // What is asked for and executed is whole, and so is what is held.
+    let signed = |(side, amount): &(Side, Decimal)| *amount * Decimal::from(side.sign());
+    let uneven = |sent: &&Sent| !sent.request.legs.iter().map(signed).sum::<Decimal>().is_zero();
+    if let Some(sent) = seen.sent.iter().find(uneven) {
+        return Some(format!("{:?} of {:?}", sent.request.method, sent.request.legs));
+    }
     let options = seen.books.positions.iter().filter(|(name, _)| is_option(name));
     let sum: Decimal = options.map(|(_, position)| position.amount).sum();
     (vault.product().is_spread() && !sum.is_zero()).then(|| format!("legs differ by {sum}"))
+}
+
+/// Hedges follow fills of the base: they trade about as much, and a little for prices that drift.
+pub(super) fn hedges_are_needed(seen: &Seen) -> Option<String> {
+    let (base, perp) = seen.traded;
+    let most = base * HEDGE_SHARE + HEDGE_SLACK;
+    (seen.subject == Subject::Basis && perp > most).then(|| format!("{perp} of the perp traded for {base} of the base"))
 }
 
 pub(super) fn delta_one(seen: &Seen) -> Option<String> {
@@ -89,7 +106,7 @@ pub(super) fn cash_first(seen: &Seen) -> Option<String> {
 }
 
 pub(super) fn priced_near(seen: &Seen) -> Option<String> {
-    let wrong = |sent: &&crate::sim::soak::seen::Sent| {
+    let wrong = |sent: &&Sent| {
         let request = &sent.request;
         if !matches!(request.method, Method::Place | Method::Replace) || sent.mark.is_zero() {
             return false;
@@ -100,9 +117,7 @@ pub(super) fn priced_near(seen: &Seen) -> Option<String> {
         let off = (request.price / sent.mark - Decimal::ONE) * Decimal::from(request.side.sign());
         off > COLLAR
     };
-    // An option vault knows its collateral's price from the venue alone: a ticker that is wrong in itself it believes.
-    let misled = seen.subject != Subject::Basis && seen.fired_any(&[Fault::PriceOff]);
-    let found = seen.sent.iter().find(wrong).filter(|_| !misled)?;
+    let found = seen.sent.iter().find(wrong)?;
     let request = &found.request;
     Some(format!("{:?} {} at {} against {}", request.side, request.instrument, request.price, found.mark))
 }
@@ -112,7 +127,7 @@ pub(super) fn fee_enough(seen: &Seen) -> Option<String> {
 }
 
 pub(super) fn fee_modest(seen: &Seen) -> Option<String> {
-    let high = |sent: &&crate::sim::soak::seen::Sent| {
+    let high = |sent: &&Sent| {
         let request = &sent.request;
         let plain = matches!(request.method, Method::Place | Method::Replace) && !is_option(&request.instrument);
         plain && request.max_fee > request.price * FEE_SHARE
@@ -121,28 +136,44 @@ pub(super) fn fee_modest(seen: &Seen) -> Option<String> {
     Some(format!("{} a unit at {}", found.request.max_fee, found.request.price))
 }
 
+/// Both ways: what either side has, the other has too.
 pub(super) fn books_agree(seen: &Seen) -> Option<String> {
     let (sample, _) = seen.last.as_ref()?;
     let settled = seen.moments.calm.is_some_and(|calm| seen.at.since(calm) > SETTLED_NS);
     if !settled || seen.at.since(seen.moments.moved) < HEARD_NS || sample.mode != Mode::Live {
         return None;
     }
-    let held = |name: &str| seen.books.positions.get(name).map_or(Decimal::ZERO, |position| position.amount);
-    let same = |ours: String, venue: Decimal| ours.parse::<Decimal>().is_ok_and(|ours| ours == venue);
-    let mut agree = same(sample.base.to_string(), base(seen));
+    let mut ours: BTreeMap<&str, Decimal> =
+        seen.held.iter().map(|(name, amount)| (name.as_str(), decimal(amount))).collect();
+    ours.extend([(seen.collateral, decimal(sample.base))]);
     if seen.subject == Subject::Basis {
-        agree &= same(sample.perp.to_string(), held("ETH-PERP"));
-    } else {
-        let cash = seen.books.balances.get("USDC").copied().unwrap_or_default();
-        let ours = sample.cash.to_string().parse::<Decimal>().unwrap_or(Decimal::MAX);
-        agree &= (ours - cash).abs() <= seen.rules.cash_tolerance;
-        let ours: Decimal =
-            seen.held.iter().map(|(_, amount)| amount.to_string().parse().unwrap_or(Decimal::MAX)).sum();
-        let options = seen.books.positions.iter().filter(|(name, _)| is_option(name));
-        agree &= ours == options.map(|(_, position)| position.amount).sum::<Decimal>();
+        ours.extend([(PERP, decimal(sample.perp))]);
     }
-    agree &= seen.held.iter().all(|(name, amount)| same(amount.to_string(), held(name)));
-    (!agree).then(|| format!("{sample:?} against {:?}", seen.books))
+    let positions = seen.books.positions.iter().map(|(name, position)| (name.as_str(), position.amount));
+    let balances = seen.books.balances.iter().map(|(name, amount)| (name.as_str(), *amount));
+    let theirs: BTreeMap<&str, Decimal> = positions.chain(balances).collect();
+    let of = |side: &BTreeMap<&str, Decimal>, name: &str| side.get(name).copied().unwrap_or_default();
+    let mut names = ours.keys().chain(theirs.keys()).filter(|name| **name != "USDC");
+    if let Some(name) = names.find(|name| of(&ours, name) != of(&theirs, name)) {
+        return Some(format!("{} of {name} in the ledger, {} at the venue", of(&ours, name), of(&theirs, name)));
+    }
+    // Profit moves between perp and cash whenever the venue likes; their sum does not.
+    let unsettled: Decimal =
+        seen.books.positions.iter().filter(|(name, _)| is_perp(name)).map(|(_, p)| p.mark_value).sum();
+    let entered = of(&theirs, PERP) * seen.perp_mark;
+    let cash = decimal(sample.cash) - decimal(sample.perp_cost);
+    let venue = of(&theirs, "USDC") + unsettled - entered;
+    ((cash - venue).abs() > seen.rules.cash_tolerance)
+        .then(|| format!("{cash} of cash in the ledger, {venue} at the venue"))
+}
+
+/// The engine's fixed numbers, read from their text.
+fn decimal(number: impl std::fmt::Display) -> Decimal {
+    number.to_string().parse().unwrap_or(Decimal::MAX)
+}
+
+pub(super) fn twin_agrees(seen: &Seen) -> Option<String> {
+    seen.twin_differs.clone()
 }
 
 pub(super) fn never_crosses_itself(seen: &Seen) -> Option<String> {
@@ -179,7 +210,8 @@ pub(super) fn worst_case_covered(seen: &Seen) -> Option<String> {
 }
 
 pub(super) fn no_late_options(seen: &Seen) -> Option<String> {
-    let late = ours(seen).find(|order| order.option_expiry_s.is_some_and(|s| seen.at.secs() + LATE_OPTION_S > s))?;
+    let left_s = LATE_OPTION_S.max(seen.rules.option_life_s.saturating_sub(LATE_OPTION_S));
+    let late = ours(seen).find(|order| order.option_expiry_s.is_some_and(|s| seen.at.secs() + left_s > s))?;
     Some(format!("{} rests", late.instrument))
 }
 
@@ -189,6 +221,5 @@ pub(super) fn on_grid(seen: &Seen) -> Option<String> {
 
 pub(super) fn perp_never_long(seen: &Seen) -> Option<String> {
     let long = seen.books.positions.iter().find(|(name, position)| is_perp(name) && position.amount > Decimal::ZERO)?;
-    let forged = seen.fired_any(&[Fault::ForeignOrder]);
-    (!forged).then(|| format!("{} of {}", long.1.amount, long.0))
+    Some(format!("{} of {}", long.1.amount, long.0))
 }

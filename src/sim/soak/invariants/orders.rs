@@ -6,7 +6,6 @@ use crate::msg::Mode;
 use crate::sim::soak::Subject;
 use crate::sim::soak::seen::Seen;
 use crate::sim::soak::words::Method;
-use crate::sim::venue::faults::Fault;
 
 /// Prices silent for this long: the engine's own patience with a perp or with options, and a round trip or two.
 pub(super) const DEAF_NS: [u64; 2] = [4 * SEC, 7 * SEC];
@@ -58,9 +57,7 @@ pub(super) fn nothing_rests_deaf(seen: &Seen) -> Option<String> {
 
 pub(super) fn unknown_ends(seen: &Seen) -> Option<String> {
     let alarm = |notice: &&Notice| matches!(notice, Notice::Alarm { alarm: Alarm::Invariant { row: UNKNOWN_ROW }, .. });
-    // A venue that answers nothing leaves everything open, and O4 counts from when it can be reached.
-    let reachable = seen.able_for(6 * SEC) && seen.at.since(seen.reply_hurt) > 6 * SEC;
-    seen.heard.iter().find(alarm).filter(|_| reachable).map(|_| "still unknown after its time".to_owned())
+    seen.heard.iter().find(alarm).map(|_| "still unknown after its time".to_owned())
 }
 
 pub(super) fn one_per_side(seen: &Seen) -> Option<String> {
@@ -81,8 +78,7 @@ pub(super) fn name_used_once(seen: &Seen) -> Option<String> {
 
 pub(super) fn cancels_get_through(seen: &Seen) -> Option<String> {
     let refused = seen.refused.iter().find(|refused| refused.letter == 'c' && refused.code == RATE_LIMITED)?;
-    // A budget that shrinks below what was spent already refuses until the window has passed.
-    (!seen.fired_any(&[Fault::TierCut])).then(|| refused.text.clone())
+    Some(refused.text.clone())
 }
 
 pub(super) fn stop_stops(seen: &Seen) -> Option<String> {
@@ -117,4 +113,9 @@ pub(super) fn strangers_go(seen: &Seen) -> Option<String> {
     let long = seen.at.since(*since) > STRANGER_NS && seen.able_for(STRANGER_NS) && seen.moments.switched.is_none();
     let quiet = !matches!(seen.last, Some((sample, _)) if sample.mode == Mode::Drain || sample.mode == Mode::Halted);
     (long && quiet).then(|| format!("{nonce} rests after {} ms", seen.at.since(*since) / MS))
+}
+
+pub(super) fn looks_before_it_trades(seen: &Seen) -> Option<String> {
+    let blind = seen.sent.iter().find(|sent| sent.blind)?;
+    Some(format!("{:?} in a session in which the account was not listed", blind.request.method))
 }

@@ -1,21 +1,16 @@
 //! K: nonces, signatures and the journal before the wire.
 
 use crate::base::time::{MS, SEC};
+use crate::sim::soak::excuses;
 use crate::sim::soak::seen::{Seen, Sent};
 use crate::sim::soak::words::Method;
-use crate::sim::venue::faults::Fault;
 
 /// Our clock and the venue's may differ by a second, and a burst may use the next.
 const NONCE_OFF_NS: u64 = 2 * SEC + 200 * MS;
 /// What was under way when the switch was thrown.
 const SWITCH_NS: u64 = 10 * MS;
-/// Parse error, invalid params, wrong method, signature, key, scope, subaccount.
-const OUR_FAULT: [i64; 9] = [-32_700, -32_600, -32_601, -32_602, 14_014, 14_026, 14_031, 14_001, 14_025];
 /// Nonce out of its window, signature expiry out of its window, reject time passed.
 const MOMENTS: [i64; 3] = [11_018, 11_011, 11_022];
-/// With these the engine knows no better.
-const CLOCK_FAULTS: [Fault; 5] =
-    [Fault::TimeJumps, Fault::ClockStepped, Fault::Paused, Fault::Starved, Fault::ReplyLate];
 
 pub(super) fn nonces_rise(seen: &Seen) -> Option<String> {
     let sealed = seen.spent.iter().find(|spent| spent.nonce <= spent.floor);
@@ -31,7 +26,8 @@ pub(super) fn nonces_are_now(seen: &Seen) -> Option<String> {
 }
 
 pub(super) fn never_our_fault(seen: &Seen) -> Option<String> {
-    seen.refused.iter().find(|refused| OUR_FAULT.contains(&refused.code)).map(|refused| refused.text.clone())
+    let unexplained = seen.refused.iter().find(|refused| excuses::is_our_fault(refused.code))?;
+    Some(unexplained.text.clone())
 }
 
 pub(super) fn sized(seen: &Seen) -> Option<String> {
@@ -47,7 +43,7 @@ pub(super) fn sized(seen: &Seen) -> Option<String> {
 
 pub(super) fn expiry_in_window(seen: &Seen) -> Option<String> {
     let refused = seen.refused.iter().find(|refused| MOMENTS.contains(&refused.code))?;
-    (!seen.fired_any(&CLOCK_FAULTS)).then(|| refused.text.clone())
+    Some(refused.text.clone())
 }
 
 pub(super) fn wiped_signs_nothing(seen: &Seen) -> Option<String> {

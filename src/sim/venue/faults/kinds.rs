@@ -142,6 +142,18 @@ pub enum Fault {
     KillSwitch,
     /// An operator throws the signer's switch.
     SignerStopped,
+    /// The journal's disk is full, or ails: the next page cannot be made.
+    DiskFull,
+    /// The journal's disk is slow: the next page does not come in time.
+    DiskSlow,
+    /// The venue takes back the vault's last trade; who trusts its session hears of it, or not.
+    RolledBack,
+    /// Wrapped collateral trades a tenth below what it stands for.
+    Depegged,
+    /// USDC trades an eighth below a dollar.
+    StableDepegged,
+    /// The ratio feeds' rounds bear the stamp of a chain whose clock is wrong.
+    ChainClock,
 }
 
 /// What there is to know about a kind.
@@ -164,7 +176,7 @@ const fn kind(fault: Fault, name: &'static str, catalogue: &'static str, family:
 }
 
 /// Number of kinds.
-pub const KINDS: usize = 62;
+pub const KINDS: usize = 68;
 
 /// Every kind, in the order of [`Fault`].
 pub const CATALOGUE: [Kind; KINDS] = [
@@ -230,6 +242,12 @@ pub const CATALOGUE: [Kind; KINDS] = [
     kind(Fault::Drained, "drained", "P4", Family::Moment, 0.01),
     kind(Fault::KillSwitch, "kill-switch", "P2", Family::Moment, 0.004),
     kind(Fault::SignerStopped, "signer-stopped", "P8", Family::Moment, 0.004),
+    kind(Fault::DiskFull, "disk-full", "D1 D2 D8", Family::Span, 0.02),
+    kind(Fault::DiskSlow, "disk-slow", "D3 D4", Family::Span, 0.05),
+    kind(Fault::RolledBack, "rolled-back", "V24", Family::Moment, 0.01),
+    kind(Fault::Depegged, "depegged", "M8", Family::Span, 0.01),
+    kind(Fault::StableDepegged, "stable-depegged", "M8", Family::Span, 0.01),
+    kind(Fault::ChainClock, "chain-clock", "C3 M9", Family::Span, 0.03),
 ];
 
 impl Fault {

@@ -224,6 +224,14 @@ impl Faults {
         Some(self.until[fault as usize]).filter(|until| at < *until)
     }
 
+    /// How far the chain's clock is ahead, or behind, while it is wrong: by a minute, an hour or days.
+    pub fn chain_skew_ns(&self, at: Nanos) -> i64 {
+        let choice = self.choice[Fault::ChainClock as usize];
+        let reach_s = [61, 3_600, 3 * 86_400][(choice / 2 % 3) as usize];
+        let sign = if choice.is_multiple_of(2) { 1 } else { -1 };
+        self.lasts(Fault::ChainClock, at).map_or(0, |_| sign * reach_s * SEC as i64)
+    }
+
     /// The actor that does not turn, of so many.
     pub fn starved(&self, at: Nanos, actors: usize) -> Option<usize> {
         self.lasts(Fault::Starved, at).map(|_| self.choice[Fault::Starved as usize] as usize % actors.max(1))

@@ -1,0 +1,102 @@
+//! What a start looks at before anything may trade: who else trades, what the last run left, whether to begin drained; and
+//! the tapes that it begins.
+
+use super::Terms;
+use crate::base::queue::Post;
+use crate::base::time::Nanos;
+use crate::cli::Failure;
+use crate::config::{self, Config};
+use crate::derive::dialect::NonceUnit;
+use crate::engine::ports::Clock;
+use crate::engine::tape::Tape;
+use crate::io::claim::Claim;
+use crate::io::clock::LiveClock;
+use crate::io::tape::{Limits, Recording};
+use crate::msg::Command;
+use crate::ops::blueprint::{Blueprint, vault_id};
+use crate::ops::crash_loop;
+use crate::ops::journal::Journal;
+use crate::ops::recovery;
+use crate::ops::replay::Hand;
+use crate::ops::replay::head::{Begun, Head};
+use crate::topology::{ACTORS, TAPES};
+
+/// Makes sure that no other process of this host trades for any of the vaults.
+pub(super) fn claim(config: &Config) -> Result<Vec<Claim>, Failure> {
+    let subaccounts = config.vaults.iter().map(|vault| vault.book.subaccount.0);
+    let claims = subaccounts.map(|subaccount| {
+        Claim::take(config.venue.environment.ws.as_ref(), &config.wallet.owner, subaccount).map_err(Failure::Refused)
+    });
+    claims.collect()
+}
+
+/// Folds the last run again, gives the journal back what it lost, and says what was found. A damaged journal is doubted
+/// already, and nothing is added to it.
+pub(super) fn recover(
+    config: &Config,
+    terms: &Terms<'_>,
+    mut journal: Journal,
+    unit: NonceUnit,
+) -> Result<Journal, Failure> {
+    if !config.tapes.on || journal.damage.is_some() {
+        return Ok(journal);
+    }
+    let found = recovery::recover(terms.state_dir, config.tapes.fold);
+    found.words.iter().for_each(|words| eprintln!("keel: {words}"));
+    journal.regain(&found.missing, unit, LiveClock::new().now()).map_err(Failure::Refused)?;
+    journal.damage = found.drained;
+    Ok(journal)
+}
+
+/// Why every vault must start drained, if so: a damaged journal, or deaths at one place.
+pub(super) fn why_drained(
+    config: &Config,
+    terms: &Terms<'_>,
+    damage: Option<String>,
+    now: Nanos,
+) -> Result<Option<String>, Failure> {
+    if damage.is_some() || !config.tapes.on {
+        return Ok(damage);
+    }
+    let within_ns = config.tapes.crash_loop_ns;
+    let place = crash_loop::look(terms.state_dir, within_ns, now).map_err(Failure::Refused)?;
+    Ok(place.map(|place| crash_loop::words(place, within_ns)))
+}
+
+/// Drains every vault before it begins, and says why. The lane has room for all of them, and risk hears it before anything
+/// of the venue.
+pub(super) fn start_drained(why: Option<String>, commands: &Post<Command>, vaults: usize) {
+    let Some(why) = why else { return };
+    for place in 0..vaults {
+        let _ = commands.send(Command::Drain { vault: vault_id(place) });
+    }
+    eprintln!("keel: alarm: every vault starts drained: {why}");
+}
+
+/// Begins the tapes of this run, unless none are wanted.
+pub(super) fn record(
+    (config, terms, blueprint): (&Config, &Terms<'_>, &Blueprint),
+    (hand, at): (Hand, Nanos),
+    records: &[u8],
+    tapes: &mut [Tape; 7],
+) -> Result<Option<Recording>, Failure> {
+    let config::Tapes { on, run_mib_max, kept_mib_max, free_mib_min, .. } = config.tapes;
+    if !on {
+        return Ok(None);
+    }
+    let limits = Limits { run_mib_max, kept_mib_max, free_mib_min };
+    let rows = if blueprint.presigned().is_some() { TAPES.len() } else { ACTORS.len() };
+    let begun = Begun {
+        config,
+        auctions_from: terms.auctions_from,
+        instruments: &blueprint.instruments,
+        key_expires_at: blueprint.key_expires_at,
+        hand,
+        at,
+    };
+    let begun = Recording::begin(terms.state_dir, limits, (rows, &Head::of(&begun).text()), records);
+    let advice = "make room, lower [journal] tape_free_mib_min, or set tape = false";
+    let (recording, begun) = begun.map_err(|why| Failure::Refused(format!("no tapes: {why} ({advice})")))?;
+    *tapes = begun;
+    Ok(Some(recording))
+}

@@ -1,0 +1,81 @@
+//! When a mark that jumps is believed.
+//!
+//! One text of the venue may be wrong, and a mark bounds orders by itself: one that lies far from the last believed mark is
+//! held back until tickers of other moments agree with it (D5). The first of all is believed: it is not yet acted on when
+//! the next ones come.
+
+use super::fair::deviates;
+use crate::base::num::{Price, Ratio};
+use crate::base::time::Nanos;
+
+/// A mark that lies further than this from the last believed one is a jump.
+const JUMP_MAX: Ratio = Ratio::from_bps(200);
+/// Tickers of different moments that must agree, the first of them included, before a jump is believed.
+const WITNESSES: u8 = 3;
+
+/// What has been believed of a mark, and what is rumoured instead.
+#[derive(Clone, Copy, Debug, Default, Hash)]
+pub(super) struct Belief {
+    believed: Price,
+    rumour: Price,
+    told_at: Nanos,
+    witnesses: u8,
+}
+
+impl Belief {
+    /// Takes a ticker's mark with its stamp.
+    pub(super) fn hear(&mut self, mark: Price, venue_at: Nanos) {
+        if !mark.is_positive() {
+            return;
+        }
+        if !self.believed.is_positive() || !deviates(mark, self.believed, JUMP_MAX) {
+            (self.believed, self.witnesses) = (mark, 0);
+            return;
+        }
+        if self.witnesses == 0 || deviates(mark, self.rumour, JUMP_MAX) {
+            (self.witnesses, self.told_at) = (1, venue_at);
+        } else if venue_at > self.told_at {
+            (self.witnesses, self.told_at) = (self.witnesses + 1, venue_at);
+        }
+        self.rumour = mark;
+        if self.witnesses >= WITNESSES {
+            (self.believed, self.witnesses) = (mark, 0);
+        }
+    }
+
+    /// True while the last mark heard is not believed.
+    pub(super) const fn is_open(&self) -> bool {
+        self.witnesses > 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_counts_once_others_bear_it_out() {
+        let mut belief = Belief::default();
+        // Mark, its stamp, and whether it may be acted on.
+        let told = [
+            (3_000, 1, true),
+            (3_050, 2, true),
+            (2_135, 3, false),
+            (3_049, 4, true),
+            (2_135, 5, false),
+            (2_135, 5, false),
+            (2_130, 6, false),
+            (3_900, 7, false),
+            (3_060, 8, true),
+            (0, 9, true),
+            (2_140, 10, false),
+            (2_150, 11, false),
+            (2_120, 12, true),
+            (3_060, 13, false),
+        ];
+        for (mark, stamp, usable) in told {
+            belief.hear(Price::whole(mark), Nanos(stamp));
+            assert_eq!(belief.is_open(), !usable, "{mark} at {stamp}");
+        }
+    }
+}
