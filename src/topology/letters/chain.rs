@@ -160,7 +160,7 @@ mod tests {
         };
         for kind in 0..=9 {
             check(&[kind]);
-            for reason in 0..=14 {
+            for reason in 0..=15 {
                 let nonce = [7; 8];
                 check(&[kind, reason]);
                 check(&[[kind].as_slice(), &nonce].concat());
@@ -172,8 +172,8 @@ mod tests {
                 check(&[kind, reason, 1, 2, 3, 4]);
             }
         }
-        // Hello; adopted and signed once per reason tried; two ready; thirteen reasons, and one with a selector; three; two;
-        // seven alarms, four with a flag, one with a selector.
-        assert_eq!(read, 1 + 15 + 15 + 2 + 13 + 1 + 3 + 2 + 7 + 4 * 2 + 1);
+        // Hello; adopted and signed once per reason tried; two ready; thirteen reasons, one of them with a selector; three;
+        // two; seven alarms, four with a flag, one with a selector.
+        assert_eq!(read, 1 + 16 + 16 + 2 + 13 + 1 + 3 + 2 + 7 + 4 * 2 + 1);
     }
 }
