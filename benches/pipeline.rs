@@ -8,6 +8,8 @@ mod proof;
 #[path = "../tools/keel_tools/latency/stand_in.rs"]
 mod stand_in;
 
+#[path = "pipeline/mandates.rs"]
+mod pipeline_mandates;
 #[path = "pipeline/stages.rs"]
 mod pipeline_stages;
 #[path = "pipeline/whole.rs"]

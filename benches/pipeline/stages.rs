@@ -1,8 +1,9 @@
 //! Each stage by itself: decode, price, check, sign, encode.
 
 use crate::basis_vault::{EXTERNAL, INSTRUMENTS, amount, blueprint, key_of, ratio, vault_account};
+use crate::pipeline_mandates as mandates;
 use crate::stand_in::StandIn;
-use alloy_primitives::{Address, I256, U256};
+use alloy_primitives::I256;
 use criterion::Criterion;
 use keel::account::ledger::{Book, Ledger};
 use keel::account::order::LiveOrder;
@@ -20,17 +21,13 @@ use keel::io::key::LocalKey;
 use keel::io::store::{Layout as Pages, PageStore};
 use keel::market::fair::Fair;
 use keel::msg::{
-    Cause, Life, Mark, Market, MarketMsg, Mode, Product, Purpose, RatioRound, Snapshot, TimeInForce, Trace, Value, Wish,
+    Cause, Life, Mark, Market, MarketMsg, Mode, Purpose, RatioRound, Snapshot, TimeInForce, Trace, Value, Wish,
 };
 use keel::ops::blueprint::{BasisPlan, Blueprint, PlanKind};
 use keel::risk::checks::Case;
-use keel::risk::mandate::action::{Action, Trade, VaultState};
 use keel::risk::mandate::ema::MarkLoss;
-use keel::risk::mandate::feeds::Feeds;
-use keel::risk::mandate::revert::Revert;
 use keel::risk::order::Order;
-use keel::risk::wall::terms::OptionTerms;
-use keel::risk::wall::{OptionContract, basis as basis_wall};
+use keel::risk::wall::basis as basis_wall;
 use keel::risk::{Grant, approve};
 use secp256k1_sys as secp;
 use std::hint::black_box;
@@ -236,54 +233,13 @@ fn case<'a>(blueprint: &'a Blueprint, desk: &'a Desk) -> Case<'a> {
     }
 }
 
-/// Feeds that always answer the same.
-struct Flat;
-
-impl Feeds for Flat {
-    fn spot(&self) -> Result<U256, Revert> {
-        Ok(U256::from(3_000_000_000_000_000_000_000_u128))
-    }
-
-    fn vol(&self, _: u128, _: u64) -> Result<U256, Revert> {
-        Ok(U256::from(600_000_000_000_000_000_u128))
-    }
-
-    fn forward(&self, _: u64) -> Result<U256, Revert> {
-        self.spot()
-    }
-}
-
-/// The contract's verdict on a quote, three times as risk asks it, and once on a call sold.
+/// The mandate's whole verdict on a quote: the contract's arithmetic at both ends of the drift it keeps to.
 fn mandate(c: &mut Criterion, blueprint: &Blueprint) {
     let desk = desk(blueprint);
     let case = case(blueprint, &desk);
     assert_eq!(basis_wall::verdict(&case), Ok(()));
     c.bench_function("mandate/basis_quote", |b| b.iter(|| basis_wall::verdict(black_box(&case))));
-    let product = Product::CoveredCall;
-    let OptionContract::Calls(contract) = OptionTerms::mission(product, Price::ZERO).wall(product).contract else {
-        unreachable!("calls have the contract of calls")
-    };
-    let (wad, now_s) = (1_000_000_000_000_000_000_u128, AT.secs());
-    let state = VaultState {
-        now_s,
-        blocked: false,
-        base: I256::unchecked_from(100 * wad),
-        cash: I256::ZERO,
-        options: Vec::new().into(),
-        token_balance: U256::ZERO,
-        pending_deposits: U256::ZERO,
-    };
-    let trade = Trade {
-        asset: Address::repeat_byte(2),
-        sub_id: U256::from(u128::from(now_s + 604_800) | (350_000_000_000 << 32) | (1 << 95)),
-        limit_price: I256::unchecked_from(10 * wad),
-        amount: I256::unchecked_from(wad),
-        worst_fee: U256::ZERO,
-        is_bid: false,
-    };
-    let (action, expiry) = (Action::Trade(trade), U256::from(now_s + 400));
-    assert_eq!(contract.check(&action, expiry, &state, &Flat), Ok(()));
-    c.bench_function("mandate/call_sold", |b| b.iter(|| contract.check(black_box(&action), expiry, &state, &Flat)));
+    mandates::option_vaults(c);
 }
 
 fn grant(nonce: u64) -> Grant {

@@ -1,10 +1,11 @@
 //! One run of the engine, from a checked configuration to the end of its last order.
 
+mod chain;
 mod crier;
 mod keys;
 mod start;
 
-use super::{Failure, contract, keeper, signer};
+use super::{Failure, contract, signer};
 use crate::actors::risk::Sample;
 use crate::base::queue::Post;
 use crate::base::time::Nanos;
@@ -27,7 +28,9 @@ use crate::msg::{Command, Mode};
 use crate::ops::blueprint::{Blueprint, Outside, Wires, vault_id};
 use crate::ops::bootstrap::{self, Claims, Proved};
 use crate::ops::console::{self, Console};
-use crate::ops::control::{self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Dismiss, Over, Troubles};
+use crate::ops::control::{
+    self, Ask, AskInstruments, AskTroubles, Clerk, Desks, Dismiss, ListingReader, Over, Troubles,
+};
 use crate::ops::crash_loop::Ending;
 use crate::ops::engine::{Ends, Engine};
 use crate::ops::herald::Herald;
@@ -39,6 +42,7 @@ use crate::ops::sentry::beat::Secret;
 use crate::ops::wall::{self, Charter, Introduced};
 use crate::topology::{Layout, Parts, Signing, assemble};
 use actix::Addr;
+use chain::OnChain;
 use crier::Crier;
 use keys::{absolute, key_source};
 pub use keys::{load_key, read_key};
@@ -283,15 +287,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let Joined { mut parts, layout, switch, signer } = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
     let recording = record((config, &terms, &blueprint), (key, clock.now()), &records, &mut parts.tapes)?;
     let (cores, mut ends) = assemble(parts, &layout);
-    let keeping = match &signing {
-        Some(proved) => keeper::start(config, proved, &ends.commands, &clock).await?,
-        None => None,
-    };
-    let (keeping, keepers): (Vec<_>, Vec<_>) = keeping.into_iter().unzip();
-    let serving = match (signing, ends.chain.take()) {
-        (Some(signing), Some(chain)) => Some(signing.serve(chain)?),
-        _ => None,
-    };
+    let (mut on_chain, keepers) = OnChain::start(config, signing, &mut ends, &clock).await?;
     start_drained(drained, &ends.commands, config.vaults.len());
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
@@ -314,13 +310,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     watch(&engine, &clerk, terms, stops, (started, &mut clock)).await?;
     clerk.send(Dismiss).await.map_err(lost)?;
     let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
-    // What is on the chain comes to its end last: nothing stands on a signature any more, or it must stay.
-    let signature = async {
-        if let Some(serving) = &serving {
-            serving.close().await
-        }
-    };
-    tokio::join!(signature, keeper::end(keeping));
+    on_chain.end().await;
     clerk.send(Over(flat)).await.map_err(lost)?;
     let ends = engine.stop();
     if let Some(recording) = recording {
@@ -329,14 +319,17 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     }
     let news = ask(&clerk).await?;
     let troubles = clerk.send(AskTroubles).await.map_err(lost)?;
+    let options = held_options(listings, &news).await?;
+    let contract = on_chain.counted();
+    Ok(Outcome { news, ends, troubles, flat, options, contract })
+}
+
+/// The options that the vaults hold.
+async fn held_options(listings: Option<Addr<ListingReader>>, news: &News) -> Result<Vec<Instrument>, Failure> {
+    let Some(listings) = listings else { return Ok(Vec::new()) };
     let held = news.vaults().iter().filter_map(|vault| vault.last);
     let held = held.flat_map(|last| last.held).flatten().map(|held| held.instrument).collect();
-    let options = match listings {
-        Some(listings) => listings.send(AskInstruments(held)).await.map_err(lost)?,
-        None => Vec::new(),
-    };
-    let contract = serving.as_ref().map(contract::Serving::counted);
-    Ok(Outcome { news, ends, troubles, flat, options, contract })
+    listings.send(AskInstruments(held)).await.map_err(lost)
 }
 
 /// Who tells the sentry that all is well, if there is one.

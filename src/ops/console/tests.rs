@@ -143,3 +143,17 @@ fn a_standing_shows_the_newest_alarms() {
     assert_eq!((first.mode.as_str(), first.demands_restart, first.alarms.len()), ("drain", true, ALARMS));
     assert!(first.alarms[7].contains("19"), "{:?}", first.alarms);
 }
+
+#[test]
+fn a_vault_whose_shares_are_kept_stands_with_its_keeper_and_the_last_alarm() {
+    let mut news = news([(Mode::Live, false); 2]);
+    let alarms = vec!["old".to_owned(), "its key: gone".to_owned()];
+    news.keep(1, Keeping { deposits: 3, alarms, ..Keeping::default() });
+    let standings = console().standings(&[0, 1], &news);
+    assert_eq!(standings[0].keeper, None);
+    let words = "the price of a share is not known yet, 3 deposits taken, withdrawals paid 0 times, fee collected 0 times, at \
+                 work; its last alarm: its key: gone";
+    assert_eq!(standings[1].keeper.as_deref(), Some(words));
+    let text = serde_json::to_string(&standings[0]).expect("JSON");
+    assert!(!text.contains("keeper") && serde_json::from_str::<Standing>(&text).is_ok(), "{text}");
+}
