@@ -65,9 +65,8 @@ impl<'v> Worker<'v> {
         let relay = Relay::start(&host)?;
         let ws = venue.addresses.ws.replace(&host, &relay.address.to_string());
         let addresses = Addresses { ws, ..venue.addresses.clone() };
-        // Tapes of many runs fit on no small disk, and without room for them an engine does not start.
-        let journal = if own_disk { "\n[journal]\ntape = false\n" } else { "" };
-        write_vault(&folder, &addresses, account, |text| text + journal)?;
+        // The tapes of a thousand runs fill any disk, and without room for them an engine does not start.
+        write_vault(&folder, &addresses, account, |text| text + "\n[journal]\ntape = false\n")?;
         let books = Books::new(&venue.addresses.http, account)?;
         Ok(Worker { folder, venue, account, own_disk, relay, books, random: ChaCha8Rng::seed_from_u64(seed) })
     }
