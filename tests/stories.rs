@@ -102,6 +102,7 @@ impl Stage {
                 lost: None,
                 inherited_loss: MarkLoss::NONE,
                 contract_signs: false,
+                journaled: None,
             }],
             instruments,
             Nonce(0),
