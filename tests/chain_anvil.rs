@@ -25,6 +25,11 @@ use keel::io::key::LocalKey;
 use serde_json::json;
 use std::time::{Duration, Instant};
 
+alloy::sol! {
+    struct Fill { uint256 amount; uint256 price; uint256 fee; }
+    struct Prices { uint256 spot; uint256 perp; }
+}
+
 const SECRET: [u8; 32] = [0x51; 32];
 const SUBACCOUNT: u64 = 7777;
 const WEEK_S: u64 = 7 * 86_400;
@@ -159,12 +164,13 @@ impl World {
 }
 
 fn settlement(order: &Order, units: u128) -> Matching::verifyAndMatchCall {
-    let amounts = vec![U256::from(units * E18)];
+    let fills = vec![Fill { amount: U256::from(units * E18), price: U256::from(10 * E18), fee: U256::ZERO }];
+    let prices = Prices { spot: U256::ZERO, perp: U256::ZERO };
     Matching::verifyAndMatchCall {
         actions: vec![call::action(&order.envelope, &order.data)],
         // The vault answers for itself; what the API wants here is not looked at on chain.
         signatures: vec![Bytes::from(vec![0; 65])],
-        data: amounts.abi_encode().into(),
+        data: (fills, prices).abi_encode_params().into(),
     }
 }
 

@@ -249,7 +249,7 @@ fn no_field_of_the_spreads_contract_is_left_to_chance() {
 #[test]
 fn no_field_of_the_basis_contract_is_left_to_chance() {
     let basis = parse(&bare("lbtc-basis"));
-    let Mandate::Basis(Limits { wall: BasisWall { contract, drift: _ }, .. }) =
+    let Mandate::Basis(Limits { wall: BasisWall { contract, judged_per_fill: _, drift: _ }, .. }) =
         Mandate::Basis(basis.vaults[0].basis().expect("a basis vault").limits)
     else {
         panic!("basis")

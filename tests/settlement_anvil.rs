@@ -68,6 +68,7 @@ impl World {
             chain_id: V2_MAINNET.chain_id,
             matching: MATCHING,
             atomic_executor: Some(executor),
+            prices: None,
             gas_limit: 2_000_000,
         };
         let payer = LocalKey::from_bytes(&mut EXECUTOR.clone()).expect("a key");

@@ -1,23 +1,28 @@
 //! The Delta-1 vault in the v2 dialect in virtual time: the same engine on the same exchange, where fills settle on a chain
-//! after they are told, and one is taken back.
+//! after they are told, and one is taken back; and where the vault's contract, in this process, judges every fill.
 
 #[path = "support/basis_vault.rs"]
 mod basis_vault;
 
-use basis_vault::{blueprint, key_of, vault_account};
+use basis_vault::{INSTRUMENTS, amount, blueprint, key_of, ratio, vault_account};
 use keel::actors::risk::{Alarm, Notice, Sample, Stats};
 use keel::base::num::{Amount, Cash, Ratio, Rounding};
 use keel::base::time::{Nanos, SEC};
 use keel::derive::dialect::V2_MAINNET;
+use keel::derive::seal::ContractCharter;
 use keel::engine::switch::Switch;
 use keel::exchange::world::WorldSettings;
 use keel::exchange::{
-    Always, Network, Settings, SettlementAuthority, SettlementRequest, SettlementVerdict, SubaccountReport, TxStatus,
+    AccountSeed, Always, Network, Owner, Settings, SettlementAuthority, SettlementRequest, SettlementVerdict,
+    SubaccountReport, TxStatus,
 };
 use keel::msg::Mode;
-use keel::ops::blueprint::Outside;
+use keel::ops::blueprint::{BasisPlan, Blueprint, ContractPlan, Outside, PlanKind};
+use keel::risk::mandate::revert::Revert;
+use keel::sim::judge::{Judge, Judgements};
 use keel::sim::ports::MemoryStore;
 use keel::sim::venue::SimVenue;
+use keel::strategy::basis::Bounds;
 use keel::topology::{Layout, assemble};
 
 const START: Nanos = Nanos(1_800_000_000 * SEC);
@@ -40,13 +45,21 @@ fn run(
     prepare: impl FnOnce(&mut SimVenue),
     disturb: impl Fn(&mut SimVenue, u64),
 ) -> (Seen, SimVenue) {
-    let account = vault_account();
+    run_as(vault_account(), (seed, seconds), |venue, _| prepare(venue), disturb)
+}
+
+fn run_as(
+    account: AccountSeed,
+    (seed, seconds): (u64, u64),
+    prepare: impl FnOnce(&mut SimVenue, &mut Blueprint),
+    disturb: impl Fn(&mut SimVenue, u64),
+) -> (Seen, SimVenue) {
     let settings =
         Settings { network: Network::V2Mainnet, seed, accounts: vec![account.clone()], ..Settings::default() };
     let mut venue = SimVenue::open(settings, WorldSettings::demo(seed, seconds), START);
-    prepare(&mut venue);
     let mut blueprint = blueprint(&mut venue.exchange, START, &account);
     blueprint.dialect = &V2_MAINNET;
+    prepare(&mut venue, &mut blueprint);
     let store = MemoryStore::default();
     let outside = Outside {
         wires: venue.wires().into(),
@@ -185,4 +198,76 @@ fn a_fill_that_the_chain_refuses_is_undone_and_drains_the_vault() {
         agrees(&seen, &venue);
         assert_eq!(seen.unsettled.last(), Some(&0));
     }
+}
+
+/// A run in which the vault's contract judges each fill inside its settlement.
+fn run_judged((seed, seconds): (u64, u64), shape: impl FnOnce(&mut BasisPlan)) -> (Seen, SimVenue, Judgements) {
+    let mut account = vault_account();
+    account.owner = Owner::Contract { atomic: true };
+    let wallet = account.wallet;
+    let mut told = None;
+    let (seen, venue) = run_as(
+        account,
+        (seed, seconds),
+        |venue, blueprint| {
+            let charter = ContractCharter { address: wallet.into_array(), presigned: false };
+            blueprint.contract = Some(ContractPlan { charter, journaled: None });
+            let PlanKind::Basis(basis) = &mut blueprint.vaults[0].kind else { panic!("a basis vault") };
+            // A hedge is charged its distance from the mark at every fill.
+            basis.params.hedge_slippage = Ratio::from_bps(10);
+            let mut contract = basis.limits.wall.contract;
+            contract.assets.base = blueprint.instruments[0].asset.into();
+            contract.assets.derivative = blueprint.instruments[1].asset.into();
+            shape(basis);
+            let hundred = "100".parse().expect("literal");
+            let judge = Judge::new(wallet, contract, INSTRUMENTS, hundred, 2 * SEC).expect("it fits");
+            told = Some(judge.judgements());
+            venue.settle_by(Box::new(judge));
+        },
+        |_, _| {},
+    );
+    let told = told.expect("prepared").lock().expect("no panic").clone();
+    (seen, venue, told)
+}
+
+/// Keeps to what the contract allows at every partial fill.
+fn heed(basis: &mut BasisPlan) {
+    basis.limits.wall.judged_per_fill = true;
+    basis.params.judged_per_fill = Some(Bounds {
+        delta_min: ratio("0.981"),
+        delta_max: ratio("1.019"),
+        leverage_min: ratio("0.901"),
+        leverage_max: ratio("1.999"),
+    });
+}
+
+#[test]
+fn a_contract_that_judges_every_fill_refuses_none() {
+    for seed in [7, 11] {
+        let (seen, venue, told) = run_judged((seed, 40), heed);
+        assert_eq!((&told.refused[..], &seen.alarms[..]), (&[][..], &[][..]), "seed {seed}");
+        assert!(told.approved > 40 && told.repeated > 3, "seed {seed}: {told:?}");
+        assert!(seen.stats.hedges > 5 && seen.peak > ratio("1.1"), "seed {seed}: {:?} {}", seen.stats, seen.peak);
+        agrees(&seen, &venue);
+        let books = books(&venue);
+        let perp = books.positions.get("ETH-PERP").map(|position| position.amount).unwrap_or_default();
+        let wad = |number: rust_decimal::Decimal| (number * rust_decimal::Decimal::from(1_000_000_000)).normalize();
+        let held = [told.held.base, told.held.perp].map(|wad| wad.to_string());
+        let own = [books.balances["WEETH"], perp].map(|number| format!("{}", wad(number)));
+        let grown = |nine: &String| if nine == "0" { nine.clone() } else { format!("{nine}000000000") };
+        assert_eq!(held, own.each_ref().map(grown), "seed {seed}: the contract's books");
+    }
+}
+
+#[test]
+fn an_order_judged_only_once_is_refused_at_a_later_part() {
+    let (seen, venue, told) = run_judged((7, 30), |basis| {
+        basis.params.soft_delta_max = ratio("1.02");
+        basis.params.clip = amount("2");
+        basis.limits.quote_amount_max = amount("2");
+    });
+    assert!(told.refused.contains(&Revert::LbtPostTradeDeltaOutOfRange), "{told:?}");
+    assert_eq!(seen.alarms.first(), Some(&Alarm::Reverted), "{:?}", seen.alarms);
+    assert_eq!(seen.last.mode, Mode::Drain);
+    agrees(&seen, &venue);
 }

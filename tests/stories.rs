@@ -106,6 +106,7 @@ fn risk_of(vaults: u8) -> Risk {
         lost: None,
         inherited_loss: MarkLoss::NONE,
         contract_signs: false,
+        journaled: None,
     };
     let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
     Risk::new((0..vaults).map(plan).collect(), instruments, Nonce(0), Nanos::MAX)

@@ -429,6 +429,7 @@ impl Ledger {
             loss_ema: Default::default(),
             intents_seen: 0,
             intent_refused: 0,
+            settling: false,
             quote_budget: 0,
             proved_at: self.proved_at,
             milestone: Default::default(),

@@ -239,12 +239,12 @@ fn request(dialect: &Dialect, contract: Address, ask: &ActionAsk) -> super::pres
     let envelope = Envelope {
         subaccount: ask.subaccount,
         nonce: ask.nonce,
-        module: dialect.modules.trade,
+        module: ask.module,
         expiry_sec: ask.expires_s,
         owner: contract.into(),
         signer: contract.into(),
     };
-    call::request(Form::WithExtraData, &dialect.domain_separator, &envelope, &ask.data, &[])
+    call::request(Form::WithExtraData, &dialect.domain_separator, &envelope, ask.data.as_slice(), &[])
 }
 
 fn recovered(held: HeldSignature) -> Held {

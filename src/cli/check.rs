@@ -1,6 +1,7 @@
 //! `keel check`: is this configuration sound, what does every value mean, and does the venue agree?
 
-use super::{Failure, contract, session};
+use super::contract::{self, GasKey};
+use super::{Failure, session};
 use crate::chain::preflight;
 use crate::config::{Config, Isolation, table};
 use crate::engine::ports::Key;
@@ -60,7 +61,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
 fn contracts(config: &Config, key: &LocalKey) -> Result<(), Failure> {
     let Some((vault, contract)) = contract::of(config) else { return Ok(()) };
     println!("on {}, the contract of {}", contract.dialect.name, vault.name);
-    let read = actix::System::new().block_on(contract::read(config, key.address()))?;
+    let read = actix::System::new().block_on(contract::read(config, key.address(), GasKey::read(config)?))?;
     let lines = read.map_or_else(Vec::new, |(_, lines)| lines);
     println!("{}", preflight::table(&lines));
     let faults = lines.iter().filter(|line| !line.sound).count();

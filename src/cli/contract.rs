@@ -9,14 +9,14 @@ use crate::chain::preflight::{self, Line, Preflight};
 use crate::chain::presign::words::Terms;
 use crate::chain::service::{Service, Shared, Tally};
 use crate::chain::signer::{ContractSigner, Pace};
-use crate::config::{Config, PresignTerms, V2Contract, VaultConfig};
+use crate::config::{Config, V2Contract, VaultConfig};
 use crate::derive::dialect::Address;
 use crate::engine::ports::Key;
 use crate::io::key::LocalKey;
 use crate::topology::ChainEnds;
 use alloy::primitives::{Address as ChainAddress, U256};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The venue takes no order whose signature has less left, and some of it goes by on the way.
@@ -36,12 +36,43 @@ const CLOSE_BLOCKS: u32 = 10;
 /// Blocks of silence after which a person hears of it.
 const SILENT_BLOCKS: u32 = 10;
 
+/// The key that pays for signatures, for every life of the service. It is read once, while its file can still be opened.
+#[derive(Clone)]
+pub(super) struct GasKey(Arc<Mutex<LocalKey>>);
+
+impl GasKey {
+    /// Reads it, if the configuration's contract signs before orders leave.
+    pub(super) fn read(config: &Config) -> Result<Option<GasKey>, Failure> {
+        let Some(terms) = of(config).and_then(|(_, contract)| contract.presign()) else { return Ok(None) };
+        let key = read_key(config, terms.gas_key_file.as_deref())?;
+        Ok(Some(GasKey(Arc::new(Mutex::new(key)))))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut LocalKey) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Key for GasKey {
+    fn sign(&mut self, digest: &[u8; 32]) -> [u8; 65] {
+        self.with(|key| key.sign(digest))
+    }
+
+    fn address(&self) -> Address {
+        self.with(|key| key.address())
+    }
+
+    fn refresh(&mut self) {
+        self.with(Key::refresh);
+    }
+}
+
 /// A contract whose chain agrees with the configuration.
 pub(super) struct Proved<'c> {
-    config: &'c Config,
     contract: &'c V2Contract,
     node: Node,
     feed: Option<ChainAddress>,
+    gas: Option<GasKey>,
 }
 
 /// Every vault's contract, of which there is at most one.
@@ -50,23 +81,24 @@ pub(super) fn of(config: &Config) -> Option<(&VaultConfig, &V2Contract)> {
 }
 
 /// Reads everything that can be read of the contract and holds it against the configuration; `session` is the key that
-/// signs what goes to the venue.
-pub(super) async fn read(config: &Config, session: Address) -> Result<Option<(Proved<'_>, Vec<Line>)>, Failure> {
+/// signs what goes to the venue, `gas` the one that pays for signatures.
+pub(super) async fn read(
+    config: &Config,
+    session: Address,
+    gas: Option<GasKey>,
+) -> Result<Option<(Proved<'_>, Vec<Line>)>, Failure> {
     let Some((vault, contract)) = of(config) else { return Ok(None) };
     let refused = |why: String| Failure::Refused(format!("{}: {why}", vault.name));
     let node = Node::connect(contract.rpc_url.as_str(), contract.dialect.chain_id).await;
     let node = node.map_err(|why| refused(why.to_string()))?;
-    let key = match contract.presign() {
-        Some(terms) => gas_key(config, terms)?.address(),
-        None => session,
-    };
+    let key = gas.as_ref().map_or(session, Key::address);
     let subaccount = vault.book.subaccount;
     let asks = Preflight { node: &node, contract, subaccount, key: ChainAddress::from(key) };
     let lines = preflight::whole(&asks, vault, keeper_of(vault, &[session, key])?).await;
     // Where it cannot be read, a line says so.
     let bound = Bindings::read(&node, ChainAddress::from(contract.address), preflight::kind_of(vault)).await;
     let feed = bound.ok().map(|bound| bound.feed);
-    Ok(Some((Proved { config, contract, node, feed }, lines)))
+    Ok(Some((Proved { contract, node, gas, feed }, lines)))
 }
 
 /// The key that keeps a vault's shares; its transactions have nonces of their own, so it is none of `others`.
@@ -82,18 +114,18 @@ fn keeper_of(vault: &VaultConfig, others: &[Address]) -> Result<Option<ChainAddr
 }
 
 /// As [`read`], and refuses any difference.
-pub(super) async fn prove(config: &Config, session: Address) -> Result<Option<Proved<'_>>, Failure> {
-    let Some((proved, lines)) = read(config, session).await? else { return Ok(None) };
+pub(super) async fn prove(
+    config: &Config,
+    session: Address,
+    gas: Option<GasKey>,
+) -> Result<Option<Proved<'_>>, Failure> {
+    let Some((proved, lines)) = read(config, session, gas).await? else { return Ok(None) };
     let faults: Vec<Line> = lines.iter().filter(|line| !line.sound).cloned().collect();
     if faults.is_empty() {
         return Ok(Some(proved));
     }
     let what = format!("{} of {} lines of its contract differ from [vault.v2]", faults.len(), lines.len());
     Err(Failure::Refused(format!("{what}:\n{}", preflight::table(&faults))))
-}
-
-fn gas_key(config: &Config, terms: &PresignTerms) -> Result<LocalKey, Failure> {
-    read_key(config, terms.gas_key_file.as_deref())
 }
 
 impl<'c> Proved<'c> {
@@ -109,15 +141,15 @@ impl<'c> Proved<'c> {
 }
 
 impl Proved<'_> {
-    /// Serves the stage from now on.
+    /// Serves the stage from now on; what it does is counted in the tally.
     pub(super) fn serve(self, ends: ChainEnds) -> Result<Serving, Failure> {
-        let Proved { config, contract, node, feed } = self;
-        let terms = contract.presign().ok_or_else(|| Failure::Refused("nothing to serve".to_owned()))?.clone();
-        let vault = ChainAddress::from(contract.address);
-        let (dialect, config) = (contract.dialect, config.clone());
+        let Proved { contract, node, gas, feed } = self;
+        let (Some(terms), Some(gas)) = (contract.presign().cloned(), gas) else {
+            return Err(Failure::Refused("nothing to serve".to_owned()));
+        };
+        let (vault, dialect) = (ChainAddress::from(contract.address), contract.dialect);
         let block = Duration::from_nanos(terms.block_ns);
         let make = move || {
-            let key = gas_key(&config, &terms).map_err(|why| why.words().to_owned())?;
             let own = Terms {
                 vault,
                 sign_gas: terms.sign_gas,
@@ -134,7 +166,7 @@ impl Proved<'_> {
                 fee_wei_max: terms.gas_price_wei_max,
                 balance_wei_min: U256::from(terms.gas_balance_min.raw().unsigned_abs()),
             };
-            Ok(ContractSigner::new(node.clone(), key, own, limits))
+            Ok(ContractSigner::new(node.clone(), gas.clone(), own, limits))
         };
         let (tally, close) = (Shared::default(), Arc::new(AtomicBool::new(false)));
         let pace = Pace { look: LOOK.min(block), silent_max: block * SILENT_BLOCKS };

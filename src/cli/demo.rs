@@ -40,7 +40,8 @@ pub struct Args {
     /// Which vault to run.
     #[arg(long, value_enum, default_value_t = Vault::WeethBasis)]
     vault: Vault,
-    /// Which protocol venue and engine speak; on v2 the vault's contract signs every order on a local chain (Harvest only).
+    /// Which protocol venue and engine speak; on v2 the vault's contract signs every order, or approves every fill of a
+    /// basis vault, on a local chain (not for vaults that trade by RFQ).
     #[arg(long, value_enum, default_value_t = Spoken::V3)]
     dialect: Spoken,
     /// Local Ethereum node for v2; the one tools/evm/install puts below the build folder unless given.
@@ -59,7 +60,7 @@ pub struct Args {
 enum Spoken {
     /// An off-chain sequencer's word is final.
     V3,
-    /// Orders settle on a chain, and the vault's contract signs them there first.
+    /// Fills settle on a chain, where the vault's contract signs.
     V2,
 }
 
@@ -99,6 +100,19 @@ impl Vault {
             Vault::SafeHarvest => options(include_str!("demo/safe-harvest.toml"), "WEETH", "100"),
             Vault::Maxi => options(include_str!("demo/maxi.toml"), "LBTC", "10"),
             Vault::Bull => options(include_str!("demo/bull.toml"), "SUSDE", "1000000"),
+        }
+    }
+
+    /// Its contract on v2, and its configuration there.
+    fn contract(self) -> Result<(contract::Kind, &'static str), Failure> {
+        match self {
+            Vault::Harvest => Ok((contract::Kind::Before, include_str!("demo/harvest-v2.toml"))),
+            Vault::WeethBasis => Ok((contract::Kind::Atomic(contract::WEETH), include_str!("demo/weeth-v2.toml"))),
+            Vault::LbtcBasis => Ok((contract::Kind::Atomic(contract::LBTC), include_str!("demo/lbtc-v2.toml"))),
+            Vault::SafeHarvest | Vault::Maxi | Vault::Bull => {
+                let what = "--dialect v2 is for vaults whose contract signs: harvest, weeth-basis and lbtc-basis";
+                Err(Failure::Refused(what.to_owned()))
+            }
         }
     }
 
@@ -146,19 +160,16 @@ impl Drop for Scratch {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut stage = args.vault.stage();
     let speaks_v2 = args.dialect == Spoken::V2;
-    if speaks_v2 {
-        if args.vault != Vault::Harvest {
-            return Err(Failure::Refused(
-                "--dialect v2 is for --vault harvest, the vault whose contract pre-signs".to_owned(),
-            ));
-        }
-        stage.config = include_str!("demo/harvest-v2.toml");
+    let kind = speaks_v2.then(|| args.vault.contract()).transpose()?;
+    if let Some((_, config)) = kind {
+        stage.config = config;
     }
     let refused = |what: &str, why: &dyn std::fmt::Display| Failure::Refused(format!("{what}: {why}"));
     let scratch = Scratch::new().map_err(|why| refused("cannot make a folder for the demo", &why))?;
     let mut account = vault_account(args.seed, &stage)?;
     let base = stage.amount.parse().unwrap_or_default();
-    let chain = speaks_v2.then(|| contract::Stage::set_up(args.anvil.clone(), &mut account, base)).transpose()?;
+    let set_up = |(kind, _)| contract::Stage::set_up(args.anvil.clone(), &mut account, (kind, base));
+    let chain = kind.map(set_up).transpose()?;
     let key_file = scratch.path.join("session.key");
     write_key(&key_file, &account.session_key_hex).map_err(|why| refused("cannot write the session key", &why))?;
 
@@ -166,6 +177,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let settings = Settings { network, seed: args.seed, accounts: vec![account.clone()], ..Settings::default() };
     let seconds = args.seconds.unwrap_or(stage.seconds);
     let mut options = Options::on_free_ports(settings, args.vault.world(args.seed, seconds));
+    options.authority = chain.as_ref().map(contract::Stage::authority).transpose()?.flatten();
     // The exchange keeps off the engine's core where there is more than one.
     options.core = (Online::here().count() > 1).then_some(0);
     let live = world::spawn(options).map_err(|why| refused("cannot start the embedded exchange", &why))?;
@@ -195,8 +207,8 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let outcome = session::run(&config, terms)?;
     status.end();
     let mut findings = books::differences(&live, account.subaccount, &outcome, &config.vaults[0]);
-    if let (Some(chain), Some(tally)) = (&chain, &outcome.contract) {
-        findings.extend(chain.unapproved(&live, account.subaccount, tally));
+    if let Some(chain) = &chain {
+        findings.extend(chain.unapproved(&live, account.subaccount, outcome.contract.as_ref()));
     }
     let violations = print_reports(&config, &outcome, args.json, &findings);
     live.exchange.join();

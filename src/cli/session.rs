@@ -5,7 +5,8 @@ mod crier;
 mod keys;
 mod start;
 
-use super::{Failure, contract, signer};
+use super::contract::{self, GasKey};
+use super::{Failure, signer};
 use crate::actors::risk::Sample;
 use crate::base::queue::Post;
 use crate::base::time::Nanos;
@@ -275,10 +276,11 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let _claims = claim(config)?;
     let Journal { store, replay, switch, records, damage } = recover(config, &terms, opened, unit)?;
     let drained = why_drained(config, &terms, damage, clock.now())?;
+    let gas = GasKey::read(config)?;
     let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
     prove_unmoved(replay.pins(), &proved.instruments).map_err(Failure::Refused)?;
-    let signing = contract::prove(config, hand.prover().address()).await?;
+    let signing = contract::prove(config, hand.prover().address(), gas).await?;
     let ratios = ratio_sources(config).await?;
     let venue = config.venue.environment.ws.as_ref();
     let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };

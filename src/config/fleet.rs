@@ -70,6 +70,9 @@ pub(super) fn check_contracts(
             contract.contract.refuse("it is not the wallet that owns the subaccount", "wallet.owner_address", notes);
         }
         contract.check_key(signer.is_some_and(|signer| signer.isolation == Isolation::Process), notes);
+        if wallet.as_ref().is_some_and(|wallet| wallet.seal.descriptor().is_some()) {
+            contract.check_descriptor(notes);
+        }
     }
 }
 

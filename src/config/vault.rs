@@ -21,6 +21,7 @@ use crate::market::fair::Model;
 use crate::msg::Product;
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
+use crate::risk::wall::BasisWall;
 use crate::strategy::basis::Params;
 pub(super) use contract::ContractDraft;
 pub use keeper::{DepositPhases, KeeperConfig};
@@ -181,7 +182,9 @@ fn basis_vault(section: &Section<'_>, poll: &Field<Span>, contract: Option<&Cont
     let basis = basis::Fields::read(section.child("basis"), &limits, &margin);
     limits.check(&fair, section.notes);
     mandate.check(&limits, section.notes);
-    let built = mandate.build().and_then(|wall| limits.build(&margin, wall));
+    let judged_per_fill = contract.is_some_and(ContractDraft::judges_fills);
+    let wall = mandate.build().map(|wall| BasisWall { judged_per_fill, ..wall });
+    let built = wall.and_then(|wall| limits.build(&margin, wall));
     let implied = built.map(|limits| FenceLimits::of(&Mandate::Basis(limits)));
     let fence = envelope::Fields::read(section.child("envelope"), implied.unwrap_or(FenceLimits::CLOSED), true);
     if let Some(implied) = &implied {
@@ -198,7 +201,9 @@ fn basis_vault(section: &Section<'_>, poll: &Field<Span>, contract: Option<&Cont
         external_symbol,
         feed: ratio.feed,
         models,
-        params: basis.build(&margin),
+        params: basis
+            .build(&margin)
+            .map(|params| Params { judged_per_fill: mandate.bounds().filter(|_| judged_per_fill), ..params }),
         limits: built,
         fence: fence.build(),
     }

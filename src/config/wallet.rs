@@ -95,6 +95,16 @@ impl fmt::Display for Isolation {
 }
 
 impl KeySeal {
+    /// The descriptor that the passphrase comes from, if it is one.
+    pub(super) fn descriptor(&self) -> Option<i32> {
+        match self {
+            KeySeal::Keystore(Passphrase::Descriptor(number)) | KeySeal::Age(Passphrase::Descriptor(number)) => {
+                Some(*number)
+            }
+            _ => None,
+        }
+    }
+
     /// Private files it names: field, path, and what is in it.
     pub(super) fn files(&mut self) -> impl Iterator<Item = (&'static str, &mut PathBuf, &'static str)> {
         let file = match self {

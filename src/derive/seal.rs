@@ -308,13 +308,18 @@ impl<K: Key, S: Store> Sealer<K, S> {
         self.last = terms.nonce;
         self.put(&record(at, deed, charge, perp).write());
         self.put_given(at, *subaccount, &charge);
+        let asked = HeldSignature { nonce: terms.nonce, moves: false, digest, expires_s: terms.expiry_sec };
+        self.note_asked(*subaccount, asked);
+        Ok(self.key.sign(&digest))
+    }
+
+    /// Journals what a contract that signs beforehand will be asked for.
+    fn note_asked(&mut self, subaccount: SubaccountId, signature: HeldSignature) {
         if self.presigned {
-            let signature = HeldSignature { nonce: terms.nonce, digest, expires_s: terms.expiry_sec };
-            let asked = SignatureRecord { subaccount: *subaccount, signature };
+            let asked = SignatureRecord { subaccount, signature };
             self.asked = Some(asked);
             self.put(&asked.write());
         }
-        Ok(self.key.sign(&digest))
     }
 
     /// Writes down what a signature gives away, if anything.

@@ -127,10 +127,10 @@ impl Exchange {
         let taken = self.book_side(taker, &deal, true);
         self.note_trade(taken.clone(), ix);
         self.markets[ix].book.reduce(maker.order, amount);
-        let mut signed_sides = [self.settlement_of(taker, amount), None];
+        let mut signed_sides = [self.settlement_of(taker, &taken), None];
         if let Some(mut made) = self.orders.remove(&maker.order) {
-            signed_sides[1] = self.settlement_of(&made, amount);
             let row = self.book_side(&mut made, &deal, false);
+            signed_sides[1] = self.settlement_of(&made, &row);
             self.note_trade(row, ix);
             let (sub, mmp) = (made.sub, made.mmp);
             self.after_maker_fill(made, at);

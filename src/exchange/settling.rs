@@ -81,6 +81,10 @@ pub struct SettlementAction {
     pub extra_data: Vec<u8>,
     /// Amount filled of an order, the share of an execution or quote: 1.
     pub filled: Decimal,
+    /// Price an order was filled at; zero for an execution, whose legs have their own.
+    pub price: Decimal,
+    /// Fee charged for it; zero for an execution.
+    pub fee: Decimal,
 }
 
 /// A match or execution to be settled, all or nothing.
@@ -90,6 +94,9 @@ pub struct SettlementRequest {
     pub id: Uuid,
     /// What was signed for it, the taker's first. Empty between accounts of the house.
     pub actions: Vec<SettlementAction>,
+    /// Marks of every spot and perp when it was matched, by instrument: what signed feeds tell a chain. Empty if `actions`
+    /// is.
+    pub marks: Vec<(Arc<str>, Decimal)>,
 }
 
 /// What has become of a request.
@@ -227,20 +234,28 @@ impl Exchange {
     }
 
     /// An order's side of a match, as settlement wants it; none for the house.
-    pub(super) fn settlement_of(&self, order: &Order, filled: Decimal) -> Option<SettlementAction> {
+    pub(super) fn settlement_of(&self, order: &Order, row: &TradeRow) -> Option<SettlementAction> {
         let sub = self.subs.get(&order.sub).filter(|sub| !sub.house && self.settles())?;
         let action = self.order_action(order, sub.wallet).ok()?;
         let digest = action.digest(self.domain);
         let (signature, atomic) = (order.signature.clone(), order.atomic);
-        Some(SettlementAction { action, digest, signature, atomic, extra_data: Vec::new(), filled })
+        let (filled, price, fee) = (row.amount, row.price, row.fee + row.extra_fee);
+        Some(SettlementAction { action, digest, signature, atomic, extra_data: Vec::new(), filled, price, fee })
     }
 
     /// Queues a deal for settlement.
     pub(super) fn ask_settlement(&mut self, id: Uuid, actions: impl IntoIterator<Item = Option<SettlementAction>>) {
         if self.settles() {
-            let actions = actions.into_iter().flatten().collect();
-            self.settling.unsent.push_back(SettlementRequest { id, actions });
+            let actions: Vec<_> = actions.into_iter().flatten().collect();
+            let marks = if actions.is_empty() { Vec::new() } else { self.marks() };
+            self.settling.unsent.push_back(SettlementRequest { id, actions, marks });
         }
+    }
+
+    /// Marks of every spot and perp.
+    fn marks(&self) -> Vec<(Arc<str>, Decimal)> {
+        let marked = self.instruments.iter().enumerate().filter(|(_, instrument)| instrument.kind != Kind::Option);
+        marked.map(|(ix, instrument)| (instrument.name.clone(), self.mark_of(ix))).collect()
     }
 
     /// Deals that are neither settled nor reverted, in which a subaccount has a side.

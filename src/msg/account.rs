@@ -142,6 +142,9 @@ pub struct Account {
     pub intents_seen: u32,
     /// Number of the last intent that was refused, zero if none was.
     pub intent_refused: u32,
+    /// What a contract must sign before it leaves would have to wait: something signed earlier is not settled, or still
+    /// stands on its one signature. An order wished for now would be refused.
+    pub settling: bool,
     /// Order messages the rate budget still allows for quoting.
     pub quote_budget: u32,
     /// When the last snapshot that agreed or was adopted was asked for; zero before the first.

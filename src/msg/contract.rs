@@ -2,29 +2,54 @@
 
 use crate::base::ids::{Nonce, SubaccountId};
 
-/// Bytes of an order's signed data: seven words.
+/// Bytes of an order's signed data, the longest there is: seven words.
 pub const ACTION_BYTES: usize = 224;
 
-/// An order as the contract is to sign it; owner and signer are the contract itself.
+/// A module's data, as it is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActionData {
+    bytes: [u8; ACTION_BYTES],
+    length: usize,
+}
+
+impl ActionData {
+    /// These bytes; none if there are more than an order's.
+    pub fn of(data: &[u8]) -> Option<ActionData> {
+        let mut bytes = [0; ACTION_BYTES];
+        bytes.get_mut(..data.len())?.copy_from_slice(data);
+        Some(ActionData { bytes, length: data.len() })
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+/// An order or a movement of capital as the contract is to sign it; owner and signer are the contract itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActionAsk {
     /// Its name.
     pub nonce: Nonce,
-    /// Subaccount it trades for.
+    /// Subaccount it acts on.
     pub subaccount: SubaccountId,
+    /// Module of the exchange that acts.
+    pub module: [u8; 20],
     /// When the signature ends, venue unix seconds.
     pub expires_s: u64,
     /// EIP-712 digest, which the contract must arrive at by itself.
     pub digest: [u8; 32],
     /// The module's data.
-    pub data: [u8; ACTION_BYTES],
+    pub data: ActionData,
 }
 
-/// A signature that an order stands on, or stood on when it was last heard of.
+/// A signature that an order or a movement of capital stands on, or stood on when it was last heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldSignature {
-    /// The order.
+    /// The order or movement.
     pub nonce: Nonce,
+    /// Capital moves on it.
+    pub moves: bool,
     /// Its digest.
     pub digest: [u8; 32],
     /// When it ends, venue unix seconds.

@@ -14,8 +14,8 @@ mod wish;
 pub use account::{Account, Held, Life, Mode, Offer, OpenRfq, Talk, Working};
 pub use command::{CapitalWish, ChainSight, Command, Flow, Tighter, Urgent};
 pub use contract::{
-    ACTION_BYTES, ActionAsk, ChainAsk, ChainWord, ContractAlarm, ContractFact, ContractHalt, ContractReport,
-    HeldSignature, Unbacked, Unsigned,
+    ACTION_BYTES, ActionAsk, ActionData, ChainAsk, ChainWord, ContractAlarm, ContractFact, ContractHalt,
+    ContractReport, HeldSignature, Unbacked, Unsigned,
 };
 pub use market::{
     Book, CurrencyId, External, Feed, Level, Mark, Market, MarketMsg, OptionFeeds, OptionPricing, PastRatio,

@@ -452,6 +452,7 @@ impl Blueprint {
             lost: plan.lost,
             inherited_loss: self.inherited_loss(&plan.kind),
             contract_signs: self.presigned().is_some(),
+            journaled: self.presigned().and_then(|contract| contract.journaled),
         });
         let plans = plans.collect();
         let terms = Terms {

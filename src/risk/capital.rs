@@ -112,6 +112,8 @@ pub struct CapitalCase<'a> {
     pub asking: bool,
     /// Another movement is under way.
     pub moving: bool,
+    /// The vault's contract could sign now; none if none signs beforehand.
+    pub contract_free: Option<bool>,
     /// What the vault may do.
     pub mode: Mode,
     /// The private session is up.
@@ -151,6 +153,14 @@ impl CapitalCase<'_> {
         match self.mandate {
             Mandate::Basis(limits) => limits.order_life_ns,
             Mandate::Options(limits) => limits.order_life_ns,
+        }
+    }
+
+    /// How long it may wait before it leaves, as any order of the vault.
+    fn reject_after_ns(&self) -> u64 {
+        match self.mandate {
+            Mandate::Basis(limits) => limits.reject_after_ns,
+            Mandate::Options(limits) => limits.reject_after_ns,
         }
     }
 
@@ -205,10 +215,12 @@ fn sized(case: &CapitalCase<'_>) -> bool {
     (1..=most).contains(&case.wish.amount)
 }
 
-/// The chain shows the collateral the venue shows: no fill, deposit or withdrawal waits to be settled there, which a
-/// new signature would make fail (§0.4).
+/// No fill, deposit or withdrawal waits to be settled, which a new signature would make fail (§0.4), by the venue's word
+/// and by the chain's, which shows the collateral the venue shows. A contract that signs beforehand could do so now.
 fn settled(case: &CapitalCase<'_>) -> bool {
-    case.wish.sight.base == case.ledger.holdings().base
+    case.ledger.unsettled() == 0
+        && case.contract_free.unwrap_or(true)
+        && case.wish.sight.base == case.ledger.holdings().base
 }
 
 /// No order lives, no quote may be executed, no other capital moves: each would lose its signature to this one.
@@ -330,7 +342,7 @@ pub fn grant(case: &CapitalCase<'_>, grant: &Grant) -> Result<Movement, usize> {
                 currency: case.currency,
                 token_decimals: case.limits.token_decimals,
                 expires_s: case.at.shifted(offset).plus(case.life_ns()).secs(),
-                late_after: case.at.plus(SEC),
+                late_after: case.at.plus(case.reject_after_ns()),
             })
         }
         (row, _) => Err(row.unwrap_or(CAPITAL_CHECKS.len() - 2)), // `unexpired` refuses without an offset

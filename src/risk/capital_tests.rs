@@ -26,6 +26,7 @@ struct Stage {
     phase: Phase,
     asking: bool,
     moving: bool,
+    contract_free: Option<bool>,
     mode: Mode,
     session_up: bool,
     offset: Option<i64>,
@@ -72,6 +73,7 @@ fn option_stage(product: Product, flow: Flow, units: u128) -> Stage {
         phase: Phase::CollateralOnly,
         asking: false,
         moving: false,
+        contract_free: None,
         mode: Mode::Live,
         session_up: true,
         offset: Some(0),
@@ -112,6 +114,7 @@ impl Stage {
             phase: self.phase,
             asking: self.asking,
             moving: self.moving,
+            contract_free: self.contract_free,
             mode: self.mode,
             session_up: self.session_up,
             venue_offset_ns: self.offset,
@@ -150,7 +153,7 @@ fn run(table: &[(&str, Spoil)], stage: fn() -> Stage) {
 
 #[test]
 fn what_holds_for_both_ways() {
-    let table: [(&str, Spoil); 26] = [
+    let table: [(&str, Spoil); 29] = [
         ("permitted", |s| s.limits.deposits = false),
         ("awake", |s| s.mode = Mode::Starting),
         ("awake", |s| s.mode = Mode::Halted),
@@ -167,6 +170,9 @@ fn what_holds_for_both_ways() {
         ("sized", |s| s.wish.amount = 0),
         ("settled", |s| s.wish.sight.base = Amount::from_raw(Amount::whole(100).raw() + 1)),
         ("settled", |s| s.wish.sight.base = Amount::from_raw(Amount::whole(100).raw() - 1)),
+        ("settled", |s| s.ledger.expect_settlement()),
+        ("settled", |s| s.contract_free = Some(false)),
+        ("pass", |s| s.contract_free = Some(true)),
         ("alone", |s| s.asking = true),
         ("alone", |s| s.moving = true),
         ("alone", |s| {

@@ -144,27 +144,73 @@ impl Case<'_> {
         }
     }
 
-    /// What live orders, but for the replaced one, may still lose against mark, in quote currency.
-    fn loss_of_others(&self) -> Cash {
-        self.ledger
-            .orders()
-            .filter(|order| Some(order.nonce) != self.replaced_nonce())
-            .map(|order| {
-                let mark =
-                    if order.wish.instrument == self.ledger.book().base { self.base.mark } else { self.perp.mark };
-                Case::loss(order.wish.side, order.wish.price, order.open(), mark)
-            })
-            .sum()
+    /// Live orders, but for the replaced one.
+    fn others(&self) -> impl Iterator<Item = &LiveOrder> {
+        self.ledger.orders().filter(|order| Some(order.nonce) != self.replaced_nonce())
     }
 
-    /// The same as a share of value; zero while the vault is worth nothing.
-    pub(crate) fn live_loss(&self) -> Ratio {
+    /// Those that move exposure as the wish does.
+    pub(crate) fn others_on_side(&self) -> impl Iterator<Item = &LiveOrder> {
+        self.others().filter(|order| order.wish.side == self.wish.side)
+    }
+
+    fn mark(&self, instrument: InstrumentId) -> Price {
+        if instrument == self.ledger.book().base { self.base.mark } else { self.perp.mark }
+    }
+
+    /// What an amount at a wish's price may lose against mark.
+    fn loss_of(&self, wish: &Wish, amount: Amount) -> Cash {
+        Case::loss(wish.side, wish.price, amount, self.mark(wish.instrument))
+    }
+
+    /// What live orders, but for the replaced one, may still lose against mark, in quote currency.
+    fn loss_of_others(&self) -> Cash {
+        self.others().map(|order| self.loss_of(&order.wish, order.open())).sum()
+    }
+
+    /// An amount of cash as a share of value; zero while the vault is worth nothing.
+    fn share(&self, cash: Cash) -> Ratio {
         let worth = self.ledger.holdings().value(self.marks());
-        if worth.is_positive() { self.loss_of_others().over(worth, Rounding::Ceil) } else { Ratio::ZERO }
+        if worth.is_positive() { cash.over(worth, Rounding::Ceil) } else { Ratio::ZERO }
+    }
+
+    /// What live orders may still lose, as a share of value.
+    pub(crate) fn live_loss(&self) -> Ratio {
+        self.share(self.loss_of_others())
+    }
+
+    /// The same where every fill counts as one of the whole order: each order twice, and the wish once, beside what it
+    /// is judged for.
+    pub(crate) fn repeated_loss(&self) -> Ratio {
+        let twice = |order: &LiveOrder| {
+            let whole = self.loss_of(&order.wish, order.wish.amount);
+            whole + whole
+        };
+        self.share(self.others().map(twice).sum::<Cash>() + self.loss_of(&self.wish, self.wish.amount))
+    }
+
+    /// What is held when of every order on the wish's side, and of the wish, nothing is left to fill but `step` of
+    /// `last`; at their limits where these lose, with this fee on each unit of the wish.
+    pub(crate) fn before_last(&self, last: &Wish, step: Amount, fee: Price) -> Holdings {
+        let (held, marks, side) = (self.ledger.holdings(), self.marks(), self.wish.side);
+        let (mut base, mut perp) = self.worst_position(side);
+        let left = Amount::from_raw(step.raw() * side.sign());
+        if last.instrument == self.ledger.book().base {
+            base -= left;
+        } else {
+            perp -= left;
+        }
+        let lost = self.loss_of_others() + self.loss_of(&self.wish, self.wish.amount) + fee.times(self.wish.amount);
+        Holdings {
+            base,
+            perp,
+            cash: held.cash - marks.base.times(base - held.base) - lost,
+            perp_cost: held.perp_cost + marks.perp.times(perp - held.perp),
+        }
     }
 
     /// Loss against mark if filled at the limit, in quote currency; zero if no worse than the mark.
-    fn loss(side: Side, price: Price, amount: Amount, mark: Price) -> Cash {
+    pub(crate) fn loss(side: Side, price: Price, amount: Amount, mark: Price) -> Cash {
         let per_unit = Price::from_raw((price - mark).raw() * side.sign()).max(Price::ZERO);
         per_unit.times(amount)
     }

@@ -59,7 +59,7 @@ pub(super) struct Scene {
     pub(super) base: Value,
     pub(super) perp: Value,
     instruments: [Instrument; 2],
-    wish: Wish,
+    pub(super) wish: Wish,
     replaced: Option<Nonce>,
     mode: Mode,
     session_up: bool,
@@ -159,7 +159,7 @@ fn value(id: u16) -> Value {
     }
 }
 
-fn quote(side: Side, at: &str, quantity: &str) -> Wish {
+pub(super) fn quote(side: Side, at: &str, quantity: &str) -> Wish {
     Wish {
         instrument: BOOK.base,
         side,
@@ -171,11 +171,11 @@ fn quote(side: Side, at: &str, quantity: &str) -> Wish {
     }
 }
 
-fn hedge(side: Side, at: &str, quantity: &str) -> Wish {
+pub(super) fn hedge(side: Side, at: &str, quantity: &str) -> Wish {
     Wish { instrument: PERP, tif: TimeInForce::Ioc, purpose: Purpose::Hedge, ..quote(side, at, quantity) }
 }
 
-fn hold(scene: &mut Scene, base: &str, cash: i64, perp: &str) {
+pub(super) fn hold(scene: &mut Scene, base: &str, cash: i64, perp: &str) {
     let mark = price("1000");
     let funding = Cash::ZERO;
     let parts = [
@@ -197,7 +197,7 @@ fn hold(scene: &mut Scene, base: &str, cash: i64, perp: &str) {
     }
 }
 
-fn rests(scene: &mut Scene, nonce: u64, wish: Wish, life: Life) {
+pub(super) fn rests(scene: &mut Scene, nonce: u64, wish: Wish, life: Life) {
     let order = LiveOrder {
         nonce: Nonce(nonce),
         vault: BOOK.vault,
@@ -216,7 +216,7 @@ fn rests(scene: &mut Scene, nonce: u64, wish: Wish, life: Life) {
 }
 
 impl Scene {
-    fn case(&self) -> Case<'_> {
+    pub(super) fn case(&self) -> Case<'_> {
         Case {
             at: NOW,
             wish: self.wish,

@@ -1,5 +1,7 @@
 //! A local Ethereum node with the project's own contracts on it: the verifier where the live one stands, and a vault that
-//! signs. For demonstrations; nothing of it is trusted with anything.
+//! signs. For demonstrations and tests; nothing of it is trusted with anything.
+
+pub mod basis;
 
 use crate::chain::abi::VaultSigner;
 use crate::chain::node::over_http;
@@ -102,7 +104,7 @@ impl LocalChain {
     /// Why it does not run, in words.
     pub fn start(anvil: &Path) -> Result<LocalChain, String> {
         let chain = V2_MAINNET.chain_id.to_string();
-        let arguments = ["--host", "127.0.0.1", "--port", "0", "--chain-id", &chain, "--accounts", "1"];
+        let arguments = ["--host", "127.0.0.1", "--port", "0", "--chain-id", &chain, "--accounts", "2"];
         let child = Command::new(anvil).args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
         let mut process = child.map_err(|why| format!("{}: {why}", anvil.display()))?;
         let stdout = process.stdout.take();
@@ -149,21 +151,35 @@ impl LocalChain {
     /// of collateral; returns the vault.
     pub async fn deploy(&self, key: Address, subaccount: u64, base: u64) -> Result<Address, String> {
         let number = U256::from(subaccount);
-        let code: Value = serde_json::from_str(VERIFIER).map_err(|why| why.to_string())?;
-        self.rpc("anvil_setCode", json!([MATCHING, code["deployed_bytecode"]])).await?;
+        self.found_exchange().await?;
         self.rpc("anvil_setBalance", json!([key, e18(1)])).await?;
-        self.tell(MATCHING, Owner::initializeCall { administrator: ADMIN, orders: TRADE }).await?;
-        self.tell(MATCHING, Owner::setTradeExecutorCall { executor: ADMIN, allowed: true }).await?;
         let vault = self.deploy_vault(number).await?;
         self.tell(MATCHING, Owner::setSubAccountOwnerCall { subaccount: number, owner: vault }).await?;
-        for module in [TRADE, WITHDRAWAL, DEPOSIT] {
-            self.tell(MATCHING, Owner::setAllowedModuleCall { module, allowed: true }).await?;
-        }
         self.tell(vault, Owner::setSignerCall { key, allowed: true }).await?;
         self.tell(vault, Owner::setParamsCall { options: option_params(), spot: spot_params() }).await?;
         self.tell(vault, Owner::setHoldingsCall { told: holdings(base) }).await?;
         self.bind(vault).await?;
         Ok(vault)
+    }
+
+    /// Puts the verifier where the live one stands, with its modules.
+    async fn found_exchange(&self) -> Result<(), String> {
+        let code: Value = serde_json::from_str(VERIFIER).map_err(|why| why.to_string())?;
+        self.rpc("anvil_setCode", json!([MATCHING, code["deployed_bytecode"]])).await?;
+        self.tell(MATCHING, Owner::initializeCall { administrator: ADMIN, orders: TRADE }).await?;
+        self.tell(MATCHING, Owner::setTradeExecutorCall { executor: ADMIN, allowed: true }).await?;
+        for module in [TRADE, WITHDRAWAL, DEPOSIT] {
+            self.tell(MATCHING, Owner::setAllowedModuleCall { module, allowed: true }).await?;
+        }
+        Ok(())
+    }
+
+    /// What a view of a contract gives.
+    async fn view<C: SolCall>(&self, to: Address, call: C) -> Result<C::Return, String> {
+        let data = Bytes::from(call.abi_encode());
+        let found = self.rpc("eth_call", json!([{"to": to, "data": data}, "latest"])).await?;
+        let found: Bytes = serde_json::from_value(found).map_err(|why| why.to_string())?;
+        C::abi_decode_returns(&found).map_err(|why| why.to_string())
     }
 
     /// Binds the vault to the modules of the exchange and to a feed told its price just now.
@@ -179,17 +195,8 @@ impl LocalChain {
     }
 
     async fn deploy_vault(&self, subaccount: U256) -> Result<Address, String> {
-        let base = Base {
-            subAccounts: Address::repeat_byte(1),
-            auction: Address::repeat_byte(2),
-            wrappedDepositAsset: WRAPPED,
-            cash: Address::repeat_byte(3),
-            depositAsset: Address::repeat_byte(4),
-            manager: Address::repeat_byte(5),
-            matching: MATCHING,
-        };
         let modules = Contracts { deposit: DEPOSIT, withdrawal: WITHDRAWAL, trade: TRADE, option: OPTION };
-        self.create(SIGNER, &(subaccount, base, modules).abi_encode_params()).await
+        self.create(SIGNER, &(subaccount, base(), modules).abi_encode_params()).await
     }
 
     /// Deploys the contract of this artifact with these encoded arguments.
@@ -213,6 +220,19 @@ impl LocalChain {
 
 fn e18(units: u64) -> U256 {
     U256::from(units) * U256::from(10_u64.pow(18))
+}
+
+/// What a vault is built on; nobody looks at what is not the exchange's.
+fn base() -> Base {
+    Base {
+        subAccounts: Address::repeat_byte(1),
+        auction: Address::repeat_byte(2),
+        wrappedDepositAsset: WRAPPED,
+        cash: Address::repeat_byte(3),
+        depositAsset: Address::repeat_byte(4),
+        manager: Address::repeat_byte(5),
+        matching: MATCHING,
+    }
 }
 
 /// So much collateral, no debt, nothing sold yet; an option must bring more than a cent.

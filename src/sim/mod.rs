@@ -2,6 +2,7 @@
 //! Beside it, where exchange and chain may meet: an embedded exchange's settlement on a real node.
 
 pub mod evm;
+pub mod judge;
 pub mod onchain;
 pub mod page;
 pub mod ports;

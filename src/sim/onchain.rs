@@ -8,7 +8,7 @@ use crate::base::time::{MS, Nanos};
 use crate::chain::lane::{Fees, SendFault};
 use crate::chain::node::{Draft, Node, Sealed};
 use crate::engine::ports::Key;
-use crate::exchange::{Action, SettlementAuthority, SettlementRequest, SettlementVerdict, TxStatus};
+use crate::exchange::{Action, SettlementAction, SettlementAuthority, SettlementRequest, SettlementVerdict, TxStatus};
 use alloy::sol;
 use alloy::sol_types::{SolCall, SolValue};
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
@@ -21,6 +21,8 @@ use std::time::Duration;
 sol! {
     struct SignedAction { uint256 subaccountId; uint256 nonce; address module; bytes data; uint256 expiry; address owner; address signer; }
     struct AtomicAction { bool isAtomic; bytes extraData; }
+    struct Fill { uint256 amount; uint256 price; uint256 fee; }
+    struct Prices { uint256 spot; uint256 perp; }
 
     /// The two ways to settle.
     interface Settlement {
@@ -49,6 +51,8 @@ pub struct Site {
     pub matching: Address,
     /// What has vaults approve actions inside the settlement; without it, orders that ask for that are reverted.
     pub atomic_executor: Option<Address>,
+    /// Instruments whose marks a settlement with atomic orders brings along: a collateral's spot, and its perp.
+    pub prices: Option<[String; 2]>,
     /// Gas one settlement may use.
     pub gas_limit: u64,
 }
@@ -231,8 +235,8 @@ fn calldata(site: &Site, request: &SettlementRequest) -> Option<(Address, Bytes)
     let actions = request.actions.iter().map(|side| on_chain(&side.action)).collect();
     let signatures: Vec<Bytes> =
         request.actions.iter().map(|side| hex::decode(&side.signature).ok().map(Bytes::from)).collect::<Option<_>>()?;
-    let filled: Vec<U256> = request.actions.iter().map(|side| e18(side.filled)).collect::<Option<_>>()?;
-    let data = Bytes::from(filled.abi_encode());
+    let fills: Vec<Fill> = request.actions.iter().map(fill).collect::<Option<_>>()?;
+    let data = Bytes::from((fills, prices(site, request)?).abi_encode_params());
     if !request.actions.iter().any(|side| side.atomic) {
         let call = Settlement::verifyAndMatchCall { actions, signatures, data };
         return Some((site.matching, call.abi_encode().into()));
@@ -255,6 +259,18 @@ fn on_chain(action: &Action) -> SignedAction {
         owner: action.owner,
         signer: action.signer,
     }
+}
+
+fn fill(side: &SettlementAction) -> Option<Fill> {
+    Some(Fill { amount: e18(side.filled)?, price: e18(side.price)?, fee: e18(side.fee.max(Decimal::ZERO))? })
+}
+
+/// The marks it was matched at, if the chain wants any.
+fn prices(site: &Site, request: &SettlementRequest) -> Option<Prices> {
+    let Some(names) = &site.prices else { return Some(Prices { spot: U256::ZERO, perp: U256::ZERO }) };
+    let mark = |name: &str| request.marks.iter().find(|(known, _)| **known == *name).and_then(|(_, mark)| e18(*mark));
+    let [spot, perp] = names;
+    Some(Prices { spot: mark(spot)?, perp: mark(perp)? })
 }
 
 /// An amount with 18 decimals.
@@ -287,6 +303,7 @@ mod tests {
             chain_id: 957,
             matching: Address::ZERO,
             atomic_executor: None,
+            prices: None,
             gas_limit: 1,
         };
         let key = crate::io::key::LocalKey::from_bytes(&mut [1; 32]).expect("a key");

@@ -55,6 +55,21 @@ pub struct Params {
     pub refresh_ns: u64,
     /// Pause after a refused wish.
     pub refusal_pause_ns: u64,
+    /// Bounds of a contract that judges each partial fill by its order's whole amount, if one does.
+    pub judged_per_fill: Option<Bounds>,
+}
+
+/// Where delta and leverage must stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Bounds {
+    /// Lowest delta, × TVL.
+    pub delta_min: Ratio,
+    /// Highest delta, × TVL.
+    pub delta_max: Ratio,
+    /// Lowest leverage, × TVL.
+    pub leverage_min: Ratio,
+    /// Highest leverage, × TVL.
+    pub leverage_max: Ratio,
 }
 
 /// What is remembered between two looks.
@@ -190,7 +205,7 @@ impl Look<'_> {
             // Never long: at most what is short and not yet being bought back (M13).
             (Side::Buy, need.min((-self.holdings.perp - bought).max(Amount::ZERO)))
         };
-        let amount = perp.whole_steps(wanted.min(perp.max_amount));
+        let amount = perp.whole_steps(wanted.min(perp.max_amount).min(self.hedge_room(side)));
         if amount < perp.min_amount {
             return None;
         }
@@ -344,8 +359,36 @@ impl Look<'_> {
             .min(leverage_room)
             .min(self.loss_room(side, price))
             .min(self.margin_room(side))
+            .min(self.repeated_room(side))
             .min(self.params.clip)
             .max(Amount::ZERO)
+    }
+
+    /// Before its last partial fill nearly all of an order is held, and all of it is judged once more: half of what the
+    /// contract allows (strategy specification §2.6).
+    fn repeated_room(&self, side: Side) -> Amount {
+        let Some(bounds) = self.params.judged_per_fill else { return Amount::whole(crate::base::num::WIRE_MAX) };
+        let (delta, leverage) = match side {
+            Side::Buy => (
+                self.tvl.scale(bounds.delta_max, Rounding::Floor) - self.exposure,
+                self.tvl.scale(bounds.leverage_max, Rounding::Floor) - self.holdings.base,
+            ),
+            Side::Sell => (
+                self.exposure - self.tvl.scale(bounds.delta_min, Rounding::Ceil),
+                self.holdings.base - self.tvl.scale(bounds.leverage_min, Rounding::Ceil),
+            ),
+        };
+        Amount::from_raw(delta.min(leverage).raw() / 2)
+    }
+
+    /// A hedge ends at a delta of one, from where its whole amount must not lead out of the contract's bounds.
+    fn hedge_room(&self, side: Side) -> Amount {
+        let Some(bounds) = self.params.judged_per_fill else { return Amount::whole(crate::base::num::WIRE_MAX) };
+        let share = match side {
+            Side::Sell => Ratio::ONE - bounds.delta_min,
+            Side::Buy => bounds.delta_max - Ratio::ONE,
+        };
+        self.tvl.scale(share, Rounding::Floor)
     }
 
     /// `A = (limit − ema) · UB / loss per unit in base` (§5.4); unlimited when the price is no worse than the mark.

@@ -146,6 +146,7 @@ impl Play {
             lost: None,
             inherited_loss: MarkLoss::NONE,
             contract_signs: false,
+            journaled: None,
         };
         let seat = Seat::Options(OptionSeat::new(terms, OptionVault::new(plan.params)));
         let mut play = Play {

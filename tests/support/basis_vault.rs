@@ -53,6 +53,7 @@ fn params() -> Params {
         hedge_slippage: Ratio::from_bps(50),
         refresh_ns: 60 * SEC,
         refusal_pause_ns: SEC / 100,
+        judged_per_fill: None,
     }
 }
 

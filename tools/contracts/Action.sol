@@ -36,6 +36,19 @@ struct WithdrawalData {
     uint256 assetAmount;
 }
 
+/// What a settlement fills of one action, 18 decimals; the fee is of the whole fill.
+struct Fill {
+    uint256 amount;
+    uint256 price;
+    uint256 fee;
+}
+
+/// Prices a settlement brings along, 18 decimals; none if zero.
+struct Prices {
+    uint256 spot;
+    uint256 perp;
+}
+
 /// What a vault needs of the verifier.
 interface IActionHash {
     function domainSeparator() external view returns (bytes32);

@@ -76,21 +76,21 @@ contract Feed {
 
     event SpotPriceUpdated(uint96 spot, uint96 confidence, uint64 timestamp);
 
-    uint96 private price;
-    uint64 private updatedAt;
+    uint96 internal price;
+    uint64 internal updatedAt;
     uint64 public heartbeat;
 
     function setHeartbeat(uint64 told) external {
         heartbeat = told;
     }
 
-    function setSpot(uint96 told, uint64 timestamp) external {
+    function setSpot(uint96 told, uint64 timestamp) public virtual {
         price = told;
         updatedAt = timestamp;
         emit SpotPriceUpdated(told, 1e18, timestamp);
     }
 
-    function getSpot() external view returns (uint256, uint256) {
+    function getSpot() public view returns (uint256, uint256) {
         if (updatedAt + heartbeat < block.timestamp) revert BLF_DataTooOld();
         return (price, 1e18);
     }

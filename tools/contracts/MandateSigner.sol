@@ -1,34 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.27;
 
-import {
-    Action, TradeData, DepositData, WithdrawalData, IActionHash, IContractSignature
-} from "./Action.sol";
-import {Ecdsa} from "./Ecdsa.sol";
-import {Kinds} from "./Kinds.sol";
-import {Shares, Token} from "./Shares.sol";
+import {Action, TradeData, DepositData, WithdrawalData} from "./Action.sol";
+import {VaultSigner} from "./VaultSigner.sol";
 
-/// A vault that signs by contract: a listed key puts an action to it, it checks the action against a covered-call mandate,
-/// and from then on answers for its hash. One signature lives at a time. Balances and prices are told to it by its owner,
-/// where a live vault reads its subaccount and feeds; a price floor stands where a live vault prices the option.
-contract MandateSigner is IContractSignature, Kinds, Shares {
-    struct BaseTSAAddresses {
-        address subAccounts;
-        address auction;
-        address wrappedDepositAsset;
-        address cash;
-        address depositAsset;
-        address manager;
-        address matching;
-    }
-
-    struct CollateralManagementParams {
-        uint256 feeFactor;
-        int256 spotTransactionLeniency;
-        uint256 worstSpotSellPrice;
-        uint256 worstSpotBuyPrice;
-    }
-
+/// A vault with a covered-call mandate. Balances and prices are told to it by its owner, where a live vault reads its
+/// subaccount and feeds; a price floor stands where a live vault prices the option.
+contract MandateSigner is VaultSigner {
     struct CCTSAParams {
         uint256 minSignatureExpiry;
         uint256 maxSignatureExpiry;
@@ -57,13 +35,7 @@ contract MandateSigner is IContractSignature, Kinds, Shares {
         int256 optionFloor;
     }
 
-    error BOCST_InvalidAction();
-    error BOCST_OnlySigner();
-    error BOCST_OnlySubmitter();
     error CMTSA_BuyingTooMuchCollateral();
-    error CMTSA_DepositingTooMuch();
-    error CMTSA_FeeTooHigh();
-    error CMTSA_InvalidAsset();
     error CMTSA_MustHaveNegativeCash();
     error CMTSA_MustHavePositiveCash();
     error CMTSA_SellingTooMuchCollateral();
@@ -82,73 +54,18 @@ contract MandateSigner is IContractSignature, Kinds, Shares {
     error CCT_SellingTooManyCalls();
     error CCT_WithdrawalNegativeCash();
     error CCT_WithdrawingUtilisedCollateral();
-    error OnlyOwner();
 
-    event ActionSigned(address indexed signer, bytes32 indexed hash, Action action);
-    event SignatureRevoked(address indexed revoker, bytes32 indexed hash);
-    event SignerUpdated(address indexed signer, bool isSigner);
-    event SubmitterUpdated(address indexed submitter, bool isSubmitter);
-    event SignaturesDisabledUpdated(bool disabled);
-
-    bytes4 private constant ERC1271_MAGIC = 0x1626ba7e;
-    uint256 private constant ONE = 1e18;
-
-    address public owner;
-    uint256 public subAccount;
-    bool public isBlocked;
-    bool public signaturesDisabled;
-    bytes32 public lastSeenHash;
-    mapping(address => bool) public isSigner;
-    mapping(address => bool) public isSubmitter;
-    mapping(bytes32 => bool) public signedData;
     Holdings public holdings;
     Contracts public contracts;
-    BaseTSAAddresses private addresses;
     CCTSAParams private params;
-    CollateralManagementParams private collateral;
 
-    modifier onlyOwner() {
-        if (msg.sender != owner) revert OnlyOwner();
-        _;
-    }
-
-    modifier onlySigner() {
-        if (!isSigner[msg.sender]) revert BOCST_OnlySigner();
-        _;
-    }
-
-    modifier onlySubmitter() {
-        if (!isSubmitter[msg.sender]) revert BOCST_OnlySubmitter();
-        _;
-    }
-
-    constructor(uint256 subaccountId, BaseTSAAddresses memory base, Contracts memory named) {
-        owner = msg.sender;
-        subAccount = subaccountId;
-        addresses = base;
+    constructor(uint256 subaccountId, BaseTSAAddresses memory base, Contracts memory named)
+        VaultSigner(subaccountId, base)
+    {
         contracts = named;
     }
 
     // ---- what the owner sets
-
-    function setSigner(address key, bool allowed) external onlyOwner {
-        isSigner[key] = allowed;
-        emit SignerUpdated(key, allowed);
-    }
-
-    function setSubmitter(address submitter, bool allowed) external onlyOwner {
-        isSubmitter[submitter] = allowed;
-        emit SubmitterUpdated(submitter, allowed);
-    }
-
-    function setSignaturesDisabled(bool disabled) external onlyOwner {
-        signaturesDisabled = disabled;
-        emit SignaturesDisabledUpdated(disabled);
-    }
-
-    function setBlocked(bool blocked) external onlyOwner {
-        isBlocked = blocked;
-    }
 
     function setParams(CCTSAParams memory options, CollateralManagementParams memory spot) external onlyOwner {
         params = options;
@@ -157,25 +74,6 @@ contract MandateSigner is IContractSignature, Kinds, Shares {
 
     function setHoldings(Holdings memory told) external onlyOwner {
         holdings = told;
-    }
-
-    function setKinds(PPTSAParams memory ofSpread, LBTSAParams memory ofBasis, Places memory named) external onlyOwner {
-        spread = ofSpread;
-        basis = ofBasis;
-        places = named;
-    }
-
-    function setTSAParams(TSAParams memory told) external onlyOwner {
-        collectFee();
-        terms = told;
-    }
-
-    function setShareKeeper(address keeper, bool allowed) external onlyOwner {
-        shareKeeper[keeper] = allowed;
-    }
-
-    function approveModule(address module, uint256 amount) external onlyOwner {
-        _token().approve(module, amount);
     }
 
     /// What settlement of a deposit (or, below zero, a withdrawal) does to this contract and its subaccount.
@@ -189,58 +87,10 @@ contract MandateSigner is IContractSignature, Kinds, Shares {
         }
     }
 
-    // ---- signing
-
-    function signActionData(Action memory action, bytes memory) external onlySigner {
-        _sign(action);
-    }
-
-    /// As older vaults offer it.
-    function signActionData(Action memory action) external onlySigner {
-        _sign(action);
-    }
-
-    /// Inside a settlement: a listed submitter brings the action with the signature of a listed key.
-    function signActionViaPermit(Action memory action, bytes memory, bytes memory signature) external onlySubmitter {
-        address key = Ecdsa.recover(getActionTypedDataHash(action), signature);
-        require(key != address(0) && isSigner[key], "Invalid signature");
-        _sign(action);
-    }
-
-    function revokeActionSignature(Action memory action) external onlySigner {
-        _revoke(getActionTypedDataHash(action));
-    }
-
-    function revokeSignature(bytes32 hash) external onlySigner {
-        _revoke(hash);
-    }
-
-    function isValidSignature(bytes32 hash, bytes memory) external view returns (bytes4) {
-        if (isBlocked) revert BTSA_Blocked();
-        return !signaturesDisabled && signedData[hash] ? ERC1271_MAGIC : bytes4(0xffffffff);
-    }
-
-    function isActionSigned(Action memory action) external view returns (bool) {
-        return signedData[getActionTypedDataHash(action)];
-    }
-
-    function getActionTypedDataHash(Action memory action) public view returns (bytes32) {
-        IActionHash matching = IActionHash(addresses.matching);
-        return keccak256(abi.encodePacked(hex"1901", matching.domainSeparator(), matching.getActionHash(action)));
-    }
-
     // ---- what a preflight reads
-
-    function getBaseTSAAddresses() external view returns (BaseTSAAddresses memory) {
-        return addresses;
-    }
 
     function getCCTSAParams() external view returns (CCTSAParams memory) {
         return params;
-    }
-
-    function getCollateralManagementParams() external view returns (CollateralManagementParams memory) {
-        return collateral;
     }
 
     function getSubAccountStats() external view returns (uint256 numShort, uint256 base, int256 cash) {
@@ -253,24 +103,15 @@ contract MandateSigner is IContractSignature, Kinds, Shares {
 
     // ---- the mandate
 
-    function _sign(Action memory action) private {
-        if (action.signer != address(this)) revert BOCST_InvalidAction();
-        uint256 life = action.expiry > block.timestamp ? action.expiry - block.timestamp : 0;
+    function _admit(uint256 life) internal view override {
         if (life < params.minSignatureExpiry || life > params.maxSignatureExpiry) revert CCT_InvalidActionExpiry();
-        bytes32 hash = getActionTypedDataHash(action);
-        _revoke(lastSeenHash);
-        lastSeenHash = hash;
-        _check(action);
-        signedData[hash] = true;
-        emit ActionSigned(address(this), hash, action);
     }
 
-    function _revoke(bytes32 hash) private {
-        signedData[hash] = false;
-        emit SignatureRevoked(msg.sender, hash);
+    function _spot() internal view override returns (uint256) {
+        return holdings.spot;
     }
 
-    function _check(Action memory action) private view {
+    function _check(Action memory action) internal view override {
         if (action.module == contracts.deposit) {
             _checkDeposit(abi.decode(action.data, (DepositData)));
         } else if (action.module == contracts.withdrawal) {
@@ -338,19 +179,7 @@ contract MandateSigner is IContractSignature, Kinds, Shares {
         }
     }
 
-    function _token() internal view override returns (Token) {
-        return Token(addresses.depositAsset);
-    }
-
-    function _blocked() internal view override returns (bool) {
-        return isBlocked;
-    }
-
     function _subaccountValue() internal view override returns (uint256) {
         return holdings.base;
-    }
-
-    function _checkFee(uint256 worstFee) private view {
-        if (worstFee > (holdings.spot * collateral.feeFactor) / ONE) revert CMTSA_FeeTooHigh();
     }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.27;
 
-import {Action, TradeData, IActionHash, IContractSignature} from "./Action.sol";
+import {Action, TradeData, Fill, Prices, IActionHash, IContractSignature} from "./Action.sol";
+import {Books} from "./Books.sol";
 import {Ecdsa} from "./Ecdsa.sol";
 
 /// Verifies signed actions as the exchange's settlement does, consumes their nonces, and records what was filled.
-/// It moves no assets: Keel's tests ask it only whether a signature would have settled.
+/// Without books it moves no assets: then it says only whether a signature would have settled.
 contract Matching is IActionHash {
     bytes32 private constant DOMAIN_TYPEHASH =
         keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)");
@@ -25,7 +26,10 @@ contract Matching is IActionHash {
     error M_MismatchedModule();
     error BM_NonceAlreadyUsed();
     error TM_InvalidNonce();
+    error TM_FeeTooHigh();
     error TM_FillLimitCrossed();
+    error TM_PriceTooHigh();
+    error TM_PriceTooLow();
     error OnlyAdmin();
 
     event Settled(bytes32 indexed digest, uint256 amount);
@@ -34,6 +38,8 @@ contract Matching is IActionHash {
     address public admin;
     /// Orders are signed for this module; every other allowed module's nonces are used once.
     address public tradeModule;
+    /// Where orders move assets, if anywhere.
+    Books public books;
     mapping(address => bool) public tradeExecutors;
     mapping(address => bool) public allowedModules;
     mapping(uint256 => address) public subAccountToOwner;
@@ -67,6 +73,10 @@ contract Matching is IActionHash {
         subAccountToOwner[subaccountId] = owner;
     }
 
+    function setBooks(Books kept) external onlyAdmin {
+        books = kept;
+    }
+
     function registerSessionKey(address sessionKey, uint256 expiry) external {
         if (expiry <= sessionKeys[sessionKey][msg.sender]) revert OV_NeedDeregister();
         sessionKeys[sessionKey][msg.sender] = expiry;
@@ -94,17 +104,17 @@ contract Matching is IActionHash {
         );
     }
 
-    /// Settles all or nothing. `fills` is `abi.encode(uint256[])`: the amount filled of each action, 18 decimals.
-    function verifyAndMatch(Action[] memory actions, bytes[] memory signatures, bytes memory fills) external {
+    /// Settles all or nothing. `data` is `abi.encode(Fill[], Prices)`: what is filled of each action.
+    function verifyAndMatch(Action[] memory actions, bytes[] memory signatures, bytes memory data) external {
         if (!tradeExecutors[msg.sender]) revert M_OnlyTradeExecutor();
-        uint256[] memory amounts = abi.decode(fills, (uint256[]));
-        if (signatures.length != actions.length || amounts.length != actions.length) revert M_ArrayLengthMismatch();
+        (Fill[] memory fills,) = abi.decode(data, (Fill[], Prices));
+        if (signatures.length != actions.length || fills.length != actions.length) revert M_ArrayLengthMismatch();
         for (uint256 i = 0; i < actions.length; i++) {
             if (!allowedModules[actions[i].module]) revert M_OnlyAllowedModule();
             if (actions[i].module != actions[0].module) revert M_MismatchedModule();
             bytes32 digest = _verify(actions[i], signatures[i]);
-            _consume(actions[i], amounts[i]);
-            emit Settled(digest, amounts[i]);
+            _consume(actions[i], fills[i]);
+            emit Settled(digest, fills[i].amount);
         }
     }
 
@@ -129,7 +139,7 @@ contract Matching is IActionHash {
         return recovered != address(0) && recovered == signer;
     }
 
-    function _consume(Action memory action, uint256 amount) private {
+    function _consume(Action memory action, Fill memory fill) private {
         if (action.module != tradeModule) {
             if (usedNonces[action.owner][action.nonce]) revert BM_NonceAlreadyUsed();
             usedNonces[action.owner][action.nonce] = true;
@@ -139,8 +149,13 @@ contract Matching is IActionHash {
         bytes32 seen = seenNonces[action.owner][action.nonce];
         if (seen != bytes32(0) && seen != data) revert TM_InvalidNonce();
         seenNonces[action.owner][action.nonce] = data;
-        uint256 total = filled[action.owner][action.nonce] + amount;
-        if (total > uint256(abi.decode(action.data, (TradeData)).desiredAmount)) revert TM_FillLimitCrossed();
+        TradeData memory trade = abi.decode(action.data, (TradeData));
+        uint256 total = filled[action.owner][action.nonce] + fill.amount;
+        if (total > uint256(trade.desiredAmount)) revert TM_FillLimitCrossed();
         filled[action.owner][action.nonce] = total;
+        if (fill.fee * 1e18 > trade.worstFee * fill.amount) revert TM_FeeTooHigh();
+        if (trade.isBid && int256(fill.price) > trade.limitPrice) revert TM_PriceTooHigh();
+        if (!trade.isBid && int256(fill.price) < trade.limitPrice) revert TM_PriceTooLow();
+        if (address(books) != address(0)) books.move(action.subaccountId, trade, fill);
     }
 }

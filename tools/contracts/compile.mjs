@@ -14,6 +14,8 @@ const BUILT = {
   Matching: "Matching",
   MandateSigner: "MandateSigner",
   AtomicExecutor: "AtomicExecutor",
+  Books: "Books",
+  BasisSigner: "BasisSigner",
   Token: "Shares",
   Feed: "Kinds",
   Wrapper: "Kinds",

@@ -27,6 +27,7 @@ impl Gateway {
             nonce,
             expiry_sec: moved.expires_s(),
             signer: &self.form.signer,
+            atomic: self.form.atomic,
             signature: signed.signature(),
         };
         match movement(&mut self.buffer[..], &wire) {

@@ -6,7 +6,7 @@ use super::notice::{Alarm, CapitalNews, Notice};
 use super::{Out, Risk};
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{Answer, Asset, Balance, BalanceKind, CapitalWish, Unsent, Verdict};
+use crate::msg::{Answer, Asset, Balance, BalanceKind, CapitalWish, HeldSignature, Unsent, Verdict};
 use crate::risk::Grant;
 use crate::risk::capital::{CAPITAL_CHECKS, CapitalCase, grant};
 use crate::risk::order::Granted;
@@ -18,6 +18,17 @@ pub(super) struct Moving {
     pub(super) nonce: Nonce,
     /// From then on its signature is of no use to anybody.
     over_at: Nanos,
+}
+
+/// Further than the venue's clock can be from ours.
+const CLOCK_NS_MAX: u64 = 5 * SEC;
+
+impl Moving {
+    /// One of an earlier run, whose end nobody saw.
+    pub(super) fn inherited(held: &HeldSignature) -> Option<Moving> {
+        let over_at = Nanos(held.expires_s.saturating_mul(SEC)).plus(CLOCK_NS_MAX);
+        held.moves.then_some(Moving { nonce: held.nonce, over_at })
+    }
 }
 
 impl Risk {
@@ -38,6 +49,7 @@ impl Risk {
             phase: desk.milestone.phase,
             asking: desk.conversation.talk().rfq.is_some(),
             moving: desk.moving.is_some(),
+            contract_free: desk.contract_free(at),
             mode: desk.mode,
             session_up: wallet.session_up(),
             venue_offset_ns: wallet.venue_offset_ns,
@@ -56,6 +68,7 @@ impl Risk {
                         let offset = wallet.venue_offset_ns.unwrap_or_default();
                         let over_at = Nanos(movement.expires_s() * SEC).shifted(-offset).plus(SEC);
                         desk.moving = Some(Moving { nonce, over_at });
+                        desk.contract.iter_mut().for_each(|contract| contract.bear(nonce));
                         out.orders.push(Granted::Movement(movement));
                         CapitalNews::Granted { nonce }
                     }
@@ -78,15 +91,26 @@ impl Desk {
     }
 
     /// It never left.
-    pub(super) fn on_unmoved(&mut self, nonce: Nonce, why: Unsent, out: &mut Out) {
+    pub(super) fn on_unmoved(&mut self, at: Nanos, nonce: Nonce, why: Unsent, out: &mut Out) {
         if !self.moves(nonce) {
             return;
         }
         self.moving = None;
         self.tell_capital(CapitalNews::Unsent { nonce, why }, out);
-        if let Unsent::Withheld(why) = why {
-            self.stats.withheld += 1;
-            self.drain(Alarm::Withheld { why }, out);
+        match why {
+            Unsent::Withheld(why) => {
+                self.stats.withheld += 1;
+                self.drain(Alarm::Withheld { why }, out);
+            }
+            Unsent::Unsigned(why) => self.on_unsigned(at, why, out),
+            _ => {}
+        }
+    }
+
+    /// Keeps a movement from leaving that still waits for its signature.
+    pub(super) fn withdraw_movement(&mut self, out: &mut Out) {
+        if let Some(Moving { nonce, .. }) = self.moving {
+            self.withdraw_unsigned(nonce, out);
         }
     }
 

@@ -2,43 +2,20 @@
 
 use super::option_stage::*;
 use super::*;
-use crate::base::num::{Amount, Cash};
+use crate::base::num::Amount;
 use crate::base::time::SEC;
-use crate::msg::{
-    Asset, Balance, BalanceKind, Breach, CapitalWish, ChainSight, CurrencyId, Flow, Mode, Phase, Product, Report,
-    Request, Unsent, Verdict,
-};
-use crate::risk::capital::{CAPITAL_CHECKS, CapitalLimits};
-use crate::risk::mandate::shares::Shares;
-use alloy_primitives::U256;
-
-const ONE: u128 = 1_000_000_000_000_000_000;
+use crate::msg::{BalanceKind, Breach, Flow, Mode, Phase, Product, Report, Request, Unsent, Verdict};
+use crate::risk::capital::CAPITAL_CHECKS;
 
 fn stage() -> Stage {
     let mut stage = Stage::new(Product::ShortCallSpread, "0");
     stage.milestone(Phase::CollateralOnly, "0");
-    let whole = Amount::whole(100);
-    stage.risk.desks[0].capital = CapitalLimits {
-        deposits: true,
-        withdrawals: true,
-        deposit_max: whole,
-        withdrawal_max: whole,
-        withdrawn_per_day_max: whole,
-        shares: Shares { deposit_cap: U256::MAX, ..CapitalLimits::NONE.shares },
-        ..CapitalLimits::NONE
-    };
+    stage.permit_capital();
     stage
 }
 
 fn ask(stage: &mut Stage, flow: Flow) -> Said {
-    ask_seen(stage, flow, Amount::whole(100))
-}
-
-/// Asked by somebody whom the chain showed that much collateral in the subaccount.
-fn ask_seen(stage: &mut Stage, flow: Flow, base: Amount) -> Said {
-    let sight = ChainSight { read_at: stage.at, tokens: 5 * ONE, pending: 0, base, cash: Cash::ZERO, blocked: false };
-    let wish = CapitalWish { flow, amount: 5 * ONE, sight };
-    stage.hear(In::Command(Command::Capital { vault: VAULT, wish }))
+    stage.move_capital(flow, Amount::whole(100))
 }
 
 fn news(said: &Said) -> Vec<CapitalNews> {
@@ -64,25 +41,20 @@ fn refused(said: &Said) -> &'static str {
     }
 }
 
-fn moved(stage: &mut Stage, kind: BalanceKind, to: &str) -> Said {
-    let (asset, previous, new) = (Asset::Currency(CurrencyId(1)), cash("100"), cash(to));
-    stage.report(Report::Balance(Balance { subaccount: SUB, asset, previous, new, kind }))
-}
-
 #[test]
 fn nothing_is_granted_beside_capital_on_its_way() {
     let mut stage = stage();
     let nonce = granted(&ask(&mut stage, Flow::Deposit));
     assert_eq!(refused(&ask(&mut stage, Flow::Withdrawal)), "alone");
     assert!(stage.ask("5").asked().is_none(), "its execution would kill the deposit's signature");
-    let said = moved(&mut stage, BalanceKind::Transfer, "105");
+    let said = stage.collateral(BalanceKind::Transfer, "105");
     assert_eq!(news(&said), [CapitalNews::Settled { nonce }]);
     assert_eq!(refused(&ask(&mut stage, Flow::Deposit)), "awake", "what came is not proved yet");
     stage.tick(SEC);
     stage.snapshot("0", &[], &[]);
     stage.mark();
     assert_eq!(
-        refused(&ask_seen(&mut stage, Flow::Deposit, Amount::whole(95))),
+        refused(&stage.move_capital(Flow::Deposit, Amount::whole(95))),
         "settled",
         "the chain seen was of before"
     );
@@ -93,7 +65,7 @@ fn nothing_is_granted_beside_capital_on_its_way() {
 fn a_trade_of_collateral_is_no_settlement_and_silence_ends_with_the_signature() {
     let mut stage = stage();
     let nonce = granted(&ask(&mut stage, Flow::Withdrawal));
-    assert_eq!(news(&moved(&mut stage, BalanceKind::Trade, "95")), []);
+    assert_eq!(news(&stage.collateral(BalanceKind::Trade, "95")), []);
     assert_eq!(news(&stage.tick(309 * SEC)), []);
     assert_eq!(news(&stage.tick(3 * SEC)), [CapitalNews::Lapsed { nonce }]);
     assert!(stage.risk.desks[0].moving.is_none());

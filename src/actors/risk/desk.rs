@@ -14,8 +14,11 @@ use crate::base::ids::{InstrumentId, Nonce, Uuid, VaultId};
 use crate::base::num::{Cash, Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
-use crate::msg::{Accrual, Fill, Intent, Life, Lost, Milestone, Mode, Principal, Purpose, Trace, Urgent, Value};
+use crate::msg::{
+    Accrual, Fill, HeldSignature, Intent, Life, Lost, Milestone, Mode, Principal, Purpose, Trace, Urgent, Value, Wish,
+};
 use crate::risk::capital::CapitalLimits;
+use crate::risk::checks::Case;
 use crate::risk::limits::{Limits, Mandate};
 use crate::risk::losses::Losses;
 use crate::risk::mandate::ema::MarkLoss;
@@ -44,6 +47,8 @@ pub struct Plan {
     pub inherited_loss: MarkLoss,
     /// A contract must sign each order before it leaves.
     pub contract_signs: bool,
+    /// The last signature it was asked for, by the journal.
+    pub journaled: Option<HeldSignature>,
 }
 
 /// Where reconciliation stands.
@@ -76,6 +81,8 @@ pub struct Desk {
     pub(super) strange_since: Option<Nanos>,
     pub(super) base_filled_at: Nanos,
     pub(super) published_at: Nanos,
+    /// Whether the strategy believes that new orders would have to wait for its contract.
+    pub(super) settling_told: bool,
     pub(super) sampled_at: Nanos,
     pub(super) conversation: Conversation,
     pub(super) stray: (Uuid, Nanos),
@@ -141,7 +148,7 @@ impl Desk {
             ledger: Ledger::new(plan.book),
             mandate: plan.mandate,
             capital: plan.capital,
-            moving: None,
+            moving: plan.journaled.as_ref().and_then(Moving::inherited),
             mode: Mode::Starting,
             base: Value::default(),
             perp: Value::default(),
@@ -154,6 +161,7 @@ impl Desk {
             strange_since: None,
             base_filled_at: Nanos::ZERO,
             published_at: Nanos::ZERO,
+            settling_told: false,
             sampled_at: Nanos::ZERO,
             conversation: Conversation::new(plan.book.vault),
             stray: Default::default(),
@@ -298,6 +306,7 @@ impl Desk {
         for nonce in names.into_iter().flatten() {
             self.cancel(at, nonce, Trace::default(), wallet, out);
         }
+        self.withdraw_movement(out);
     }
 
     pub(super) fn set_mode(&mut self, mode: Mode, out: &mut Out) {
@@ -350,8 +359,9 @@ impl Desk {
         }
     }
 
-    /// Books the loss of a fill against mark, fee included, as a share of value.
-    pub(super) fn note_fill(&mut self, at: Nanos, fill: &Fill) {
+    /// Books the loss of a fill against mark, fee included, as a share of value. A contract that judges each fill charges
+    /// the loss of its whole order, `wish`, each time.
+    pub(super) fn note_fill(&mut self, at: Nanos, fill: &Fill, wish: Option<Wish>) {
         self.fills.count(at);
         self.stats.fills += 1;
         let is_base = fill.instrument == self.ledger.book().base;
@@ -373,7 +383,11 @@ impl Desk {
             let share = loss.over(worth, Rounding::Ceil);
             self.loss = (self.loss_ema(at) + share, at);
             self.decayed = None;
-            self.mark_loss = wall::basis::booked(&limits.wall, self.mark_loss, share, at);
+            let whole = wish
+                .filter(|_| limits.wall.judged_per_fill)
+                .map_or(Cash::ZERO, |wish| Case::loss(wish.side, wish.price, wish.amount, mark));
+            let charged = share.max(whole.over(worth, Rounding::Ceil));
+            self.mark_loss = wall::basis::booked(&limits.wall, self.mark_loss, charged, at);
         }
     }
 
@@ -407,10 +421,17 @@ impl Desk {
         account.loss_ema = self.loss_ema(at);
         account.intents_seen = self.intents_seen;
         account.intent_refused = self.intent_refused;
+        account.settling = self.is_settling(at);
+        self.settling_told = account.settling;
         account.quote_budget = quotes;
         account.milestone = self.milestone;
         self.published_at = at;
         out.accounts.push(account);
+    }
+
+    /// True while a contract that signs first could not sign an order.
+    pub(super) fn is_settling(&self, at: Nanos) -> bool {
+        self.contract_free(at) == Some(false)
     }
 
     /// Percent of the wallet's message window in use; remembers the peak.

@@ -192,11 +192,12 @@ impl Desk {
 
     fn on_fill(&mut self, at: Nanos, fill: &Fill, wallet: &mut Wallet, out: &mut Out) -> bool {
         let hedge = self.hedge_approved_at(fill.nonce);
+        let wish = self.ledger.order(fill.nonce).map(|order| order.wish);
         let effect = self.ledger.on_fill(at, fill);
         if matches!(effect, Effect::None | Effect::Reverted) {
             return self.on_effect(at, effect, wallet, out);
         }
-        self.note_fill(at, fill);
+        self.note_fill(at, fill, wish);
         self.guard_trades(at, fill, wallet, out);
         self.note_paid(fill, effect, out);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
@@ -232,7 +233,7 @@ impl Desk {
 
     fn on_unsent(&mut self, at: Nanos, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
         if request == Request::Move {
-            self.on_unmoved(nonce, why, out);
+            self.on_unmoved(at, nonce, why, out);
             return true;
         }
         let Some(order) = self.ledger.order(nonce) else { return false };

@@ -4,27 +4,30 @@ use super::*;
 use crate::account::ledger::Book;
 use crate::base::ids::{Name, Right, Side, Uuid, VaultId};
 pub(super) use crate::base::literal::{amount, cash, price, ratio};
-use crate::base::num::{Cash, Price, Ratio};
+use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::{MS, SEC};
 use crate::derive::dialect::V2_MAINNET;
 use crate::market::instrument::{Kind, OptionTerms};
 use crate::msg::{
-    Accrual, Answer, CurrencyId, Deal, Fill, Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow,
-    Report, Request, RfqRow, RfqStatus, RfqWish, Settlement, Snapshot, Tale, Verdict,
+    Accrual, Answer, Asset, Balance, BalanceKind, CapitalWish, ChainSight, CurrencyId, Deal, Fill, Flow, HeldSignature,
+    Leg, Milestone, Mode, OptionValue, Phase, PricedLeg, Product, QuoteRow, Report, Request, RfqRow, RfqStatus,
+    RfqWish, Settlement, Snapshot, Tale, Verdict,
 };
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Mandate, OptionLimits};
 use crate::risk::mandate::ema::MarkLoss;
+use crate::risk::mandate::shares::Shares;
 use crate::risk::option_tests::scene;
 use crate::risk::wall::OptionWall;
 use crate::risk::wall::terms::OptionTerms as WallTerms;
+use alloy_primitives::U256;
 
 pub(crate) const SUB: SubaccountId = SubaccountId(7);
 pub(crate) const VAULT: VaultId = VaultId(0);
 pub(super) const BASE: InstrumentId = InstrumentId(0);
 pub(crate) const NEAR: InstrumentId = InstrumentId(1);
 pub(crate) const FAR: InstrumentId = InstrumentId(2);
-pub(super) const START: Nanos = Nanos(1_800_000_000 * SEC);
+pub(crate) const START: Nanos = Nanos(1_800_000_000 * SEC);
 pub(crate) const RFQ: Uuid = Uuid(70);
 pub(super) const WEEK_S: u64 = 604_800;
 
@@ -140,19 +143,44 @@ pub(crate) struct Stage {
 impl Stage {
     /// 100 base, live, with marks of 2 700, 10 and 4.
     pub fn new(product: Product, money: &str) -> Stage {
-        Stage::open(limits(product), money, false)
+        Stage::open(limits(product), money, false, None)
     }
 
-    /// The same where a contract has twenty seconds to sign.
-    pub fn of_contract(product: Product, money: &str) -> Stage {
-        Stage::open(
-            OptionLimits { reject_after_ns: 20 * SEC, order_life_ns: 590 * SEC, ..limits(product) },
-            money,
-            true,
-        )
+    /// The same where a contract has twenty seconds to sign, and was last asked for this signature.
+    pub fn of_contract(product: Product, money: &str, journaled: Option<HeldSignature>) -> Stage {
+        let limits = OptionLimits { reject_after_ns: 20 * SEC, order_life_ns: 590 * SEC, ..limits(product) };
+        Stage::open(limits, money, true, journaled)
     }
 
-    fn open(limits: OptionLimits, money: &str, contract_signs: bool) -> Stage {
+    /// From now on its capital may move, up to 100 at once.
+    pub fn permit_capital(&mut self) {
+        let whole = Amount::whole(100);
+        self.risk.desks[0].capital = CapitalLimits {
+            deposits: true,
+            withdrawals: true,
+            deposit_max: whole,
+            withdrawal_max: whole,
+            withdrawn_per_day_max: whole,
+            shares: Shares { deposit_cap: U256::MAX, ..CapitalLimits::NONE.shares },
+            ..CapitalLimits::NONE
+        };
+    }
+
+    /// A keeper's wish to move 5, whom the chain has shown that much collateral in the subaccount and 5 outside.
+    pub fn move_capital(&mut self, flow: Flow, base: Amount) -> Said {
+        let amount = 5_000_000_000_000_000_000;
+        let (read_at, cash) = (self.at, Cash::ZERO);
+        let sight = ChainSight { read_at, tokens: amount, pending: 0, base, cash, blocked: false };
+        self.hear(In::Command(Command::Capital { vault: VAULT, wish: CapitalWish { flow, amount, sight } }))
+    }
+
+    /// The venue's word that the collateral went from 100 to this.
+    pub fn collateral(&mut self, kind: BalanceKind, to: &str) -> Said {
+        let (asset, previous, new) = (Asset::Currency(CurrencyId(1)), cash("100"), cash(to));
+        self.report(Report::Balance(Balance { subaccount: SUB, asset, previous, new, kind }))
+    }
+
+    fn open(limits: OptionLimits, money: &str, contract_signs: bool, journaled: Option<HeldSignature>) -> Stage {
         let product = limits.product;
         let book = Book {
             vault: VAULT,
@@ -171,6 +199,7 @@ impl Stage {
             lost: None,
             inherited_loss: MarkLoss::NONE,
             contract_signs,
+            journaled,
         };
         let spot = instrument(BASE, Kind::Spot, None);
         let mut risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);

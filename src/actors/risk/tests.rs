@@ -74,6 +74,7 @@ fn plan(book: Book) -> Plan {
         lost: None,
         inherited_loss: MarkLoss::NONE,
         contract_signs: false,
+        journaled: None,
     }
 }
 

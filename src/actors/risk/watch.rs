@@ -46,7 +46,7 @@ impl Risk {
             if matches!(desk.mode, Mode::Drain | Mode::Halted) {
                 desk.withdraw(at, wallet, out);
             }
-            if at.since(desk.published_at) >= HEARTBEAT_NS {
+            if at.since(desk.published_at) >= HEARTBEAT_NS || desk.is_settling(at) != desk.settling_told {
                 desk.publish(at, Trace::default(), wallet, live, out);
             }
             if at.since(desk.sampled_at) >= SAMPLE_NS && out.notices.room() > 0 {

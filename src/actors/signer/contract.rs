@@ -1,10 +1,11 @@
-//! Between signer and gateway where a vault's own contract must sign before an order may leave: keeps the sealed order
-//! until the chain has said that the contract answers for it. It holds no key and lets nothing else leave for its vault.
+//! Between signer and gateway where a vault's own contract must sign before an order or a movement of capital may leave:
+//! keeps what is sealed until the chain has said that the contract answers for it. It holds no key and lets nothing else
+//! leave for its vault.
 //!
 //! ```text
 //! signer ─sealed─▶ contract ─sealed─▶ gateway        risk ─contract facts─▶ contract ─asks─▶ chain
 //!                      │ ▲                                                      ▲──────words──┘
-//!            refusals, │ └ an order that is not signed never left, so giving it back is certain
+//!            refusals, │ └ what is not signed never left, so giving it back is certain
 //!             reports  ▼
 //!                    risk
 //! ```
@@ -13,16 +14,19 @@ use super::{Sealed, request_of};
 use crate::base::ids::{Nonce, SubaccountId, VaultId};
 use crate::base::queue::Batch;
 use crate::base::time::Nanos;
+use crate::derive::action::Envelope;
 use crate::derive::action::trade::{OrderFrame, OrderTemplate};
+use crate::derive::action::v2::movement_data;
 use crate::derive::desk::{Desk, MemberTerms};
 use crate::derive::dialect::{Address, Dialect};
-use crate::derive::seal::Signed;
+use crate::derive::seal::{Signed, SignedMovement};
 use crate::engine::actor::Actor;
 use crate::market::instrument::{Instrument, Listing};
 use crate::msg::{
-    ActionAsk, ChainAsk, ChainWord, ContractFact, ContractReport, HeldSignature, Report, ReportMsg, Request, Trace,
-    Unsent, Unsigned,
+    ActionAsk, ActionData, ChainAsk, ChainWord, ContractFact, ContractReport, Flow, HeldSignature, Report, ReportMsg,
+    Request, Trace, Unsent, Unsigned,
 };
+use crate::risk::capital::Movement;
 use std::hash::{Hash, Hasher};
 
 /// What the contract stage hears.
@@ -63,8 +67,56 @@ pub struct Terms {
     pub vault: VaultId,
     /// Its subaccount.
     pub subaccount: SubaccountId,
+    /// Wrapped collateral, the only asset that comes and goes.
+    pub wrapped: Option<Address>,
     /// What the journal knows of the last signature.
     pub journaled: Option<HeldSignature>,
+}
+
+/// What waits for the contract, signed by the key.
+#[derive(Clone, Copy)]
+#[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
+enum Wanted {
+    Order(Signed),
+    Movement(SignedMovement),
+}
+
+impl Wanted {
+    fn nonce(&self) -> Nonce {
+        match self {
+            Wanted::Order(signed) => signed.order().nonce(),
+            Wanted::Movement(signed) => signed.movement().nonce(),
+        }
+    }
+
+    fn late_after(&self) -> Nanos {
+        match self {
+            Wanted::Order(signed) => signed.order().late_after(),
+            Wanted::Movement(signed) => signed.movement().late_after(),
+        }
+    }
+
+    fn moves(&self) -> bool {
+        matches!(self, Wanted::Movement(_))
+    }
+
+    fn sealed(self) -> Sealed {
+        match self {
+            Wanted::Order(signed) => Sealed::Order(signed),
+            Wanted::Movement(signed) => Sealed::Movement(signed),
+        }
+    }
+
+    /// Tells risk that the contract did not sign it.
+    fn unsigned(&self, why: Unsigned) -> ReportMsg {
+        match self {
+            Wanted::Order(signed) => {
+                let order = signed.order();
+                unsigned(order.trace(), order.nonce(), request_of(order), why)
+            }
+            Wanted::Movement(_) => unsigned(Trace::default(), self.nonce(), Request::Move, why),
+        }
+    }
 }
 
 /// The vault's one signature.
@@ -74,8 +126,8 @@ enum Signature {
     /// Nothing of ours is live, as far as we know.
     None,
     /// The chain has been asked.
-    Wanted(Signed, ActionAsk),
-    /// An order that has left stands on it, or may.
+    Wanted(Wanted, ActionAsk),
+    /// What has left stands on it, or may.
     Stands(HeldSignature),
 }
 
@@ -105,7 +157,14 @@ impl Contract {
 
     fn on_sealed(&mut self, at: Nanos, sealed: Sealed, out: &mut Out) {
         match sealed {
-            Sealed::Order(signed) if signed.order().vault() == self.terms.vault => self.on_order(at, signed, out),
+            Sealed::Order(signed) if signed.order().vault() == self.terms.vault => {
+                // A new signature would kill the old one's, on which a replaced order still stands.
+                let replaces = signed.order().replaced().is_some();
+                self.on_wanted(at, Wanted::Order(signed), replaces.then_some(Unsigned::Busy), out);
+            }
+            Sealed::Movement(signed) if signed.movement().vault() == self.terms.vault => {
+                self.on_wanted(at, Wanted::Movement(signed), None, out);
+            }
             Sealed::Execution(deal) if deal.execution().vault() == self.terms.vault => {
                 let execution = deal.execution();
                 out.reports.push(unsigned(execution.trace(), execution.nonce(), Request::Execute, Unsigned::Kind));
@@ -114,33 +173,68 @@ impl Contract {
         }
     }
 
-    fn on_order(&mut self, at: Nanos, signed: Signed, out: &mut Out) {
-        let order = *signed.order();
-        let why = match self.signature {
+    fn on_wanted(&mut self, at: Nanos, wanted: Wanted, barred: Option<Unsigned>, out: &mut Out) {
+        let obstacle = match self.signature {
             _ if self.halted => Some(Unsigned::Halted),
-            _ if at > order.late_after() => Some(Unsigned::Late),
-            // Its signature would kill the old one's, on which the old order still stands.
-            _ if order.replaced().is_some() => Some(Unsigned::Busy),
+            _ if at > wanted.late_after() => Some(Unsigned::Late),
             Signature::Wanted(..) | Signature::Stands(_) => Some(Unsigned::Busy),
-            Signature::None => None,
+            Signature::None => barred,
         };
-        let entry = self.templates.get(order.subaccount(), order.instrument());
-        match (why, entry) {
-            (None, Some(entry)) => {
-                let digest = entry.prepared.digest(&signed.terms());
-                let ask = ActionAsk {
-                    nonce: order.nonce(),
-                    subaccount: order.subaccount(),
-                    expires_s: order.expires_s(),
-                    digest,
-                    data: *entry.prepared.preimages().0,
-                };
-                self.signature = Signature::Wanted(signed, ask);
+        match obstacle.map_or_else(|| self.ask(&wanted), Err) {
+            Ok(ask) => {
+                self.signature = Signature::Wanted(wanted, ask);
                 out.asks.push(ChainAsk::Sign(ask));
             }
-            // Delisted since it was signed.
-            (why, _) => give_back(&signed, why.unwrap_or(Unsigned::Late), out),
+            Err(why) => out.reports.push(wanted.unsigned(why)),
         }
+    }
+
+    /// The action the contract is to sign; its bytes are derived here once more.
+    fn ask(&mut self, wanted: &Wanted) -> Result<ActionAsk, Unsigned> {
+        match wanted {
+            Wanted::Order(signed) => self.ask_order(signed),
+            Wanted::Movement(signed) => self.ask_movement(signed.movement()),
+        }
+    }
+
+    fn ask_order(&mut self, signed: &Signed) -> Result<ActionAsk, Unsigned> {
+        let order = signed.order();
+        // Without a template it was delisted since it was signed.
+        let entry = self.templates.get(order.subaccount(), order.instrument()).ok_or(Unsigned::Late)?;
+        let digest = entry.prepared.digest(&signed.terms());
+        Ok(ActionAsk {
+            nonce: order.nonce(),
+            subaccount: order.subaccount(),
+            module: self.terms.dialect.modules.trade,
+            expires_s: order.expires_s(),
+            digest,
+            data: ActionData::of(entry.prepared.preimages().0).ok_or(Unsigned::Kind)?,
+        })
+    }
+
+    fn ask_movement(&self, movement: &Movement) -> Result<ActionAsk, Unsigned> {
+        let Terms { dialect, contract, wrapped, .. } = self.terms;
+        let module = match movement.flow() {
+            Flow::Deposit => dialect.modules.deposit.ok_or(Unsigned::Kind)?,
+            Flow::Withdrawal => dialect.modules.withdrawal,
+        };
+        let data = movement_data(movement.flow(), wrapped.ok_or(Unsigned::Kind)?, movement.amount());
+        let envelope = Envelope {
+            subaccount: movement.subaccount(),
+            nonce: movement.nonce(),
+            module,
+            expiry_sec: movement.expires_s(),
+            owner: contract,
+            signer: contract,
+        };
+        Ok(ActionAsk {
+            nonce: movement.nonce(),
+            subaccount: movement.subaccount(),
+            module,
+            expires_s: movement.expires_s(),
+            digest: envelope.digest(&dialect.domain_separator, &data),
+            data: ActionData::of(&data).ok_or(Unsigned::Kind)?,
+        })
     }
 
     fn on_word(&mut self, at: Nanos, word: ChainWord, out: &mut Out) {
@@ -148,16 +242,16 @@ impl Contract {
             ChainWord::Hello => self.on_hello(out),
             ChainWord::Signed { nonce, .. } => self.on_signed(at, nonce, out),
             ChainWord::Refused { nonce, why } => {
-                if let Some(signed) = self.wanted(nonce) {
+                if let Some(wanted) = self.wanted(nonce) {
                     self.signature = Signature::None;
-                    give_back(&signed, why, out);
+                    out.reports.push(wanted.unsigned(why));
                 }
             }
             ChainWord::Halted(why) => {
                 self.halted = true;
-                if let Signature::Wanted(signed, _) = self.signature {
+                if let Signature::Wanted(wanted, _) = self.signature {
                     self.signature = Signature::None;
-                    give_back(&signed, Unsigned::Halted, out);
+                    out.reports.push(wanted.unsigned(Unsigned::Halted));
                 }
                 out.report(ContractReport::Halted(why));
             }
@@ -174,8 +268,8 @@ impl Contract {
         let held = match self.signature {
             Signature::None => None,
             Signature::Stands(held) => Some(held),
-            Signature::Wanted(signed, _) => {
-                give_back(&signed, Unsigned::Recovering, out);
+            Signature::Wanted(wanted, _) => {
+                out.reports.push(wanted.unsigned(Unsigned::Recovering));
                 self.signature = Signature::None;
                 None
             }
@@ -187,13 +281,13 @@ impl Contract {
 
     fn on_signed(&mut self, at: Nanos, nonce: Nonce, out: &mut Out) {
         match self.signature {
-            Signature::Wanted(signed, ask) if ask.nonce == nonce && at <= signed.order().late_after() => {
-                self.signature =
-                    Signature::Stands(HeldSignature { nonce, digest: ask.digest, expires_s: ask.expires_s });
+            Signature::Wanted(wanted, ask) if ask.nonce == nonce && at <= wanted.late_after() => {
+                let held = HeldSignature { nonce, moves: wanted.moves(), digest: ask.digest, expires_s: ask.expires_s };
+                self.signature = Signature::Stands(held);
                 out.report(ContractReport::Passed(nonce));
-                out.sealed.push(Sealed::Order(signed));
+                out.sealed.push(wanted.sealed());
             }
-            Signature::Wanted(signed, ask) if ask.nonce == nonce => self.drop_wish(&signed, Unsigned::Late, out),
+            Signature::Wanted(wanted, ask) if ask.nonce == nonce => self.drop_wish(&wanted, Unsigned::Late, out),
             // Suspended for a while; its order is being cancelled.
             Signature::Stands(held) if held.nonce == nonce => {}
             // One that nobody wants any more.
@@ -212,39 +306,39 @@ impl Contract {
                     self.signature = Signature::None;
                     out.asks.push(ChainAsk::Release(nonce));
                 }
-                Signature::Wanted(signed, ask) if ask.nonce == nonce => {
-                    self.drop_wish(&signed, Unsigned::Withdrawn, out);
+                Signature::Wanted(wanted, ask) if ask.nonce == nonce => {
+                    self.drop_wish(&wanted, Unsigned::Withdrawn, out);
                 }
                 _ => {}
             },
             // Once it has left, the venue must first prove that it is gone.
             ContractFact::Withdrawn(nonce) => {
-                if let Some(signed) = self.wanted(nonce) {
-                    self.drop_wish(&signed, Unsigned::Withdrawn, out);
+                if let Some(wanted) = self.wanted(nonce) {
+                    self.drop_wish(&wanted, Unsigned::Withdrawn, out);
                 }
             }
         }
     }
 
-    /// Gives an order back that is still waiting, and has what the chain may make of it revoked.
-    fn drop_wish(&mut self, signed: &Signed, why: Unsigned, out: &mut Out) {
+    /// Gives back what is still waiting, and has what the chain may make of it revoked.
+    fn drop_wish(&mut self, wanted: &Wanted, why: Unsigned, out: &mut Out) {
         self.signature = Signature::None;
-        out.asks.push(ChainAsk::Revoke(signed.order().nonce()));
-        give_back(signed, why, out);
+        out.asks.push(ChainAsk::Revoke(wanted.nonce()));
+        out.reports.push(wanted.unsigned(why));
     }
 
-    fn wanted(&self, nonce: Nonce) -> Option<Signed> {
+    fn wanted(&self, nonce: Nonce) -> Option<Wanted> {
         match self.signature {
-            Signature::Wanted(signed, ask) if ask.nonce == nonce => Some(signed),
+            Signature::Wanted(wanted, ask) if ask.nonce == nonce => Some(wanted),
             _ => None,
         }
     }
 
     fn on_tick(&mut self, at: Nanos, out: &mut Out) {
-        if let Signature::Wanted(signed, _) = self.signature
-            && at > signed.order().late_after()
+        if let Signature::Wanted(wanted, _) = self.signature
+            && at > wanted.late_after()
         {
-            self.drop_wish(&signed, Unsigned::Late, out);
+            self.drop_wish(&wanted, Unsigned::Late, out);
         }
     }
 }
@@ -264,11 +358,6 @@ fn template(terms: &Terms, instrument: &Instrument) -> OrderTemplate {
         signer: terms.contract,
     };
     OrderTemplate::new(terms.dialect, &frame)
-}
-
-fn give_back(signed: &Signed, why: Unsigned, out: &mut Out) {
-    let order = signed.order();
-    out.reports.push(unsigned(order.trace(), order.nonce(), request_of(order), why));
 }
 
 /// Tells risk that the contract did not sign.

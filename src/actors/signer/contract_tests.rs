@@ -2,8 +2,8 @@
 //! above `---`, what leaves for chain and venue and what a person hears must come out below.
 
 use super::*;
-use crate::actors::risk::option_stage::{NEAR, SUB, Said, Stage, VAULT, instrument};
-use crate::actors::risk::{Alarm, In as RiskIn, Notice};
+use crate::actors::risk::option_stage::{self, NEAR, SUB, Said, Stage, VAULT, instrument};
+use crate::actors::risk::{Alarm, CapitalNews, In as RiskIn, Notice};
 use crate::base::ids::{Side, Uuid};
 use crate::base::literal::{amount, price};
 use crate::base::num::Amount;
@@ -11,9 +11,10 @@ use crate::base::time::{MS, SEC};
 use crate::derive::dialect::V2_MAINNET;
 use crate::market::instrument::Kind;
 use crate::msg::{
-    Act, Command, ContractAlarm, ContractHalt, Fill, Leg, OrderRow, OrderStatus, PricedLeg, Product, Purpose, Session,
-    Settlement, TimeInForce, Unbacked, Urgent, Wish,
+    Act, BalanceKind, Command, ContractAlarm, ContractHalt, Fill, Leg, OrderRow, OrderStatus, Phase, PricedLeg,
+    Product, Purpose, Session, Settlement, TimeInForce, Unbacked, Urgent, Wish,
 };
+use crate::risk::capital::CAPITAL_CHECKS;
 use crate::risk::order::Granted;
 use std::fmt::Write;
 use std::fs;
@@ -22,6 +23,7 @@ use std::path::Path;
 /// Time between two ticks of a story.
 const STEP_NS: u64 = 250 * MS;
 const CONTRACT: Address = [0xC0; 20];
+const WRAPPED: Address = [0xAA; 20];
 
 /// Risk, the stage, and everything said so far.
 struct Scene {
@@ -35,20 +37,24 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(journaled: bool) -> Scene {
-        let held = HeldSignature { nonce: Nonce(9), digest: [9; 32], expires_s: 99 };
+    /// The journal knows of nothing, or of an order or movement whose signature has twenty seconds left.
+    fn new(journaled: Option<&str>) -> Scene {
+        let expires_s = option_stage::START.secs() + 20;
+        let held = |kind| HeldSignature { nonce: Nonce(9), moves: kind == "movement", digest: [9; 32], expires_s };
+        let journaled = journaled.map(held);
         let terms = Terms {
             dialect: &V2_MAINNET,
             contract: CONTRACT,
             vault: VAULT,
             subaccount: SUB,
-            journaled: journaled.then_some(held),
+            wrapped: Some(WRAPPED),
+            journaled,
         };
         let option = instrument(NEAR, Kind::Option, Some(3_000));
-        let risk = Stage::of_contract(Product::CoveredCall, "0");
+        let risk = Stage::of_contract(Product::CoveredCall, "0", journaled);
         let start = risk.at;
         let stage = Contract::new(terms, [&option], None);
-        let names = if journaled { vec![Nonce(9)] } else { Vec::new() };
+        let names = journaled.iter().map(|held| held.nonce).collect();
         Scene { risk, stage, start, names, trades: 0, filled: Amount::ZERO, told: String::new() }
     }
 
@@ -75,12 +81,8 @@ impl Scene {
         for ask in out.asks.drain() {
             let line = match ask {
                 ChainAsk::Sign(ask) => {
-                    assert_eq!(ask.data[220..], [0; 4], "not a bid");
-                    format!(
-                        "contract → chain    sign #{} for {} s",
-                        self.name(ask.nonce),
-                        ask.expires_s - self.risk.at.secs()
-                    )
+                    let (kind, left_s) = (kind(&ask), ask.expires_s - self.risk.at.secs());
+                    format!("contract → chain    sign {kind} #{} for {left_s} s", self.name(ask.nonce))
                 }
                 ChainAsk::Release(nonce) => format!("contract → chain    release #{}", self.name(nonce)),
                 ChainAsk::Revoke(nonce) => format!("contract → chain    revoke #{}", self.name(nonce)),
@@ -94,15 +96,19 @@ impl Scene {
             self.tell(&line);
         }
         for sealed in out.sealed.drain() {
-            let Sealed::Order(signed) = sealed else { panic!("an order") };
-            let name = self.name(signed.order().nonce());
-            self.tell(&format!("contract → gateway  order #{name}"));
+            let (kind, nonce) = match sealed {
+                Sealed::Order(signed) => ("order", signed.order().nonce()),
+                Sealed::Movement(signed) => ("movement", signed.movement().nonce()),
+                _ => panic!("an order or a movement"),
+            };
+            let name = self.name(nonce);
+            self.tell(&format!("contract → gateway  {kind} #{name}"));
         }
         let reports: Vec<ReportMsg> = out.reports.drain().collect();
         for report in reports {
-            if let Report::Unsent { nonce, why: Unsent::Unsigned(why), .. } = report.body {
-                let name = self.name(nonce);
-                self.tell(&format!("contract → risk     order #{name} unsigned: {why:?}"));
+            if let Report::Unsent { nonce, request, why: Unsent::Unsigned(why) } = report.body {
+                let (name, kind) = (self.name(nonce), if request == Request::Move { "movement" } else { "order" });
+                self.tell(&format!("contract → risk     {kind} #{name} unsigned: {why:?}"));
             }
             self.risk(RiskIn::Report(report));
         }
@@ -130,13 +136,33 @@ impl Scene {
             {
                 self.tell(&format!("risk     → person   {alarm:?}"));
             }
+            if let Notice::Capital { news, .. } = notice {
+                let line = match *news {
+                    CapitalNews::Refused { row, .. } => {
+                        format!("refused: {}", CAPITAL_CHECKS[usize::from(row)].name)
+                    }
+                    CapitalNews::Granted { nonce } => format!("granted #{}", self.name(nonce)),
+                    CapitalNews::Unsent { nonce, .. } => format!("unsent #{}", self.name(nonce)),
+                    CapitalNews::Settled { nonce } => format!("settled #{}", self.name(nonce)),
+                    CapitalNews::Lapsed { nonce } => format!("lapsed #{}", self.name(nonce)),
+                    ref other => format!("{other:?}"),
+                };
+                self.tell(&format!("risk     → keeper   {line}"));
+            }
         }
         for granted in &said.orders {
-            let Granted::Order(order) = granted else { continue };
-            let name = self.name(order.nonce());
-            self.tell(&format!("risk     → signer   order #{name}"));
+            let (kind, nonce, sealed) = match granted {
+                Granted::Order(order) => ("order", order.nonce(), Sealed::Order(Signed::of(*order, [7; 65]))),
+                Granted::Movement(moved) => {
+                    ("movement", moved.nonce(), Sealed::Movement(SignedMovement::of(*moved, [7; 65])))
+                }
+                // Journaled only, or of a vault that asks for quotes.
+                _ => continue,
+            };
+            let name = self.name(nonce);
+            self.tell(&format!("risk     → signer   {kind} #{name}"));
             self.filled = Amount::ZERO;
-            self.stage(In::Sealed(Sealed::Order(Signed::of(*order, [7; 65]))));
+            self.stage(In::Sealed(sealed));
         }
         for fact in said.facts {
             self.stage(In::Fact(fact));
@@ -184,6 +210,16 @@ impl Scene {
             ["strategy", "replaces"] => self.wish(Some(self.last())),
             ["strategy", "cancels"] => {
                 let said = self.risk.act(Act::Cancel { nonce: self.last() });
+                self.said(said);
+            }
+            ["week", "rests"] => {
+                self.risk.permit_capital();
+                let said = self.risk.milestone(Phase::CollateralOnly, "0");
+                self.said(said);
+            }
+            ["keeper", what] => {
+                let flow = if what == "deposits" { Flow::Deposit } else { Flow::Withdrawal };
+                let said = self.risk.move_capital(flow, Amount::whole(100));
                 self.said(said);
             }
             ["operator", "kills"] => self.risk(RiskIn::Command(Command::Kill)),
@@ -238,6 +274,11 @@ impl Scene {
             }
             ["settles", trade] => Report::Fill(self.fill_in(trade, Settlement::Settled)),
             ["pending", trade] => Report::PastFill(self.fill_in(trade, Settlement::Open)),
+            ["collateral", to] => {
+                let said = self.risk.collateral(BalanceKind::Transfer, to);
+                self.said(said);
+                Report::Session(Session::Up)
+            }
             ["gone"] => Report::Session(Session::Down),
             ["back"] => Report::Session(Session::Up),
             _ => panic!("the venue does not: {words:?}"),
@@ -263,11 +304,34 @@ impl Scene {
     }
 }
 
+/// What an ask is about, by its module and bytes alone.
+fn kind(ask: &ActionAsk) -> &'static str {
+    let (modules, data) = (&V2_MAINNET.modules, ask.data.as_slice());
+    match data.len() {
+        224 => {
+            assert_eq!((ask.module, &data[220..]), (modules.trade, &[0; 4][..]), "not a bid");
+            "order"
+        }
+        96 => {
+            assert_eq!((Some(ask.module), &data[44..64]), (modules.deposit, &WRAPPED[..]));
+            "deposit"
+        }
+        64 => {
+            assert_eq!((ask.module, &data[12..32]), (modules.withdrawal, &WRAPPED[..]));
+            "withdrawal"
+        }
+        length => panic!("{length} bytes"),
+    }
+}
+
 /// What a story's inputs lead to.
 fn outcome(inputs: &str) -> String {
-    let mut scene = Scene::new(inputs.contains("journal knows"));
+    let journaled = inputs
+        .lines()
+        .find_map(|line| line.strip_prefix("journal knows of a ").or(line.strip_prefix("journal knows of an ")));
+    let mut scene = Scene::new(journaled);
     let lines = inputs.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    for line in lines.filter(|line| *line != "journal knows") {
+    for line in lines.filter(|line| !line.starts_with("journal knows")) {
         let (at, line) = line.split_once(' ').expect("a time and words");
         let (whole, tenth) = at.split_once('.').expect("seconds with a tenth");
         let ms = whole.parse::<u64>().expect("seconds") * 1_000 + tenth.parse::<u64>().expect("a tenth") * 100;

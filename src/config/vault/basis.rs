@@ -131,6 +131,7 @@ impl Fields {
             hedge_slippage: self.slippage.value?.ratio(),
             refresh_ns: self.refresh.value?.0,
             refusal_pause_ns: self.pause.value?.0,
+            judged_per_fill: None,
         })
     }
 }

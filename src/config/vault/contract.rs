@@ -238,6 +238,11 @@ impl ContractDraft {
         self.mode.refuse(what, allowed, notes);
     }
 
+    /// True if it judges inside the settlement of each fill, by the whole amount of its order.
+    pub(super) fn judges_fills(&self) -> bool {
+        self.mode.value == Some(Mode::Atomic)
+    }
+
     /// Orders live long enough to be signed first, and are renewed before the venue ends them.
     pub(super) fn check_life(&self, limits: &bounds::Fields, refresh: &Field<Span>, notes: &RefCell<Notes>) {
         let within = self.before.as_ref().and_then(|before| before.within.value).unwrap_or(Span(0));
@@ -258,6 +263,14 @@ impl ContractDraft {
         if let Some(before) = self.before.as_ref().filter(|before| isolated && before.gas_key.value.is_none()) {
             let what = "not given, and with signer.isolation = \"process\" the session key signs no transactions";
             before.gas_key.refuse(what, "a file with another key the contract lists, or isolation = \"thread\"", notes);
+        }
+    }
+
+    /// A descriptor gives its passphrase once, to the session key; the key that pays is opened by the same passphrase.
+    pub(in crate::config) fn check_descriptor(&self, notes: &RefCell<Notes>) {
+        if self.before.is_some() {
+            let what = "with wallet.passphrase_fd, which can be read once, and the key that pays is opened too";
+            self.mode.refuse(what, "wallet.passphrase_file beside signing = \"pre-sign\"", notes);
         }
     }
 

@@ -8,6 +8,7 @@ use crate::base::time::SEC;
 use crate::config::read::{Bps, Field, Notes, Section, Span, Spec};
 use crate::risk::wall::terms::BasisTerms;
 use crate::risk::wall::{BasisWall, Drift};
+use crate::strategy::basis::Bounds;
 
 const BASE_LOSS: Spec = ("base_loss_max_bps", "highest loss against the mark per unit of base, in its price");
 const PERP_LOSS: Spec = ("perp_loss_max_bps", "highest loss against the mark per unit of perp, in the base's price");
@@ -117,6 +118,17 @@ impl Fields {
         limits.mark_offset.at_most(&self.perp_loss, outside, notes);
         limits.loss_ema.at_most(&self.loss_sum, outside, notes);
         self.signature.check(&limits.bounds.order_life, &self.margins.time, notes);
+    }
+
+    /// Where a strategy keeps to if the contract judges each partial fill anew: inside by the drift of prices.
+    pub(super) fn bounds(&self) -> Option<Bounds> {
+        let drift = self.margins.price.value?.ratio();
+        Some(Bounds {
+            delta_min: self.delta_min.value? + drift,
+            delta_max: self.delta_max.value? - drift,
+            leverage_min: self.leverage_min.value? + drift,
+            leverage_max: self.leverage_max.value? - drift,
+        })
     }
 
     pub(super) fn build(&self) -> Option<BasisWall> {

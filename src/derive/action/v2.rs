@@ -3,6 +3,7 @@
 use super::words::Words;
 use crate::base::ids::SubaccountId;
 use crate::derive::dialect::Address;
+use crate::msg::Flow;
 
 /// Deposit: `(amount in native units, asset, manager of a new subaccount or zero)`.
 pub fn deposit_data(amount_native: u128, asset: Address, manager: Address) -> Vec<u8> {
@@ -16,6 +17,14 @@ pub fn withdraw_data(asset: Address, amount_native: u128) -> Vec<u8> {
     let mut words = Words::with_capacity(2);
     words.address(asset).uint(amount_native);
     words.into_bytes()
+}
+
+/// What a movement of capital signs: a deposit goes into the subaccount there is, a withdrawal to the owner.
+pub fn movement_data(flow: Flow, asset: Address, amount_native: u128) -> Vec<u8> {
+    match flow {
+        Flow::Deposit => deposit_data(amount_native, asset, [0; 20]),
+        Flow::Withdrawal => withdraw_data(asset, amount_native),
+    }
 }
 
 /// One asset of a v2 transfer: `(asset, sub-id, amount·1e18)`.

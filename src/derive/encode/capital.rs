@@ -28,8 +28,10 @@ pub struct MovementWire<'a> {
     pub nonce: Nonce,
     /// Signature expiry, unix seconds.
     pub expiry_sec: u64,
-    /// Key that signed.
+    /// Key that signed, or the contract it signs for.
     pub signer: &'a Address,
+    /// The contract approves it inside the settlement.
+    pub atomic: bool,
     /// `r ‖ s ‖ v`.
     pub signature: &'a [u8; 65],
 }
@@ -47,7 +49,7 @@ pub fn movement<'o>(out: &'o mut [u8], wire: &MovementWire<'_>) -> Result<&'o [u
     let amount = token(wire.amount, wire.token_decimals, &mut digits);
     let mut params = Params::open(out, kind, wire.nonce.0).int("subaccount_id", wire.subaccount.0);
     params.key("amount").raw(b"\"").raw(amount).raw(b"\"");
-    params = params.name("asset_name", wire.currency).flag("is_atomic_signing", false);
+    params = params.name("asset_name", wire.currency).flag("is_atomic_signing", wire.atomic);
     params = params.int("nonce", wire.nonce.0).address("signer", wire.signer);
     params.key("signature").raw(b"\"").signature(wire.signature).raw(b"\"");
     params.int("signature_expiry_sec", wire.expiry_sec).close()
@@ -110,6 +112,7 @@ mod tests {
             nonce: Nonce(1_732_176_000_000_003),
             expiry_sec: 1_732_176_600,
             signer: &signer,
+            atomic: false,
             signature: &signature,
         };
         for (flow, method, id) in [

@@ -3,11 +3,10 @@
 use super::Sealer;
 use crate::base::ids::{Nonce, SubaccountId, VaultId};
 use crate::base::time::Nanos;
-use crate::derive::action::v2::{deposit_data, withdraw_data};
-use crate::derive::action::{self};
+use crate::derive::action::{self, v2::movement_data};
 use crate::engine::journal::MovementRecord;
 use crate::engine::ports::{Key, Store};
-use crate::msg::{Breach, Flow};
+use crate::msg::{Breach, Flow, HeldSignature};
 use crate::risk::capital::Movement;
 
 /// A movement with its signature. Only the signer actor makes one, of what the sealing desk has signed.
@@ -66,7 +65,7 @@ impl MovementDeed {
 }
 
 impl<K: Key, S: Store> Sealer<K, S> {
-    /// Bytes, judgement, journal, signature. A deposit goes into the subaccount there is, a withdrawal to the owner.
+    /// Bytes, judgement, journal, signature.
     pub fn seal_movement(&mut self, at: Nanos, deed: &MovementDeed) -> Result<[u8; 65], Breach> {
         let MovementDeed { vault, subaccount, nonce, flow, amount, expires_s } = *deed;
         self.room()?;
@@ -74,9 +73,10 @@ impl<K: Key, S: Store> Sealer<K, S> {
             return Err(Breach::Nonce);
         }
         let fence = self.envelope.capital(subaccount)?;
-        let (module, data) = match flow {
-            Flow::Deposit => (fence.deposit, deposit_data(amount, fence.asset, [0; 20])),
-            Flow::Withdrawal => (fence.withdrawal, withdraw_data(fence.asset, amount)),
+        let data = movement_data(flow, fence.asset, amount);
+        let module = match flow {
+            Flow::Deposit => fence.deposit,
+            Flow::Withdrawal => fence.withdrawal,
         };
         let envelope = action::Envelope {
             subaccount,
@@ -90,6 +90,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
         let digest = envelope.digest(&self.maker.dialect.domain_separator, &data);
         self.last = nonce;
         self.put(&MovementRecord { at, nonce, vault, subaccount, flow, amount, expires_s }.write());
+        self.note_asked(subaccount, HeldSignature { nonce, moves: true, digest, expires_s });
         Ok(self.key.sign(&digest))
     }
 }

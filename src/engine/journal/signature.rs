@@ -5,7 +5,7 @@ use super::{RECORD, pack, unpack};
 use crate::base::ids::{Nonce, SubaccountId};
 use crate::msg::HeldSignature;
 
-/// An order's digest, written behind the order itself.
+/// The digest of an order or a movement of capital, written behind its own record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignatureRecord {
     /// Subaccount.
@@ -17,22 +17,22 @@ pub struct SignatureRecord {
 impl SignatureRecord {
     /// The bytes of the record, little endian; the digest as it is.
     pub fn write(&self) -> [u8; RECORD] {
-        let HeldSignature { nonce, digest, expires_s } = self.signature;
+        let HeldSignature { nonce, moves, digest, expires_s } = self.signature;
         let mut words = [nonce.0, self.subaccount.0, expires_s, 0, 0, 0, 0];
         for (word, part) in words[3..].iter_mut().zip(digest.as_chunks::<8>().0) {
             *word = u64::from_le_bytes(*part);
         }
-        pack([SIGNATURE_V1, 0, 0, 0, 0, 0, 0, 0], words)
+        pack([SIGNATURE_V1, u8::from(moves), 0, 0, 0, 0, 0, 0], words)
     }
 
     /// Reads a record; `None` if it is of another kind or version.
     pub fn read(bytes: &[u8]) -> Option<SignatureRecord> {
-        let (_, [nonce, subaccount, expires_s, parts @ ..]) = unpack(bytes, SIGNATURE_V1)?;
+        let (head, [nonce, subaccount, expires_s, parts @ ..]) = unpack(bytes, SIGNATURE_V1)?;
         let mut digest = [0; 32];
         for (place, part) in digest.as_chunks_mut::<8>().0.iter_mut().zip(parts) {
             *place = part.to_le_bytes();
         }
-        let signature = HeldSignature { nonce: Nonce(nonce), digest, expires_s };
+        let signature = HeldSignature { nonce: Nonce(nonce), moves: head[1] != 0, digest, expires_s };
         Some(SignatureRecord { subaccount: SubaccountId(subaccount), signature })
     }
 }
@@ -44,8 +44,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn writing_then_reading_is_identity(words in any::<[u64; 3]>(), digest in any::<[u8; 32]>()) {
-            let signature = HeldSignature { nonce: Nonce(words[0]), digest, expires_s: words[1] };
+        fn writing_then_reading_is_identity(words in any::<[u64; 3]>(), digest in any::<[u8; 32]>(), moves: bool) {
+            let signature = HeldSignature { nonce: Nonce(words[0]), moves, digest, expires_s: words[1] };
             let record = SignatureRecord { subaccount: SubaccountId(words[2]), signature };
             prop_assert_eq!(SignatureRecord::read(&record.write()), Some(record));
         }

@@ -153,6 +153,8 @@ impl Exchange {
             atomic: false,
             extra_data: extra_data.to_vec(),
             filled: Decimal::ONE,
+            price: Decimal::ZERO,
+            fee: Decimal::ZERO,
         };
         let proof = &taken.proof;
         let made = quote.action.as_ref().map(|action| side(action, &quote.signature, &[]));

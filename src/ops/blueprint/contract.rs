@@ -36,6 +36,7 @@ impl Blueprint {
             contract: contract.charter.address,
             vault: plan.book.vault,
             subaccount: plan.book.subaccount,
+            wrapped: plan.wrapped,
             journaled: contract.journaled,
         };
         let instruments = self.pairs().into_iter().map(|(_, instrument)| instrument);

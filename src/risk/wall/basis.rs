@@ -4,13 +4,19 @@
 //! what filled counts as it did, with its fee. The contract of v2 never gives an unfilled order's charge back; where
 //! every quote is signed anew many times a minute and dies provably unfilled, that would end trading by itself, so on
 //! v3 a dead order's charge ends with it. Gains are no credit, which is stricter than the contract.
+//!
+//! Where the contract judges inside each settlement (v2, atomic), it judges the whole amount at every partial fill, with
+//! what filled before already held, and charges the whole loss each time (strategy specification §2.6). So the wish must
+//! also pass when nothing but its last step, and nothing of any other order on its side, is left to fill; so must every
+//! larger order beside it; and losses count once more than orders can lose.
 
 use super::{BASE, BasisWall, DERIVATIVE, Moment, amount_wad, cash_wad, price_wad, ratio_wad, unsigned};
-use crate::account::holdings::Marks;
+use crate::account::holdings::{Holdings, Marks};
+use crate::account::order::LiveOrder;
 use crate::base::ids::Side;
-use crate::base::num::{Price, Ratio};
+use crate::base::num::{Amount, Price, Ratio};
 use crate::base::time::Nanos;
-use crate::msg::Purpose;
+use crate::msg::{Purpose, Wish};
 use crate::risk::checks::Case;
 use crate::risk::mandate::action::{Action, Trade, VaultState};
 use crate::risk::mandate::basis::BasisState;
@@ -44,57 +50,88 @@ pub fn verdict(case: &Case<'_>) -> Result<(), Revert> {
         return Ok(()); // `known` and `unexpired` refuse it
     };
     let value = if case.is_base() { case.base } else { case.perp };
-    let wish = case.wish;
-    let trade = Trade {
-        asset: if case.is_base() { BASE } else { DERIVATIVE },
+    let fee = instrument.max_fee(value.mark, value.index);
+    let now = case.at.shifted(offset);
+    let asked = Asked {
+        wall,
+        case,
+        now,
+        expires: U256::from(now.plus(case.limits.order_life_ns).secs()),
+        lost: charged(case)?,
+    };
+    // Later a signature has less of its life left, so its longest is measured now.
+    if !wall.contract.life.contains(now.secs(), asked.expires)? {
+        return Err(Revert::LbtInvalidActionExpiry);
+    }
+    let action = action(case, &case.wish, fee);
+    asked.ends(&case.ledger.holdings(), &action)?;
+    if !wall.judged_per_fill {
+        return Ok(());
+    }
+    asked.ends(&case.before_last(&case.wish, instrument.step, fee), &action)?;
+    let larger = |order: &&LiveOrder| order.wish.amount > case.wish.amount || order.wish.instrument != instrument.id;
+    case.others_on_side().filter(larger).try_for_each(|order| {
+        let step = if order.wish.instrument == instrument.id { instrument.step } else { Amount::ZERO };
+        // Its own fee was judged when it was granted.
+        let action = self::action(case, &order.wish, Price::ZERO);
+        asked.ends(&case.before_last(&order.wish, step, fee), &action)
+    })
+}
+
+/// The order as the contract sees it.
+fn action(case: &Case<'_>, wish: &Wish, fee: Price) -> Action<'static> {
+    Action::Trade(Trade {
+        asset: if wish.instrument == case.ledger.book().base { BASE } else { DERIVATIVE },
         sub_id: U256::ZERO,
         limit_price: price_wad(wish.price),
         amount: amount_wad(wish.amount),
-        worst_fee: unsigned(price_wad(instrument.max_fee(value.mark, value.index))),
+        worst_fee: unsigned(price_wad(fee)),
         is_bid: wish.side == Side::Buy,
-    };
-    let now = case.at.shifted(offset);
-    let action = Action::Trade(trade);
-    let lost = charged(case)?;
-    let expires = U256::from(now.plus(case.limits.order_life_ns).secs());
-    // Later a signature has less of its life left, so its longest is measured now.
-    if !wall.contract.life.contains(now.secs(), expires)? {
-        return Err(Revert::LbtInvalidActionExpiry);
-    }
-    wall.drift.ends(|moment| at(wall, case, (now, moment), (&action, expires, lost)))
+    })
 }
 
-fn at(
-    wall: &BasisWall,
-    case: &Case<'_>,
-    (now, moment): (Nanos, Moment),
-    (action, expires, lost): (&Action<'_>, U256, I256),
-) -> Result<(), Revert> {
-    let marks = Marks { base: moment.price(case.base.mark), perp: moment.price(case.perp.mark) };
-    let holdings = case.ledger.holdings();
-    let now_s = now.secs() + moment.after_s;
-    let state = BasisState {
-        vault: VaultState {
-            now_s,
-            blocked: false,
-            base: amount_wad(holdings.base),
-            cash: cash_wad(holdings.cash),
-            options: Cow::Borrowed(&[]),
-            token_balance: U256::ZERO,
-            pending_deposits: U256::ZERO,
-        },
-        perp: amount_wad(holdings.perp),
-        perp_price: Ok(unsigned(price_wad(marks.perp))),
-        mark_to_market: Ok(cash_wad(holdings.value(marks))),
-        // Decayed to now already; the seconds until then are not credited.
-        mark_loss: MarkLoss { ema: lost, last_s: now_s },
-    };
-    wall.contract.check(action, expires, &state, &Spot(marks.base)).map(|_| ())
+/// What the contract is asked about, but for the order and what is held by then.
+struct Asked<'c> {
+    wall: &'c BasisWall,
+    case: &'c Case<'c>,
+    now: Nanos,
+    expires: U256,
+    lost: I256,
+}
+
+impl Asked<'_> {
+    fn ends(&self, holdings: &Holdings, action: &Action<'_>) -> Result<(), Revert> {
+        self.wall.drift.ends(|moment| self.at(moment, holdings, action))
+    }
+
+    fn at(&self, moment: Moment, holdings: &Holdings, action: &Action<'_>) -> Result<(), Revert> {
+        let Asked { wall, case, now, expires, lost } = *self;
+        let marks = Marks { base: moment.price(case.base.mark), perp: moment.price(case.perp.mark) };
+        let now_s = now.secs() + moment.after_s;
+        let state = BasisState {
+            vault: VaultState {
+                now_s,
+                blocked: false,
+                base: amount_wad(holdings.base),
+                cash: cash_wad(holdings.cash),
+                options: Cow::Borrowed(&[]),
+                token_balance: U256::ZERO,
+                pending_deposits: U256::ZERO,
+            },
+            perp: amount_wad(holdings.perp),
+            perp_price: Ok(unsigned(price_wad(marks.perp))),
+            mark_to_market: Ok(cash_wad(holdings.value(marks))),
+            // Decayed to now already; the seconds until then are not credited.
+            mark_loss: MarkLoss { ema: lost, last_s: now_s },
+        };
+        wall.contract.check(action, expires, &state, &Spot(marks.base)).map(|_| ())
+    }
 }
 
 /// Losses booked, decayed to now, and losses that orders still resting may yet make, as a share of value. What an
 /// earlier run may have lost counts at its worst, but not against a hedge: exposure must not wait for a sum to decay of
-/// which nobody knows that it was lost.
+/// which nobody knows that it was lost. A contract that charges at each fill charges every order at least twice, unless
+/// it fills at once.
 fn charged(case: &Case<'_>) -> Result<I256, Revert> {
     let wall = &case.limits.wall;
     let booked = decayed(wall, case.mark_loss, case.at)?;
@@ -102,7 +139,8 @@ fn charged(case: &Case<'_>) -> Result<I256, Revert> {
         Purpose::Hedge => I256::ZERO,
         _ => decayed(wall, case.inherited_loss, case.at)?,
     };
-    Ok(booked.saturating_add(inherited).saturating_add(ratio_wad(case.live_loss())))
+    let live = if wall.judged_per_fill { case.repeated_loss() } else { case.live_loss() };
+    Ok(booked.saturating_add(inherited).saturating_add(ratio_wad(live)))
 }
 
 /// The same sum, decayed to this second.
@@ -129,3 +167,7 @@ pub fn booked(wall: &BasisWall, sum: MarkLoss, lost: Ratio, at: Nanos) -> MarkLo
 pub fn inherited(wall: &BasisWall, last_order_at: Nanos) -> MarkLoss {
     MarkLoss { ema: wall.contract.loss_target, last_s: last_order_at.secs() }
 }
+
+#[cfg(test)]
+#[path = "basis_tests.rs"]
+mod tests;

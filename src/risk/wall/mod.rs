@@ -36,6 +36,8 @@ pub struct Drift {
 pub struct BasisWall {
     /// The contract.
     pub contract: Basis,
+    /// It judges inside the settlement of each fill, by the whole amount of its order, rather than once before.
+    pub judged_per_fill: bool,
     /// The margins.
     pub drift: Drift,
 }

@@ -88,7 +88,7 @@ impl BasisTerms {
                 worst_buy: U256::ZERO,
             },
         };
-        BasisWall { contract, drift: self.drift }
+        BasisWall { contract, judged_per_fill: false, drift: self.drift }
     }
 }
 

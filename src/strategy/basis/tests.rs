@@ -38,6 +38,7 @@ fn params() -> Params {
         hedge_slippage: Ratio::from_bps(30),
         refresh_ns: 60 * SEC,
         refusal_pause_ns: SEC,
+        judged_per_fill: None,
     }
 }
 
@@ -86,6 +87,7 @@ fn scene() -> Scene {
     let perp = amount("-5");
     Scene {
         account: Account {
+            settling: false,
             trace: Default::default(),
             vault: VaultId(0),
             mode: Mode::Live,
@@ -113,6 +115,10 @@ fn scene() -> Scene {
 
 impl Scene {
     fn look(&mut self) -> Option<Act> {
+        self.look_with(params())
+    }
+
+    fn look_with(&mut self, params: Params) -> Option<Act> {
         let view = View {
             account: &self.account,
             base: &self.base,
@@ -120,7 +126,7 @@ impl Scene {
             base_instrument: &self.base_instrument,
             perp_instrument: &self.perp_instrument,
         };
-        Basis::new(params()).intent(&mut self.state, &view, NOW)
+        Basis::new(params).intent(&mut self.state, &view, NOW)
     }
 
     fn rests(&mut self, side: Side, price: i64, quantity: &str, life: Life) {
@@ -157,6 +163,24 @@ fn bids_the_smallest_room() {
 }
 
 /// D6: a fill of 0.1 asks for a hedge of 0.1, before anything else.
+#[test]
+fn keeps_to_half_of_what_a_contract_allows_that_judges_each_fill() {
+    let bounds = |delta_max: &str, leverage_max: &str| {
+        let (delta_min, leverage_min) = (ratio("0.98"), ratio("0.9"));
+        let bounds = Bounds { delta_min, delta_max: ratio(delta_max), leverage_min, leverage_max: ratio(leverage_max) };
+        Params { judged_per_fill: Some(bounds), ..params() }
+    };
+    assert_eq!(placed(scene().look_with(bounds("1.03", "2"))).amount, amount("0.1"), "the soft limit is nearer");
+    assert_eq!(placed(scene().look_with(bounds("1.012", "2"))).amount, amount("0.06"));
+    assert_eq!(placed(scene().look_with(bounds("1.03", "1.508"))).amount, amount("0.04"));
+    // A hedge ends at a delta of one, and may lead no further than the bound from there.
+    let mut scene = scene();
+    scene.account.base = amount("16");
+    scene.account.cash = Cash::whole(-600_000);
+    let hedge = placed(scene.look_with(bounds("1.02", "2")));
+    assert_eq!((hedge.side, hedge.amount), (Side::Sell, amount("0.2")));
+}
+
 #[test]
 fn hedges_a_fill_first_and_counts_what_is_under_way() {
     let mut filled = scene();

@@ -113,7 +113,11 @@ impl<R: Fn(Price) -> Amount> Resting<'_, R> {
         let amount = (self.room)(self.price);
         match first {
             Some(order) => self.adjust(look, order, amount, free),
-            None => (free && amount >= self.instrument.min_amount).then(|| Act::Place(self.wish(amount))),
+            None => {
+                // A contract that signs first could not do so yet: what was signed before must settle.
+                let signable = free && !look.view.account.settling;
+                (signable && amount >= self.instrument.min_amount).then(|| Act::Place(self.wish(amount)))
+            }
         }
     }
 

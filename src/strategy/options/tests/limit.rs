@@ -117,6 +117,20 @@ fn a_replacement_is_not_made_while_the_last_is_unanswered_or_the_budget_is_out()
 }
 
 #[test]
+fn nothing_is_placed_while_what_was_signed_before_settles() {
+    let mut scene = auction();
+    scene.account.settling = true;
+    assert_eq!(scene.wish(), None, "it would be refused: an expected wait");
+    scene.account.settling = false;
+    let act = scene.wish();
+    scene.rest(act);
+    scene.account.settling = true;
+    assert_eq!(scene.wish(), None);
+    scene.account.base = Amount::whole(50);
+    assert_eq!(scene.wish(), cancel(1), "a cancel waits for nothing");
+}
+
+#[test]
 fn an_order_at_or_below_the_floor_goes_at_once() {
     let mut scene = auction();
     let act = scene.wish();

@@ -187,6 +187,7 @@ fn account() -> Account {
         loss_ema: Ratio::ZERO,
         intents_seen: 0,
         intent_refused: 0,
+        settling: false,
         quote_budget: 100,
         proved_at: Nanos(1),
         milestone: Milestone::default(),
