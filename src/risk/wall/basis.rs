@@ -64,7 +64,7 @@ pub fn verdict(case: &Case<'_>) -> Result<(), Revert> {
         return Err(Revert::LbtInvalidActionExpiry);
     }
     let action = action(case, &case.wish, fee);
-    asked.ends(&case.ledger.holdings(), &action)?;
+    asked.ends(case.ledger.holdings(), &action)?;
     if !wall.judged_per_fill {
         return Ok(());
     }

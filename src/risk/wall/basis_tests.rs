@@ -32,11 +32,20 @@ fn loss_max(scene: &mut Scene, most: &str) {
     scene.limits.wall.contract.loss_target = ratio_wad(ratio(most));
 }
 
+type Row = (Result<(), Revert>, fn(&mut Scene));
+
+fn hold_rows(table: &[Row]) {
+    for (place, (expected, spoil)) in table.iter().enumerate() {
+        let mut scene = per_fill();
+        spoil(&mut scene);
+        assert_eq!(verdict(&scene.case()), *expected, "row {place}");
+    }
+}
+
 #[test]
 fn the_whole_order_must_pass_before_its_last_step() {
-    type Spoil = fn(&mut Scene);
     let delta = Err(Revert::LbtPostTradeDeltaOutOfRange);
-    let table: [(Result<(), Revert>, Spoil); 22] = [
+    hold_rows(&[
         // Half of what one signature would allow, and a step: 10 + 0.09 + 0.10 against 10.2.
         (Ok(()), |s| buy(s, "0.10")),
         (delta, |s| buy(s, "0.11")),
@@ -52,6 +61,13 @@ fn the_whole_order_must_pass_before_its_last_step() {
         (delta, |s| buy(s, "0.15")),
         (Ok(()), |s| s.wish = hedge(Side::Sell, "1000", "0.10")),
         (delta, |s| s.wish = hedge(Side::Sell, "1000", "0.11")),
+    ]);
+}
+
+#[test]
+fn what_rests_beside_it_must_pass_too() {
+    let delta = Err(Revert::LbtPostTradeDeltaOutOfRange);
+    hold_rows(&[
         // A hedge that is bought back raises exposure too; one that is sold does not stand in the way.
         (Ok(()), |s| {
             rest(s, hedge(Side::Buy, "1000", "0.05"));
@@ -78,6 +94,12 @@ fn the_whole_order_must_pass_before_its_last_step() {
             rest(s, hedge(Side::Buy, "1000", "0.15"));
             buy(s, "0.01");
         }),
+    ]);
+}
+
+#[test]
+fn leverage_losses_and_longs_are_judged_at_every_fill() {
+    hold_rows(&[
         (Ok(()), |s| {
             leverage_max(s, "1.51");
             buy(s, "0.05");
@@ -121,12 +143,7 @@ fn the_whole_order_must_pass_before_its_last_step() {
             s.limits.wall.contract.delta.floor = I256::ZERO;
             s.wish = hedge(Side::Buy, "1000", "0.2");
         }),
-    ];
-    for (place, (expected, spoil)) in table.iter().enumerate() {
-        let mut scene = per_fill();
-        spoil(&mut scene);
-        assert_eq!(verdict(&scene.case()), *expected, "row {place}");
-    }
+    ]);
 }
 
 /// The contract with books of its own; every price stays at 1 000.
