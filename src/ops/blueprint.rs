@@ -429,7 +429,8 @@ impl Blueprint {
         };
         let external_decoder = ExternalDecoder::new(self.external_symbols.iter().map(String::as_str));
         let market_data = MarketData::new(self.channels(), Decoder::new(self.vocabulary()), external_decoder);
-        let gateway = Gateway::new(terms, address, self.pairs(), self.members(), Decoder::new(self.vocabulary()))
+        let signer_named = self.acts_as(address);
+        let gateway = Gateway::new(terms, signer_named, self.pairs(), self.members(), Decoder::new(self.vocabulary()))
             .with_options(self.option_members(), self.quote_poll_ns());
         let currencies = self.currencies.iter().map(|name| Name::new(name).unwrap_or_default()).collect();
         Parts {

@@ -213,10 +213,18 @@ impl Play {
         Ok(())
     }
 
-    /// `settles cash=..`: the options are gone, their payoff is booked.
+    /// `settles cash=..`: the options are gone and their payoff is booked, which the venue tells row by row.
     pub(super) fn settles(&mut self, words: &Words<'_>, said: &mut String) -> Result<(), Failure> {
-        self.held.clear();
-        self.cash += words.number::<Cash>("cash", "0")?;
+        let paid = self.cash + words.number::<Cash>("cash", "0")?;
+        let options = self.held.drain(..).map(|(instrument, held)| {
+            (Asset::Instrument(instrument), [Cash::from_raw(i128::from(held.raw()) * 1_000_000_000), Cash::ZERO])
+        });
+        let cash = (Asset::Currency(self.book.cash_currency), [std::mem::replace(&mut self.cash, paid), paid]);
+        let rows: Vec<_> = options.chain([cash]).collect();
+        for (asset, [previous, new]) in rows {
+            let kind = BalanceKind::OptionSettlement;
+            self.report(Report::Balance(Balance { subaccount: SUB, asset, previous, new, kind }), said);
+        }
         self.snapshot(said);
         Ok(())
     }

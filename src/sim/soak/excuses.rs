@@ -14,6 +14,9 @@ const FOR_GOOD: u64 = u64::MAX;
 /// A clock that was set wrong stays so until the next start; a text under way tells of it once more.
 const CLOCK_NS: u64 = 10 * SEC;
 
+/// A new price has arrived by then, however slow the line.
+const TICKER_NS: u64 = 3 * SEC;
+
 /// Private texts that were lost, or changed beyond reading, leave differences nothing explains; so does a venue that
 /// takes back what it had told.
 const DIFFERENCES: [Fault; 6] = [
@@ -86,6 +89,8 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
         "worst-case-covered" | "shorts-covered" | "delta-one" => seen.struck_by(&[Fault::RolledBack], AFTERMATH_NS),
         // What was taken back is in no record of trades any more, and what hedged it is.
         "hedges-are-needed" => seen.struck_by(&[Fault::RolledBack], FOR_GOOD),
+        // What left before the next ticker had arrived was priced by the last one.
+        "priced-near" => seen.struck_by(&[Fault::Depegged, Fault::StableDepegged], TICKER_NS),
         // A budget that shrinks below what was spent already refuses until the window has passed.
         "cancels-get-through" => seen.struck_by(&[Fault::TierCut], FOR_GOOD),
         "expiry-in-window" => seen
