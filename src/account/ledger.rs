@@ -380,7 +380,7 @@ impl Ledger {
     }
 
     /// An expired option became cash: its own row takes the position away, the cash row pays. A snapshot may have told
-    /// of either before.
+    /// of either before; and before anything is traded on half of it, the next one has to agree.
     fn on_settlement(&mut self, balance: &Balance) -> Effect {
         match balance.asset {
             Asset::Instrument(instrument) => {
@@ -401,6 +401,7 @@ impl Ledger {
                 return Effect::Alarm;
             }
         }
+        (self.uncertain, self.disputed) = (true, false);
         Effect::Changed
     }
 

@@ -39,7 +39,10 @@ const INBOUND: usize = 4_096;
 struct Cable {
     up: bool,
     attempts: u32,
-    announced: bool,
+    /// What the engine was last told.
+    heard_up: bool,
+    /// The engine has not been told of this connection yet; it may still write to the one before.
+    fresh: bool,
     dropped: bool,
     /// Texts the engine has sent or taken.
     traffic: u64,
@@ -58,7 +61,8 @@ impl Default for Cable {
         Cable {
             up: false,
             attempts: 0,
-            announced: false,
+            heard_up: false,
+            fresh: false,
             dropped: false,
             traffic: 0,
             inbound: VecDeque::with_capacity(INBOUND),
@@ -94,8 +98,7 @@ impl Wire {
     /// Connects; what was under way before is lost.
     pub fn connect(&self) {
         let mut cable = self.cable();
-        cable.up = true;
-        cable.announced = false;
+        (cable.up, cable.fresh) = (true, true);
         cable.forget();
     }
 
@@ -165,18 +168,22 @@ impl Transport for Wire {
         let mut busy = false;
         {
             let mut cable = self.cable();
-            if cable.up != cable.announced {
-                cable.announced = cable.up;
+            if cable.heard_up && (!cable.up || cable.fresh) {
+                cable.heard_up = false;
+                drop(cable);
+                sink(Event::Down(DownReason::Closed));
+                return true;
+            }
+            if !cable.up {
+                return false;
+            }
+            if !cable.heard_up {
+                (cable.heard_up, cable.fresh) = (true, false);
+                cable.attempts += 1;
+                let attempt = cable.attempts;
+                drop(cable);
+                sink(Event::Up { attempt });
                 busy = true;
-                if cable.up {
-                    cable.attempts += 1;
-                    let attempt = cable.attempts;
-                    drop(cable);
-                    sink(Event::Up { attempt });
-                } else {
-                    drop(cable);
-                    sink(Event::Down(DownReason::Closed));
-                }
             }
         }
         loop {
@@ -195,8 +202,11 @@ impl Transport for Wire {
 
     fn send(&mut self, _at: Nanos, text: &[u8]) -> bool {
         let mut cable = self.cable();
-        if !cable.up {
+        if !cable.up || !cable.heard_up {
             return false;
+        }
+        if cable.fresh {
+            return true; // into the connection before, which is gone
         }
         let mut buffer = cable.spare_outbound.pop().unwrap_or_default();
         buffer.clear();

@@ -70,6 +70,8 @@ impl Risk {
                         desk.unknown_since = at;
                     }
                     desk.talks_are_over(at, out);
+                    // Whatever was known is of another session: nothing is traded before the venue has listed the account.
+                    desk.ledger.mistrust();
                     desk.ask_snapshot(at, out);
                 }
                 Session::Rejected { code } => desk.halt(Alarm::SessionRejected { code }, out),

@@ -72,6 +72,8 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
         Alarm::SessionRejected { code: 0 } => of_late(&[Fault::ReplyHollow]),
         // Two judges of one order have heard two prices.
         Alarm::Withheld { why: Breach::Price } => of_late(&PRICES),
+        // What was given away to prices that were not so counts for an hour.
+        Alarm::Withheld { why: Breach::GivenHour | Breach::GivenDay } => ever(&PRICES),
         Alarm::SignerDown { why: Breach::Stopped } | Alarm::Withheld { why: Breach::Stopped } => {
             ever(&[Fault::SignerStopped])
         }
@@ -91,6 +93,9 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
         "hedges-are-needed" => seen.struck_by(&[Fault::RolledBack], FOR_GOOD),
         // What left before the next ticker had arrived was priced by the last one.
         "priced-near" => seen.struck_by(&[Fault::Depegged, Fault::StableDepegged], TICKER_NS),
+        // Beside a mark that has left its peg every bid costs, and after a restart the budget for that counts as spent.
+        "trades-again" => seen.struck_by(&[Fault::StableDepegged], FOR_GOOD),
+        "comes-back" => seen.moments.gave_away.then_some("the hour's give-away is spent"),
         // A budget that shrinks below what was spent already refuses until the window has passed.
         "cancels-get-through" => seen.struck_by(&[Fault::TierCut], FOR_GOOD),
         "expiry-in-window" => seen

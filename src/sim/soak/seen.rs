@@ -8,14 +8,14 @@ use super::rules::Rules;
 use super::story::Story;
 use super::twin::Twin;
 use super::words::{self, Method, Reply, Request};
-use crate::actors::risk::{Notice, Sample, Stats};
+use crate::actors::risk::{Alarm, Notice, Sample, Stats};
 use crate::base::ids::{InstrumentId, Uuid};
 use crate::base::num::Amount;
 use crate::base::time::{Nanos, SEC};
 use crate::engine::journal::{LegRecord, OrderRecord};
 use crate::exchange::{OpenOrder, SubaccountReport};
 use crate::market::instrument::Kind;
-use crate::msg::Mode;
+use crate::msg::{Breach, Mode};
 use crate::sim::rig::Rig;
 use crate::sim::venue::Said;
 use crate::sim::venue::faults::{CATALOGUE, Fault, Fired, KINDS, Strike};
@@ -95,6 +95,10 @@ pub struct Moments {
     pub calm: Option<Nanos>,
     /// The venue's books last changed.
     pub moved: Nanos,
+    /// An operator last resumed the vault.
+    pub resumed: Nanos,
+    /// The signer has refused to give away more, which lasts for an hour and over restarts.
+    pub gave_away: bool,
 }
 
 /// Everything seen.
@@ -280,7 +284,12 @@ impl Seen {
         self.look(rig, Vec::new());
         let at = self.at;
         self.story.iter_mut().for_each(|story| story.tell(at, "        the engine is gone; another starts".to_owned()));
-        self.moments = Moments { alive: self.at, calm: self.moments.calm.map(|_| self.at), ..Moments::default() };
+        self.moments = Moments {
+            alive: self.at,
+            calm: self.moments.calm.map(|_| self.at),
+            gave_away: self.moments.gave_away,
+            ..Moments::default()
+        };
         self.last = None;
         self.drained_at = None;
         self.filled.clear();
@@ -293,6 +302,7 @@ impl Seen {
     /// An operator has started a drained vault again.
     pub fn resumed(&mut self) {
         self.drained_at = None;
+        self.moments.resumed = self.at;
     }
 
     /// The next engine starts with an empty journal.
@@ -422,6 +432,8 @@ impl Seen {
             }
             Notice::Mode { mode: Mode::Live, .. } => self.drained_at = None,
             Notice::Alarm { alarm, .. } => {
+                self.moments.gave_away |=
+                    matches!(alarm, Alarm::Withheld { why: Breach::GivenHour | Breach::GivenDay });
                 if let Some(why) = excuses::cause(alarm, self) {
                     self.excuse(format!("alarm {alarm:?}"), why);
                 }

@@ -26,7 +26,7 @@ const GHOST_S: (f64, f64) = (1.0, 180.0);
 /// An operator looks at a vault that has stopped after so long, seconds.
 const LOOK_S: (f64, f64) = (4.0, 12.0);
 /// What the storm set going shows itself within this.
-const AFTERMATH_NS: u64 = 10 * SEC;
+pub(super) const AFTERMATH_NS: u64 = 15 * SEC;
 /// What is not on disk when the power goes.
 const UNSETTLED_NS: u64 = 5 * MS;
 /// How far a clock may be off after a step, seconds: hardly, more than allowed, wholly.
@@ -72,12 +72,12 @@ impl Storm {
             self.operator.stopping = false;
             self.seen.moments.stopped = Some(at);
         }
-        // What the storm set going may come to its end only now; later nothing is due.
-        let over = self.seen.moments.calm.is_some_and(|calm| at.since(calm) > AFTERMATH_NS);
-        if self.seen.drained_at().is_none() || over {
-            return Ok(());
-        }
+        let Some(drained_at) = self.seen.drained_at() else { return Ok(()) };
         let Some((due, resumes)) = self.operator.looks else {
+            // What the storm set going may come to its end only now; later nothing is due.
+            if self.seen.moments.calm.is_some_and(|calm| drained_at.since(calm) > AFTERMATH_NS) {
+                return Ok(());
+            }
             let wait_ms = (self.draws.between(LOOK_S.0, LOOK_S.1) * 1_000.0) as u64;
             self.operator.looks = Some((at.plus(wait_ms * MS), self.draws.happens(0.5)));
             return Ok(());

@@ -5,11 +5,14 @@ use crate::base::time::{MS, SEC};
 use crate::msg::Mode;
 use crate::sim::soak::Subject;
 use crate::sim::soak::seen::Seen;
+use crate::sim::soak::strikes::AFTERMATH_NS;
 
 /// Orders of a dead engine are gone when the next has had a session for so long.
 const DEAD_NS: u64 = 10 * SEC;
 /// A vault is live again so long after the last trouble: start, login, snapshot, feeds.
 const BACK_NS: u64 = 20 * SEC;
+/// A person has come by then.
+const PERSON_NS: u64 = 13 * SEC;
 /// And quotes by then.
 const QUOTES_NS: u64 = 40 * SEC;
 
@@ -24,8 +27,11 @@ pub(super) fn the_dead_leave_nothing(seen: &Seen) -> Option<String> {
 }
 
 pub(super) fn comes_back(seen: &Seen) -> Option<String> {
-    let since = seen.moments.calm?.max(seen.moments.alive);
-    if seen.at.since(since) < BACK_NS {
+    let calm = seen.moments.calm?;
+    let since = calm.max(seen.moments.alive).max(seen.moments.resumed);
+    // What the storm did may only now stop the vault; a person comes, and the time counts from then.
+    let called = seen.drained_at().is_some_and(|at| at.since(calm) <= AFTERMATH_NS && seen.at.since(at) <= PERSON_NS);
+    if called || seen.at.since(since) < BACK_NS {
         return None;
     }
     match &seen.last {
@@ -38,7 +44,7 @@ pub(super) fn comes_back(seen: &Seen) -> Option<String> {
 
 /// Delta-1 vaults always have a bid or an offer to make in the storms' market; auctions end.
 pub(super) fn trades_again(seen: &Seen) -> Option<String> {
-    let since = seen.moments.calm?.max(seen.moments.alive);
+    let since = seen.moments.calm?.max(seen.moments.alive).max(seen.moments.resumed);
     if seen.subject != Subject::Basis || seen.at.since(since) < QUOTES_NS {
         return None;
     }
