@@ -384,7 +384,10 @@ impl Runner for Stage {
             "live" => {
                 let mut ignored = String::new();
                 self.values("2000")?;
-                self.report(Report::Session(Session::Up), &mut ignored);
+                // The wallet's one session is up when its first vault goes live.
+                if words.vault() == VaultId(0) {
+                    self.report(Report::Session(Session::Up), &mut ignored);
+                }
                 self.report(Report::VenueTime { offset_ns: 0, rtt_ns: MS }, &mut ignored);
                 let budget = Budget { matching_tps: 500, instrument_tps: 10, other_tps: 500 };
                 self.report(Report::Budget(budget), &mut ignored);
