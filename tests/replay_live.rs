@@ -3,6 +3,8 @@
 
 #[path = "support/basis_vault.rs"]
 mod basis_vault;
+#[path = "support/live_vault.rs"]
+mod live_vault;
 #[path = "support/told_run.rs"]
 mod told_run;
 
@@ -14,7 +16,7 @@ use keel::engine::core::Idle;
 use keel::engine::ports::Key;
 use keel::engine::switch::Switch;
 use keel::engine::tape::{Recorder, Roll, Tape};
-use keel::exchange::world::{Live, Options, WorldSettings, spawn};
+use keel::exchange::world::WorldSettings;
 use keel::exchange::{Network, Settings};
 use keel::msg::{ChainAsk, ChainWord, Unsigned};
 use keel::ops::blueprint::{Blueprint, ContractPlan, Outside};
@@ -23,37 +25,13 @@ use keel::ops::replay::{Hand, Played, Rerun, Trouble};
 use keel::sim::ports::{MemoryReel, MemoryStore};
 use keel::sim::venue::SimVenue;
 use keel::topology::{ChainEnds, Core, Layout, assemble};
+use live_vault::{private, vault_text, venue};
 use serde_json::Value;
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 use told_run::ToldRun;
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("keel-replay-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::DirBuilder::new().mode(0o700).create(&path).expect("a temporary folder");
-        Folder(path)
-    }
-
-    fn private(&self, name: &str, text: &str) {
-        let mut options = fs::OpenOptions::new();
-        let file = options.write(true).create_new(true).mode(0o600).open(self.0.join(name));
-        file.expect("a new file").write_all(text.as_bytes()).expect("written");
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
 
 fn keel(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keel"));
@@ -82,25 +60,6 @@ fn replayed(folder: &Path, run: &str) -> Vec<(String, u64, u64, bool)> {
         .collect()
 }
 
-fn venue() -> (Live, String, String) {
-    let account = vault_account();
-    let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
-    let live = spawn(Options::on_free_ports(settings, WorldSettings::demo(7, 60))).expect("loopback is free");
-    let book = live.binance_ws_url();
-    let values = [
-        ("@WS@", live.exchange_ws_url()),
-        ("@REST@", live.exchange_http_url()),
-        ("@BOOK@", book.trim_end_matches("/ws").to_owned()),
-        ("@RPC@", live.chainlink_http_url()),
-        ("@OWNER@", account.wallet.to_string()),
-        ("@SUBACCOUNT@", account.subaccount.to_string()),
-        ("@KEY@", "session.key".to_owned()),
-    ];
-    let template = include_str!("../src/cli/demo/weeth.toml").to_owned();
-    let text = values.iter().fold(template, |text, (name, value)| text.replace(name, value));
-    (live, text, account.session_key_hex.clone())
-}
-
 /// Any byte of a page, flipped, is found, and the tape is refused by its place.
 fn flip(folder: &Path) {
     let page = folder.join("state/tape/run-000001/risk-000001.page");
@@ -117,52 +76,51 @@ fn flip(folder: &Path) {
 
 #[test]
 fn the_binary_killed_and_started_again_folds_again() {
-    let folder = Folder::new("binary");
-    let (live, text, key) = venue();
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (live, account) = venue();
+    let text = vault_text(&live, &account);
     // Time enough to fold a run on a host that is busy with other tests.
     let patient = "[journal]\nreplay_at_start_ms_max = 60000\n";
     for (name, isolation) in [("thread.toml", "thread"), ("process.toml", "process")] {
-        folder.private(name, &format!("{text}\n[signer]\nisolation = \"{isolation}\"\n{patient}"));
+        private(folder, name, &format!("{text}\n[signer]\nisolation = \"{isolation}\"\n{patient}"));
     }
-    folder.private("session.key", &key);
+    private(folder, "session.key", &account.session_key_hex);
     let run = |config| ["run", "--config", config, "--state", "state", "--json", "--seconds", "60"];
-    let mut killed = keel(&folder.0, &run("thread.toml"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary runs");
+    let mut killed =
+        keel(folder, &run("thread.toml")).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary runs");
     // Long enough to have traded: the tape says when.
-    let risk = folder.0.join("state/tape/run-000001/risk-000001.page");
+    let risk = folder.join("state/tape/run-000001/risk-000001.page");
     let began = Instant::now();
     while began.elapsed() < Duration::from_secs(30) && fs::read(&risk).map_or(0, |page| used(&page)) < 60_000 {
         std::thread::yield_now();
     }
-    let second = output(&folder.0, &run("thread.toml"));
+    let second = output(folder, &run("thread.toml"));
     let words = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(2), "{words}");
     assert!(words.contains("is in use by process"), "{words}");
     let elsewhere = ["run", "--config", "thread.toml", "--state", "elsewhere", "--json", "--seconds", "60"];
-    let third = output(&folder.0, &elsewhere);
+    let third = output(folder, &elsewhere);
     let words = String::from_utf8_lossy(&third.stderr);
     assert_eq!(third.status.code(), Some(2), "{words}");
     assert!(words.contains("another keel on this host trades for subaccount"), "{words}");
     killed.kill().expect("killed");
     killed.wait().expect("ended");
-    let first = replayed(&folder.0, "1");
+    let first = replayed(folder, "1");
     assert!(first.iter().all(|(_, messages, equal, closed)| *messages > 100 && *equal > 1 && !closed), "{first:?}");
-    flip(&folder.0);
+    flip(folder);
     let seconds = ["run", "--config", "process.toml", "--state", "state", "--json", "--seconds", "4"];
-    let ended = output(&folder.0, &seconds);
+    let ended = output(folder, &seconds);
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
-    let second = replayed(&folder.0, "2");
+    let second = replayed(folder, "2");
     assert!(second.iter().all(|(_, messages, equal, closed)| *messages > 100 && *equal > 3 && *closed), "{second:?}");
-    let stopped = output(&folder.0, &["replay", "state", "--checkpoint", "2", "--print", "risk"]);
+    let stopped = output(folder, &["replay", "state", "--checkpoint", "2", "--print", "risk"]);
     let words = String::from_utf8_lossy(&stopped.stdout);
     assert!(stopped.status.success() && words.contains("Risk {"), "{words}");
-    a_stretch_is_a_story(&folder.0);
-    lost_end_comes_back(&folder.0);
-    damaged_tape_drains(&folder.0);
-    damaged_journal_drains(&folder.0);
+    a_stretch_is_a_story(folder);
+    lost_end_comes_back(folder);
+    damaged_tape_drains(folder);
+    damaged_journal_drains(folder);
     live.exchange.join();
 }
 

@@ -1,61 +1,15 @@
 //! The signer in a process of its own, around the real binary: it trades, it alone holds the key, and when it is gone or
 //! stopped nothing is signed.
 
-use keel::exchange::world::{Live, Options, WorldSettings, spawn};
-use keel::exchange::{AccountSeed, Settings, developer_accounts};
+#[path = "support/live_vault.rs"]
+mod live_vault;
+
+use live_vault::{Scene, private, vault_text, venue};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("keel-signer-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::DirBuilder::new().mode(0o700).create(&path).expect("a temporary folder");
-        Folder(path)
-    }
-
-    fn private(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.0.join(name);
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).expect("a new file");
-        file.write_all(text.as_bytes()).expect("written");
-        path
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn venue() -> (Live, AccountSeed) {
-    let mut account = developer_accounts(7, 1).remove(0);
-    account.balances = vec![("WEETH".to_owned(), "100".parse().expect("literal"))];
-    let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
-    (spawn(Options::on_free_ports(settings, WorldSettings::demo(7, 60))).expect("loopback is free"), account)
-}
-
-/// The demo's vault on this venue.
-fn config(live: &Live, account: &AccountSeed) -> String {
-    let book = live.binance_ws_url();
-    let values = [
-        ("@WS@", live.exchange_ws_url()),
-        ("@REST@", live.exchange_http_url()),
-        ("@BOOK@", book.trim_end_matches("/ws").to_owned()),
-        ("@RPC@", live.chainlink_http_url()),
-        ("@OWNER@", account.wallet.to_string()),
-        ("@SUBACCOUNT@", account.subaccount.to_string()),
-        ("@KEY@", "session.key".to_owned()),
-    ];
-    let template = include_str!("../src/cli/demo/weeth.toml").to_owned();
-    values.iter().fold(template, |text, (name, value)| text.replace(name, value))
-}
 
 /// A running engine.
 struct Engine {
@@ -74,11 +28,11 @@ impl Drop for Engine {
 }
 
 impl Engine {
-    fn start(folder: &Folder, seconds: u32) -> Engine {
+    fn start(folder: &Path, seconds: u32) -> Engine {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keel"));
         let seconds = seconds.to_string();
         command.args(["run", "--config", "vault.toml", "--state", "journal", "--json", "--seconds", &seconds]);
-        command.current_dir(&folder.0).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the binary runs");
         let said = BufReader::new(child.stderr.take().expect("piped"));
         let mut engine = Engine { child, said, heard: String::new(), signer: 0 };
@@ -108,15 +62,6 @@ impl Engine {
         let report = serde_json::from_str(&report).unwrap_or(serde_json::Value::Null);
         (status, report, std::mem::take(&mut self.heard))
     }
-}
-
-/// A scene: a venue, a vault on it, its key.
-fn scene(name: &str) -> (Folder, Live, AccountSeed) {
-    let folder = Folder::new(name);
-    let (live, account) = venue();
-    folder.private("vault.toml", &config(&live, &account));
-    folder.private("session.key", &account.session_key_hex);
-    (folder, live, account)
 }
 
 /// A line of `/proc/<process>/status`.
@@ -167,9 +112,9 @@ impl Watch {
 
 #[test]
 fn it_trades_and_only_the_locked_down_child_ever_has_the_key() {
-    let (folder, live, account) = scene("trades");
-    let mut watch = Watch::on(&folder.0.join("session.key"));
-    let mut engine = Engine::start(&folder, 8);
+    let Scene { folder, live, account } = Scene::new(|text| text);
+    let mut watch = Watch::on(&folder.path().join("session.key"));
+    let mut engine = Engine::start(folder.path(), 8);
     let signer = engine.signer;
     assert_eq!(fact(signer, "PPid"), engine.child.id().to_string());
     assert_eq!((fact(signer, "NoNewPrivs"), fact(signer, "Seccomp")), ("1".to_owned(), "2".to_owned()));
@@ -204,8 +149,8 @@ fn it_trades_and_only_the_locked_down_child_ever_has_the_key() {
 
 #[test]
 fn when_the_child_dies_everything_is_cancelled_and_a_person_is_called() {
-    let (folder, live, _) = scene("dies");
-    let mut engine = Engine::start(&folder, 10);
+    let Scene { folder, live, .. } = Scene::new(|text| text);
+    let mut engine = Engine::start(folder.path(), 10);
     engine.wait_for("Live");
     let signer = i32::try_from(engine.signer).expect("a process's number");
     // SAFETY: names a child of the engine that this test has started.
@@ -221,17 +166,17 @@ fn when_the_child_dies_everything_is_cancelled_and_a_person_is_called() {
 
 #[test]
 fn an_operator_stops_the_signer_itself() {
-    let (folder, live, _) = scene("stopped");
+    let Scene { folder, live, .. } = Scene::new(|text| text);
     let ctl = || {
         let mut command = Command::new(env!("CARGO_BIN_EXE_keel"));
-        let output = command.args(["ctl", "kill", "--state", "journal"]).current_dir(&folder.0).output();
+        let output = command.args(["ctl", "kill", "--state", "journal"]).current_dir(folder.path()).output();
         let output = output.expect("the binary runs");
         let words = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         (output.status.code(), words)
     };
     let (code, words) = ctl();
     assert_eq!(code, Some(2), "{words}");
-    let mut engine = Engine::start(&folder, 10);
+    let mut engine = Engine::start(folder.path(), 10);
     engine.wait_for("Live");
     let (code, words) = ctl();
     assert!(code == Some(0) && words.contains(&format!("process {}", engine.signer)), "{words}");
@@ -271,7 +216,7 @@ const KMS_KEY: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd
 
 #[test]
 fn a_key_that_a_cloud_has_wrapped_is_unwrapped_by_the_child_before_it_gives_up_the_network() {
-    let folder = Folder::new("wrapped");
+    let folder = tempfile::tempdir().expect("a folder");
     let (live, account) = venue();
     let secret = alloy_primitives::hex::decode(&account.session_key_hex).expect("hexadecimal");
     let (address, asked) = lender(&base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &secret));
@@ -279,11 +224,11 @@ fn a_key_that_a_cloud_has_wrapped_is_unwrapped_by_the_child_before_it_gives_up_t
         "session_key_file = \"session.key\"\nkey_source = \"kms-wrapped\"\nkms = {{ key_arn = \"{KMS_KEY}\", \
          endpoint_url = \"http://{address}\", credentials = \"file\", credentials_file = \"aws\" }}\n"
     );
-    let text = config(&live, &account).replace("session_key_file = \"session.key\"\n", &wallet);
-    folder.private("vault.toml", &text);
-    folder.private("session.key", "QVFJREFI\n");
-    folder.private("aws", "aws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n");
-    let mut engine = Engine::start(&folder, 6);
+    let text = vault_text(&live, &account).replace("session_key_file = \"session.key\"\n", &wallet);
+    private(folder.path(), "vault.toml", &text);
+    private(folder.path(), "session.key", "QVFJREFI\n");
+    private(folder.path(), "aws", "aws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n");
+    let mut engine = Engine::start(folder.path(), 6);
     assert_eq!(fact(engine.signer, "Seccomp"), "2");
     engine.wait_for("Live");
     if let Some(there) = count_in_memory(engine.child.id(), &secret) {

@@ -123,6 +123,12 @@ impl Node {
         Ok((Head { number: header.number, time_s: header.timestamp, base_fee_wei }, header.hash))
     }
 
+    /// The newest block, if it is not the one seen last.
+    pub async fn next_head(&self, seen: &mut Option<B256>) -> Result<Option<Head>, CallError> {
+        let (head, hash) = self.head().await?;
+        Ok((seen.replace(hash) != Some(hash)).then_some(head))
+    }
+
     /// A view call at the newest block.
     pub async fn view<C: SolCall>(&self, to: Address, call: C) -> Result<C::Return, CallError> {
         self.ask(to, call, BlockNumberOrTag::Latest).await

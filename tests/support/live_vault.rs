@@ -26,26 +26,36 @@ pub fn private(folder: &Path, name: &str, text: &str) {
     file.and_then(|mut file| file.write_all(text.as_bytes())).expect("written");
 }
 
+/// An embedded venue whose market moves, with an account for the vault.
+pub fn venue() -> (Live, AccountSeed) {
+    let mut account = developer_accounts(7, 1).remove(0);
+    account.balances = vec![("WEETH".to_owned(), "100".parse().expect("literal"))];
+    let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
+    (spawn(Options::on_free_ports(settings, WorldSettings::demo(7, 60))).expect("loopback is free"), account)
+}
+
+/// The demo's vault on this venue, its key in `session.key`.
+pub fn vault_text(live: &Live, account: &AccountSeed) -> String {
+    let book = live.binance_ws_url();
+    let values = [
+        ("@WS@", live.exchange_ws_url()),
+        ("@REST@", live.exchange_http_url()),
+        ("@BOOK@", book.trim_end_matches("/ws").to_owned()),
+        ("@RPC@", live.chainlink_http_url()),
+        ("@OWNER@", account.wallet.to_string()),
+        ("@SUBACCOUNT@", account.subaccount.to_string()),
+        ("@KEY@", "session.key".to_owned()),
+    ];
+    let template = include_str!("../../src/cli/demo/weeth.toml").to_owned();
+    values.iter().fold(template, |text, (name, value)| text.replace(name, value))
+}
+
 impl Scene {
     /// `change` makes what the test wants of the demo's configuration.
     pub fn new(change: impl FnOnce(String) -> String) -> Scene {
-        let mut account = developer_accounts(7, 1).remove(0);
-        account.balances = vec![("WEETH".to_owned(), "100".parse().expect("literal"))];
-        let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
-        let live = spawn(Options::on_free_ports(settings, WorldSettings::demo(7, 60))).expect("loopback is free");
+        let (live, account) = venue();
         let folder = tempfile::tempdir().expect("a folder");
-        let book = live.binance_ws_url();
-        let values = [
-            ("@WS@", live.exchange_ws_url()),
-            ("@REST@", live.exchange_http_url()),
-            ("@BOOK@", book.trim_end_matches("/ws").to_owned()),
-            ("@RPC@", live.chainlink_http_url()),
-            ("@OWNER@", account.wallet.to_string()),
-            ("@SUBACCOUNT@", account.subaccount.to_string()),
-            ("@KEY@", "session.key".to_owned()),
-        ];
-        let template = include_str!("../../src/cli/demo/weeth.toml").to_owned();
-        let text = values.iter().fold(template, |text, (name, value)| text.replace(name, value));
+        let text = vault_text(&live, &account);
         private(folder.path(), "vault.toml", &change(text));
         private(folder.path(), "session.key", &account.session_key_hex);
         Scene { folder, live, account }

@@ -141,9 +141,7 @@ impl<K: Key, D: CapitalDesk> Task<K, D> {
 
     /// Looks for a new head and does what follows from it.
     pub async fn poll(&mut self) -> Result<Vec<Word>, CallError> {
-        let (head, hash) = self.node.head().await?;
-        if self.head_hash != Some(hash) {
-            self.head_hash = Some(hash);
+        if let Some(head) = self.node.next_head(&mut self.head_hash).await? {
             self.fold(Event::Node(Seen::Head(head)));
         }
         self.work().await;

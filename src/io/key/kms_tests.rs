@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::engine::ports::Key;
+use crate::io::key::source::tests::Scratch;
 use crate::io::key::{KeyError, KeySource, LocalKey, Seal};
 use axum::Router;
 use axum::body::Bytes;
@@ -9,9 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode as Code};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
-use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 const ARN: &str = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
@@ -154,22 +153,7 @@ fn peer(manner: Manner) -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
     (address, seen)
 }
 
-struct Scratch(PathBuf);
-
 impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("keel-kms-{}-{name}", std::process::id()));
-        fs::create_dir_all(&path).expect("a folder");
-        Scratch(path)
-    }
-
-    fn file(&self, name: &str, text: &str, mode: u32) -> PathBuf {
-        let path = self.0.join(name);
-        fs::write(&path, text).expect("write");
-        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("mode");
-        path
-    }
-
     fn credentials(&self) -> PathBuf {
         let text = format!("[default]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = {SECRET}\n");
         self.file("credentials", &text, 0o600)
@@ -189,19 +173,13 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
 fn address_of_sevens() -> [u8; 20] {
     LocalKey::from_bytes(&mut [7; 32]).expect("a key").address()
 }
 
 #[test]
 fn the_key_is_unwrapped_once_whoever_lends_the_right() {
-    let scratch = Scratch::new("lenders");
+    let scratch = Scratch::new();
     for (lender, manner) in [(0, Manner::Sound), (1, Manner::Sound), (2, Manner::Sound), (0, Manner::InHex)] {
         let (address, seen) = peer(manner);
         let key = scratch.load(address, |kms| match lender {
@@ -217,7 +195,7 @@ fn the_key_is_unwrapped_once_whoever_lends_the_right() {
 
 #[test]
 fn inside_a_runtime_it_is_waited_for_too() {
-    let scratch = Scratch::new("runtime");
+    let scratch = Scratch::new();
     let (address, _) = peer(Manner::Sound);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let key = runtime.block_on(async { scratch.load(address, |_| ()) });
@@ -226,7 +204,7 @@ fn inside_a_runtime_it_is_waited_for_too() {
 
 #[test]
 fn every_bad_answer_is_said_in_words_without_a_secret() {
-    let scratch = Scratch::new("answers");
+    let scratch = Scratch::new();
     for (manner, says) in [
         (Manner::Denied, "AccessDeniedException: User is not authorized to perform: kms:Decrypt"),
         (Manner::Garbage, "something else than a key"),
@@ -246,7 +224,7 @@ fn every_bad_answer_is_said_in_words_without_a_secret() {
 
 #[test]
 fn what_is_configured_wrongly_is_said_by_whom_it_was_refused() {
-    let scratch = Scratch::new("configured");
+    let scratch = Scratch::new();
     let (address, seen) = peer(Manner::Sound);
     let why = |change: &dyn Fn(&mut Kms)| scratch.load(address, change).expect_err("refused").to_string();
     assert!(why(&|kms| kms.region = "eu-west-2".to_owned()).contains("InvalidSignatureException"), "a wrong region");

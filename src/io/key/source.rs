@@ -192,7 +192,7 @@ fn is_base64(byte: u8) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::fs;
     use std::os::fd::IntoRawFd;
@@ -203,26 +203,20 @@ mod tests {
         {"iv":"00000000000000000000000000000000"},"ciphertext":"SEALED","kdf":"pbkdf2","kdfparams":
         {"c":2,"dklen":32,"prf":"hmac-sha256","salt":"00"},"mac":"MAC"}}"#;
 
-    struct Scratch(PathBuf);
+    /// A folder that vanishes.
+    pub(in crate::io::key) struct Scratch(tempfile::TempDir);
 
     impl Scratch {
-        fn new(name: &str) -> Scratch {
-            let path = std::env::temp_dir().join(format!("keel-source-{}-{name}", std::process::id()));
-            fs::create_dir_all(&path).expect("a folder");
-            Scratch(path)
+        pub(in crate::io::key) fn new() -> Scratch {
+            Scratch(tempfile::tempdir().expect("a folder"))
         }
 
-        fn file(&self, name: &str, text: &str, mode: u32) -> PathBuf {
-            let path = self.0.join(name);
+        /// A file in it, of a mode.
+        pub(in crate::io::key) fn file(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+            let path = self.0.path().join(name);
             fs::write(&path, text).expect("write");
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("mode");
             path
-        }
-    }
-
-    impl Drop for Scratch {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
         }
     }
 
@@ -248,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_keystore_opens_with_a_private_file_or_an_inherited_descriptor() {
-        let scratch = Scratch::new("opens");
+        let scratch = Scratch::new();
         let (text, address) = store(b"a passphrase");
         let file = scratch.file("key.json", &text, 0o600);
         let words = scratch.file("words", "a passphrase\n", 0o600);
@@ -262,7 +256,7 @@ mod tests {
 
     #[test]
     fn every_fault_names_its_file_and_never_the_passphrase() {
-        let scratch = Scratch::new("faults");
+        let scratch = Scratch::new();
         let (text, _) = store(b"a passphrase");
         let file = scratch.file("key.json", &text, 0o600);
         let words = scratch.file("words", "a passphrase", 0o600);
@@ -291,9 +285,9 @@ mod tests {
 
     #[test]
     fn an_age_file_opens_with_its_passphrase_and_says_what_is_wrong() {
-        let scratch = Scratch::new("age");
+        let scratch = Scratch::new();
         let sealed = alloy_primitives::hex::decode(super::age::tests::FILE).expect("a constant");
-        let file = scratch.0.join("key.age");
+        let file = scratch.0.path().join("key.age");
         fs::write(&file, &sealed).expect("write");
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("mode");
         let load = |file: &Path, passphrase| KeySource { file: file.to_owned(), seal: Seal::Age(passphrase) }.load();
