@@ -123,6 +123,10 @@ impl Risk {
     /// In a dialect: its nonces, and whether fills settle on a chain.
     pub fn speaking(mut self, dialect: &Dialect) -> Risk {
         self.wallet.nonces = self.wallet.nonces.counting(dialect.nonce_unit);
+        let floor = self.wallet.nonces.last();
+        if floor > Nonce(0) {
+            self.wallet.settled_at = dialect.nonce_unit.moment(floor).plus(SETTLED_NS);
+        }
         if dialect.settles_fills() {
             self.desks.iter_mut().for_each(|desk| desk.ledger.expect_settlement());
         }

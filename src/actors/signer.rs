@@ -141,8 +141,15 @@ impl Brake {
         self.stopped.get_or_insert(why);
     }
 
-    /// Counts a refusal.
+    /// Hears of a refusal. A budget that is used up is no fault: it refuses until its window has passed.
     pub fn note(&mut self, why: Breach) {
+        if !why.is_budget() {
+            self.count(why);
+        }
+    }
+
+    /// Counts what no sound engine does.
+    fn count(&mut self, why: Breach) {
         self.refusals = self.refusals.saturating_add(1);
         let for_good = matches!(why, Breach::Nonce | Breach::Journal);
         if self.stopped.is_none() && (self.refusals >= self.refusals_max || for_good) {
@@ -218,7 +225,7 @@ impl<K: Key, S: Store> Guarded<K, S> {
             return;
         }
         if self.noted.sum(at) >= NOTES_PER_MINUTE_MAX {
-            return self.brake.note(Breach::Pace);
+            return self.brake.count(Breach::Pace);
         }
         self.noted.add(at, 1);
         self.sealer.note(subaccount, note);

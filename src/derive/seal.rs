@@ -242,9 +242,9 @@ impl<K: Key, S: Store> Sealer<K, S> {
         self.maker.signer
     }
 
-    /// Subaccount of a vault, if it is a member.
+    /// Subaccount of a vault, if it has a fence.
     pub fn subaccount(&self, vault: VaultId) -> Option<SubaccountId> {
-        self.members.iter().find(|(terms, _)| terms.vault == vault).map(|(terms, _)| terms.subaccount)
+        self.envelope.subaccount(vault)
     }
 
     /// Takes a change of the instrument table. Only options of a member's kind can be signed for afterwards.

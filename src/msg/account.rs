@@ -140,7 +140,7 @@ pub struct Account {
     pub loss_ema: Ratio,
     /// Number of the last intent that `risk` decided on: its outcome is in this message.
     pub intents_seen: u32,
-    /// Number of the last intent that was refused, zero if none was.
+    /// Number of the last intent that was refused, zero if none was; another one after a hedge that filled nothing.
     pub intent_refused: u32,
     /// What a contract must sign before it leaves would have to wait: something signed earlier is not settled, or still
     /// stands on its one signature. An order wished for now would be refused.

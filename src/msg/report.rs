@@ -194,6 +194,12 @@ pub enum Breach {
 }
 
 impl Breach {
+    /// True if what was asked is in order and there was only too much of it: the window passes, and with it the refusal.
+    pub const fn is_budget(self) -> bool {
+        use Breach::*;
+        matches!(self, Pace | Hour | Day | Bought | GivenHour | GivenDay)
+    }
+
     /// Every breach, in the order of their numbers.
     pub const ALL: [Breach; 25] = [
         Breach::Nonce,

@@ -170,7 +170,7 @@ impl Desk {
             out.contract_facts.push(ContractFact::Unsettled(count));
         }
         let Some(bearer) = contract.bearer else { return };
-        let proven = !bearer.adopted || (self.stats.reconciled > 0 && !self.foreign_seen);
+        let proven = !bearer.adopted || (self.reconcile.settled && !self.foreign_seen);
         let moves = self.moving.is_some_and(|moving| moving.nonce == bearer.nonce);
         if proven && !moves && self.ledger.order(bearer.nonce).is_none() && out.contract_facts.room() > 0 {
             contract.bearer = None;

@@ -4,7 +4,7 @@ use super::option_stage::*;
 use super::*;
 use crate::base::num::{Cash, Ratio};
 use crate::base::time::SEC;
-use crate::msg::{Breach, Mode, Product, Report, Tighter};
+use crate::msg::{Breach, Lost, Mode, Product, Report, Tighter};
 use crate::risk::limits::{Mandate, OptionLimits};
 
 fn mode(stage: &Stage) -> (Mode, bool) {
@@ -51,6 +51,7 @@ fn what_the_engine_did_wrong_takes_a_restart_and_what_the_world_did_a_person() {
     stage.hear(In::Command(Command::Resume { vault: VAULT }));
     back_to_work(&mut stage);
     assert_eq!(mode(&stage).0, Mode::Live);
+    assert!(!Alarm::Withheld { why: Breach::GivenHour }.demands_restart());
     assert!(Alarm::Withheld { why: Breach::Price }.demands_restart() && !Alarm::FillRate.demands_restart());
     assert!(!Alarm::LossBudget.demands_restart() && Alarm::SignerDown { why: Breach::Lost }.demands_restart());
 }
@@ -124,4 +125,31 @@ fn a_loss_budget_spent_by_trades_drains_until_a_person_resumes() {
     stage.hear(In::Command(Command::Resume { vault: VAULT }));
     wait(&mut stage, "2");
     assert_eq!(mode(&stage).0, Mode::Live, "what was lost is the person's to answer for");
+}
+
+#[test]
+fn what_an_earlier_run_has_lost_drains_before_anything_is_traded() {
+    let limits = limits(Product::ShortPutSpread);
+    let budget = limits.losses.hour;
+    for (lost, expected) in [(budget, Mode::Drain), (budget - Ratio::from_raw(1), Mode::Live)] {
+        let past = Lost { at: START, traded: [lost, Ratio::ZERO], ..Lost::default() };
+        let mut stage = Stage::begin(limits, false, Nonce(0), |plan| plan.lost = Some(past));
+        let said = stage.snapshot("10", &[], &[]);
+        assert_eq!(mode(&stage).0, expected);
+        assert_eq!(said.alarms().contains(&Alarm::LossBudget), expected == Mode::Drain);
+    }
+}
+
+#[test]
+fn orders_of_an_earlier_run_may_still_arrive_whatever_nonces_count() {
+    let limits = limits(Product::ShortPutSpread);
+    let before = Nanos(START.0 - SEC);
+    for (contract_signs, unit_ns) in [(false, 1), (true, 1_000)] {
+        let mut stage = Stage::begin(limits, contract_signs, Nonce(before.0 / unit_ns), |_| {});
+        stage.snapshot("10", &[], &[]);
+        assert_eq!(mode(&stage).0, Mode::Starting, "asked for too early");
+        stage.tick(SEC + SEC / 10);
+        stage.snapshot("10", &[], &[]);
+        assert_eq!(mode(&stage).0, Mode::Live);
+    }
 }

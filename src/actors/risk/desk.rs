@@ -58,6 +58,8 @@ pub(super) struct Reconcile {
     pub asked_at: Nanos,
     /// A snapshot is under way.
     pub pending: bool,
+    /// A snapshot has been taken that shows all that an earlier run had under way.
+    pub settled: bool,
     /// Differences found lately.
     pub differences: Differences,
 }

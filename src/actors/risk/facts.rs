@@ -283,6 +283,7 @@ impl Desk {
             return true;
         }
         let Some(order) = self.ledger.order(answer.nonce) else { return self.late_answer(at, answer) };
+        let in_vain = answer.order.as_ref().map_or(answer.verdict != Verdict::Unknown, |row| row.filled.is_zero());
         let (old, hedge) = (order.replaces, self.hedge_approved_at(answer.nonce));
         if let Some(row) = &answer.cancelled {
             self.ledger.on_order(at, row);
@@ -327,6 +328,10 @@ impl Desk {
             (Verdict::Unknown, Request::Cancel) => self.doubt(at, answer.nonce),
             (_, Request::Execute) => self.on_execution(at, answer, wallet, out),
             (_, Request::Move) => {} // heard above
+        }
+        // It found nobody, or the venue would not have it: the next one waits like any wish that was refused.
+        if hedge.is_some() && in_vain && self.ledger.order(answer.nonce).is_none() {
+            self.intent_refused = self.intent_refused.wrapping_add(1);
         }
         if answer.verdict == Verdict::RateLimited {
             self.stats.rate_limited += 1;
@@ -424,9 +429,12 @@ impl Desk {
         if !self.ledger.is_uncertain() {
             self.unknown_since = Nanos::ZERO;
             // A snapshot from before then does not show what an earlier run had under way.
-            if self.mode == Mode::Starting && !self.foreign_seen && self.reconcile.asked_at >= wallet.settled_at {
+            self.reconcile.settled |= self.reconcile.asked_at >= wallet.settled_at;
+            if self.mode == Mode::Starting && !self.foreign_seen && self.reconcile.settled {
                 self.strange_since = None;
                 self.set_mode(Mode::Live, out);
+                // What an earlier run has lost counts before anything is traded.
+                self.guard_losses(at, out);
             }
         }
         changed

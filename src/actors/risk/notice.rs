@@ -85,8 +85,8 @@ impl Alarm {
     /// fault, or an operator has said so. The other reasons are facts of the world, which a person may judge and resume.
     pub const fn demands_restart(self) -> bool {
         match self {
+            Alarm::Withheld { why } => !why.is_budget(),
             Alarm::Retired
-            | Alarm::Withheld { .. }
             | Alarm::SignerDown { .. }
             | Alarm::ContractHalted { .. }
             | Alarm::VenueHalt { .. }

@@ -181,6 +181,14 @@ impl Stage {
     }
 
     fn open(limits: OptionLimits, money: &str, contract_signs: bool, journaled: Option<HeldSignature>) -> Stage {
+        let mut stage = Stage::begin(limits, contract_signs, Nonce(0), |plan| plan.journaled = journaled);
+        stage.snapshot(money, &[], &[]);
+        assert_eq!(stage.risk.desks[0].mode, Mode::Live);
+        stage
+    }
+
+    /// The same before the first snapshot, with names from above `floor` and what else an earlier run left.
+    pub fn begin(limits: OptionLimits, contract_signs: bool, floor: Nonce, past: impl FnOnce(&mut Plan)) -> Stage {
         let product = limits.product;
         let book = Book {
             vault: VAULT,
@@ -191,7 +199,7 @@ impl Stage {
             base_currency: CurrencyId(1),
             cash_currency: CurrencyId(0),
         };
-        let plan = Plan {
+        let mut plan = Plan {
             book,
             mandate: Mandate::Options(limits),
             capital: CapitalLimits::NONE,
@@ -199,10 +207,11 @@ impl Stage {
             lost: None,
             inherited_loss: MarkLoss::NONE,
             contract_signs,
-            journaled,
+            journaled: None,
         };
+        past(&mut plan);
         let spot = instrument(BASE, Kind::Spot, None);
-        let mut risk = Risk::new(vec![plan], vec![spot], Nonce(0), Nanos::MAX);
+        let mut risk = Risk::new(vec![plan], vec![spot], floor, Nanos::MAX);
         let mut settlement = Settlement::default();
         if contract_signs {
             risk = risk.speaking(&V2_MAINNET);
@@ -217,8 +226,6 @@ impl Stage {
         stage.report(Report::VenueTime { offset_ns: 0, rtt_ns: 0 });
         stage.report(Report::Session(crate::msg::Session::Up));
         stage.mark();
-        stage.snapshot(money, &[], &[]);
-        assert_eq!(stage.risk.desks[0].mode, Mode::Live);
         stage
     }
 

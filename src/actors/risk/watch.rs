@@ -38,7 +38,7 @@ impl Risk {
             desk.chase_talk(at, wallet, out);
             desk.chase_movement(at, out);
             desk.reconcile_when_due(at, wallet, out);
-            desk.guard_value(at, out);
+            desk.guard_losses(at, out);
             desk.journal_losses(at, out);
             desk.tell_settlement(out);
             desk.found_principal(out);
@@ -105,12 +105,24 @@ impl Desk {
         }
     }
 
-    /// Drains when value in base units has fallen further from its peak, or in an hour or a day, than allowed (M7).
-    fn guard_value(&mut self, at: Nanos, out: &mut Out) {
+    /// Drains when more was lost than allowed (M7): by an option vault's trades, or of a basis vault's value in base units,
+    /// from its peak or in an hour or a day.
+    pub(super) fn guard_losses(&mut self, at: Nanos, out: &mut Out) {
+        if self.mode != Mode::Live {
+            return;
+        }
         // An option vault's value in base units swings with the market by its very mandate: written calls cost base when
         // prices rise, and collateral waits for settlement. Its losses are bounded by cover, share and purse instead.
-        let Mandate::Basis(limits) = self.mandate else { return };
-        if self.mode != Mode::Live || self.ledger.is_uncertain() {
+        let limits = match self.mandate {
+            Mandate::Basis(limits) => limits,
+            Mandate::Options(limits) => {
+                if self.losses.trades_spent(at, limits.losses) {
+                    self.drain(Alarm::LossBudget, out);
+                }
+                return;
+            }
+        };
+        if self.ledger.is_uncertain() {
             return;
         }
         let Some(marks) = self.marks() else { return };
@@ -135,16 +147,16 @@ impl Desk {
         }
     }
 
-    /// Drains when an option vault's trades have lost more against mark than the hour or the day allows (M7).
+    /// Counts what an option vault's trade has lost against mark.
     pub(super) fn guard_trades(&mut self, at: Nanos, fill: &Fill, wallet: &Wallet, out: &mut Out) {
-        let Mandate::Options(limits) = self.mandate else { return };
+        if !matches!(self.mandate, Mandate::Options(_)) {
+            return;
+        }
         let Some(marks) = self.marks() else { return };
         let worth = self.ledger.holdings().value(marks) + wallet.table.worth(self.ledger.options().iter());
         let mark = wallet.table.facet(fill.instrument).map_or(Price::ZERO, |facet| facet.value.mark);
         self.note_option_loss(at, fill, (mark, worth));
-        if self.losses.trades_spent(at, limits.losses) {
-            self.drain(Alarm::LossBudget, out);
-        }
+        self.guard_losses(at, out);
     }
 
     /// While draining or halted nothing rests that takes risk; while halted nothing at all.

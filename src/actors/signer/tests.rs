@@ -20,7 +20,11 @@ fn refusals_up_to_the_limit_are_borne_and_the_next_stops() {
         brake.note(Breach::Price);
         assert_eq!((brake.check(), brake.news()), (Ok(()), None));
     }
-    brake.note(Breach::Pace);
+    for budget in Breach::ALL.into_iter().filter(|breach| breach.is_budget()) {
+        brake.note(budget);
+        assert_eq!(brake.check(), Ok(()), "what is used up is no fault: {budget:?}");
+    }
+    brake.note(Breach::Price);
     assert_eq!(brake.check(), Err(Breach::Halted));
     assert_eq!((brake.news(), brake.news()), (Some(Breach::Halted), None), "said once");
     brake.note(Breach::Nonce);

@@ -15,7 +15,7 @@ mod tests;
 pub use limits::{CapitalFence, FenceLimits, FenceTerms, LIFE_S_MAX};
 pub use reading::{Head, OrderReading, PackageReading};
 
-use crate::base::ids::{InstrumentId, Name, Right, Side, SubaccountId};
+use crate::base::ids::{InstrumentId, Name, Right, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::derive::action::rfq::{ExecutionTemplate, TakenLeg};
@@ -149,6 +149,11 @@ impl Envelope {
         self.pins.records()
     }
 
+    /// Subaccount of a vault, if it has a fence.
+    pub fn subaccount(&self, vault: VaultId) -> Option<SubaccountId> {
+        self.fences.iter().map(|fence| &fence.terms).find(|terms| terms.vault == vault).map(|terms| terms.subaccount)
+    }
+
     /// What has been signed lately, by subaccount.
     pub fn spent(&self) -> impl Iterator<Item = (SubaccountId, &Spent)> {
         self.fences.iter().map(|fence| (fence.terms.subaccount, &fence.spent))
@@ -259,7 +264,7 @@ impl Envelope {
         let per_unit_e9 = given::wrong_side(order.side, order.price, mark) + i128::from(order.max_fee.raw());
         let entry = Entry { nonce: order.head.nonce, per_unit_e9, amount: order.amount, replaces };
         let charge = Charge { notional, bought, given: fence.lines.weigh(&entry)? };
-        fence.spend(at, charge)?;
+        fence.spend(at, charge, fence.share(goods.kind))?;
         fence.lines.note(at, &entry, &charge.given);
         Ok(charge)
     }
@@ -307,7 +312,7 @@ impl Envelope {
         let away = given::worst(per_unit_e9, spread.legs[0].1.amount, fee)?;
         let given = Given { away, ..Given::default() };
         let charge = Charge { notional: spread.notional, bought: Cash::ZERO, given };
-        fence.spend(at, charge).map(|()| charge)
+        fence.spend(at, charge, Ratio::ONE).map(|()| charge)
     }
 
     /// Chain, module, owner, key, nonce, subaccount and life; yields the fence's place.
@@ -413,14 +418,21 @@ impl Fence {
         Ok(Spread { product, net: own.price - other.price, legs, notional })
     }
 
-    /// Counts a charge if it fits.
-    fn spend(&mut self, at: Nanos, charge: Charge) -> Result<(), Breach> {
+    /// What of a budget an order may use up: a quarter of what a vault may sign and give away is kept for its hedges.
+    fn share(&self, kind: Kind) -> Ratio {
+        let hedged = self.terms.perp.is_some() && kind == Kind::Spot;
+        if hedged { Ratio::from_bps(7_500) } else { Ratio::ONE }
+    }
+
+    /// Counts a charge if it fits into this share of what may be signed and given away.
+    fn spend(&mut self, at: Nanos, charge: Charge, share: Ratio) -> Result<(), Breach> {
         let limits = self.terms.limits;
         if charge.notional > limits.notional_max {
             return Err(Breach::Notional);
         }
         let spent = &mut self.spent;
-        if spent.count.sum(at) >= i128::from(limits.orders_per_minute_max) {
+        let most = i128::from(limits.orders_per_minute_max) * i128::from(share.raw());
+        if spent.count.sum(at) * i128::from(Ratio::ONE.raw()) >= most {
             return Err(Breach::Pace);
         }
         let fits = |sum: &mut Rolling, what: Cash, most: Cash| sum.sum(at).saturating_add(what.raw()) <= most.raw();
@@ -433,7 +445,8 @@ impl Fence {
         if charge.bought.is_positive() && !fits(&mut spent.bought, charge.bought, limits.bought_per_day_max) {
             return Err(Breach::Bought);
         }
-        given::fits(spent, at, &charge.given, [limits.given_per_hour_max, limits.given_per_day_max])?;
+        let given = [limits.given_per_hour_max, limits.given_per_day_max];
+        given::fits(spent, at, &charge.given, given.map(|most| most.scale(share, Rounding::Floor)))?;
         spent.charge(at, charge.notional, charge.bought);
         spent.charge_given(at, &charge.given);
         Ok(())

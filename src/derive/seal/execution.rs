@@ -197,7 +197,7 @@ mod tests {
     use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
     use crate::engine::journal::{FloorRecord, GivenRecord, MilestoneRecord, PinRecord, Replay};
     use crate::market::instrument::Listing;
-    use crate::msg::{Leg, Mark, Milestone, Note, Phase, Product};
+    use crate::msg::{Leg, Lost, Mark, Milestone, Note, Phase, Product};
 
     const NEAR: &str = "ETH-20261225-3500-C";
     const FAR: &str = "ETH-20261225-10000-C";
@@ -441,6 +441,9 @@ mod tests {
         let (spent, pledged) = (Cash::whole(30), Cash::whole(20));
         let milestone = Milestone { phase: Phase::OptionAuction, spent, pledged, ..Milestone::default() };
         sealer.note(owner, &Note::Milestone(milestone));
+        // A vault without options has losses too.
+        let lost = Lost { at: NOW, peak: Amount::whole(100), ..Lost::default() };
+        sealer.note(sealer.subaccount(VaultId(2)).expect("a fence"), &Note::Lost(lost));
         let mut legs = legs(5, 6);
         legs.iter_mut().for_each(|priced| priced.leg.amount = "0.1".parse().expect("literal"));
         for step in 0..100 {
@@ -463,6 +466,7 @@ mod tests {
         for told in [&all, &last] {
             assert_eq!((told.floor(), told.unread()), (Nonce(110), 0));
             assert_eq!((told.notes().milestone(ETH_CALLS), told.pins()), (Some(milestone), sealer.envelope.pins()));
+            assert_eq!(told.notes().lost(NO_OPTIONS), Some(lost));
             let (_, exact) = sealer.envelope.spent().find(|(of, _)| *of == ETH_CALLS).expect("a fence");
             let (_, told) = told.spent().iter().find(|(of, _)| *of == ETH_CALLS).expect("told");
             for (exact, told) in exact.sums().into_iter().zip(told.sums()) {

@@ -59,12 +59,17 @@ fn what_one_order_gives_away_is_its_wrong_side_and_its_fee() {
         (draft(CALLS, 2, Sell, "45", "3"), "15"),
         (fee("0.1", draft(CALLS, 2, Sell, "55", "3")), "0.3"),
     ] {
-        let mut exact = given_within(want, want);
-        assert_eq!(seal(&mut exact, NOW, (1, order), None), Ok(cash(want)), "{want}");
+        // A quote of a vault that hedges may use three quarters: the least limit of which they are enough.
+        let limit = if order.id == 0 { Cash::from_raw((cash(want).raw() * 4 + 2) / 3) } else { cash(want) };
+        let (exact, short) = (limit.to_string(), (limit - Cash::from_raw(1)).to_string());
+        assert_eq!(seal(&mut given_within(&exact, &exact), NOW, (1, order), None), Ok(cash(want)), "{want}");
         if want != "0" {
-            let short = (cash(want) - Cash::from_raw(1)).to_string();
-            assert_eq!(seal(&mut given_within(&short, want), NOW, (1, order), None), Err(Breach::GivenHour), "{want}");
-            assert_eq!(seal(&mut given_within(want, &short), NOW, (1, order), None), Err(Breach::GivenDay), "{want}");
+            assert_eq!(
+                seal(&mut given_within(&short, &exact), NOW, (1, order), None),
+                Err(Breach::GivenHour),
+                "{want}"
+            );
+            assert_eq!(seal(&mut given_within(&exact, &short), NOW, (1, order), None), Err(Breach::GivenDay), "{want}");
         }
     }
 }
@@ -92,8 +97,8 @@ fn a_package_gives_away_below_its_spreads_mark_and_its_fee() {
 
 #[test]
 fn hours_and_days_add_up_and_a_refusal_counts_nothing() {
-    let order = draft(BASIS, 0, Side::Buy, "1010", "1"); // gives away ten
-    let unit = draft(BASIS, 0, Side::Buy, "1000.000000001", "0.000000001");
+    let order = draft(BASIS, 1, Side::Sell, "990", "1"); // gives away ten
+    let unit = draft(BASIS, 1, Side::Sell, "999.999999999", "0.000000001");
     let mut envelope = given_within("30", "50");
     let mut nonce = 0;
     let mut later = |minutes: u64, order: Draft| {
@@ -106,7 +111,7 @@ fn hours_and_days_add_up_and_a_refusal_counts_nothing() {
     assert_eq!((later(62, order), later(62, order)), (Ok(cash("10")), Ok(cash("20"))));
     assert_eq!(later(62, unit), Err(Breach::GivenDay));
     assert_eq!(
-        later(200, draft(BASIS, 0, Side::Buy, "1000", "1")),
+        later(200, draft(BASIS, 1, Side::Sell, "1000", "1")),
         Ok(Cash::ZERO),
         "what gives nothing away is signed"
     );
@@ -213,8 +218,29 @@ proptest! {
 }
 
 #[test]
+fn a_quarter_is_kept_for_hedges() {
+    let (quote, hedge) = (draft(BASIS, 0, Side::Buy, "1010", "1"), draft(BASIS, 1, Side::Sell, "990", "1"));
+    let mut given = given_within("40", "40");
+    for (nonce, order, want) in [
+        (1, quote, Ok("10")),
+        (2, quote, Ok("20")),
+        (3, quote, Ok("30")),
+        (4, quote, Err(Breach::GivenHour)),
+        (4, hedge, Ok("40")),
+        (5, hedge, Err(Breach::GivenHour)),
+    ] {
+        assert_eq!(seal(&mut given, NOW, (nonce, order), None), want.map(cash), "{nonce}");
+    }
+    let mut paced = given_within("1000", "1000");
+    paced.fences.iter_mut().for_each(|fence| fence.terms.limits.orders_per_minute_max = 4);
+    let verdicts = [(1, quote), (2, quote), (3, quote), (4, quote), (4, hedge), (5, hedge)];
+    let verdicts = verdicts.map(|order| seal(&mut paced, NOW, order, None).err());
+    assert_eq!(verdicts, [None, None, None, Some(Breach::Pace), None, Some(Breach::Pace)]);
+}
+
+#[test]
 fn a_restart_gives_nothing_back() {
-    let order = draft(BASIS, 0, Side::Buy, "1010", "1");
+    let order = draft(BASIS, 1, Side::Sell, "990", "1");
     let mut first = given_within("30", "30");
     assert_eq!(seal(&mut first, NOW, (1, order), None), Ok(cash("10")));
     assert_eq!(seal(&mut first, NOW, (2, order), Some((1, Amount::ZERO))), Ok(cash("10")));
