@@ -8,8 +8,10 @@ use super::fair::deviates;
 use crate::base::num::{Price, Ratio};
 use crate::base::time::Nanos;
 
-/// A mark that lies further than this from the last believed one is a jump.
+/// A price that lies further than this from the last believed one is a jump.
 const JUMP_MAX: Ratio = Ratio::from_bps(200);
+/// The same for a volatility, which moves by more: as a share of the last believed one.
+const VOL_JUMP_MAX: Ratio = Ratio::from_bps(2_500);
 /// Tickers of different moments that must agree, the first of them included, before a jump is believed.
 const WITNESSES: u8 = 3;
 
@@ -25,14 +27,24 @@ pub(super) struct Belief {
 impl Belief {
     /// Takes a ticker's mark with its stamp.
     pub(super) fn hear(&mut self, mark: Price, venue_at: Nanos) {
+        self.weigh(mark, venue_at, JUMP_MAX);
+    }
+
+    /// Takes a ticker's volatility with its stamp.
+    pub(super) fn hear_vol(&mut self, vol: Ratio, venue_at: Nanos) {
+        // A number like a price here: only its relative distance matters.
+        self.weigh(Price::from_raw(vol.raw()), venue_at, VOL_JUMP_MAX);
+    }
+
+    fn weigh(&mut self, mark: Price, venue_at: Nanos, jump_max: Ratio) {
         if !mark.is_positive() {
             return;
         }
-        if !self.believed.is_positive() || !deviates(mark, self.believed, JUMP_MAX) {
+        if !self.believed.is_positive() || !deviates(mark, self.believed, jump_max) {
             (self.believed, self.witnesses) = (mark, 0);
             return;
         }
-        if self.witnesses == 0 || deviates(mark, self.rumour, JUMP_MAX) {
+        if self.witnesses == 0 || deviates(mark, self.rumour, jump_max) {
             (self.witnesses, self.told_at) = (1, venue_at);
         } else if venue_at > self.told_at {
             (self.witnesses, self.told_at) = (self.witnesses + 1, venue_at);

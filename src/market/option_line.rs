@@ -1,6 +1,7 @@
 //! One listed option: what the venue's ticker says, what Black-76 makes of it, and whether both follow from the signed
 //! feeds.
 
+use super::belief::Belief;
 use super::black76;
 use super::collateral::take_ticker;
 use super::forward::{ForwardFeed, SpotAggregate};
@@ -27,12 +28,14 @@ pub struct OptionLine {
     terms: OptionTerms,
     ticker: Option<(Ticker, Nanos)>,
     feeds: Option<OptionFeeds>,
+    /// Of the forward and of the volatility: a mark that follows from wrong ones agrees with itself.
+    beliefs: [Belief; 2],
 }
 
 impl OptionLine {
     /// With no inputs yet.
     pub fn new(terms: OptionTerms) -> OptionLine {
-        OptionLine { terms, ticker: None, feeds: None }
+        OptionLine { terms, ticker: None, feeds: None, beliefs: Default::default() }
     }
 
     /// What it pays on.
@@ -42,7 +45,13 @@ impl OptionLine {
 
     /// Takes a ticker (D3).
     pub fn on_ticker(&mut self, at: Nanos, ticker: &Ticker) -> bool {
-        take_ticker(&mut self.ticker, at, ticker, TICKER_AGE_NS_MAX)
+        let taken = take_ticker(&mut self.ticker, at, ticker, TICKER_AGE_NS_MAX);
+        if let Some(option) = ticker.option.filter(|_| taken) {
+            let [forward, vol] = &mut self.beliefs;
+            forward.hear(option.forward, ticker.venue_at);
+            vol.hear_vol(option.mark_iv, ticker.venue_at);
+        }
+        taken
     }
 
     /// Takes the signed feeds of its expiry; the next value rests on them.
@@ -87,7 +96,10 @@ impl OptionLine {
             band_low: ticker.band_low,
             band_high: ticker.band_high,
             option,
-            guards: Guards::NONE.when(at > good_until, Guards::TICKER_STALE).when(deviates, Guards::MODEL_DEVIATES),
+            guards: Guards::NONE
+                .when(at > good_until, Guards::TICKER_STALE)
+                .when(self.beliefs.iter().any(Belief::is_open), Guards::UNCONFIRMED)
+                .when(deviates, Guards::MODEL_DEVIATES),
             priced_at: at,
             good_until,
             ..Value::default()
@@ -222,6 +234,36 @@ mod tests {
             let mut line = OptionLine::new(terms());
             line.on_ticker(at, &Ticker { mark: price(mark), ..ticker(at) });
             assert_eq!(line.value(at).guards.has(Guards::MODEL_DEVIATES), guarded, "{mark} without feeds");
+        }
+    }
+
+    /// The vault's limit, and the signer's, follow the ticker: one that is wrong throughout must be borne out.
+    #[test]
+    fn a_ticker_wrong_throughout_waits_for_others() {
+        let start = Nanos((EXPIRY - WEEK) * SEC);
+        let told = |at: Nanos, forward: &str, vol: &str| {
+            let (forward, mark_iv) = (price(forward), ratio(vol));
+            let seconds = terms().seconds_left(at);
+            let mark =
+                black76::price(Right::Call, forward, terms().strike, mark_iv, seconds, Ratio::ONE, Rounding::HalfUp);
+            let delta = black76::delta(Right::Call, forward, terms().strike, mark_iv, seconds).expect("a delta");
+            let sound = ticker(at);
+            let option = sound.option.map(|option| OptionPricing { delta, mark_iv, forward, ..option });
+            Ticker { mark: mark.expect("a price"), option, ..sound }
+        };
+        for wrong in [("2900", "0.6"), ("3000", "0.4")] {
+            let mut line = OptionLine::new(terms());
+            let tickers = [("3000", "0.6"), wrong, ("3000", "0.6"), wrong, wrong, wrong];
+            let guards: Vec<Guards> = (0..)
+                .zip(tickers)
+                .map(|(second, (forward, vol))| {
+                    let at = start.plus(second * SEC);
+                    line.on_ticker(at, &told(at, forward, vol));
+                    line.value(at).guards
+                })
+                .collect();
+            let (clear, open) = (Guards::NONE, Guards::UNCONFIRMED);
+            assert_eq!(guards, [clear, open, clear, open, open, clear], "{wrong:?}");
         }
     }
 
