@@ -36,6 +36,7 @@ struct Stage {
     trades: u128,
     /// Order names in the order of their making: the story says 1, the wire says a nonce.
     nonces: Vec<Nonce>,
+    refused: [u32; 8],
     told: ToldRun,
 }
 
@@ -120,6 +121,7 @@ impl Stage {
             intents: [0; 2],
             trades: 0,
             nonces: Vec::new(),
+            refused: [0; 8],
             told: ToldRun::default(),
         }
     }
@@ -134,7 +136,8 @@ impl Stage {
             }
             let Granted::Order(order) = granted else { unreachable!("no package in a basis story") };
             self.nonces.push(order.nonce());
-            let replaces = order.replaced().map(|old| format!(" replacing {}", self.name(old.nonce)));
+            let word = if order.replaced().is_some() { "replacing" } else { "in place of" };
+            let replaces = order.counts_for().map(|old| format!(" {word} {}", self.name(old.nonce)));
             let _ = writeln!(
                 said,
                 "risk → signer   order {}: {:?} {} @ {} {:?}{}",
@@ -155,6 +158,7 @@ impl Stage {
             };
         }
         if let Some(account) = out.accounts.drain().last() {
+            let place = usize::from(account.vault.0);
             let lives: Vec<String> = account
                 .working
                 .iter()
@@ -163,12 +167,14 @@ impl Stage {
                 .collect();
             let _ = writeln!(
                 said,
-                "risk → auction  {:?}, base {}, perp {}, orders [{}]",
+                "risk → auction  {:?}, base {}, perp {}, orders [{}]{}",
                 account.mode,
                 account.base,
                 account.perp,
-                lives.join(", ")
+                lives.join(", "),
+                if account.intent_refused == self.refused[place] { "" } else { ", in vain" }
             );
+            self.refused[place] = account.intent_refused;
         }
         for notice in out.notices.drain() {
             let _ = match notice {

@@ -100,7 +100,7 @@ pub struct OrderDeed {
     pub subaccount: SubaccountId,
     /// Instrument.
     pub instrument: InstrumentId,
-    /// The order it replaces, and how much of that had filled.
+    /// The order in whose place it counts, replaced or ended, and how much of that had filled.
     pub replaces: Option<Replaced>,
     /// What is signed.
     pub terms: OrderTerms,
@@ -113,7 +113,7 @@ impl OrderDeed {
             vault: order.vault(),
             subaccount: order.subaccount(),
             instrument: order.instrument(),
-            replaces: order.replaced(),
+            replaces: order.counts_for(),
             terms: terms(order),
         }
     }

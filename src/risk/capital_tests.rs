@@ -304,7 +304,7 @@ fn amounts_keep_their_size_in_any_decimals() {
 fn what_passes_is_granted_as_it_was_wished_and_nothing_else_is() {
     let mut stage = option_stage(Product::CoveredCall, Flow::Withdrawal, 60);
     stage.offset = Some(-1_000_000_000);
-    let named = Grant { nonce: Nonce(9), epoch: Epoch(4), trace: Default::default() };
+    let named = Grant { nonce: Nonce(9), epoch: Epoch(4), trace: Default::default(), ended: None };
     let movement = grant(&stage.case(), &named).expect("granted");
     assert_eq!((movement.flow(), movement.amount(), movement.nonce()), (Flow::Withdrawal, 60 * ONE, Nonce(9)));
     assert_eq!((movement.epoch(), movement.vault(), movement.subaccount()), (Epoch(4), VaultId(0), SubaccountId(7)));

@@ -32,6 +32,8 @@ pub struct Grant {
     pub epoch: Epoch,
     /// Trace of the wish.
     pub trace: Trace,
+    /// The hedge before it, which has ended: what that one did not fill is not given away a second time.
+    pub ended: Option<Replaced>,
 }
 
 /// A wish that passed every check. Made by [`check`] only, and of use for one grant.
@@ -75,6 +77,7 @@ impl Passed<'_, '_> {
             nonce: grant.nonce,
             wish: case.wish,
             replaced,
+            ended: grant.ended,
             max_fee: instrument.max_fee(value.mark, value.index),
             expires_s,
             reject_ms: venue_at.plus(case.limits.reject_after_ns).ms(),

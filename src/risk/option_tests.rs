@@ -340,7 +340,7 @@ fn every_row_has_a_name_and_a_failing_case() {
 fn a_grant_carries_what_was_checked() {
     let mut nonces = NonceSource::above(Nonce(0));
     nonces.sync(0);
-    let grant = Grant { nonce: Nonce(42), epoch: Epoch(3), trace: Trace::default() };
+    let grant = Grant { nonce: Nonce(42), epoch: Epoch(3), trace: Trace::default(), ended: None };
     let mut scene = scene(Product::LongCallSpread);
     scene.limits.mark_tolerance = ratio("1.5");
     scene.purse = Some(Purse { budget: cash("100"), spent: cash("50") });

@@ -25,6 +25,7 @@ pub struct Order {
     pub(super) nonce: Nonce,
     pub(super) wish: Wish,
     pub(super) replaced: Option<Replaced>,
+    pub(super) ended: Option<Replaced>,
     pub(super) max_fee: Price,
     pub(super) expires_s: u64,
     pub(super) reject_ms: u64,
@@ -66,6 +67,8 @@ readers! {
     purpose -> Purpose = |o: &Order| o.wish.purpose;
     /// The order it replaces.
     replaced -> Option<Replaced> = |o: &Order| o.replaced;
+    /// The order in whose place it counts: the one it replaces, or a hedge that has ended.
+    counts_for -> Option<Replaced> = |o: &Order| o.replaced.or(o.ended);
     /// Highest fee per unit signed for.
     max_fee -> Price = |o: &Order| o.max_fee;
     /// Signature expiry, venue unix seconds.

@@ -468,7 +468,7 @@ fn an_approved_order_carries_what_was_checked() {
     rests(&mut scene, 1, quote(Side::Buy, "999", "0.05"), Life::Open);
     scene.replaced = Some(Nonce(1));
     scene.offset = Some(250_000_000);
-    let grant = Grant { nonce: Nonce(42), epoch: Epoch(3), trace: Trace::default() };
+    let grant = Grant { nonce: Nonce(42), epoch: Epoch(3), trace: Trace::default(), ended: None };
     let (order, live) = approve(&scene.case(), grant).expect("passes");
     assert_eq!((order.nonce(), order.epoch(), order.price()), (Nonce(42), Epoch(3), price("1000")));
     assert_eq!(order.expires_s(), 1_310);

@@ -62,17 +62,19 @@ impl Risk {
             }
             None => match wallet.nonces.next(at) {
                 Err(_) => CapitalNews::Unnamed,
-                Ok(nonce) => match grant(&case, &Grant { nonce, epoch: wallet.epoch, trace: Default::default() }) {
-                    Err(row) => CapitalNews::Refused { row: row as u8, why: None },
-                    Ok(movement) => {
-                        let offset = wallet.venue_offset_ns.unwrap_or_default();
-                        let over_at = Nanos(movement.expires_s() * SEC).shifted(-offset).plus(SEC);
-                        desk.moving = Some(Moving { nonce, over_at });
-                        desk.contract.iter_mut().for_each(|contract| contract.bear(nonce));
-                        out.orders.push(Granted::Movement(movement));
-                        CapitalNews::Granted { nonce }
+                Ok(nonce) => {
+                    match grant(&case, &Grant { nonce, epoch: wallet.epoch, trace: Default::default(), ended: None }) {
+                        Err(row) => CapitalNews::Refused { row: row as u8, why: None },
+                        Ok(movement) => {
+                            let offset = wallet.venue_offset_ns.unwrap_or_default();
+                            let over_at = Nanos(movement.expires_s() * SEC).shifted(-offset).plus(SEC);
+                            desk.moving = Some(Moving { nonce, over_at });
+                            desk.contract.iter_mut().for_each(|contract| contract.bear(nonce));
+                            out.orders.push(Granted::Movement(movement));
+                            CapitalNews::Granted { nonce }
+                        }
                     }
-                },
+                }
             },
         };
         desk.tell_capital(news, out);

@@ -23,7 +23,7 @@ use crate::risk::limits::{Limits, Mandate};
 use crate::risk::losses::Losses;
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::mandate::revert::Revert;
-use crate::risk::order::Order;
+use crate::risk::order::{Order, Replaced};
 use crate::risk::pacing::{Class, Window};
 use crate::risk::wall;
 
@@ -78,6 +78,8 @@ pub struct Desk {
     pub(super) stats: Stats,
     pub(super) reconcile: Reconcile,
     pub(super) intent_refused: u32,
+    /// The hedge that ended last, if none has counted in its place.
+    pub(super) ended_hedge: Option<Replaced>,
     pub(super) unknown_since: Nanos,
     pub(super) foreign_seen: bool,
     pub(super) strange_since: Option<Nanos>,
@@ -158,6 +160,7 @@ impl Desk {
             stats: Stats::default(),
             reconcile: Reconcile::default(),
             intent_refused: 0,
+            ended_hedge: None,
             unknown_since: Nanos::ZERO,
             foreign_seen: false,
             strange_since: None,

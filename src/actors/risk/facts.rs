@@ -5,11 +5,13 @@ use super::notice::{Alarm, Notice};
 use super::{Out, Risk, Wallet};
 use crate::account::ledger::{Effect, Reconciled};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
+use crate::base::num::Amount;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{
-    Answer, Asset, Breach, Fill, Life, Mode, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace, Unsent,
-    Urgent, Verdict,
+    Answer, Asset, Breach, Fill, Life, Mode, OrderRow, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace,
+    Unsent, Urgent, Verdict,
 };
+use crate::risk::order::Replaced;
 
 /// Codes that say the order is over already (Derive 11003–11006).
 const OVER: std::ops::RangeInclusive<i32> = 11_003..=11_006;
@@ -113,7 +115,7 @@ impl Desk {
             Report::Answer(answer) => self.on_answer(at, answer, wallet, out),
             Report::Order(row) => {
                 let hedge = self.hedge_approved_at(row.nonce);
-                let effect = self.ledger.on_order(at, row);
+                let effect = self.on_row(at, row);
                 self.hedge_over(at, row.nonce, hedge, out);
                 self.on_effect(at, effect, wallet, out)
             }
@@ -233,6 +235,25 @@ impl Desk {
         out.notices.push(Notice::Hedged { vault: self.vault(), nonce, at, delta });
     }
 
+    /// Takes an order as the venue sees it.
+    fn on_row(&mut self, at: Nanos, row: &OrderRow) -> Effect {
+        let hedge = self.hedge_approved_at(row.nonce).is_some();
+        let effect = self.ledger.on_order(at, row);
+        if hedge && self.ledger.order(row.nonce).is_none() {
+            self.hedge_ended(Replaced { nonce: row.nonce, filled: row.filled });
+        }
+        effect
+    }
+
+    /// What a hedge did not fill is free for the next one. After one that found nobody, or that the venue would not have,
+    /// the next one waits like any wish that was refused.
+    fn hedge_ended(&mut self, hedge: Replaced) {
+        self.ended_hedge = Some(hedge);
+        if hedge.filled.is_zero() {
+            self.intent_refused = self.intent_refused.wrapping_add(1);
+        }
+    }
+
     fn on_unsent(&mut self, at: Nanos, (nonce, request, why): (Nonce, Request, Unsent), out: &mut Out) -> bool {
         if request == Request::Move {
             self.on_unmoved(at, nonce, why, out);
@@ -283,15 +304,14 @@ impl Desk {
             return true;
         }
         let Some(order) = self.ledger.order(answer.nonce) else { return self.late_answer(at, answer) };
-        let in_vain = answer.order.as_ref().map_or(answer.verdict != Verdict::Unknown, |row| row.filled.is_zero());
         let (old, hedge) = (order.replaces, self.hedge_approved_at(answer.nonce));
         if let Some(row) = &answer.cancelled {
-            self.ledger.on_order(at, row);
+            self.on_row(at, row);
         }
         match (answer.verdict, answer.request) {
             (Verdict::Accepted, Request::Place | Request::Replace) => match &answer.order {
                 Some(row) => {
-                    self.ledger.on_order(at, row);
+                    self.on_row(at, row);
                     self.hedge_over(at, answer.nonce, hedge, out);
                 }
                 // A replace whose cancel worked and whose create did not.
@@ -303,12 +323,15 @@ impl Desk {
             },
             (Verdict::Accepted, Request::Cancel) => {
                 if let Some(row) = &answer.order {
-                    self.ledger.on_order(at, row);
+                    self.on_row(at, row);
                 }
             }
             (Verdict::Refused | Verdict::RateLimited | Verdict::Halt, Request::Place | Request::Replace) => {
                 self.refused_by_venue(answer.code);
                 self.ledger.release(answer.nonce);
+                if hedge.is_some() {
+                    self.hedge_ended(Replaced { nonce: answer.nonce, filled: Amount::ZERO });
+                }
                 if !OVER.contains(&answer.code) {
                     self.stay(old);
                 }
@@ -329,10 +352,6 @@ impl Desk {
             (_, Request::Execute) => self.on_execution(at, answer, wallet, out),
             (_, Request::Move) => {} // heard above
         }
-        // It found nobody, or the venue would not have it: the next one waits like any wish that was refused.
-        if hedge.is_some() && in_vain && self.ledger.order(answer.nonce).is_none() {
-            self.intent_refused = self.intent_refused.wrapping_add(1);
-        }
         if answer.verdict == Verdict::RateLimited {
             self.stats.rate_limited += 1;
         }
@@ -345,7 +364,7 @@ impl Desk {
     /// An answer about an order that is over: only its rows may still matter.
     fn late_answer(&mut self, at: Nanos, answer: &Answer) -> bool {
         let rows = answer.cancelled.iter().chain(answer.order.iter());
-        rows.map(|row| self.ledger.on_order(at, row)).fold(false, |any, effect| any | (effect == Effect::Changed))
+        rows.map(|row| self.on_row(at, row)).fold(false, |any, effect| any | (effect == Effect::Changed))
     }
 
     pub(super) fn refused_by_venue(&mut self, code: i32) {

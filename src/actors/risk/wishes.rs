@@ -89,7 +89,9 @@ impl Wallet {
             }
         };
         let Ok(nonce) = self.nonces.next(at) else { return desk.unnamed(intent.seq) };
-        let (order, live_order) = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace });
+        let ended = desk.ended_hedge.filter(|_| wish.purpose == Purpose::Hedge);
+        let (order, live_order) = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace, ended });
+        desk.ended_hedge = desk.ended_hedge.filter(|_| ended.is_none());
         desk.grant(at, &order, live_order);
         self.spend(at, wish.instrument);
         out.orders.push(Granted::Order(order));
@@ -140,7 +142,7 @@ impl Wallet {
             }
         };
         let Ok(nonce) = self.nonces.next(at) else { return desk.unnamed(intent.seq) };
-        let allowed = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace });
+        let allowed = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace, ended: None });
         self.spend(at, first);
         match (allowed, wanted) {
             (Allowed::Order(order, live_order), _) => {
