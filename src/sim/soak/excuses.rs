@@ -93,8 +93,8 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
         "hedges-are-needed" => seen.struck_by(&[Fault::RolledBack], FOR_GOOD),
         // What left before the next ticker had arrived was priced by the last one.
         "priced-near" => seen.struck_by(&[Fault::Depegged, Fault::StableDepegged], TICKER_NS),
-        // Beside a mark that has left its peg every bid costs, and after a restart the budget for that counts as spent.
-        "trades-again" => seen.struck_by(&[Fault::StableDepegged], FOR_GOOD),
+        // Beside a mark that has left its peg every bid costs, and after a restart the mandate's sum of that counts as spent.
+        "trades-again" => seen.struck_by(&[Fault::StableDepegged], FOR_GOOD).filter(|_| seen.moments.restarted),
         "comes-back" => seen.moments.gave_away.then_some("the hour's give-away is spent"),
         // A budget that shrinks below what was spent already refuses until the window has passed.
         "cancels-get-through" => seen.struck_by(&[Fault::TierCut], FOR_GOOD),

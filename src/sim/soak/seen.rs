@@ -99,6 +99,8 @@ pub struct Moments {
     pub resumed: Nanos,
     /// The signer has refused to give away more, which lasts for an hour and over restarts.
     pub gave_away: bool,
+    /// The engine at work is not the first.
+    pub restarted: bool,
 }
 
 /// Everything seen.
@@ -288,6 +290,7 @@ impl Seen {
             alive: self.at,
             calm: self.moments.calm.map(|_| self.at),
             gave_away: self.moments.gave_away,
+            restarted: true,
             ..Moments::default()
         };
         self.last = None;
