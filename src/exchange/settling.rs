@@ -77,13 +77,13 @@ pub struct SettlementAction {
     pub signature: String,
     /// The owner's contract is to approve it inside the settlement.
     pub atomic: bool,
-    /// What the contract needs to know beside the action: the legs of an execution, empty for all else.
+    /// What the contract needs to know beside the action: the legs of an execution and its quote, empty for all else.
     pub extra_data: Vec<u8>,
     /// Amount filled of an order, the share of an execution or quote: 1.
     pub filled: Decimal,
     /// Price an order was filled at; zero for an execution, whose legs have their own.
     pub price: Decimal,
-    /// Fee charged for it; zero for an execution.
+    /// Fee charged for it, of an execution or quote that of all legs.
     pub fee: Decimal,
 }
 

@@ -2,6 +2,7 @@
 //! signs. For demonstrations and tests; nothing of it is trusted with anything.
 
 pub mod basis;
+pub mod package;
 
 use crate::chain::abi::VaultSigner;
 use crate::chain::node::over_http;
@@ -152,7 +153,7 @@ impl LocalChain {
     pub async fn deploy(&self, key: Address, subaccount: u64, base: u64) -> Result<Address, String> {
         let number = U256::from(subaccount);
         self.found_exchange().await?;
-        self.rpc("anvil_setBalance", json!([key, e18(1)])).await?;
+        self.fund(key).await?;
         let vault = self.deploy_vault(number).await?;
         self.tell(MATCHING, Owner::setSubAccountOwnerCall { subaccount: number, owner: vault }).await?;
         self.tell(vault, Owner::setSignerCall { key, allowed: true }).await?;
@@ -172,6 +173,11 @@ impl LocalChain {
             self.tell(MATCHING, Owner::setAllowedModuleCall { module, allowed: true }).await?;
         }
         Ok(())
+    }
+
+    /// Gives a key what signatures cost.
+    async fn fund(&self, key: Address) -> Result<(), String> {
+        self.rpc("anvil_setBalance", json!([key, e18(1)])).await.map(drop)
     }
 
     /// What a view of a contract gives.

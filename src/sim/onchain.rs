@@ -231,12 +231,19 @@ impl Clerk {
 }
 
 /// Where a settlement goes and what it says; none if it cannot be said.
-fn calldata(site: &Site, request: &SettlementRequest) -> Option<(Address, Bytes)> {
+pub fn calldata(site: &Site, request: &SettlementRequest) -> Option<(Address, Bytes)> {
     let actions = request.actions.iter().map(|side| on_chain(&side.action)).collect();
     let signatures: Vec<Bytes> =
         request.actions.iter().map(|side| hex::decode(&side.signature).ok().map(Bytes::from)).collect::<Option<_>>()?;
     let fills: Vec<Fill> = request.actions.iter().map(fill).collect::<Option<_>>()?;
-    let data = Bytes::from((fills, prices(site, request)?).abi_encode_params());
+    let prices = prices(site, request)?;
+    // Both sides of an execution are of the same legs.
+    let legs =
+        request.actions.first().map(|side| Bytes::copy_from_slice(&side.extra_data)).filter(|legs| !legs.is_empty());
+    let data = Bytes::from(match legs {
+        Some(legs) => (fills, prices, legs).abi_encode_params(),
+        None => (fills, prices).abi_encode_params(),
+    });
     if !request.actions.iter().any(|side| side.atomic) {
         let call = Settlement::verifyAndMatchCall { actions, signatures, data };
         return Some((site.matching, call.abi_encode().into()));

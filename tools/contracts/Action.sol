@@ -23,6 +23,26 @@ struct TradeData {
     bool isBid;
 }
 
+/// One leg of a quote; its amount bears the maker's sign.
+struct RfqLeg {
+    address asset;
+    uint256 subId;
+    uint256 price;
+    int256 amount;
+}
+
+/// Data of a quote.
+struct RfqOrder {
+    uint256 maxFee;
+    RfqLeg[] legs;
+}
+
+/// Data of the execution of a quote: the hash of its encoded legs.
+struct TakerOrder {
+    bytes32 orderHash;
+    uint256 maxFee;
+}
+
 /// Data of a deposit.
 struct DepositData {
     uint256 amount;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.27;
 
-import {Fill, Prices, TradeData} from "./Action.sol";
+import {Fill, Prices, RfqLeg, TradeData} from "./Action.sol";
 import {Feed} from "./Kinds.sol";
 
 /// Who may settle.
@@ -9,8 +9,8 @@ interface IExecutors {
     function tradeExecutors(address executor) external view returns (bool);
 }
 
-/// What subaccounts hold of one collateral, its perp and cash, 18 decimals, moved by settlement only; and the prices of
-/// both as they are told. It knows neither funding nor interest.
+/// What subaccounts hold of one collateral, its perp, its options and cash, 18 decimals, moved by settlement only; and the
+/// prices of the first two as they are told. It knows neither funding nor interest, and no option expires.
 contract Books is Feed {
     struct Account {
         int256 base;
@@ -32,6 +32,9 @@ contract Books is Feed {
     address public immutable perpAsset;
     uint256 public perpPrice;
     mapping(uint256 => Account) private accounts;
+    mapping(uint256 => mapping(uint256 => int256)) private options;
+    /// Units of options bought and sold that are open.
+    mapping(uint256 => uint256[2]) private open_;
 
     constructor(address verifier, address base, address perp) {
         owner = msg.sender;
@@ -76,6 +79,31 @@ contract Books is Feed {
         } else {
             revert TM_AssetMismatch();
         }
+    }
+
+    /// One side of a quote that is executed: its options change hands, and what they cost is paid.
+    function take(uint256 subaccount, RfqLeg[] memory legs, bool isTaker, uint256 fee) external {
+        if (msg.sender != matching) revert BM_OnlyMatching();
+        Account storage account = accounts[subaccount];
+        account.cash -= int256(fee);
+        for (uint256 i = 0; i < legs.length; i++) {
+            int256 amount = isTaker ? -legs[i].amount : legs[i].amount;
+            account.cash -= (amount * int256(legs[i].price)) / ONE;
+            int256 held = options[subaccount][legs[i].subId];
+            options[subaccount][legs[i].subId] = held + amount;
+            _count(open_[subaccount], held, false);
+            _count(open_[subaccount], held + amount, true);
+        }
+    }
+
+    function _count(uint256[2] storage sums, int256 held, bool added) private {
+        uint256 side = held > 0 ? 0 : 1;
+        uint256 units = uint256(held > 0 ? held : -held);
+        sums[side] = added ? sums[side] + units : sums[side] - units;
+    }
+
+    function optionsOf(uint256 subaccount) external view returns (uint256 bought, uint256 sold) {
+        return (open_[subaccount][0], open_[subaccount][1]);
     }
 
     function balances(uint256 subaccount) external view returns (int256 base, int256 perp, int256 cash) {

@@ -2,11 +2,12 @@
 pragma solidity 0.8.27;
 
 import {Action, TradeData, DepositData, WithdrawalData} from "./Action.sol";
+import {Swaps} from "./Swaps.sol";
 import {VaultSigner} from "./VaultSigner.sol";
 
 /// A vault with a covered-call mandate. Balances and prices are told to it by its owner, where a live vault reads its
 /// subaccount and feeds; a price floor stands where a live vault prices the option.
-contract MandateSigner is VaultSigner {
+contract MandateSigner is Swaps {
     struct CCTSAParams {
         uint256 minSignatureExpiry;
         uint256 maxSignatureExpiry;
@@ -35,12 +36,6 @@ contract MandateSigner is VaultSigner {
         int256 optionFloor;
     }
 
-    error CMTSA_BuyingTooMuchCollateral();
-    error CMTSA_MustHaveNegativeCash();
-    error CMTSA_MustHavePositiveCash();
-    error CMTSA_SellingTooMuchCollateral();
-    error CMTSA_SpotLimitPriceTooHigh();
-    error CMTSA_SpotLimitPriceTooLow();
     error CCT_CanOnlyOpenShortOptions();
     error CCT_CannotSellOptionsWithNegativeCash();
     error CCT_InvalidActionExpiry();
@@ -120,7 +115,7 @@ contract MandateSigner is VaultSigner {
             TradeData memory trade = abi.decode(action.data, (TradeData));
             if (trade.desiredAmount <= 0) revert CCT_InvalidDesiredAmount();
             if (trade.asset == addresses.wrappedDepositAsset) {
-                _checkCollateral(trade);
+                _checkCollateral(trade, holdings.cash);
             } else if (trade.asset == contracts.option) {
                 _checkOption(trade);
             } else {
@@ -156,27 +151,6 @@ contract MandateSigner is VaultSigner {
             revert CCT_OptionExpiryOutOfBounds();
         }
         if (trade.limitPrice <= holdings.optionFloor) revert CCT_OptionPriceTooLow();
-    }
-
-    function _checkCollateral(TradeData memory trade) private view {
-        int256 spot = int256(holdings.spot);
-        int256 value = (trade.limitPrice * trade.desiredAmount) / int256(ONE);
-        int256 allowed = (holdings.cash * collateral.spotTransactionLeniency) / int256(ONE);
-        if (trade.isBid) {
-            if (holdings.cash <= 0) revert CMTSA_MustHavePositiveCash();
-            _checkFee(trade.worstFee);
-            if (trade.limitPrice > (spot * int256(collateral.worstSpotBuyPrice)) / int256(ONE)) {
-                revert CMTSA_SpotLimitPriceTooHigh();
-            }
-            if (value > allowed) revert CMTSA_BuyingTooMuchCollateral();
-        } else {
-            if (holdings.cash >= 0) revert CMTSA_MustHaveNegativeCash();
-            _checkFee(trade.worstFee);
-            if (trade.limitPrice < (spot * int256(collateral.worstSpotSellPrice)) / int256(ONE)) {
-                revert CMTSA_SpotLimitPriceTooLow();
-            }
-            if (value > -allowed) revert CMTSA_SellingTooMuchCollateral();
-        }
     }
 
     function _subaccountValue() internal view override returns (uint256) {

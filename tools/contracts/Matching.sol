@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.27;
 
-import {Action, TradeData, Fill, Prices, IActionHash, IContractSignature} from "./Action.sol";
+import {
+    Action, TradeData, RfqLeg, RfqOrder, TakerOrder, Fill, Prices, IActionHash, IContractSignature
+} from "./Action.sol";
 import {Books} from "./Books.sol";
 import {Ecdsa} from "./Ecdsa.sol";
 
@@ -25,6 +27,8 @@ contract Matching is IActionHash {
     error M_ArrayLengthMismatch();
     error M_MismatchedModule();
     error BM_NonceAlreadyUsed();
+    error RFQM_FeeTooHigh();
+    error RFQM_InvalidTakerHash();
     error TM_InvalidNonce();
     error TM_FeeTooHigh();
     error TM_FillLimitCrossed();
@@ -38,7 +42,9 @@ contract Matching is IActionHash {
     address public admin;
     /// Orders are signed for this module; every other allowed module's nonces are used once.
     address public tradeModule;
-    /// Where orders move assets, if anywhere.
+    /// Quotes and their executions are signed for this module.
+    address public rfqModule;
+    /// Where orders and quotes move assets, if anywhere.
     Books public books;
     mapping(address => bool) public tradeExecutors;
     mapping(address => bool) public allowedModules;
@@ -67,6 +73,11 @@ contract Matching is IActionHash {
 
     function setAllowedModule(address module, bool allowed) external onlyAdmin {
         allowedModules[module] = allowed;
+    }
+
+    function setRfqModule(address quotes) external onlyAdmin {
+        rfqModule = quotes;
+        allowedModules[quotes] = true;
     }
 
     function setSubAccountOwner(uint256 subaccountId, address owner) external onlyAdmin {
@@ -104,7 +115,8 @@ contract Matching is IActionHash {
         );
     }
 
-    /// Settles all or nothing. `data` is `abi.encode(Fill[], Prices)`: what is filled of each action.
+    /// Settles all or nothing. `data` is `abi.encode(Fill[], Prices)`: what is filled of each action; where quotes are
+    /// executed, `abi.encode(Fill[], Prices, bytes)` with the maker's legs in the end.
     function verifyAndMatch(Action[] memory actions, bytes[] memory signatures, bytes memory data) external {
         if (!tradeExecutors[msg.sender]) revert M_OnlyTradeExecutor();
         (Fill[] memory fills,) = abi.decode(data, (Fill[], Prices));
@@ -114,6 +126,10 @@ contract Matching is IActionHash {
             if (actions[i].module != actions[0].module) revert M_MismatchedModule();
             bytes32 digest = _verify(actions[i], signatures[i]);
             _consume(actions[i], fills[i]);
+            if (actions[i].module == rfqModule) {
+                (,, bytes memory legs) = abi.decode(data, (Fill[], Prices, bytes));
+                _takeQuote(actions[i], fills[i].fee, legs);
+            }
             emit Settled(digest, fills[i].amount);
         }
     }
@@ -137,6 +153,23 @@ contract Matching is IActionHash {
         }
         address recovered = Ecdsa.recover(digest, signature);
         return recovered != address(0) && recovered == signer;
+    }
+
+    /// A quote or its execution, by its data's length: both must be of these legs.
+    function _takeQuote(Action memory action, uint256 fee, bytes memory legs) private {
+        bool isTaker = action.data.length == 64;
+        TakerOrder memory order;
+        if (isTaker) {
+            order = abi.decode(action.data, (TakerOrder));
+        } else {
+            RfqOrder memory made = abi.decode(action.data, (RfqOrder));
+            order = TakerOrder(keccak256(abi.encode(made.legs)), made.maxFee);
+        }
+        if (keccak256(legs) != order.orderHash) revert RFQM_InvalidTakerHash();
+        if (fee > order.maxFee) revert RFQM_FeeTooHigh();
+        if (address(books) != address(0)) {
+            books.take(action.subaccountId, abi.decode(legs, (RfqLeg[])), isTaker, fee);
+        }
     }
 
     function _consume(Action memory action, Fill memory fill) private {

@@ -13,6 +13,7 @@ const solc = createRequire(join(modules, "package.json"))("solc");
 const BUILT = {
   Matching: "Matching",
   MandateSigner: "MandateSigner",
+  PackageSigner: "PackageSigner",
   AtomicExecutor: "AtomicExecutor",
   Books: "Books",
   BasisSigner: "BasisSigner",

@@ -128,7 +128,7 @@ impl Exchange {
             sub.nonces.insert(taken.proof.nonce);
         }
         let op_uuid = self.ids.uuid();
-        self.ask_settlement(op_uuid, self.signed_sides(taken, quote));
+        self.ask_settlement(op_uuid, self.signed_sides(taken, quote, fills));
         for (place, made) in fills.maker.iter().enumerate() {
             let (ix, price, amount) = (made.instrument, made.price, made.signed.abs());
             let deal = Deal { op_uuid, ..self.deal(ix, price, amount, at) };
@@ -144,21 +144,21 @@ impl Exchange {
     }
 
     /// What taker and maker have signed, as settlement wants it.
-    fn signed_sides(&self, taken: &Execution, quote: &Quote) -> [Option<SettlementAction>; 2] {
-        let side = |action: &Action, signature: &str, extra_data: &[u8]| SettlementAction {
+    fn signed_sides(&self, taken: &Execution, quote: &Quote, fills: &Fills) -> [Option<SettlementAction>; 2] {
+        let side = |action: &Action, signature: &str, fills: &[LegFill]| SettlementAction {
             action: action.clone(),
             digest: action.digest(self.domain),
             signature: signature.to_string(),
             // Orders alone can be approved inside their settlement.
             atomic: false,
-            extra_data: extra_data.to_vec(),
+            extra_data: taken.proof.legs.clone(),
             filled: Decimal::ONE,
             price: Decimal::ZERO,
-            fee: Decimal::ZERO,
+            fee: fees(fills),
         };
         let proof = &taken.proof;
-        let made = quote.action.as_ref().map(|action| side(action, &quote.signature, &[]));
-        [Some(side(&proof.action, &proof.signature, &proof.legs)), made]
+        let made = quote.action.as_ref().map(|action| side(action, &quote.signature, &fills.maker));
+        [Some(side(&proof.action, &proof.signature, &fills.taker)), made]
     }
 
     fn book_leg(&mut self, sub: u64, label: &str, quote: &Quote, fill: &LegFill, deal: &Deal, taker: bool) {

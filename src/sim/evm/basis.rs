@@ -30,15 +30,15 @@ sol! {
 }
 
 const SIGNER: &str = include_str!("../../../tools/contracts/artifacts/BasisSigner.json");
-const BOOKS: &str = include_str!("../../../tools/contracts/artifacts/Books.json");
+pub(super) const BOOKS: &str = include_str!("../../../tools/contracts/artifacts/Books.json");
 const EXECUTOR: &str = include_str!("../../../tools/contracts/artifacts/AtomicExecutor.json");
 
 /// Second account of every such node, which settles.
-const SETTLER: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
+pub(super) const SETTLER: Address = address!("70997970C51812dc3A010C7d01b50e0d17dc79C8");
 /// Its key, known to everybody.
 pub const SETTLER_KEY: B256 = b256!("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d");
 /// Gas one settlement may use.
-const SETTLEMENT_GAS: u64 = 2_000_000;
+pub(super) const SETTLEMENT_GAS: u64 = 2_000_000;
 
 /// Which vault to deploy.
 #[derive(Clone, Copy, Debug)]
