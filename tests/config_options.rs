@@ -224,6 +224,21 @@ fn what_is_not_the_default_is_taken_as_typed() {
 }
 
 #[test]
+fn a_spread_vaults_contract_signs_before_its_executions_leave() {
+    let written = text("tests/configs/good/v2_presign_rfq.toml");
+    // It is how a contract signs for such a vault unless something else is said.
+    for text in [written.clone(), written.replace("signing = \"pre-sign\"\n", "")] {
+        let config = good(&text);
+        let vault = &config.vaults[0];
+        let presign = vault.contract.as_ref().and_then(|contract| contract.presign()).expect("before");
+        let options = vault.options().expect("an option vault");
+        assert_eq!((presign.sign_within_ns, options.limits.reject_after_ns), (20 * SEC, 20 * SEC));
+        let Amend::Resign(cost) = options.params.amend else { panic!("each price is signed anew") };
+        assert_eq!((cost.gas, cost.off_book_ns), ("0.05".parse().expect("literal"), 4 * SEC));
+    }
+}
+
+#[test]
 fn sections_are_asked_for_only_where_a_vault_needs_them() {
     let alone = good(&text("tests/configs/good/harvest_only.toml"));
     assert!(alone.external.is_none() && alone.chain.is_none() && alone.warnings().is_empty());

@@ -141,7 +141,7 @@ impl Risk {
         let wallet = &mut self.wallet;
         let plea = Plea { at, intent, live, meets_another };
         match intent.act {
-            Act::Cancel { nonce } => desk.cancel(at, nonce, intent.trace, wallet, out),
+            Act::Cancel { nonce } => desk.cancel_wished(at, nonce, intent.trace, wallet, out),
             Act::Unask { rfq_id } => desk.unask_named(at, rfq_id, wallet, out),
             Act::Tell(tale) => desk.on_tale(at, &tale, wallet, out),
             _ if !informed => desk.stats.stale_wishes += 1,

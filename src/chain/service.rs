@@ -235,7 +235,7 @@ impl<K: Key, M> Life<'_, K, M> {
 }
 
 /// The call that asks for a signature.
-fn request(dialect: &Dialect, contract: Address, ask: &ActionAsk) -> super::presign::words::Request {
+pub fn request(dialect: &Dialect, contract: Address, ask: &ActionAsk) -> super::presign::words::Request {
     let envelope = Envelope {
         subaccount: ask.subaccount,
         nonce: ask.nonce,
@@ -244,15 +244,17 @@ fn request(dialect: &Dialect, contract: Address, ask: &ActionAsk) -> super::pres
         owner: contract.into(),
         signer: contract.into(),
     };
-    call::request(Form::WithExtraData, &dialect.domain_separator, &envelope, ask.data.as_slice(), &[])
+    let extra = ask.legs.as_ref().map_or(&[][..], |legs| legs);
+    call::request(Form::WithExtraData, &dialect.domain_separator, &envelope, ask.data.as_slice(), extra)
 }
 
-fn recovered(held: HeldSignature) -> Held {
+/// A signature as its life knows it.
+pub fn recovered(held: HeldSignature) -> Held {
     Held { ticket: Ticket(held.nonce.0), digest: B256::from(held.digest), expiry_s: held.expires_s }
 }
 
 /// What the engine hears of a word.
-fn told(word: &Word) -> Option<ChainWord> {
+pub fn told(word: &Word) -> Option<ChainWord> {
     let name = |ticket: &Ticket| crate::base::ids::Nonce(ticket.0);
     let unbacked = |ticket: &Ticket, why| Some(ChainWord::Unbacked { nonce: name(ticket), why });
     match word {

@@ -1,5 +1,6 @@
 //! What risk, the contract stage and the chain say to each other about the one signature of a vault's contract.
 
+use super::LEGS;
 use crate::base::ids::{Nonce, SubaccountId};
 
 /// Bytes of an order's signed data, the longest there is: seven words.
@@ -26,7 +27,11 @@ impl ActionData {
     }
 }
 
-/// An order or a movement of capital as the contract is to sign it; owner and signer are the contract itself.
+/// Bytes of the legs of a quote, as their hash is taken.
+pub const LEGS_BYTES: usize = 64 + 128 * LEGS;
+
+/// An order, the execution of a quote or a movement of capital as the contract is to sign it; owner and signer are the
+/// contract itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ActionAsk {
     /// Its name.
@@ -41,12 +46,14 @@ pub struct ActionAsk {
     pub digest: [u8; 32],
     /// The module's data.
     pub data: ActionData,
+    /// The legs of the quote that is executed, whose hash the data holds: the contract judges what it can read.
+    pub legs: Option<[u8; LEGS_BYTES]>,
 }
 
-/// A signature that an order or a movement of capital stands on, or stood on when it was last heard of.
+/// A signature that an order, an execution or a movement of capital stands on, or stood on when it was last heard of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeldSignature {
-    /// The order or movement.
+    /// What stands on it.
     pub nonce: Nonce,
     /// Capital moves on it.
     pub moves: bool,

@@ -43,6 +43,11 @@ pub fn refusal(case: &OptionCase<'_>) -> Option<usize> {
     OPTION_CHECKS.iter().position(|check| !(check.passes)(case))
 }
 
+/// What can change while a deal that was granted waits: the marks are fresh and its price is one the mandate allows.
+pub fn priced_well(case: &OptionCase<'_>) -> bool {
+    fresh(case) && collared(case)
+}
+
 /// True for a sale of collateral: it can only pay a debt.
 fn pays_debt(case: &OptionCase<'_>) -> bool {
     matches!(case.wanted, Wanted::Order(Wish { purpose: Purpose::Convert, side: Side::Sell, .. }))

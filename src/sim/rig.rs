@@ -13,7 +13,7 @@ use crate::engine::ports::Key;
 use crate::engine::switch::Switch;
 use crate::engine::tape::{Recorder, Roll, Tape};
 use crate::exchange::world::WorldSettings;
-use crate::exchange::{AccountSeed, Network, Settings, developer_accounts};
+use crate::exchange::{AccountSeed, Network, Owner, Settings, developer_accounts};
 use crate::io::key::LocalKey;
 use crate::market::instrument::Instrument;
 use crate::msg::Command;
@@ -22,7 +22,7 @@ use crate::ops::lister::Lister;
 use crate::ops::replay::{Hand, Played, Rerun};
 use crate::sim::ports::{Disk, MemoryReel, MemoryStore};
 use crate::sim::venue::{Pace, SimVenue};
-use crate::topology::{ControlEnds, Layout, assemble};
+use crate::topology::{ChainEnds, ControlEnds, Layout, assemble};
 use std::borrow::Cow;
 
 /// A wire that is down for a moment after the engine died.
@@ -105,6 +105,10 @@ impl Rig {
         let mut account = developer_accounts(seed, 1).remove(0);
         let deposit = scene.deposit.parse().map_err(|why| format!("deposit: {why}"))?;
         account.balances = vec![(scene.collateral.to_owned(), deposit)];
+        if let Some(contract) = config.vaults.iter().find_map(|vault| vault.contract.as_ref()) {
+            account.wallet = contract.address.into();
+            account.owner = Owner::Contract { atomic: contract.presign().is_none() };
+        }
         let network = network_of(spoken(&config));
         let settings = Settings { network, seed, accounts: vec![account.clone()], ..Settings::default() };
         let mut venue = SimVenue::open(settings, world, start);
@@ -201,6 +205,11 @@ impl Rig {
     /// Records the journal holds.
     pub fn journaled(&self) -> usize {
         self.store.records().len()
+    }
+
+    /// The running engine's words with its chain, if a vault's contract signs before anything leaves.
+    pub fn chain(&mut self) -> Option<&mut ChainEnds> {
+        self.engine.as_mut()?.control.chain.as_mut()
     }
 
     /// Hands a command to the engine; false if there is none to take it.

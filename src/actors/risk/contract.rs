@@ -14,7 +14,7 @@ const REST_NS: u64 = 2 * SEC;
 /// look. One alone may be a price that moved between two blocks.
 const REVERTS_MAX: u8 = 3;
 
-/// The order that stands on the signature, or waits for it.
+/// The order or execution that stands on the signature, or waits for it.
 #[derive(Clone, Copy, Debug, Hash)]
 struct Bearer {
     nonce: Nonce,
@@ -87,9 +87,14 @@ impl Desk {
         }
     }
 
-    /// Keeps an order from leaving that still waits for its signature; false if it does not.
+    /// True while this waits for its signature.
+    pub(super) fn holds(&self, nonce: Nonce) -> bool {
+        self.contract.as_ref().is_some_and(|contract| contract.holds(nonce))
+    }
+
+    /// Keeps from leaving what still waits for its signature; false if it does not.
     pub(super) fn withdraw_unsigned(&mut self, nonce: Nonce, out: &mut Out) -> bool {
-        let waits = self.contract.as_ref().is_some_and(|contract| contract.holds(nonce));
+        let waits = self.holds(nonce);
         if waits && out.contract_facts.room() > 0 {
             out.contract_facts.push(ContractFact::Withdrawn(nonce));
         }

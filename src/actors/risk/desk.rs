@@ -287,8 +287,11 @@ impl Desk {
         };
         let instrument = order.wish.instrument;
         if order.wish.purpose == Purpose::Package {
-            // Nothing recalls an execution; what can be withdrawn is the RFQ it needs.
             self.ledger.note_cancel(nonce, at);
+            if self.withdraw_unsigned(nonce, out) {
+                return;
+            }
+            // Nothing recalls an execution that has left; what can be withdrawn is the RFQ it needs.
             return self.unask(at, wallet, out);
         }
         order.leave(at);
@@ -300,6 +303,16 @@ impl Desk {
             wallet.spend(at, instrument);
             out.urgent.push(Urgent::Cancel { trace, nonce, instrument, vault });
         }
+    }
+
+    /// The strategy asks for the end of one order. A package has one for it only while it waits for a signature.
+    pub(super) fn cancel_wished(&mut self, at: Nanos, nonce: Nonce, trace: Trace, wallet: &mut Wallet, out: &mut Out) {
+        let package = self.ledger.order(nonce).is_some_and(|order| order.wish.purpose == Purpose::Package);
+        if package && !self.holds(nonce) {
+            self.stats.stale_wishes += 1;
+            return;
+        }
+        self.cancel(at, nonce, trace, wallet, out);
     }
 
     /// Asks for the end of every order, whatever its state.

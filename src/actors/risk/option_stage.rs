@@ -250,28 +250,33 @@ impl Stage {
     /// Marks, and what a unit of collateral has earned.
     pub fn mark_with(&mut self, earned: Option<&str>) {
         for (id, mark) in [(BASE, "2700"), (NEAR, "10"), (FAR, "4")] {
-            let option = OptionValue {
-                mark_iv: ratio("0.6"),
-                forward: price("2700"),
-                discount: Ratio::ONE,
-                delta: ratio("0.1"),
-            };
-            self.hear(In::Value(Value {
-                instrument: id,
-                mark: price(mark),
-                index: price("2700"),
-                option: (id != BASE).then_some(option),
-                accrual: earned.filter(|_| id == BASE).map(|share| Accrual {
-                    share: ratio(share),
-                    rate: crate::base::num::Ratio::ONE,
-                    since: Nanos::ZERO,
-                    read_at: self.at,
-                }),
-                priced_at: self.at,
-                good_until: self.at.plus(3_600 * SEC),
-                ..Value::default()
-            }));
+            self.value(id, mark, earned);
         }
+    }
+
+    /// The nearer strike's mark alone.
+    pub fn mark_near(&mut self, mark: &str) {
+        self.value(NEAR, mark, None);
+    }
+
+    fn value(&mut self, id: InstrumentId, mark: &str, earned: Option<&str>) {
+        let option =
+            OptionValue { mark_iv: ratio("0.6"), forward: price("2700"), discount: Ratio::ONE, delta: ratio("0.1") };
+        self.hear(In::Value(Value {
+            instrument: id,
+            mark: price(mark),
+            index: price("2700"),
+            option: (id != BASE).then_some(option),
+            accrual: earned.filter(|_| id == BASE).map(|share| Accrual {
+                share: ratio(share),
+                rate: crate::base::num::Ratio::ONE,
+                since: Nanos::ZERO,
+                read_at: self.at,
+            }),
+            priced_at: self.at,
+            good_until: self.at.plus(3_600 * SEC),
+            ..Value::default()
+        }));
     }
 
     pub fn report(&mut self, body: Report) -> Said {

@@ -77,7 +77,9 @@ impl Desk {
             Heard::Changed => self.publish_talk(out),
             Heard::Over(rfq_id) => {
                 let ended = self.conversation.executing.filter(|executing| executing.rfq_id == rfq_id);
-                if let Some(executing) = ended {
+                if let Some(executing) = ended
+                    && !self.withdraw_unsigned(executing.nonce, out)
+                {
                     self.ledger.dead_after(executing.nonce, at.plus(LATE_NS));
                 }
                 self.publish_talk(out);
@@ -153,6 +155,18 @@ impl Desk {
         let trades = self.mode == crate::msg::Mode::Live;
         if wallet.session_up() && (rfq.leaving || !trades) {
             self.unask(at, wallet, out);
+        }
+    }
+
+    /// An execution that still waits for its signature is taken back once its quote or RFQ is gone, or its price is not
+    /// one the mandate allows any more: a block has gone by, or several.
+    pub(super) fn review_unsigned(&mut self, at: Nanos, wallet: &Wallet, out: &mut Out) {
+        let Some(executing) = self.conversation.executing.filter(|executing| self.holds(executing.nonce)) else {
+            return;
+        };
+        let stands = self.conversation.has_taken(at, &executing.deal) && wallet.stands(at, self, executing.deal);
+        if !stands {
+            self.withdraw_unsigned(executing.nonce, out);
         }
     }
 

@@ -3,7 +3,9 @@
 use crate::base::ids::{Nonce, Side, Uuid, VaultId};
 use crate::base::num::Rounding;
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{LEGS, OFFERS, Offer, OpenRfq, PricedLeg, QuoteRow, RfqRow, RfqStatus, RfqWish, Talk, package_cost};
+use crate::msg::{
+    Deal, LEGS, OFFERS, Offer, OpenRfq, PricedLeg, QuoteRow, RfqRow, RfqStatus, RfqWish, Talk, package_cost,
+};
 
 /// An RFQ the venue has not answered for this long is taken as never sent; if it opens after all, it is withdrawn.
 const ANSWER_NS_MAX: u64 = 3 * SEC;
@@ -21,6 +23,18 @@ pub(super) struct Executing {
     pub rfq_id: Uuid,
     /// Whose quote it takes.
     pub maker: u64,
+    /// What was granted.
+    pub deal: Deal,
+}
+
+/// The quote whose execution is under way or done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Taken {
+    quote_id: Uuid,
+    legs: [PricedLeg; LEGS],
+    heard_at: Nanos,
+    /// The venue lists it no more, or not as it was.
+    gone: bool,
 }
 
 /// What a row about an RFQ meant.
@@ -42,8 +56,8 @@ pub(super) struct Conversation {
     talk: Talk,
     heard_at: [Nanos; OFFERS],
     unasked_at: Nanos,
-    /// The quote whose execution is under way or done: it is not offered again.
-    taken: Option<Uuid>,
+    /// It is not offered again.
+    taken: Option<Taken>,
     pub executing: Option<Executing>,
 }
 
@@ -89,11 +103,19 @@ impl Conversation {
     }
 
     /// A quote is being executed: nothing more can be had of it, unless the execution never happens.
-    pub(super) fn take(&mut self, quote_id: Uuid) {
-        self.taken = Some(quote_id);
+    pub(super) fn take(&mut self, at: Nanos, deal: &Deal) {
+        let Deal { quote_id, legs, .. } = *deal;
+        self.taken = Some(Taken { quote_id, legs, heard_at: at, gone: false });
         if let Some(place) = self.place_of(quote_id) {
             self.talk.offers[place] = None;
         }
+    }
+
+    /// True while the quote taken can still be had: it is listed as it was, for an RFQ that is open.
+    pub(super) fn has_taken(&self, at: Nanos, deal: &Deal) -> bool {
+        let open =
+            self.talk.rfq.is_some_and(|rfq| rfq.rfq_id == Some(deal.rfq_id) && !rfq.leaving && at < rfq.valid_until);
+        open && self.taken.is_some_and(|taken| taken.quote_id == deal.quote_id && !taken.gone)
     }
 
     /// The execution under way will not happen.
@@ -146,10 +168,14 @@ impl Conversation {
     pub(super) fn on_quote(&mut self, at: Nanos, row: &QuoteRow, offset_ns: i64) -> bool {
         let Some(rfq) = self.talk.rfq.filter(|rfq| rfq.rfq_id == Some(row.rfq_id)) else { return false };
         let place = self.place_of(row.quote_id);
-        let usable = self.taken != Some(row.quote_id)
-            && row.direction == Side::Sell
-            && row.status == RfqStatus::Open
-            && is_share(&rfq.wish, &row.legs);
+        let taken = self.taken.as_mut().filter(|taken| taken.quote_id == row.quote_id);
+        let offered = taken.is_none();
+        if let Some(taken) = taken {
+            taken.heard_at = at;
+            taken.gone |= row.status != RfqStatus::Open || row.legs != taken.legs;
+        }
+        let usable =
+            offered && row.direction == Side::Sell && row.status == RfqStatus::Open && is_share(&rfq.wish, &row.legs);
         if !usable {
             return place.is_some_and(|place| self.talk.offers[place].take().is_some());
         }
@@ -175,6 +201,9 @@ impl Conversation {
         let mut gone = false;
         for (offer, heard_at) in self.talk.offers.iter_mut().zip(self.heard_at) {
             gone |= heard_at < asked_at && offer.take().is_some();
+        }
+        if let Some(taken) = &mut self.taken {
+            taken.gone |= taken.heard_at < asked_at;
         }
         gone
     }

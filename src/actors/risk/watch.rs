@@ -36,6 +36,7 @@ impl Risk {
         for desk in &mut self.desks {
             desk.chase(at, wallet, out);
             desk.chase_talk(at, wallet, out);
+            desk.review_unsigned(at, wallet, out);
             desk.chase_movement(at, out);
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_losses(at, out);

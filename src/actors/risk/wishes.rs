@@ -1,15 +1,17 @@
 //! From a wish to a grant: the case is laid before the table, and what passes gets its name and its reservation.
 
 use super::desk::Desk;
+use super::table::Table;
 use super::talk::Executing;
 use super::{Out, Wallet};
 use crate::account::order::LiveOrder;
-use crate::base::ids::Nonce;
+use crate::base::ids::{InstrumentId, Nonce};
 use crate::base::time::Nanos;
 use crate::msg::{Deal, Intent, LEGS, Purpose, RfqWish, Urgent, Wish};
 use crate::risk::checks::{Case, MANDATE_ROW};
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::risk::option_case::{OptionCase, Wanted};
+use crate::risk::option_checks::priced_well;
 use crate::risk::option_grant::{Allowed, check_options};
 use crate::risk::order::{Execution, Granted};
 use crate::risk::pacing::Class;
@@ -115,24 +117,12 @@ impl Wallet {
         };
         let room = out.orders.room().min(out.urgent.room()) as u32;
         let budget_left = self.budget(at, class, first, live).min(room);
+        let replaced = old.and_then(|nonce| desk.ledger.order(nonce));
         let case = OptionCase {
-            at,
-            wanted,
-            replaced: old.and_then(|nonce| desk.ledger.order(nonce)),
-            ledger: &desk.ledger,
-            limits,
-            legs: [self.table.facet(first), second.and_then(|id| self.table.facet(id))],
-            base: &desk.base,
-            talk: desk.conversation.talk(),
-            purse: desk.purse(),
-            mode: desk.mode,
-            session_up: self.session_up(),
+            replaced,
             meets_another,
-            contract_free: desk.contract_free(at),
             budget_left,
-            fills_last_minute: desk.fills_last_minute(at),
-            venue_offset_ns: self.venue_offset_ns,
-            key_expires_at: self.key_expires_at,
+            ..option_case(&self.table, self.reach(), at, desk, limits, (wanted, first, second))
         };
         let passed = match check_options(&case) {
             Ok(passed) => passed,
@@ -150,12 +140,66 @@ impl Wallet {
                 out.orders.push(Granted::Order(order));
             }
             (Allowed::Execution(execution, legs), _) => {
-                desk.execute(&execution, legs, out);
+                desk.execute(at, &execution, legs, out);
                 out.orders.push(Granted::Execution(execution));
             }
             (Allowed::Ask, Wanted::Ask(wish)) => desk.ask(at, nonce, wish, out),
             (Allowed::Ask, _) => {}
         }
+    }
+
+    fn reach(&self) -> Reach {
+        Reach {
+            session_up: self.session_up(),
+            venue_offset_ns: self.venue_offset_ns,
+            key_expires_at: self.key_expires_at,
+        }
+    }
+
+    /// True if a deal that was granted is still one at its price.
+    pub(super) fn stands(&self, at: Nanos, desk: &Desk, deal: Deal) -> bool {
+        let Mandate::Options(limits) = &desk.mandate else { return false };
+        let [first, second] = deal.legs.map(|priced| priced.leg.instrument);
+        let wanted = (Wanted::Deal(deal), first, Some(second));
+        priced_well(&option_case(&self.table, self.reach(), at, desk, limits, wanted))
+    }
+}
+
+/// What the wallet knows of the way to the venue.
+struct Reach {
+    session_up: bool,
+    venue_offset_ns: Option<i64>,
+    key_expires_at: Nanos,
+}
+
+/// What is laid before the table of checks for a wish about these instruments that replaces nothing.
+fn option_case<'a>(
+    table: &'a Table,
+    reach: Reach,
+    at: Nanos,
+    desk: &'a Desk,
+    limits: &'a OptionLimits,
+    (wanted, first, second): (Wanted, InstrumentId, Option<InstrumentId>),
+) -> OptionCase<'a> {
+    let Reach { session_up, venue_offset_ns, key_expires_at } = reach;
+    OptionCase {
+        at,
+        wanted,
+        replaced: None,
+        ledger: &desk.ledger,
+        limits,
+        legs: [table.facet(first), second.and_then(|id| table.facet(id))],
+        base: &desk.base,
+        talk: desk.conversation.talk(),
+        purse: desk.purse(),
+        mode: desk.mode,
+        session_up,
+        meets_another: false,
+        contract_free: desk.contract_free(at),
+        budget_left: 0,
+        fills_last_minute: desk.fills_last_minute(at),
+        venue_offset_ns,
+        key_expires_at,
     }
 }
 
@@ -169,14 +213,15 @@ impl Desk {
     }
 
     /// Books the reservations of a granted execution.
-    fn execute(&mut self, execution: &Execution, legs: [LiveOrder; LEGS], out: &mut Out) {
+    fn execute(&mut self, at: Nanos, execution: &Execution, legs: [LiveOrder; LEGS], out: &mut Out) {
         self.stats.executions += 1;
-        let Deal { rfq_id, quote_id, .. } = *execution.deal();
-        let maker = self.conversation.maker_of(quote_id);
-        self.conversation.take(quote_id);
+        let (nonce, deal) = (execution.nonce(), *execution.deal());
+        let maker = self.conversation.maker_of(deal.quote_id);
+        self.conversation.take(at, &deal);
         self.publish_talk(out);
-        self.conversation.executing = Some(Executing { nonce: execution.nonce(), rfq_id, maker });
+        self.conversation.executing = Some(Executing { nonce, rfq_id: deal.rfq_id, maker, deal });
         legs.into_iter().for_each(|leg| self.ledger.reserve(leg));
+        self.contract.iter_mut().for_each(|contract| contract.bear(nonce));
         self.pledge(execution, out);
     }
 

@@ -1,6 +1,6 @@
-//! Between signer and gateway where a vault's own contract must sign before an order or a movement of capital may leave:
-//! keeps what is sealed until the chain has said that the contract answers for it. It holds no key and lets nothing else
-//! leave for its vault.
+//! Between signer and gateway where a vault's own contract must sign before an order, the execution of a quote or a
+//! movement of capital may leave: keeps what is sealed until the chain has said that the contract answers for it. It holds
+//! no key and lets nothing else leave for its vault.
 //!
 //! ```text
 //! signer ─sealed─▶ contract ─sealed─▶ gateway        risk ─contract facts─▶ contract ─asks─▶ chain
@@ -11,22 +11,24 @@
 //! ```
 
 use super::{Sealed, request_of};
-use crate::base::ids::{Nonce, SubaccountId, VaultId};
+use crate::base::ids::{Name, Nonce, SubaccountId, VaultId};
 use crate::base::queue::Batch;
 use crate::base::time::Nanos;
 use crate::derive::action::Envelope;
+use crate::derive::action::rfq::{ExecutionTemplate, ExecutionTerms, TakenLeg};
 use crate::derive::action::trade::{OrderFrame, OrderTemplate};
 use crate::derive::action::v2::movement_data;
 use crate::derive::desk::{Desk, MemberTerms};
 use crate::derive::dialect::{Address, Dialect};
-use crate::derive::seal::{Signed, SignedMovement};
+use crate::derive::seal::{Signed, SignedExecution, SignedMovement};
 use crate::engine::actor::Actor;
 use crate::market::instrument::{Instrument, Listing};
 use crate::msg::{
-    ActionAsk, ActionData, ChainAsk, ChainWord, ContractFact, ContractReport, Flow, HeldSignature, Report, ReportMsg,
-    Request, Trace, Unsent, Unsigned,
+    ActionAsk, ActionData, ChainAsk, ChainWord, ContractFact, ContractReport, Flow, HeldSignature, PricedLeg, Report,
+    ReportMsg, Request, Trace, Unsent, Unsigned,
 };
 use crate::risk::capital::Movement;
+use crate::risk::order::Execution;
 use std::hash::{Hash, Hasher};
 
 /// What the contract stage hears.
@@ -78,6 +80,7 @@ pub struct Terms {
 #[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
 enum Wanted {
     Order(Signed),
+    Execution(SignedExecution),
     Movement(SignedMovement),
 }
 
@@ -85,6 +88,7 @@ impl Wanted {
     fn nonce(&self) -> Nonce {
         match self {
             Wanted::Order(signed) => signed.order().nonce(),
+            Wanted::Execution(signed) => signed.execution().nonce(),
             Wanted::Movement(signed) => signed.movement().nonce(),
         }
     }
@@ -92,6 +96,7 @@ impl Wanted {
     fn late_after(&self) -> Nanos {
         match self {
             Wanted::Order(signed) => signed.order().late_after(),
+            Wanted::Execution(signed) => signed.execution().late_after(),
             Wanted::Movement(signed) => signed.movement().late_after(),
         }
     }
@@ -103,6 +108,7 @@ impl Wanted {
     fn sealed(self) -> Sealed {
         match self {
             Wanted::Order(signed) => Sealed::Order(signed),
+            Wanted::Execution(signed) => Sealed::Execution(signed),
             Wanted::Movement(signed) => Sealed::Movement(signed),
         }
     }
@@ -113,6 +119,10 @@ impl Wanted {
             Wanted::Order(signed) => {
                 let order = signed.order();
                 unsigned(order.trace(), order.nonce(), request_of(order), why)
+            }
+            Wanted::Execution(signed) => {
+                let execution = signed.execution();
+                unsigned(execution.trace(), execution.nonce(), Request::Execute, why)
             }
             Wanted::Movement(_) => unsigned(Trace::default(), self.nonce(), Request::Move, why),
         }
@@ -135,6 +145,7 @@ enum Signature {
 pub struct Contract {
     terms: Terms,
     templates: Desk<OrderTemplate>,
+    package: ExecutionTemplate,
     signature: Signature,
     unsettled: Option<u32>,
     halted: bool,
@@ -152,7 +163,9 @@ impl Contract {
         options.into_iter().for_each(|member| templates.admit(member));
         // What the journal knows may still rest at the venue.
         let signature = terms.journaled.map_or(Signature::None, Signature::Stands);
-        Contract { terms, templates, signature, unsettled: None, halted: false }
+        let Terms { dialect, contract, subaccount, .. } = &terms;
+        let package = ExecutionTemplate::new(dialect, *subaccount, contract, contract);
+        Contract { terms, templates, package, signature, unsettled: None, halted: false }
     }
 
     fn on_sealed(&mut self, at: Nanos, sealed: Sealed, out: &mut Out) {
@@ -165,9 +178,8 @@ impl Contract {
             Sealed::Movement(signed) if signed.movement().vault() == self.terms.vault => {
                 self.on_wanted(at, Wanted::Movement(signed), None, out);
             }
-            Sealed::Execution(deal) if deal.execution().vault() == self.terms.vault => {
-                let execution = deal.execution();
-                out.reports.push(unsigned(execution.trace(), execution.nonce(), Request::Execute, Unsigned::Kind));
+            Sealed::Execution(signed) if signed.execution().vault() == self.terms.vault => {
+                self.on_wanted(at, Wanted::Execution(signed), None, out);
             }
             other => out.sealed.push(other),
         }
@@ -193,6 +205,7 @@ impl Contract {
     fn ask(&mut self, wanted: &Wanted) -> Result<ActionAsk, Unsigned> {
         match wanted {
             Wanted::Order(signed) => self.ask_order(signed),
+            Wanted::Execution(signed) => self.ask_execution(signed),
             Wanted::Movement(signed) => self.ask_movement(signed.movement()),
         }
     }
@@ -209,7 +222,41 @@ impl Contract {
             expires_s: order.expires_s(),
             digest,
             data: ActionData::of(entry.prepared.preimages().0).ok_or(Unsigned::Kind)?,
+            legs: None,
         })
+    }
+
+    fn ask_execution(&mut self, signed: &SignedExecution) -> Result<ActionAsk, Unsigned> {
+        let execution = signed.execution();
+        let mut taken = [self.leg(execution, 0)?, self.leg(execution, 1)?];
+        // The order in which the maker has signed them.
+        if taken[0].0.as_bytes() > taken[1].0.as_bytes() {
+            taken.swap(0, 1);
+        }
+        let digest = self.package.digest(&ExecutionTerms {
+            legs: taken.map(|(_, leg)| leg),
+            max_fee: signed.max_fee(),
+            nonce: execution.nonce(),
+            expiry_sec: execution.expires_s(),
+        });
+        let (legs, data, ..) = self.package.preimages();
+        Ok(ActionAsk {
+            nonce: execution.nonce(),
+            subaccount: execution.subaccount(),
+            module: self.terms.dialect.modules.rfq,
+            expires_s: execution.expires_s(),
+            digest,
+            data: ActionData::of(data).ok_or(Unsigned::Kind)?,
+            legs: Some(*legs),
+        })
+    }
+
+    fn leg(&mut self, execution: &Execution, place: usize) -> Result<(Name, TakenLeg), Unsigned> {
+        let PricedLeg { leg, price } = execution.deal().legs[place];
+        // Without a template it was delisted since it was signed.
+        let entry = self.templates.get(execution.subaccount(), leg.instrument).ok_or(Unsigned::Late)?;
+        let Instrument { name, asset, sub_id, .. } = entry.instrument;
+        Ok((name, TakenLeg { asset, sub_id, price, amount: leg.amount, side: leg.side }))
     }
 
     fn ask_movement(&self, movement: &Movement) -> Result<ActionAsk, Unsigned> {
@@ -234,6 +281,7 @@ impl Contract {
             expires_s: movement.expires_s(),
             digest: envelope.digest(&dialect.domain_separator, &data),
             data: ActionData::of(&data).ok_or(Unsigned::Kind)?,
+            legs: None,
         })
     }
 

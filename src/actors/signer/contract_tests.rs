@@ -2,20 +2,22 @@
 //! above `---`, what leaves for chain and venue and what a person hears must come out below.
 
 use super::*;
-use crate::actors::risk::option_stage::{self, NEAR, SUB, Said, Stage, VAULT, instrument};
+use crate::actors::risk::option_stage::{self, FAR, NEAR, RFQ, SUB, Said, Stage, VAULT, instrument};
 use crate::actors::risk::{Alarm, CapitalNews, In as RiskIn, Notice};
 use crate::base::ids::{Side, Uuid};
 use crate::base::literal::{amount, price};
-use crate::base::num::Amount;
+use crate::base::num::{Amount, Ratio};
 use crate::base::time::{MS, SEC};
 use crate::derive::dialect::V2_MAINNET;
+use crate::derive::seal::PackageSeal;
 use crate::market::instrument::Kind;
 use crate::msg::{
-    Act, BalanceKind, Command, ContractAlarm, ContractHalt, Fill, Leg, OrderRow, OrderStatus, Phase, PricedLeg,
-    Product, Purpose, Session, Settlement, TimeInForce, Unbacked, Urgent, Wish,
+    Act, Answer, BalanceKind, Command, ContractAlarm, ContractHalt, Fill, Leg, OrderRow, OrderStatus, Phase, PricedLeg,
+    Product, Purpose, QuoteRow, RfqRow, RfqStatus, Session, Settlement, TimeInForce, Unbacked, Urgent, Verdict, Wish,
 };
 use crate::risk::capital::CAPITAL_CHECKS;
 use crate::risk::order::Granted;
+use alloy_primitives::keccak256;
 use std::fmt::Write;
 use std::fs;
 use std::path::Path;
@@ -33,12 +35,14 @@ struct Scene {
     names: Vec<Nonce>,
     trades: u128,
     filled: Amount,
+    /// The nearer strike's mark, once it has moved.
+    near_mark: Option<&'static str>,
     told: String,
 }
 
 impl Scene {
     /// The journal knows of nothing, or of an order or movement whose signature has twenty seconds left.
-    fn new(journaled: Option<&str>) -> Scene {
+    fn new(product: Product, journaled: Option<&str>) -> Scene {
         let expires_s = option_stage::START.secs() + 20;
         let held = |kind| HeldSignature { nonce: Nonce(9), moves: kind == "movement", digest: [9; 32], expires_s };
         let journaled = journaled.map(held);
@@ -50,12 +54,13 @@ impl Scene {
             wrapped: Some(WRAPPED),
             journaled,
         };
-        let option = instrument(NEAR, Kind::Option, Some(3_000));
-        let risk = Stage::of_contract(Product::CoveredCall, "0", journaled);
+        let [near, far] = [(NEAR, 3_000), (FAR, 3_100)].map(|(id, strike)| instrument(id, Kind::Option, Some(strike)));
+        let risk = Stage::of_contract(product, "0", journaled);
         let start = risk.at;
-        let stage = Contract::new(terms, [&option], None);
+        let stage = Contract::new(terms, [&near, &far], None);
         let names = journaled.iter().map(|held| held.nonce).collect();
-        Scene { risk, stage, start, names, trades: 0, filled: Amount::ZERO, told: String::new() }
+        let (filled, near_mark, told) = (Amount::ZERO, None, String::new());
+        Scene { risk, stage, start, names, trades: 0, filled, near_mark, told }
     }
 
     fn name(&mut self, nonce: Nonce) -> usize {
@@ -99,7 +104,8 @@ impl Scene {
             let (kind, nonce) = match sealed {
                 Sealed::Order(signed) => ("order", signed.order().nonce()),
                 Sealed::Movement(signed) => ("movement", signed.movement().nonce()),
-                _ => panic!("an order or a movement"),
+                Sealed::Execution(signed) => ("execution", signed.execution().nonce()),
+                Sealed::Login(_) => panic!("no proof goes this way"),
             };
             let name = self.name(nonce);
             self.tell(&format!("contract → gateway  {kind} #{name}"));
@@ -107,7 +113,12 @@ impl Scene {
         let reports: Vec<ReportMsg> = out.reports.drain().collect();
         for report in reports {
             if let Report::Unsent { nonce, request, why: Unsent::Unsigned(why) } = report.body {
-                let (name, kind) = (self.name(nonce), if request == Request::Move { "movement" } else { "order" });
+                let kind = match request {
+                    Request::Move => "movement",
+                    Request::Execute => "execution",
+                    _ => "order",
+                };
+                let name = self.name(nonce);
                 self.tell(&format!("contract → risk     {kind} #{name} unsigned: {why:?}"));
             }
             self.risk(RiskIn::Report(report));
@@ -126,6 +137,7 @@ impl Scene {
                     let name = self.name(*nonce);
                     self.tell(&format!("risk     → gateway  cancel #{name}"));
                 }
+                Urgent::Unask { .. } => self.tell("risk     → gateway  withdraw the RFQ"),
                 Urgent::Stop { .. } => self.tell("risk     → gateway  stop"),
                 _ => {}
             }
@@ -156,7 +168,13 @@ impl Scene {
                 Granted::Movement(moved) => {
                     ("movement", moved.nonce(), Sealed::Movement(SignedMovement::of(*moved, [7; 65])))
                 }
-                // Journaled only, or of a vault that asks for quotes.
+                Granted::Execution(execution) => {
+                    let names = [NEAR, FAR].map(|id| instrument(id, Kind::Option, Some(3_000)).name);
+                    let seal = PackageSeal { names, max_fee: price("3.5"), signature: [7; 65] };
+                    let sealed = Sealed::Execution(SignedExecution::of(*execution, seal));
+                    ("execution", execution.nonce(), sealed)
+                }
+                // Journaled only.
                 _ => continue,
             };
             let name = self.name(nonce);
@@ -166,6 +184,16 @@ impl Scene {
         }
         for fact in said.facts {
             self.stage(In::Fact(fact));
+        }
+    }
+
+    /// An RFQ is sent and opens, and a maker answers it.
+    fn quoted(&mut self) {
+        let said = self.risk.ask("5");
+        let name = said.asked().expect("sent");
+        self.said(said);
+        for report in [self.risk.rfq(name, RfqStatus::Open), self.risk.quote(1, "5", "10")] {
+            self.said(report);
         }
     }
 
@@ -208,6 +236,16 @@ impl Scene {
         match words[..] {
             ["strategy", "sells"] => self.wish(None),
             ["strategy", "replaces"] => self.wish(Some(self.last())),
+            ["strategy", "executes"] => {
+                let before = self.risk.risk_refusals();
+                let said = self.risk.deal("5");
+                self.said(said);
+                if self.risk.risk_refusals() > before {
+                    self.tell("risk     refuses    settled");
+                }
+            }
+            ["maker", "quotes"] => self.quoted(),
+            ["mark", "rises"] => self.near_mark = Some("25"),
             ["strategy", "cancels"] => {
                 let said = self.risk.act(Act::Cancel { nonce: self.last() });
                 self.said(said);
@@ -279,6 +317,30 @@ impl Scene {
                 self.said(said);
                 Report::Session(Session::Up)
             }
+            // Both legs at once, and the answer that they are on their way.
+            ["executes"] => {
+                let (nonce, legs) = (self.last(), self.risk.priced("5", "10"));
+                for priced in legs {
+                    self.trades += 1;
+                    let said = self.risk.fill(self.trades, nonce, priced);
+                    self.said(said);
+                }
+                let said = self.risk.rfq(Nonce(0), RfqStatus::Filled);
+                self.said(said);
+                let (request, verdict) = (Request::Execute, Verdict::Accepted);
+                Report::Answer(Answer { nonce, request, verdict, code: 0, order: None, cancelled: None })
+            }
+            ["quote", how] => {
+                let row = self.risk.quote_row(1, "5", if how == "changes" { "11" } else { "10" });
+                let status = if how == "lapses" { RfqStatus::Expired } else { RfqStatus::Open };
+                Report::Quote(QuoteRow { status, ..row })
+            }
+            ["rfq", "lapses"] => {
+                let (created_at, valid_until) = (self.risk.at, self.risk.at);
+                let (name, status, filled) = (Nonce(0), RfqStatus::Expired, Ratio::ZERO);
+                let subaccount = SUB;
+                Report::Rfq(RfqRow { subaccount, name, rfq_id: RFQ, status, created_at, valid_until, filled })
+            }
             ["gone"] => Report::Session(Session::Down),
             ["back"] => Report::Session(Session::Up),
             _ => panic!("the venue does not: {words:?}"),
@@ -289,7 +351,12 @@ impl Scene {
     fn fill_in(&self, trade: &str, settlement: Settlement) -> Fill {
         let leg = Leg { instrument: NEAR, side: Side::Sell, amount: amount("1") };
         let nonce = self.names.last().copied().unwrap_or_default();
-        let row = self.risk.fill_row(trade.parse().expect("a trade"), nonce, PricedLeg { leg, price: price("12") });
+        let mut priced = PricedLeg { leg, price: price("12") };
+        let trade: u128 = trade.parse().expect("a trade");
+        if self.risk.product.is_spread() {
+            priced = self.risk.priced("5", "10")[(trade as usize + 1) % 2];
+        }
+        let row = self.risk.fill_row(trade, nonce, priced);
         Fill { settlement, ..row }
     }
 
@@ -298,6 +365,7 @@ impl Scene {
             let said = self.risk.tick(STEP_NS - MS);
             self.said(said);
             self.risk.mark();
+            self.near_mark.into_iter().for_each(|mark| self.risk.mark_near(mark));
             self.stage(In::Tick);
         }
         self.risk.at = self.risk.at.max(until);
@@ -316,6 +384,11 @@ fn kind(ask: &ActionAsk) -> &'static str {
             assert_eq!((Some(ask.module), &data[44..64]), (modules.deposit, &WRAPPED[..]));
             "deposit"
         }
+        64 if ask.module == modules.rfq => {
+            let legs = ask.legs.expect("the contract reads them");
+            assert_eq!((legs.len(), &data[..32]), (320, &keccak256(legs)[..]));
+            "execution"
+        }
         64 => {
             assert_eq!((ask.module, &data[12..32]), (modules.withdrawal, &WRAPPED[..]));
             "withdrawal"
@@ -329,9 +402,12 @@ fn outcome(inputs: &str) -> String {
     let journaled = inputs
         .lines()
         .find_map(|line| line.strip_prefix("journal knows of a ").or(line.strip_prefix("journal knows of an ")));
-    let mut scene = Scene::new(journaled);
+    let spreads = inputs.lines().any(|line| line == "vault sells spreads");
+    let product = if spreads { Product::ShortCallSpread } else { Product::CoveredCall };
+    let mut scene = Scene::new(product, journaled);
     let lines = inputs.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    for line in lines.filter(|line| !line.starts_with("journal knows")) {
+    let told = |line: &&str| !line.starts_with("journal knows") && !line.starts_with("vault sells");
+    for line in lines.filter(told) {
         let (at, line) = line.split_once(' ').expect("a time and words");
         let (whole, tenth) = at.split_once('.').expect("seconds with a tenth");
         let ms = whole.parse::<u64>().expect("seconds") * 1_000 + tenth.parse::<u64>().expect("a tenth") * 100;

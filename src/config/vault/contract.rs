@@ -17,7 +17,7 @@ const RPC: Spec = ("rpc_url", "JSON-RPC endpoint of that network; shown without 
 const CONTRACT: Spec = ("contract_address", "the vault's contract, which owns its subaccount");
 const WRAPPED: Spec = ("wrapped_asset_address", "wrapped collateral, as the exchange names it");
 const SIGNING: Spec =
-    ("signing", "pre-sign: a transaction before each order; atomic: inside the settlement of each fill");
+    ("signing", "pre-sign: a transaction before each order or execution; atomic: inside the settlement of each fill");
 const EXECUTOR: Spec = ("executor_address", "the exchange's atomic signing executor, a submitter of the contract");
 const GAS_KEY: Spec = (
     "gas_key_file",
@@ -78,7 +78,7 @@ pub(in crate::config) struct ContractDraft {
     pub(super) call: Option<Call>,
 }
 
-/// What signing before an order leaves needs.
+/// What signing before anything leaves needs.
 struct Before {
     gas_key: Field<PathBuf>,
     gas: Field<Cash>,
@@ -202,7 +202,7 @@ pub(super) fn read(section: Section<'_>, strategy: Strategy) -> Option<ContractD
     let networks = [V2_MAINNET.name, V2_TESTNET.name].map(|name| (name, name));
     let modes = [Mode::Before, Mode::Atomic].map(|mode| (mode.to_string(), mode));
     let modes: Vec<(&str, Mode)> = modes.iter().map(|(name, mode)| (name.as_str(), *mode)).collect();
-    let default = if strategy == Strategy::Harvest { Mode::Before } else { Mode::Atomic };
+    let default = if strategy == Strategy::Delta1Basis { Mode::Atomic } else { Mode::Before };
     let mode = s.choice(SIGNING, &modes, Some(default));
     let atomic = mode.value == Some(Mode::Atomic);
     let draft = ContractDraft {
@@ -225,10 +225,7 @@ impl ContractDraft {
     fn check_strategy(&self, strategy: Strategy, notes: &RefCell<Notes>) {
         let (what, allowed) = match (strategy, self.mode.value) {
             (Strategy::SafeHarvest | Strategy::Maxi | Strategy::Bull, Some(Mode::Atomic)) => {
-                ("private/execute_quote has no way to ask for it", "no [vault.v2] for a vault that trades by RFQ")
-            }
-            (Strategy::SafeHarvest | Strategy::Maxi | Strategy::Bull, Some(Mode::Before)) => {
-                ("executions of quotes are not put to a contract", "no [vault.v2] for a vault that trades by RFQ")
+                ("private/execute_quote has no way to ask for it", "\"pre-sign\" for a vault that trades by RFQ")
             }
             (Strategy::Delta1Basis, Some(Mode::Before)) => {
                 ("a hedge cannot wait for a block, nor a bid rest beside it", "\"atomic\" for a delta1-basis vault")

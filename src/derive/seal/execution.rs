@@ -8,7 +8,7 @@ use crate::derive::action::rfq::{ExecutionTerms, TakenLeg};
 use crate::engine::journal::LegRecord;
 use crate::engine::ports::{Key, Store};
 use crate::market::instrument::{Instrument, OptionTerms};
-use crate::msg::{Breach, LEGS, PricedLeg, Stage};
+use crate::msg::{Breach, HeldSignature, LEGS, PricedLeg, Stage};
 use crate::risk::order::Execution;
 
 /// An execution with its signature: what the sealing desk gave for its deed.
@@ -125,6 +125,8 @@ impl<K: Key, S: Store> Sealer<K, S> {
             self.put(record);
         }
         self.put_given(at, deed.subaccount, &charge);
+        let asked = HeldSignature { nonce: deed.nonce, moves: false, digest, expires_s: deed.expires_s };
+        self.note_asked(deed.subaccount, asked);
         Ok(PackageSeal { names, max_fee, signature: self.key.sign(&digest) })
     }
 
@@ -193,9 +195,9 @@ mod tests {
     use crate::derive::action::rfq::{Leg as ColdLeg, execute_data};
     use crate::derive::desk::tests::{ETH_ANY, ETH_CALLS, NO_OPTIONS, instrument, listed, members};
     use crate::derive::dialect::Dialect;
-    use crate::derive::seal::Charter;
     use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
-    use crate::engine::journal::{FloorRecord, GivenRecord, MilestoneRecord, PinRecord, Replay};
+    use crate::derive::seal::{Charter, ContractCharter};
+    use crate::engine::journal::{FloorRecord, GivenRecord, MilestoneRecord, PinRecord, Replay, SignatureRecord};
     use crate::market::instrument::Listing;
     use crate::msg::{Leg, Lost, Mark, Milestone, Note, Phase, Product};
 
@@ -262,17 +264,17 @@ mod tests {
     }
 
     fn sealer(diary: &Diary) -> Sealer<Diary, Diary> {
-        sealer_on(diary, diary.clone())
+        sealer_on(diary, diary.clone(), None)
     }
 
-    fn sealer_on<S: Store>(diary: &Diary, store: S) -> Sealer<Diary, S> {
+    fn sealer_on<S: Store>(diary: &Diary, store: S, contract: Option<ContractCharter>) -> Sealer<Diary, S> {
         let perp = instrument(0, "ETH-PERP");
         let pairs = [(ETH_CALLS, &perp), (NO_OPTIONS, &perp)];
         let spreads = Some(Product::ShortCallSpread);
         let fences = vec![fence(0, ETH_CALLS, spreads), fence(1, ETH_ANY, spreads), fence(2, NO_OPTIONS, None)];
         let mut past = Replay::default();
         past.visit(&FloorRecord(Nonce(10)).write());
-        let charter = Charter { dialect: dialect(), owner: OWNER, fences, past: &past, contract: None };
+        let charter = Charter { dialect: dialect(), owner: OWNER, fences, past: &past, contract };
         let mut sealer = Sealer::new(charter, pairs, diary.clone(), store).with_options(members());
         let marks = [(5, NEAR, 120), (6, FAR, 45), (7, "ETH-20261225-3500-P", 90), (8, "BTC-20261225-3500-C", 120)];
         for (id, name, mark) in marks {
@@ -333,6 +335,20 @@ mod tests {
         };
         assert_eq!(digest[..], envelope.digest(&dialect().domain_separator, &data));
         assert_eq!(seal.signature[..32], digest[..]);
+    }
+
+    #[test]
+    fn what_a_contract_will_be_asked_for_is_on_record_before_the_key_signs() {
+        let diary = Diary::default();
+        let contract = ContractCharter { address: OWNER, presigned: true };
+        let mut sealer = sealer_on(&diary, diary.clone(), Some(contract));
+        sealer.seal_package(NOW, &deed(&legs(5, 6))).map_err(|why| format!("{why:?}")).expect("sealed");
+        let events = diary.0.borrow();
+        let [.., asked, digest] = &events[..] else { panic!("a record, then the signature") };
+        let asked = SignatureRecord::read(asked).expect("what it is asked for");
+        let HeldSignature { nonce, moves, digest: held, expires_s } = asked.signature;
+        assert_eq!((asked.subaccount, nonce, &held[..]), (ETH_CALLS, Nonce(11), &digest[..]));
+        assert_eq!((moves, expires_s), (false, 1_763_683_900));
     }
 
     #[test]
@@ -405,7 +421,7 @@ mod tests {
     #[test]
     fn nothing_is_signed_that_the_journal_may_have_no_room_for() {
         let diary = Diary::default();
-        let mut sealer = sealer_on(&diary, Crammed(diary.clone()));
+        let mut sealer = sealer_on(&diary, Crammed(diary.clone()), None);
         let legs = legs(5, 6);
         assert_eq!(sealer.seal_package(NOW, &deed(&legs)).map(|_| ()), Err(Breach::Journal));
         assert!(diary.0.borrow().is_empty(), "neither a record nor a signature");
@@ -436,7 +452,7 @@ mod tests {
     #[test]
     fn the_last_page_alone_tells_all_that_a_start_must_know() {
         let pages = Pages::default();
-        let mut sealer = sealer_on(&Diary::default(), pages.clone());
+        let mut sealer = sealer_on(&Diary::default(), pages.clone(), None);
         let owner = sealer.subaccount(VaultId(0)).expect("a member");
         let (spent, pledged) = (Cash::whole(30), Cash::whole(20));
         let milestone = Milestone { phase: Phase::OptionAuction, spent, pledged, ..Milestone::default() };

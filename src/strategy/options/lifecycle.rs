@@ -38,7 +38,7 @@ pub(super) fn step(look: &Look<'_>, state: &mut State) -> Option<Act> {
     }
     state.misshapen_since = None;
     if stance == Stance::Moving {
-        return None;
+        return option_auction::recall(look, state);
     }
     match state.milestone.phase {
         Phase::Boot => {

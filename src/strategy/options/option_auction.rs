@@ -3,6 +3,7 @@
 use crate::base::num::Rounding;
 use crate::base::time::SEC;
 use crate::msg::{Act, Concern, Milestone};
+use crate::strategy::options::amend::Amend;
 use crate::strategy::options::params::{AuctionTerms, Selection};
 use crate::strategy::options::position::{Stance, pick_held};
 use crate::strategy::options::resting::{Withdrawal, clear, withdraw};
@@ -38,6 +39,17 @@ pub(super) fn step(look: &Look<'_>, state: &mut State, stance: Stance) -> Outcom
         AuctionTerms::Limit(terms) => limit_auction::step(look, state, terms, &pick),
         AuctionTerms::Rfq(terms) => rfq_auction::step(look, state, terms, &pick),
     })
+}
+
+/// While an execution is under way: takes it back if it still waits for the contract's signature and is not worth it
+/// any more.
+pub(super) fn recall(look: &Look<'_>, state: &State) -> Option<Act> {
+    match (&look.params.auction, look.params.amend) {
+        (AuctionTerms::Rfq(terms), Amend::Resign(cost)) if look.view.account.settling => {
+            rfq_auction::recall(look, state, terms, cost)
+        }
+        _ => None,
+    }
 }
 
 /// The hard stop, or the expiry itself.

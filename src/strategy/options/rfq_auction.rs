@@ -5,7 +5,8 @@ use crate::base::ids::Side;
 use crate::base::num::{Amount, Cash, Price, Ratio, Rounding, div_round};
 use crate::base::time::SEC;
 use crate::market::instrument::Instrument;
-use crate::msg::{Act, Deal, Demand, LEGS, Leg, Offer, OpenRfq, Phase, RfqWish, Value, package_cost};
+use crate::msg::{Act, Deal, Demand, LEGS, Leg, Offer, OpenRfq, Phase, Purpose, RfqWish, Value, Working, package_cost};
+use crate::strategy::options::amend::ResignCost;
 use crate::strategy::options::params::RfqAuction;
 use crate::strategy::options::position::units_held;
 use crate::strategy::options::schedule::unit_limit;
@@ -123,7 +124,9 @@ pub(super) fn step(look: &Look<'_>, state: &mut State, terms: &RfqAuction, pick:
         let unit = unit_cost(package_cost(&best.offer.legs), best.units);
         state.lot.seen_cost = Some(state.lot.seen_cost.map_or(unit, |seen| seen.min(unit)));
     }
-    let ripe = elapsed_ns >= terms.freeze_s.saturating_mul(SEC) && !state.is_quiet(look.at);
+    // A contract that signs first could not do so yet: what was signed before must settle.
+    let signable = !look.view.account.settling && !state.is_quiet(look.at);
+    let ripe = elapsed_ns >= terms.freeze_s.saturating_mul(SEC) && signable;
     let taken = best.filter(|best| ripe && best.net <= limit.times(best.units));
     if let Some(taken) = taken {
         state.lot.deal_with(Some(taken.offer.maker));
@@ -131,6 +134,23 @@ pub(super) fn step(look: &Look<'_>, state: &mut State, terms: &RfqAuction, pick:
     }
     let demand = demand(look, &marks, limit, best);
     state.show(look.at, demand)
+}
+
+/// Takes back the execution under way if what it costs now exceeds the lot's limit of this moment by more than another
+/// signature does: the marks have moved while it waited for its block. One that has left already is beyond recall.
+pub(super) fn recall(look: &Look<'_>, state: &State, terms: &RfqAuction, cost: ResignCost) -> Option<Act> {
+    let (rfq, pick) = (look.view.talk.rfq?, state.pick?);
+    let mut package = look.view.account.working.iter().flatten().filter(|one| one.wish.purpose == Purpose::Package);
+    let (one, other) = (package.next()?, package.next()?);
+    let marks = marks(look, &pick)?;
+    let units = one.wish.amount;
+    let paid = |one: &Working| {
+        let value = one.wish.price.times(one.wish.amount);
+        if one.wish.side == Side::Buy { value } else { -value }
+    };
+    let net = paid(one) + paid(other) + marks.fee.times(units) + marks.base_fee;
+    let limit = unit_limit(terms, marks.cost, look.at.since(rfq.opened_at));
+    (net > limit.times(units) + cost.gas).then_some(Act::Cancel { nonce: one.nonce })
 }
 
 /// Asks for quotes on the next lot, not more often than refusals would be bearable.

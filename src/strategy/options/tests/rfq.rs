@@ -1,7 +1,9 @@
 //! The RFQ auction of spreads: lots, the freeze, which quote is taken and which maker is left alone.
 
+use super::super::amend::ResignCost;
 use super::super::rfq_auction::{capacity, covered_lot, unit_fee};
 use super::*;
+use crate::msg::{Purpose, TimeInForce};
 
 /// Sells 3500/3600 call spreads marked at 10 and 4: six a unit, eight ninths of it after the freeze.
 fn auction() -> Scene {
@@ -305,4 +307,61 @@ fn demands_are_shown_once_a_second_and_after_every_wish() {
     assert_eq!(scene.look(), None);
     scene.pass(29);
     assert!(matches!(scene.look(), Some(Act::Execute(_))), "a wish comes first");
+}
+
+/// A lot whose quote, at 10 and 4, is being executed: the contract is asked to sign, at five cents of gas.
+fn executing() -> Scene {
+    let mut scene = asked();
+    let cost = ResignCost { gas: cash("0.05"), off_book_ns: 4 * SEC };
+    scene.params.amend = Amend::Resign(cost);
+    scene.offer(1, 5, "1", [price("10"), price("4")]);
+    scene.pass(15);
+    let Some(Act::Execute(deal)) = scene.wish() else { panic!("not taken") };
+    for (place, priced) in deal.legs.iter().enumerate() {
+        let wish = Wish {
+            instrument: priced.leg.instrument,
+            side: priced.leg.side,
+            price: priced.price,
+            amount: priced.leg.amount,
+            tif: TimeInForce::Fok,
+            reduce_only: false,
+            purpose: Purpose::Package,
+        };
+        let (nonce, expires_at) = (Nonce(900), scene.at.plus(590 * SEC));
+        let order = Working { nonce, life: Life::Pending, wish, filled: Amount::ZERO, expires_at };
+        scene.account.working[place] = Some(order);
+    }
+    scene.talk.offers = Default::default();
+    scene.account.settling = true;
+    scene
+}
+
+/// Ninety dollars for fifteen units at mark, and what the lot's clock wants for it as the marks move.
+#[test]
+fn an_execution_that_waits_is_recalled_once_it_costs_more_than_another_signature() {
+    // Six dollars a unit are enough as long as the mark is not above 6.75 of them, five cents for all of it aside.
+    for (near, later_s, recalled) in
+        [("10", 0, false), ("10.75", 0, false), ("10.753", 0, false), ("10.76", 0, true), ("10.76", 2, false)]
+    {
+        let mut scene = executing();
+        scene.pass(later_s);
+        scene.set_mark(3500, near);
+        let want = recalled.then_some(Act::Cancel { nonce: Nonce(900) });
+        assert_eq!(scene.look(), want, "{near} after {later_s} s");
+    }
+    let mut sent = executing();
+    sent.set_mark(3500, "20");
+    sent.params.amend = Amend::Replace;
+    assert_eq!(sent.look(), None, "no contract signs first: it has left");
+}
+
+#[test]
+fn no_quote_is_taken_while_the_contract_could_not_sign() {
+    let mut scene = asked();
+    scene.offer(1, 5, "1", [price("10"), price("4")]);
+    scene.pass(15);
+    scene.account.settling = true;
+    assert_eq!(scene.wish(), None);
+    scene.account.settling = false;
+    assert!(matches!(scene.wish(), Some(Act::Execute(_))));
 }
