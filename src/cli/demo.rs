@@ -40,8 +40,8 @@ pub struct Args {
     /// Which vault to run.
     #[arg(long, value_enum, default_value_t = Vault::WeethBasis)]
     vault: Vault,
-    /// Which protocol venue and engine speak; on v2 the vault's contract signs every order, or approves every fill of a
-    /// basis vault, on a local chain (not for vaults that trade by RFQ).
+    /// Which protocol venue and engine speak; on v2 the vault's contract signs every order or execution of a quote, or
+    /// approves every fill of a basis vault, on a local chain.
     #[arg(long, value_enum, default_value_t = Spoken::V3)]
     dialect: Spoken,
     /// Local Ethereum node for v2; the one tools/evm/install puts below the build folder unless given.
@@ -104,15 +104,16 @@ impl Vault {
     }
 
     /// Its contract on v2, and its configuration there.
-    fn contract(self) -> Result<(contract::Kind, &'static str), Failure> {
+    fn contract(self) -> (contract::Kind, &'static str) {
         match self {
-            Vault::Harvest => Ok((contract::Kind::Before, include_str!("demo/harvest-v2.toml"))),
-            Vault::WeethBasis => Ok((contract::Kind::Atomic(contract::WEETH), include_str!("demo/weeth-v2.toml"))),
-            Vault::LbtcBasis => Ok((contract::Kind::Atomic(contract::LBTC), include_str!("demo/lbtc-v2.toml"))),
-            Vault::SafeHarvest | Vault::Maxi | Vault::Bull => {
-                let what = "--dialect v2 is for vaults whose contract signs: harvest, weeth-basis and lbtc-basis";
-                Err(Failure::Refused(what.to_owned()))
+            Vault::Harvest => (contract::Kind::Before, include_str!("demo/harvest-v2.toml")),
+            Vault::WeethBasis => (contract::Kind::Atomic(contract::WEETH), include_str!("demo/weeth-v2.toml")),
+            Vault::LbtcBasis => (contract::Kind::Atomic(contract::LBTC), include_str!("demo/lbtc-v2.toml")),
+            Vault::SafeHarvest => {
+                (contract::Kind::Package(contract::SAFE_HARVEST), include_str!("demo/safe-harvest-v2.toml"))
             }
+            Vault::Maxi => (contract::Kind::Package(contract::MAXI), include_str!("demo/maxi-v2.toml")),
+            Vault::Bull => (contract::Kind::Package(contract::BULL), include_str!("demo/bull-v2.toml")),
         }
     }
 
@@ -160,7 +161,7 @@ impl Drop for Scratch {
 pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let mut stage = args.vault.stage();
     let speaks_v2 = args.dialect == Spoken::V2;
-    let kind = speaks_v2.then(|| args.vault.contract()).transpose()?;
+    let kind = speaks_v2.then(|| args.vault.contract());
     if let Some((_, config)) = kind {
         stage.config = config;
     }
