@@ -44,7 +44,17 @@ fn source_hash() -> String {
 #[test]
 fn artifacts_are_built_from_these_sources() {
     let artifacts = artifacts();
-    let names = ["AtomicExecutor", "BasisSigner", "Books", "Feed", "MandateSigner", "Matching", "Token", "Wrapper"];
+    let names = [
+        "AtomicExecutor",
+        "BasisSigner",
+        "Books",
+        "Feed",
+        "MandateSigner",
+        "Matching",
+        "SpreadSigner",
+        "Token",
+        "Wrapper",
+    ];
     assert_eq!(artifacts.keys().collect::<Vec<_>>(), names);
     for (name, artifact) in artifacts {
         assert_eq!(artifact["contract"], name);

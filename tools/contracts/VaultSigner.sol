@@ -118,20 +118,23 @@ abstract contract VaultSigner is IContractSignature, Kinds, Shares {
 
     // ---- signing
 
-    function signActionData(Action memory action, bytes memory) external onlySigner {
-        _sign(action);
+    function signActionData(Action memory action, bytes memory extraData) external onlySigner {
+        _sign(action, extraData);
     }
 
     /// As older vaults offer it.
     function signActionData(Action memory action) external onlySigner {
-        _sign(action);
+        _sign(action, "");
     }
 
     /// Inside a settlement: a listed submitter brings the action with the signature of a listed key.
-    function signActionViaPermit(Action memory action, bytes memory, bytes memory signature) external onlySubmitter {
+    function signActionViaPermit(Action memory action, bytes memory extraData, bytes memory signature)
+        external
+        onlySubmitter
+    {
         address key = Ecdsa.recover(getActionTypedDataHash(action), signature);
         require(key != address(0) && isSigner[key], "Invalid signature");
-        _sign(action);
+        _sign(action, extraData);
     }
 
     function revokeActionSignature(Action memory action) external onlySigner {
@@ -168,14 +171,14 @@ abstract contract VaultSigner is IContractSignature, Kinds, Shares {
 
     // ---- the mandate
 
-    function _sign(Action memory action) private {
+    function _sign(Action memory action, bytes memory extraData) private {
         if (action.signer != address(this)) revert BOCST_InvalidAction();
         uint256 life = action.expiry > block.timestamp ? action.expiry - block.timestamp : 0;
         _admit(life);
         bytes32 hash = getActionTypedDataHash(action);
         _revoke(lastSeenHash);
         lastSeenHash = hash;
-        _check(action);
+        _checkWith(action, extraData);
         signedData[hash] = true;
         emit ActionSigned(address(this), hash, action);
     }
@@ -190,6 +193,11 @@ abstract contract VaultSigner is IContractSignature, Kinds, Shares {
 
     /// Reverts if the action is outside the mandate.
     function _check(Action memory action) internal virtual;
+
+    /// The same with what came beside the action, which most mandates do not look at.
+    function _checkWith(Action memory action, bytes memory) internal virtual {
+        _check(action);
+    }
 
     /// A price of collateral, 18 decimals.
     function _spot() internal view virtual returns (uint256);

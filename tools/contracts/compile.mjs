@@ -16,6 +16,7 @@ const BUILT = {
   AtomicExecutor: "AtomicExecutor",
   Books: "Books",
   BasisSigner: "BasisSigner",
+  SpreadSigner: "SpreadSigner",
   Token: "Shares",
   Feed: "Kinds",
   Wrapper: "Kinds",
