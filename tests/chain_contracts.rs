@@ -52,6 +52,7 @@ fn artifacts_are_built_from_these_sources() {
         "MandateSigner",
         "Matching",
         "PackageSigner",
+        "SpreadSigner",
         "Token",
         "Wrapper",
     ];

@@ -5,20 +5,13 @@
 //! the option, so the replica's own price is told to it; delta it does not know, nor what the casts of the live
 //! contracts refuse, so prices are not negative here and ids have 96 bits.
 
-#[path = "support/mandate_twin/actions/dice.rs"]
-#[allow(dead_code)] // The twin's draws; not all are needed here.
-mod dice;
-#[path = "support/evm.rs"]
-mod evm;
+#[path = "support/mandate_evm.rs"]
+mod shared;
 
-use alloy::primitives::{Address, B256, Bytes, I256, U256, uint};
-use alloy::sol;
+use alloy::primitives::{Address, B256, I256, U256};
 use alloy::sol_types::SolValue;
-use dice::{Dice, int, off, times};
-use evm::{Evm, MATCHING, OWNER};
 use keel::base::ids::{Nonce, SubaccountId};
-use keel::chain::abi::{Action as ChainAction, VaultSigner};
-use keel::chain::refusal::Refusal;
+use keel::chain::abi::VaultSigner;
 use keel::derive::action::Envelope;
 use keel::derive::dialect::V2_MAINNET;
 use keel::risk::mandate::action::{Action, Assets, SignatureLife, Trade, Transfer, VaultState};
@@ -28,37 +21,15 @@ use keel::risk::mandate::covered_call::CoveredCall;
 use keel::risk::mandate::feeds::Feeds;
 use keel::risk::mandate::option_id::OptionTerms;
 use keel::risk::mandate::revert::Revert;
+use shared::dice::{self, Dice, int, off, times};
+use shared::evm::{Evm, MATCHING, OWNER};
+use shared::{
+    Ask, BASE, CallOwner, Contracts, DAY_S, DEPOSIT, Holdings, KEY, NOW_S, OptionParams, Owner, SUBACCOUNT, SpotParams,
+    TRADE, UNIT, WITHDRAWAL, base, micros, of_contract, of_replica, whole, whole_id as sub_id,
+};
 use std::collections::BTreeMap;
 
-sol! {
-    struct Contracts { address deposit; address withdrawal; address trade; address option; }
-    struct Holdings { uint256 base; uint256 numShort; int256 cash; uint256 undeposited; uint256 spot; int256 optionFloor; }
-    struct Base { address subAccounts; address auction; address wrappedDepositAsset; address cash; address depositAsset; address manager; address matching; }
-    struct OptionParams { uint256 minSignatureExpiry; uint256 maxSignatureExpiry; uint256 optionVolSlippageFactor; uint256 optionMaxDelta; int256 optionMaxNegCash; uint256 optionMinTimeToExpiry; uint256 optionMaxTimeToExpiry; }
-    struct SpotParams { uint256 feeFactor; int256 spotTransactionLeniency; uint256 worstSpotSellPrice; uint256 worstSpotBuyPrice; }
-    struct TradeData { address asset; uint256 subId; int256 limitPrice; int256 desiredAmount; uint256 worstFee; uint256 recipientId; bool isBid; }
-    struct DepositData { uint256 amount; address asset; address managerForNewAccount; }
-    struct WithdrawalData { address asset; uint256 assetAmount; }
-
-    interface Owner {
-        function initialize(address administrator, address orders) external;
-        function setSigner(address key, bool allowed) external;
-        function setParams(OptionParams options, SpotParams spot) external;
-        function setHoldings(Holdings told) external;
-    }
-}
-
-const KEY: Address = Address::repeat_byte(0x51);
-const SUBACCOUNT: u64 = 7777;
-const NOW_S: u64 = 1_800_000_000;
-const DAY_S: u64 = 86_400;
-const BASE: Address = dice::BASE;
 const OPTION: Address = dice::DERIVATIVE;
-const TRADE: Address = Address::new(V2_MAINNET.modules.trade);
-const WITHDRAWAL: Address = Address::new(V2_MAINNET.modules.withdrawal);
-const DEPOSIT: Address = Address::repeat_byte(0xde);
-const UNIT: U256 = uint!(1_000_000_000_000_000_000_U256);
-/// Random actions; with those of the boundaries, more than twenty thousand.
 const ACTIONS: u64 = 20_000;
 
 /// What the vault holds and what its feeds say.
@@ -87,15 +58,6 @@ impl Feeds for Told {
     }
 }
 
-/// Who asks for what.
-#[derive(Clone, Debug)]
-struct Ask {
-    sender: Address,
-    own_signer: bool,
-    expiry: U256,
-    action: Action<'static>,
-}
-
 /// A vault of the replica's parameters on the machine.
 struct Vault {
     evm: Evm,
@@ -103,14 +65,6 @@ struct Vault {
     slots: Vec<U256>,
     params: CoveredCall,
     nonce: u64,
-}
-
-fn micros(value: u64) -> U256 {
-    dice::micros(value)
-}
-
-fn whole(value: u64) -> U256 {
-    U256::from(value) * UNIT
 }
 
 fn params() -> CoveredCall {
@@ -134,19 +88,12 @@ fn params() -> CoveredCall {
 impl Vault {
     fn new(params: CoveredCall) -> Vault {
         let mut evm = Evm::new(NOW_S);
-        let place = |byte| Address::repeat_byte(byte);
-        let base = Base {
-            subAccounts: place(1),
-            auction: place(2),
-            wrappedDepositAsset: BASE,
-            cash: place(3),
-            depositAsset: place(4),
-            manager: place(5),
-            matching: MATCHING,
-        };
         let named = Contracts { deposit: DEPOSIT, withdrawal: WITHDRAWAL, trade: TRADE, option: OPTION };
         evm.tell(MATCHING, &Owner::initializeCall { administrator: OWNER, orders: TRADE });
-        let place = evm.deploy("MandateSigner", &(U256::from(SUBACCOUNT), base, named).abi_encode_params());
+        let place = evm.deploy(
+            "MandateSigner",
+            &(U256::from(SUBACCOUNT), base(Address::repeat_byte(4)), named).abi_encode_params(),
+        );
         evm.tell(place, &Owner::setSignerCall { key: KEY, allowed: true });
         let options = OptionParams {
             minSignatureExpiry: params.life.min_s,
@@ -163,7 +110,7 @@ impl Vault {
             worstSpotSellPrice: params.collateral.worst_sell,
             worstSpotBuyPrice: params.collateral.worst_buy,
         };
-        evm.tell(place, &Owner::setParamsCall { options, spot });
+        evm.tell(place, &CallOwner::setParamsCall { options, spot });
         let marks: Vec<U256> = (1..=6_u64).map(|mark| U256::from(mark) << 200_usize).collect();
         let told = Holdings {
             base: marks[0],
@@ -173,17 +120,14 @@ impl Vault {
             spot: marks[4],
             optionFloor: int(marks[5]),
         };
-        let slots = evm.slots(place, &Owner::setHoldingsCall { told }, &marks);
+        let slots = evm.slots(place, &CallOwner::setHoldingsCall { told }, &marks);
         Vault { evm, place, slots, params, nonce: 0 }
     }
 
     /// What the replica says.
     fn replica(&self, told: &Told, ask: &Ask) -> Result<(), Revert> {
-        if ask.sender != KEY {
-            return Err(Revert::BocstOnlySigner);
-        }
-        if !ask.own_signer {
-            return Err(Revert::BocstInvalidAction);
+        if let Some(why) = ask.refused() {
+            return Err(why);
         }
         let short = if told.short.is_zero() { Vec::new() } else { vec![-int(told.short)] };
         let state = VaultState {
@@ -223,66 +167,16 @@ impl Vault {
         input.priced().ok().map(|priced| priced.call)
     }
 
-    fn call(&self, ask: &Ask) -> VaultSigner::signActionDataCall {
-        let (module, data) = encoded(&ask.action);
-        let action = ChainAction {
-            subaccountId: U256::from(SUBACCOUNT),
-            nonce: U256::from(self.nonce),
-            module,
-            data,
-            expiry: ask.expiry,
-            owner: self.place,
-            signer: if ask.own_signer { self.place } else { KEY },
-        };
-        VaultSigner::signActionDataCall { action, extraData: Bytes::new() }
-    }
-
     /// Puts an action to both; what they say, which must be the same.
     fn judge(&mut self, told: &Told, ask: &Ask) -> String {
         self.nonce += 1;
         self.tell(told, ask);
-        let call = self.call(ask);
-        let contract = self.evm.would(ask.sender, self.place, &call);
-        let replica = self.replica(told, ask);
-        let named = |verdict: Result<(), String>| verdict.err().unwrap_or_else(|| "accepted".to_owned());
-        let (contract, replica) = (
-            named(contract.map(drop).map_err(|why: Refusal| why.to_string())),
-            named(replica.map_err(|why| why.name().to_owned())),
-        );
+        let call = ask.call(self.place, self.nonce);
+        let contract = of_contract(self.evm.would(ask.sender, self.place, &call));
+        let replica = of_replica(self.replica(told, ask));
         assert_eq!(contract, replica, "{told:?} {ask:?}");
         replica
     }
-}
-
-/// Module and data of an action.
-fn encoded(action: &Action) -> (Address, Bytes) {
-    match action {
-        Action::Deposit(Transfer { asset, amount }) => {
-            let data = DepositData { amount: *amount, asset: *asset, managerForNewAccount: Address::ZERO };
-            (DEPOSIT, data.abi_encode().into())
-        }
-        Action::Withdraw(Transfer { asset, amount }) => {
-            (WITHDRAWAL, WithdrawalData { asset: *asset, assetAmount: *amount }.abi_encode().into())
-        }
-        Action::Trade(trade) => {
-            let data = TradeData {
-                asset: trade.asset,
-                subId: trade.sub_id,
-                limitPrice: trade.limit_price,
-                desiredAmount: trade.amount,
-                worstFee: trade.worst_fee,
-                recipientId: U256::from(SUBACCOUNT),
-                isBid: trade.is_bid,
-            };
-            (TRADE, data.abi_encode().into())
-        }
-        Action::Rfq(_) | Action::Other => (Address::repeat_byte(0x0f), Bytes::new()),
-    }
-}
-
-fn sub_id(strike: u64, expiry_s: u64, is_call: bool) -> U256 {
-    let strike = u128::from(strike) * 100_000_000;
-    U256::from(u128::from(expiry_s) | strike << 32 | u128::from(is_call) << 95)
 }
 
 // ---- every boundary, on both sides of it
@@ -495,7 +389,7 @@ fn draw_told(dice: &mut Dice, params: &CoveredCall) -> Told {
 fn draw_sale(dice: &mut Dice, vault: &Vault, told: &Told) -> Trade {
     let CoveredCall { expires_in_min_s, expires_in_max_s, .. } = vault.params;
     let near = if dice.chance(50) { dice.at_least(expires_in_min_s, 8) } else { dice.at_most(expires_in_max_s, 8) };
-    let left_s = if dice.chance(1) { dice.pick(0, 2) } else { near.saturating_to() };
+    let left_s = if dice.chance(2) { dice.pick(0, 2) } else { near.saturating_to() };
     let strike: u64 = (times(told.spot, dice.decimal(900_000, 1_400_000)) / UNIT).saturating_to();
     let is_call = !dice.chance(2);
     let mut sale = Trade {
@@ -566,22 +460,10 @@ fn part(seeds: std::ops::Range<u64>) -> BTreeMap<String, u64> {
 
 #[test]
 fn contract_and_replica_agree_on_random_actions_and_meet_every_verdict() {
-    let parts = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(1, 8) as u64);
-    let bounds = |place: u64| ACTIONS * place / parts..ACTIONS * (place + 1) / parts;
-    let mut met: BTreeMap<String, u64> = BTreeMap::new();
-    std::thread::scope(|scope| {
-        let parts: Vec<_> = (0..parts).map(|place| scope.spawn(move || part(bounds(place)))).collect();
-        for part in parts {
-            for (verdict, times) in part.join().expect("they agree") {
-                *met.entry(verdict).or_default() += times;
-            }
-        }
-    });
-    assert_eq!(met.values().sum::<u64>(), ACTIONS);
-    assert!(met["accepted"] > ACTIONS / 10, "{met:?}");
-    let named = ROWS.iter().map(|(name, _)| *name).chain(["CCT_OptionExpired", "CCT_OptionPriceTooLow"]);
-    let missed: Vec<_> = named.filter(|name| !met.contains_key(*name)).collect();
-    assert!(missed.is_empty(), "never met {missed:?}: {met:?}");
+    let met = shared::count(ACTIONS, part);
+    let named: Vec<_> =
+        ROWS.iter().map(|(name, _)| *name).chain(["CCT_OptionExpired", "CCT_OptionPriceTooLow"]).collect();
+    shared::assert_met(&met, &named);
 }
 
 #[test]
@@ -593,7 +475,7 @@ fn the_contract_signs_the_digest_the_engine_has_and_a_second_signature_ends_the_
         trade(&mut ask).amount = int(whole(amount));
         vault.nonce += 1;
         vault.tell(&told(), &ask);
-        let call = vault.call(&ask);
+        let call = ask.call(vault.place, vault.nonce);
         let envelope = Envelope {
             subaccount: SubaccountId(SUBACCOUNT),
             nonce: Nonce(vault.nonce),

@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.27;
 
-import {Action, TradeData} from "./Action.sol";
+import {Action, DepositData, TradeData, WithdrawalData} from "./Action.sol";
 import {Books} from "./Books.sol";
+import {CollateralSigner} from "./CollateralSigner.sol";
+import {Decimal, Transcendental} from "./FixedPoint.sol";
 import {VaultSigner} from "./VaultSigner.sol";
 
 /// A vault with a leveraged-basis mandate: holds collateral bought with borrowed cash and the perp sold against it. Every
-/// order is judged by its whole amount, also when part of it has been filled before. It moves no capital.
-contract BasisSigner is VaultSigner {
+/// order is judged by its whole amount, also when part of it has been filled before.
+contract BasisSigner is CollateralSigner {
+    using Decimal for uint256;
+    using Decimal for int256;
+
     error CMTSA_PositionInsolvent();
     error LBT_InvalidActionExpiry();
     error LBT_InvalidDeltaChange();
     error LBT_InvalidGainPerUnit();
     error LBT_InvalidModule();
     error LBT_InvalidTradeAsset();
+    error LBT_InvalidWithdrawAsset();
     error LBT_MarkLossTooHigh();
     error LBT_NegativeBaseBalance();
     error LBT_PerpFeeTooHigh();
@@ -21,23 +27,15 @@ contract BasisSigner is VaultSigner {
     error LBT_PostTradeDeltaOutOfRange();
     error LBT_PostTradeLeverageOutOfRange();
 
-    int256 private constant WAD = 1e18;
-    /// The natural logarithm of two, 18 decimals.
-    uint256 private constant LN_2 = 693147180559945309;
-    /// Beyond it nothing is left of a sum.
-    uint256 private constant EXPONENT_MAX = 42e18;
-    /// Terms of the series of e^-r below ln 2: the next is under one unit.
-    uint256 private constant TERMS = 20;
-
     /// What an order is judged by.
     struct Position {
         bool isBase;
-        int256 spot;
-        int256 perpPrice;
-        int256 base;
+        uint256 spot;
+        uint256 perpPrice;
+        uint256 base;
         int256 perp;
         /// The vault's value in base.
-        int256 worth;
+        uint256 worth;
     }
 
     Books public immutable books;
@@ -66,9 +64,8 @@ contract BasisSigner is VaultSigner {
         return _spot();
     }
 
-    function _admit(uint256 life) internal view override {
+    function _admit(uint256) internal view override {
         if (_blocked()) revert BTSA_Blocked();
-        if (life < basis.minSignatureExpiry || life > basis.maxSignatureExpiry) revert LBT_InvalidActionExpiry();
     }
 
     function _spot() internal view override returns (uint256 spot) {
@@ -81,48 +78,80 @@ contract BasisSigner is VaultSigner {
     }
 
     function _check(Action memory action) internal override {
+        if (!_lives(action.expiry, basis.minSignatureExpiry, basis.maxSignatureExpiry)) {
+            revert LBT_InvalidActionExpiry();
+        }
         books.settlePerp(subAccount);
-        if (action.module != places.module) revert LBT_InvalidModule();
-        TradeData memory trade = abi.decode(action.data, (TradeData));
-        Position memory at = _position(trade.asset);
-        if (at.isBase) {
-            _checkFee(trade.worstFee);
-        } else if ((int256(trade.worstFee) * WAD) / at.perpPrice > int256(basis.maxPerpFee)) {
+        if (action.module == places.deposit) {
+            _checkDeposit(abi.decode(action.data, (DepositData)));
+        } else if (action.module == places.withdrawal) {
+            _checkWithdrawal(abi.decode(action.data, (WithdrawalData)));
+        } else if (action.module == places.module) {
+            _checkTrade(abi.decode(action.data, (TradeData)));
+        } else {
+            revert LBT_InvalidModule();
+        }
+    }
+
+    function _checkTrade(TradeData memory trade) private {
+        bool isBase = trade.asset == addresses.wrappedDepositAsset;
+        if (!isBase && trade.asset != places.derivative) revert LBT_InvalidTradeAsset();
+        Position memory at = _position(isBase);
+        if (isBase) {
+            if (trade.worstFee > at.spot.mul(collateral.feeFactor)) revert CMTSA_FeeTooHigh();
+        } else if (trade.worstFee.div(at.perpPrice) > basis.maxPerpFee) {
             revert LBT_PerpFeeTooHigh();
         }
         int256 change = trade.isBid ? trade.desiredAmount : -trade.desiredAmount;
-        _checkDelta(at, change);
-        if (at.isBase) _checkLeverage(at, change);
+        _checkDelta(at, change, false);
+        if (isBase) _checkLeverage(at, change, false);
         _charge(at, trade);
     }
 
-    function _position(address asset) private view returns (Position memory at) {
-        at.isBase = asset == addresses.wrappedDepositAsset;
-        if (!at.isBase && asset != places.derivative) revert LBT_InvalidTradeAsset();
-        at.spot = int256(_spot());
-        at.perpPrice = int256(books.perpPrice());
-        (at.base, at.perp,) = books.balances(subAccount);
-        if (at.base < 0) revert LBT_NegativeBaseBalance();
-        if (at.perp > 0) revert LBT_PositivePerpPosition();
-        at.worth = (books.value(subAccount) * WAD) / at.spot;
-        if (at.worth < 0) revert CMTSA_PositionInsolvent();
+    /// The amount is taken in the token's own places beside numbers of 18, as on the exchange's own vaults.
+    function _checkWithdrawal(WithdrawalData memory withdrawal) private view {
+        if (withdrawal.asset != addresses.wrappedDepositAsset) revert LBT_InvalidWithdrawAsset();
+        Position memory at = _position(true);
+        int256 change = -int256(withdrawal.assetAmount);
+        _checkLeverage(at, change, true);
+        _checkDelta(at, change, true);
     }
 
-    function _checkDelta(Position memory at, int256 change) private view {
-        if (at.worth <= 0) revert LBT_InvalidDeltaChange();
-        int256 ratio = (at.perpPrice * WAD) / at.spot;
-        int256 exposure = at.base + (at.perp * ratio) / WAD;
-        int256 moved = at.isBase ? change : (change * ratio) / WAD;
-        int256 before = (exposure * WAD) / at.worth;
-        int256 afterwards = ((exposure + moved) * WAD) / at.worth;
+    function _position(bool isBase) private view returns (Position memory at) {
+        at.isBase = isBase;
+        at.spot = _spot();
+        at.perpPrice = books.perpPrice();
+        (int256 base, int256 perp,) = books.balances(subAccount);
+        if (base < 0) revert LBT_NegativeBaseBalance();
+        if (perp > 0) revert LBT_PositivePerpPosition();
+        int256 worth = books.value(subAccount).div(at.spot.toSigned());
+        if (worth < 0) revert CMTSA_PositionInsolvent();
+        (at.base, at.perp, at.worth) = (uint256(base), perp, uint256(worth));
+    }
+
+    function _checkDelta(Position memory at, int256 change, bool isWithdrawal) private view {
+        int256 ratio = int256(at.perpPrice.div(at.spot));
+        int256 worth = int256(at.worth);
+        if (isWithdrawal) {
+            if (change >= 0) revert LBT_InvalidDeltaChange();
+            worth += change;
+            if (worth == 0 && at.perp == 0) return;
+        }
+        if (worth <= 0) revert LBT_InvalidDeltaChange();
+        int256 exposure = int256(at.base) + at.perp.mul(ratio);
+        int256 before = exposure.div(int256(at.worth));
+        int256 afterwards = (exposure + (at.isBase ? change : change.mul(ratio))).div(worth);
         if (!_within(before, afterwards, basis.deltaFloor, basis.deltaCeil)) revert LBT_PostTradeDeltaOutOfRange();
     }
 
-    function _checkLeverage(Position memory at, int256 change) private view {
-        int256 before = (at.base * WAD) / at.worth;
-        int256 afterwards = ((at.base + change) * WAD) / at.worth;
-        int256 floor = int256(basis.leverageFloor);
-        if (at.base + change < 0 || !_within(before, afterwards, floor, int256(basis.leverageCeil))) {
+    /// More base sold than there is becomes a word too wide to scale.
+    function _checkLeverage(Position memory at, int256 change, bool isWithdrawal) private view {
+        uint256 worth = isWithdrawal ? uint256(int256(at.worth) + change) : at.worth;
+        int256 before = int256(at.base.div(at.worth));
+        uint256 base = uint256(int256(at.base) + change);
+        if (base == 0 && worth == 0) return;
+        int256 afterwards = int256(base.div(worth));
+        if (!_within(before, afterwards, int256(basis.leverageFloor), int256(basis.leverageCeil))) {
             revert LBT_PostTradeLeverageOutOfRange();
         }
     }
@@ -136,27 +165,17 @@ contract BasisSigner is VaultSigner {
 
     /// Charges what the whole order would lose against the mark to a sum that decays.
     function _charge(Position memory at, TradeData memory trade) private {
-        int256 mark = at.isBase ? at.spot : at.perpPrice;
+        int256 mark = int256(at.isBase ? at.spot : at.perpPrice);
         int256 lost = trade.isBid ? trade.limitPrice - mark : mark - trade.limitPrice;
-        int256 perUnit = (lost * WAD) / at.spot;
+        int256 perUnit = lost.div(int256(at.spot));
         if (perUnit > (at.isBase ? basis.maxBaseLossPerBase : basis.maxBaseLossPerPerp)) {
             revert LBT_InvalidGainPerUnit();
         }
-        int256 decayed = (lossSum * int256(_decay((block.timestamp - lossAt) * basis.emaDecayFactor))) / WAD;
-        int256 sum = decayed + (trade.desiredAmount * perUnit) / at.worth;
+        int256 part = (trade.desiredAmount * perUnit) / int256(at.worth);
+        int256 exponent = -int256((block.timestamp - lossAt) * basis.emaDecayFactor);
+        int256 decayed = lossSum.mul(int256(Transcendental.exp(exponent)));
+        int256 sum = decayed + part;
         if (sum > int256(basis.markLossEmaTarget) && sum > decayed) revert LBT_MarkLossTooHigh();
         (lossSum, lossAt) = (sum, block.timestamp);
-    }
-
-    /// e^-x, 18 decimals: halved for every ln 2 in x, and a series for the rest.
-    function _decay(uint256 x) private pure returns (uint256) {
-        if (x > EXPONENT_MAX) return 0;
-        int256 rest = int256(x % LN_2);
-        (int256 sum, int256 term) = (WAD, WAD);
-        for (int256 i = 1; i <= int256(TERMS); i++) {
-            term = (-term * rest) / (WAD * i);
-            sum += term;
-        }
-        return uint256(sum) >> (x / LN_2);
     }
 }

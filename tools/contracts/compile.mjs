@@ -17,6 +17,7 @@ const BUILT = {
   AtomicExecutor: "AtomicExecutor",
   Books: "Books",
   BasisSigner: "BasisSigner",
+  SpreadSigner: "SpreadSigner",
   Token: "Shares",
   Feed: "Kinds",
   Wrapper: "Kinds",
