@@ -5,16 +5,12 @@
 //! the option, so the replica's own price is told to it; delta it does not know, nor what the casts of the live
 //! contracts refuse, so prices are not negative here and ids have 96 bits.
 
-#[path = "support/mandate_twin/actions/dice.rs"]
-#[allow(dead_code)] // The twin's draws; not all are needed here.
-mod dice;
 #[path = "support/evm.rs"]
 mod evm;
 
 use alloy::primitives::{Address, B256, Bytes, I256, U256, uint};
 use alloy::sol;
 use alloy::sol_types::SolValue;
-use dice::{Dice, int, off, times};
 use evm::{Evm, MATCHING, OWNER};
 use keel::base::ids::{Nonce, SubaccountId};
 use keel::chain::abi::{Action as ChainAction, VaultSigner};
@@ -28,6 +24,7 @@ use keel::risk::mandate::covered_call::CoveredCall;
 use keel::risk::mandate::feeds::Feeds;
 use keel::risk::mandate::option_id::OptionTerms;
 use keel::risk::mandate::revert::Revert;
+use keel::sim::mandate_twin::actions::dice::{self, Dice, int, off, times};
 use std::collections::BTreeMap;
 
 sol! {

@@ -12,6 +12,10 @@ const SWITCH_NS: u64 = 10 * MS;
 /// Nonce out of its window, signature expiry out of its window, reject time passed.
 const MOMENTS: [i64; 3] = [11_018, 11_011, 11_022];
 
+pub(super) fn mandate_twin_agrees(seen: &Seen) -> Option<String> {
+    seen.twins.differs.mandate.clone()
+}
+
 pub(super) fn nonces_rise(seen: &Seen) -> Option<String> {
     let sealed = seen.spent.iter().find(|spent| spent.nonce <= spent.floor);
     let sealed = sealed.map(|spent| format!("{} after {} in the journal", spent.nonce, spent.floor));
