@@ -261,6 +261,8 @@ struct Pages {
     used: u64,
     standby: bool,
     failed: bool,
+    /// A sync has failed: what was appended may be lost.
+    unsynced: bool,
     disk: Disk,
 }
 
@@ -313,10 +315,15 @@ impl MemoryStore {
         self.pages().disk = disk;
     }
 
+    /// The disk refuses to make safe what was appended.
+    pub fn fail_sync(&self) {
+        self.pages().unsynced = true;
+    }
+
     /// Another process opens it: what the last one waited for in vain is asked for again.
     pub fn reopen(&self) {
         let mut pages = self.pages();
-        pages.failed = false;
+        (pages.failed, pages.unsynced) = (false, false);
         pages.prepare();
     }
 
@@ -367,6 +374,9 @@ impl Store for MemoryStore {
 
     fn has_room(&mut self) -> bool {
         let mut pages = self.pages();
+        if pages.unsynced {
+            return false;
+        }
         let Some(page) = pages.page else { return true };
         if pages.used + KEPT_BACK < page {
             return true;

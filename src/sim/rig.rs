@@ -298,6 +298,11 @@ impl Rig {
         self.store.set_disk(disk);
     }
 
+    /// The journal's disk refuses to make safe what was appended, until another engine starts on it.
+    pub fn fail_sync(&self) {
+        self.store.fail_sync();
+    }
+
     /// How often an engine was killed.
     pub fn deaths(&self) -> u32 {
         self.deaths

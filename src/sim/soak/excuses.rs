@@ -34,8 +34,8 @@ const PRICES: [Fault; 5] =
     [Fault::PriceOff, Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
 /// What the vault really lost by, or seems to have. One wrong price is none of it: budgets wait until a mark is believed.
 const LOSSES: [Fault; 4] = [Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
-/// A journal that cannot grow signs nothing.
-const DISKS: [Fault; 2] = [Fault::DiskFull, Fault::DiskSlow];
+/// A journal that cannot grow, or cannot be relied on, signs nothing.
+const DISKS: [Fault; 3] = [Fault::DiskFull, Fault::DiskSlow, Fault::SyncFails];
 /// With these the engine knows no better what time it is at the venue.
 const CLOCKS: [Fault; 5] = [Fault::TimeJumps, Fault::ClockStepped, Fault::Paused, Fault::Starved, Fault::ReplyLate];
 /// Requests that do not get through, and sessions that are none.

@@ -92,6 +92,8 @@ pub struct Moments {
     pub stopped: Option<Nanos>,
     /// The signer's switch was thrown.
     pub switched: Option<Nanos>,
+    /// A sync of the journal has failed, by the engine's clock.
+    pub unsynced: Option<Nanos>,
     /// Nothing has gone wrong since; `None` while something may.
     pub calm: Option<Nanos>,
     /// The venue's books last changed.

@@ -32,7 +32,7 @@ const fn row(
 }
 
 /// Every invariant that is judged here.
-pub const INVARIANTS: [Invariant; 44] = [
+pub const INVARIANTS: [Invariant; 45] = [
     row("M1", "shorts-covered", "options sold never exceed the collateral", money::shorts_covered),
     row("M2", "legs-whole", "the legs of a spread are equal and opposite", money::legs_whole),
     row("M3", "delta-one", "a hedge ends near one delta, and so does a storm", money::delta_one),
@@ -90,6 +90,12 @@ pub const INVARIANTS: [Invariant; 44] = [
         "journal-before-wire",
         "a nonce is in the journal before its text is handed to the wire",
         signing::journal_before_wire,
+    ),
+    row(
+        "K9",
+        "failed-sync-stops",
+        "nothing is sealed on a journal that could not be synced",
+        signing::failed_sync_stops,
     ),
     row(
         "D2",

@@ -59,3 +59,9 @@ pub(super) fn wiped_signs_nothing(seen: &Seen) -> Option<String> {
 pub(super) fn journal_before_wire(seen: &Seen) -> Option<String> {
     seen.sent.iter().find(|sent| !sent.journaled).map(|sent| format!("{} is not in the journal", sent.request.nonce))
 }
+
+pub(super) fn failed_sync_stops(seen: &Seen) -> Option<String> {
+    let since = seen.moments.unsynced?;
+    let sealed = seen.spent.iter().find(|spent| spent.at > since)?;
+    Some(format!("{} sealed {} ms after a sync failed", sealed.nonce, sealed.at.since(since) / MS))
+}
