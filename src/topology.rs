@@ -19,7 +19,7 @@ mod letters;
 use crate::actors::signer::Sealed;
 use crate::actors::signer::contract::Contract;
 use crate::base::ids::InstrumentId;
-use crate::base::queue::{Conflating, Post, Postbox, Receiver, Sender, lane, open_lane, post};
+use crate::base::queue::{Conflating, Post, Postbox, Receiver, Sender, Watched, open_lane, watched_lane, watched_post};
 use crate::engine::actor::Turn;
 use crate::engine::ear::Ear;
 use crate::engine::ports::{Clock, Key, Store, Transport, Wall};
@@ -216,46 +216,82 @@ pub struct Core {
     pub turns: Vec<Box<dyn Turn>>,
 }
 
-fn depth(name: &str, to: &str) -> usize {
+fn lane_spec(name: &str, to: &str) -> &'static LaneSpec {
     let spec = LANES.iter().find(|spec| spec.name == name && spec.to == to);
-    spec.expect("every wired lane is in the table").depth
+    spec.expect("every wired lane is in the table")
 }
 
+/// Who watches the lanes of a pipeline: nobody, but in a simulator.
+pub trait Watcher {
+    /// A witness for a lane, read by `reader`.
+    fn witness<M: Copy + PartialEq + Send + 'static>(
+        &self,
+        _lane: &'static LaneSpec,
+        _reader: &'static str,
+    ) -> Option<Watched<M>> {
+        None
+    }
+}
+
+/// No watcher.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
+
+impl Watcher for Nobody {}
+
 /// How actors are joined.
-#[derive(Clone, Copy)]
-enum Wiring {
+enum Wiring<'w, W> {
     /// As the table says.
-    Bounded,
+    Bounded(&'w W),
     /// Without end, for a replay: what was dropped or overwritten then, the tapes do not ask for.
     Open,
 }
 
-impl Wiring {
-    fn of(tapes: &[Tape; 7]) -> Wiring {
+impl<W: Watcher> Wiring<'_, W> {
+    fn of<'w>(tapes: &[Tape; 7], watcher: &'w W) -> Wiring<'w, W> {
         let replaying = tapes.iter().any(|tape| matches!(tape, Tape::Replaying(_)));
-        if replaying { Wiring::Open } else { Wiring::Bounded }
+        if replaying { Wiring::Open } else { Wiring::Bounded(watcher) }
     }
 
-    fn wire<M: Copy>(self, name: &str, to: &str) -> (Sender<M>, Receiver<M>) {
-        let depth = depth(name, to);
+    fn wire<M: Copy + PartialEq + Send + 'static>(&self, name: &str, to: &str) -> (Sender<M>, Receiver<M>) {
+        let spec = lane_spec(name, to);
         match self {
-            Wiring::Bounded => lane(depth),
+            Wiring::Bounded(watcher) => watched_lane(spec.depth, watcher.witness(spec, spec.to)),
             Wiring::Open => open_lane(),
         }
     }
 
     /// A lane that keeps the newest of each of `keys` while its reader is behind.
-    fn wire_newest<M: Copy>(self, name: &str, to: &str, keys: usize) -> (Conflating<M>, Receiver<M>) {
+    fn wire_newest<M: Copy + PartialEq + Send + 'static>(
+        &self,
+        name: &str,
+        to: &str,
+        keys: usize,
+    ) -> (Conflating<M>, Receiver<M>) {
         let (sender, receiver) = self.wire(name, to);
         (Conflating::new(sender, keys), receiver)
     }
-}
 
-/// The bulletin, and each actor's end of it in the order of [`ACTORS`].
-fn wire_listings() -> (Bulletin, [Postbox<Listing>; 6]) {
-    let ends: [(Post<Listing>, Postbox<Listing>); 6] = std::array::from_fn(|_| wire_post("listings", "every actor"));
-    let posts = ends.iter().rev().map(|(post, _)| post.clone()).collect();
-    (Bulletin { posts }, ends.map(|(_, postbox)| postbox))
+    fn wire_post<M: Copy + PartialEq + Send + 'static>(
+        &self,
+        name: &str,
+        to: &str,
+        reader: &'static str,
+    ) -> (Post<M>, Postbox<M>) {
+        let spec = lane_spec(name, to);
+        let witness = match self {
+            Wiring::Bounded(watcher) => watcher.witness(spec, reader),
+            Wiring::Open => None,
+        };
+        watched_post(spec.depth, witness)
+    }
+
+    /// The bulletin, and each actor's end of it in the order of [`ACTORS`].
+    fn wire_listings(&self) -> (Bulletin, [Postbox<Listing>; 6]) {
+        let ends = ACTORS.map(|actor| self.wire_post("listings", "every actor", actor));
+        let posts = ends.iter().rev().map(|(post, _): &(Post<Listing>, _)| post.clone()).collect();
+        (Bulletin { posts }, ends.map(|(_, postbox)| postbox))
+    }
 }
 
 /// What the signer writes to: what it sealed, and what it refused.
@@ -263,9 +299,9 @@ type Signed = (Sender<Sealed>, Sender<ReportMsg>);
 
 /// Puts the contract stage, if there is one, between signer and gateway. Returns what the signer writes to instead of the
 /// lanes given, the stage's turn, and the chain's ends.
-fn wire_contract<C: Clock + Send + 'static>(
+fn wire_contract<C: Clock + Send + 'static, W: Watcher>(
     contract: Option<Contract>,
-    (wiring, ear): (Wiring, Ear<C>),
+    (wiring, ear): (&Wiring<'_, W>, Ear<C>),
     bulletin: &mut Bulletin,
     (facts, (sealed, refusals)): (Receiver<ContractFact>, Signed),
 ) -> (Signed, Option<Box<dyn Turn>>, Option<ChainEnds>) {
@@ -274,7 +310,7 @@ fn wire_contract<C: Clock + Send + 'static>(
     let (signer_refusals, refusals_in) = wiring.wire("refusals", "contract");
     let (asks, asks_in) = wiring.wire("asks", "control plane");
     let (words, words_in) = wiring.wire("words", "contract");
-    let (post, listings) = wire_post("listings", "every actor");
+    let (post, listings) = wiring.wire_post("listings", "every actor", TAPES[6]);
     // Behind the gateway, before the signer.
     bulletin.posts.insert(1, post);
     let inbox = cells::ContractIn { sealed: sealed_in, refusals: refusals_in, words: words_in, facts, listings };
@@ -283,12 +319,7 @@ fn wire_contract<C: Clock + Send + 'static>(
     ((signer_sealed, signer_refusals), Some(turn), Some(ChainEnds { asks: asks_in, words }))
 }
 
-fn wire_post<M: Copy>(name: &str, to: &str) -> (Post<M>, Postbox<M>) {
-    post(depth(name, to))
-}
-
 /// Connects the actors and groups them by core.
-#[allow(clippy::too_many_lines)] // Every lane of the pipeline in one place, on purpose.
 pub fn assemble<T, C, K, S>(parts: Parts<T, C, K, S>, layout: &Layout) -> (Vec<Core>, ControlEnds)
 where
     T: Transport + Send + 'static,
@@ -296,7 +327,24 @@ where
     K: Key + Send + 'static,
     S: Store + Send + 'static,
 {
-    let wiring = Wiring::of(&parts.tapes);
+    assemble_watched(parts, layout, &Nobody)
+}
+
+/// The same with every lane watched.
+#[allow(clippy::too_many_lines)] // Every lane of the pipeline in one place, on purpose.
+pub fn assemble_watched<T, C, K, S, W>(
+    parts: Parts<T, C, K, S>,
+    layout: &Layout,
+    watcher: &W,
+) -> (Vec<Core>, ControlEnds)
+where
+    T: Transport + Send + 'static,
+    C: Clock + Clone + Send + 'static,
+    K: Key + Send + 'static,
+    S: Store + Send + 'static,
+    W: Watcher,
+{
+    let wiring = Wiring::of(&parts.tapes, watcher);
     let keys = cells::fact_keys(parts.instruments, parts.external_feeds);
     let (facts, facts_in) = wiring.wire_newest("facts", "pricing", keys);
     let (values, values_in) = wiring.wire_newest("values", "auction", parts.instruments);
@@ -311,17 +359,18 @@ where
     let (accounts, accounts_in) = wiring.wire_newest("accounts", "auction", crate::actors::auction::INTENTS_MAX);
     let (talks, talks_in) = wiring.wire_newest("talks", "auction", crate::actors::auction::INTENTS_MAX);
     let (notices, notices_in) = wiring.wire("notices", "control plane");
-    let (commands, commands_in) = wire_post("commands", "risk");
-    let (ratios, ratios_in) = wire_post("ratios", "market_data");
-    let (feeds, feeds_in) = wire_post("feeds", "market_data");
+    let (commands, commands_in) = wiring.wire_post("commands", "risk", "risk");
+    let (ratios, ratios_in) = wiring.wire_post("ratios", "market_data", "market_data");
+    let (feeds, feeds_in) = wiring.wire_post("feeds", "market_data", "market_data");
     let (contract_facts, contract_facts_in) = wiring.wire("contract_facts", "contract");
-    let (mut bulletin, [to_market_data, to_pricing, to_auction, to_risk, to_signer, to_gateway]) = wire_listings();
+    let (mut bulletin, [to_market_data, to_pricing, to_auction, to_risk, to_signer, to_gateway]) =
+        wiring.wire_listings();
 
     let Parts { clock, tapes, .. } = parts;
     let [for_market_data, for_pricing, for_auction, for_risk, for_signer, for_gateway, for_contract] =
         tapes.map(|tape| Ear::new(clock.clone(), tape));
     let lanes = (contract_facts_in, (sealed, refusals));
-    let (signed, stage, chain) = wire_contract(parts.contract, (wiring, for_contract), &mut bulletin, lanes);
+    let (signed, stage, chain) = wire_contract(parts.contract, (&wiring, for_contract), &mut bulletin, lanes);
     let ((market_data, venue, external), (gateway, private)) = (parts.market_data, parts.gateway);
     let turns: [Box<dyn Turn>; 6] = [
         Box::new(cells::MarketDataCell::new(

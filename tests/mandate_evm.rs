@@ -21,7 +21,7 @@ use keel::risk::mandate::covered_call::CoveredCall;
 use keel::risk::mandate::feeds::Feeds;
 use keel::risk::mandate::option_id::OptionTerms;
 use keel::risk::mandate::revert::Revert;
-use shared::dice::{self, Dice, int, off, times};
+use keel::sim::mandate_twin::actions::dice::{self, Dice, int, off, times};
 use shared::evm::{Evm, MATCHING, OWNER};
 use shared::{
     Ask, BASE, CallOwner, Contracts, DAY_S, DEPOSIT, Holdings, KEY, NOW_S, OptionParams, Owner, SUBACCOUNT, SpotParams,

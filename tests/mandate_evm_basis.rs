@@ -14,7 +14,7 @@ use keel::risk::mandate::basis::{Band, Basis, BasisState};
 use keel::risk::mandate::ema::MarkLoss;
 use keel::risk::mandate::feeds::Feeds;
 use keel::risk::mandate::revert::Revert;
-use shared::dice::{self, Dice, int, times};
+use keel::sim::mandate_twin::actions::dice::{self, Dice, int, times};
 use shared::evm::{Evm, MATCHING, OWNER};
 use shared::{
     Ask, BASE, BasisOwner, BasisParams, DEPOSIT, KEY, NOW_S, Owner, Places, Prices, SUBACCOUNT, SpotParams,

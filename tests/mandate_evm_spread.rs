@@ -13,7 +13,7 @@ use keel::risk::mandate::black76::Black76;
 use keel::risk::mandate::feeds::Feeds;
 use keel::risk::mandate::revert::Revert;
 use keel::risk::mandate::spread::Spread;
-use shared::dice::{self, Dice, int, off, times};
+use keel::sim::mandate_twin::actions::dice::{self, Dice, int, off, times};
 use shared::evm::{Evm, MATCHING, OWNER};
 use shared::{
     Ask, BASE, BasisParams, DEPOSIT, KEY, NOW_S, Owner, Places, QUOTE, SUBACCOUNT, SpotParams, SpreadOwner,

@@ -1,11 +1,8 @@
 //! The engine's replica of the vault contracts against the slow twin, on random actions near every boundary.
 //! `keel-tools mandates` runs the same with millions.
 
-#[path = "support/mandate_twin/mod.rs"]
-mod mandate_twin;
-
-use mandate_twin::actions::{Contract, Dice};
-use mandate_twin::{number, options};
+use keel::sim::mandate_twin::actions::{Contract, Dice};
+use keel::sim::mandate_twin::{number, options};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

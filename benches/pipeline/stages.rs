@@ -243,7 +243,7 @@ fn mandate(c: &mut Criterion, blueprint: &Blueprint) {
 }
 
 fn grant(nonce: u64) -> Grant {
-    Grant { nonce: Nonce(nonce), epoch: Epoch(0), trace: Trace::from_frame(Cause::Market, AT) }
+    Grant { nonce: Nonce(nonce), epoch: Epoch(0), trace: Trace::from_frame(Cause::Market, AT), ended: None }
 }
 
 fn check(c: &mut Criterion, blueprint: &Blueprint) {

@@ -19,7 +19,7 @@ pub struct Holdings {
 }
 
 /// Prices at which holdings are valued. Both must be positive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Marks {
     /// Price of the base collateral.
     pub base: Price,

@@ -120,6 +120,9 @@ pub struct Ledger {
     uncertain: bool,
     /// The last snapshot differed, and nothing but it makes the truth uncertain.
     disputed: bool,
+    /// When a settlement was last told, if nothing but it makes the truth uncertain: it is booked as told, and explains no
+    /// more than that.
+    settled_at: Option<Nanos>,
 }
 
 impl Ledger {
@@ -143,6 +146,7 @@ impl Ledger {
             last_fact_at: Nanos::ZERO,
             uncertain: true,
             disputed: false,
+            settled_at: None,
         }
     }
 
@@ -274,21 +278,26 @@ impl Ledger {
         self.venue_offset_ns = venue_offset_ns;
     }
 
-    /// A fact may be missing: nothing is certain until the next snapshot.
+    /// A fact may be missing: nothing is certain until the next snapshot, and whatever that says is taken over.
     pub fn mistrust(&mut self) {
-        (self.uncertain, self.disputed) = (true, false);
+        (self.uncertain, self.disputed, self.settled_at) = (true, false, None);
+    }
+
+    /// Something does not add up: the next snapshot tells, and a difference already found stays one.
+    fn suspect(&mut self) {
+        (self.uncertain, self.settled_at) = (true, None);
     }
 
     /// The session is lost: every live order may have met any fate.
     pub fn doubt_all(&mut self) {
-        (self.uncertain, self.disputed) = (true, false);
+        self.mistrust();
         self.unsettled.lose_track();
         self.orders.iter_mut().flatten().for_each(LiveOrder::doubt);
     }
 
     /// One order's fate is unknown, and with it the balances; of a package, every leg's.
     pub fn doubt(&mut self, nonce: Nonce) {
-        (self.uncertain, self.disputed) = (true, false);
+        self.mistrust();
         self.legs_mut(nonce).for_each(LiveOrder::doubt);
     }
 
@@ -350,9 +359,9 @@ impl Ledger {
             }
             BalanceKind::Transfer => return self.on_transfer(balance),
             BalanceKind::PerpSettlement | BalanceKind::Interest => return Effect::None,
-            BalanceKind::OptionSettlement if self.book.options.is_some() => return self.on_settlement(balance),
+            BalanceKind::OptionSettlement if self.book.options.is_some() => return self.on_settlement(at, balance),
             BalanceKind::OptionSettlement | BalanceKind::Alarm => {
-                self.uncertain = true;
+                self.suspect();
                 return Effect::Alarm;
             }
         }
@@ -375,17 +384,17 @@ impl Ledger {
         } else {
             return Effect::None;
         }
-        (self.uncertain, self.disputed) = (true, false);
+        self.mistrust();
         Effect::Changed
     }
 
     /// An expired option became cash: its own row takes the position away, the cash row pays. A snapshot may have told
     /// of either before; and before anything is traded on half of it, the next one has to agree.
-    fn on_settlement(&mut self, balance: &Balance) -> Effect {
+    fn on_settlement(&mut self, at: Nanos, balance: &Balance) -> Effect {
         match balance.asset {
             Asset::Instrument(instrument) => {
                 if !self.options.set(instrument, to_amount(balance.new)) {
-                    self.uncertain = true;
+                    self.suspect();
                     return Effect::Alarm;
                 }
             }
@@ -397,11 +406,13 @@ impl Ledger {
                 }
             }
             Asset::Currency(_) => {
-                self.uncertain = true;
+                self.suspect();
                 return Effect::Alarm;
             }
         }
-        (self.uncertain, self.disputed) = (true, false);
+        let alone = !self.uncertain || self.disputed || self.settled_at.is_some();
+        self.mistrust();
+        self.settled_at = alone.then_some(at);
         Effect::Changed
     }
 

@@ -56,7 +56,7 @@ pub enum In {
 }
 
 /// What the signer says to the gateway.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 #[allow(clippy::large_enum_variant)] // Copy on purpose: nothing on the hot path is boxed.
 pub enum Sealed {
     /// A signed order.

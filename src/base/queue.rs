@@ -6,6 +6,8 @@
 //!
 //! Every message carries the number its sender gave it, so that a reader's tape can name what was taken. A replay joins
 //! its actors by [`open_lane`]s: they have no end, and the reader takes the message it names.
+//!
+//! A simulator may have a lane watched: the same lane, with a [`Witness`] that is told what was said and what was taken.
 
 use crossbeam::queue::ArrayQueue;
 use std::collections::VecDeque;
@@ -39,6 +41,28 @@ impl<T: Copy> Shelf<T> {
     }
 }
 
+/// Is told, in this order, what is said on a lane and what its reader takes.
+pub trait Witness<T>: Send {
+    /// A message is said; with its key where the lane keeps the newest of each.
+    fn said(&mut self, key: Option<usize>, message: &T);
+    /// The lane was full, and the message said last was handed back.
+    fn handed_back(&mut self);
+    /// A newer message took the place of one that waited, and the lane counts that.
+    fn overwrote(&mut self);
+    /// The reader took a message, or found none.
+    fn took(&mut self, message: Option<&T>);
+}
+
+/// A witness, shared by both ends of its lane.
+pub type Watched<T> = Arc<Mutex<dyn Witness<T>>>;
+
+/// Tells a lane's witness, if it has one.
+fn tell<T>(witness: &Option<Watched<T>>, news: impl FnOnce(&mut (dyn Witness<T> + 'static))) {
+    if let Some(witness) = witness {
+        news(&mut *witness.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
 enum Write<T> {
     Bounded(rtrb::Producer<Numbered<T>>),
     Open(Shelf<T>),
@@ -53,32 +77,43 @@ enum Read<T> {
 pub struct Sender<T> {
     ring: Write<T>,
     said: u64,
+    witness: Option<Watched<T>>,
 }
 
 /// The reading end of a lane.
 pub struct Receiver<T> {
     ring: Read<T>,
     taken: u64,
+    witness: Option<Watched<T>>,
 }
 
 /// A lane of `depth` messages.
 pub fn lane<T: Copy>(depth: usize) -> (Sender<T>, Receiver<T>) {
+    watched_lane(depth, None)
+}
+
+/// A lane of `depth` messages with a witness, if one is given.
+pub fn watched_lane<T: Copy>(depth: usize, witness: Option<Watched<T>>) -> (Sender<T>, Receiver<T>) {
     let (producer, consumer) = rtrb::RingBuffer::new(depth);
-    (Sender { ring: Write::Bounded(producer), said: 0 }, Receiver { ring: Read::Bounded(consumer), taken: 0 })
+    let sender = Sender { ring: Write::Bounded(producer), said: 0, witness: witness.clone() };
+    (sender, Receiver { ring: Read::Bounded(consumer), taken: 0, witness })
 }
 
 /// A lane without end, from which the reader takes what it names. Not for the hot path: it locks and allocates.
 pub fn open_lane<T: Copy>() -> (Sender<T>, Receiver<T>) {
     let shelf = Arc::new(Mutex::new(VecDeque::new()));
-    let sender = Sender { ring: Write::Open(Shelf(Arc::clone(&shelf))), said: 0 };
-    (sender, Receiver { ring: Read::Open(Shelf(shelf)), taken: 0 })
+    let sender = Sender { ring: Write::Open(Shelf(Arc::clone(&shelf))), said: 0, witness: None };
+    (sender, Receiver { ring: Read::Open(Shelf(shelf)), taken: 0, witness: None })
 }
 
 impl<T: Copy> Sender<T> {
     /// Sends, or hands the message back when the lane is full.
     pub fn send(&mut self, message: T) -> Result<(), T> {
-        let numbered = self.number(message);
-        self.put(None, numbered).map_err(|numbered| numbered.message)
+        let numbered = self.number(None, message);
+        self.put(None, numbered).map_err(|numbered| {
+            tell(&self.witness, Witness::handed_back);
+            numbered.message
+        })
     }
 
     /// Free places.
@@ -89,7 +124,8 @@ impl<T: Copy> Sender<T> {
         }
     }
 
-    fn number(&mut self, message: T) -> Numbered<T> {
+    fn number(&mut self, key: Option<usize>, message: T) -> Numbered<T> {
+        tell(&self.witness, |witness| witness.said(key, &message));
         self.said += 1;
         Numbered { number: self.said, message }
     }
@@ -112,10 +148,12 @@ impl<T: Copy> Receiver<T> {
             Read::Bounded(ring) => ring.pop().ok(),
             Read::Open(shelf) => shelf.lock().pop_front().map(|(_, numbered)| numbered),
         };
-        next.map(|Numbered { number, message }| {
+        let next = next.map(|Numbered { number, message }| {
             self.taken = number;
             message
-        })
+        });
+        tell(&self.witness, |witness| witness.took(next.as_ref()));
+        next
     }
 
     /// The number of the last message taken; zero before the first.
@@ -143,29 +181,37 @@ impl<T: Copy> Receiver<T> {
 /// The writing end of a lane with several writers; copies share it.
 pub struct Post<T> {
     queue: Arc<ArrayQueue<T>>,
+    witness: Option<Watched<T>>,
 }
 
 impl<T> Clone for Post<T> {
     fn clone(&self) -> Self {
-        Post { queue: Arc::clone(&self.queue) }
+        Post { queue: Arc::clone(&self.queue), witness: self.witness.clone() }
     }
 }
 
 /// The reading end of a lane with several writers.
 pub struct Postbox<T> {
     queue: Arc<ArrayQueue<T>>,
+    witness: Option<Watched<T>>,
 }
 
 /// A lane of `depth` messages that any number of threads may write to.
 pub fn post<T: Copy>(depth: usize) -> (Post<T>, Postbox<T>) {
+    watched_post(depth, None)
+}
+
+/// The same with a witness, if one is given; then only one thread may write.
+pub fn watched_post<T: Copy>(depth: usize, witness: Option<Watched<T>>) -> (Post<T>, Postbox<T>) {
     let queue = Arc::new(ArrayQueue::new(depth));
-    (Post { queue: Arc::clone(&queue) }, Postbox { queue })
+    (Post { queue: Arc::clone(&queue), witness: witness.clone() }, Postbox { queue, witness })
 }
 
 impl<T: Copy> Post<T> {
     /// Sends, or hands the message back when the lane is full.
     pub fn send(&self, message: T) -> Result<(), T> {
-        self.queue.push(message)
+        tell(&self.witness, |witness| witness.said(None, &message));
+        self.queue.push(message).inspect_err(|_| tell(&self.witness, Witness::handed_back))
     }
 }
 
@@ -179,7 +225,9 @@ impl<T> Post<T> {
 impl<T: Copy> Postbox<T> {
     /// The next message, if any.
     pub fn receive(&mut self) -> Option<T> {
-        self.queue.pop()
+        let next = self.queue.pop();
+        tell(&self.witness, |witness| witness.took(next.as_ref()));
+        next
     }
 }
 
@@ -200,12 +248,13 @@ impl<T: Copy> Conflating<T> {
     /// Sends, or keeps as the newest of its key. Keys outside the range are refused by assertion: a wiring error.
     pub fn send(&mut self, key: usize, message: T) {
         self.flush();
-        let numbered = self.sender.number(message);
+        let numbered = self.sender.number(Some(key), message);
         if !self.any_waiting && self.sender.put(Some(key), numbered).is_ok() {
             return;
         }
         if self.waiting[key].replace(numbered).is_some() {
             self.conflated += 1;
+            tell(&self.sender.witness, Witness::overwrote);
         }
         self.any_waiting = true;
     }

@@ -35,7 +35,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 
 /// An order with its signature: what the sealing desk gave for its deed.
-#[derive(Clone, Copy, Debug, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Hash)]
 pub struct Signed {
     order: Order,
     signature: [u8; 65],
@@ -70,7 +70,7 @@ impl Signed {
 }
 
 /// Proof of holding the session key, for `public/login`.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct LoginProof {
     /// The signed moment, unix ms.
     pub timestamp_ms: u64,

@@ -1,8 +1,9 @@
 //! The journal on disk: fixed records in preallocated, memory-mapped pages; what was appended survives `kill -9`.
 //!
 //! Appending is a copy, a checksum and one store: no system call. The kernel owns the bytes from then on, so the
-//! death of the process loses nothing; loss of power may lose what was not synced, which `Syncer` does from another
-//! thread. The next page is made beforehand by a thread of its own; a writer that outruns it waits.
+//! death of the process loses nothing; loss of power may lose what was not synced, which a thread does every few
+//! milliseconds. A sync that fails takes the room away for good: what the disk has lost, no later sync can tell. The next
+//! page is made beforehand by a thread of its own; a writer that outruns it waits.
 //!
 //! On opening, a tail that was not written whole is dropped and counted; anything broken with valid records behind
 //! it is refused by file and record, because then nobody knows what was lost.
@@ -16,10 +17,11 @@ use std::io::{Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use self::keeper::{Job, OpenFiles};
+use self::keeper::{Durability, Job};
 use self::page::{Extent, PAYLOAD_BYTES_MAX, Page, Slot};
 use crate::engine::ports::Store;
 use crate::io::lockdown::{self, Filter};
@@ -144,8 +146,11 @@ pub struct PageStore {
     ready: Receiver<Result<Page, StoreError>>,
     standby: Option<Page>,
     failed: Option<StoreError>,
-    files: OpenFiles,
+    durability: Arc<Durability>,
     keeper: Option<JoinHandle<()>>,
+    /// Ends the thread that syncs when it is dropped.
+    syncing: Option<SyncSender<()>>,
+    syncer: Option<JoinHandle<()>>,
     _lock: Lock,
     _beside: Option<Lock>,
 }
@@ -161,17 +166,6 @@ impl Lock {
     pub fn take(folder: &Path) -> Result<Lock, StoreError> {
         prepare_folder(folder)?;
         Ok(Lock { folder: folder.to_path_buf(), _file: lock_folder(folder)? })
-    }
-}
-
-/// Makes the journal durable from another thread.
-#[derive(Clone)]
-pub struct Syncer(OpenFiles);
-
-impl Syncer {
-    /// Waits until everything appended before is safe from loss of power.
-    pub fn sync(&self) -> std::io::Result<()> {
-        keeper::sync(&self.0)
     }
 }
 
@@ -202,39 +196,33 @@ impl PageStore {
         }
         let found = scan.found;
         let (current, used, spare) = scan.into_place(folder, layout)?;
-        let files = OpenFiles::default();
+        let durability = Arc::new(Durability::default());
         for page in std::iter::once(&current).chain(&spare) {
-            keeper::enlist(&files, page);
+            durability.enlist(page);
         }
         let (jobs, inbox) = sync_channel(4);
         let (outbox, ready) = sync_channel(2);
-        let (home, kept, shared) = (folder.to_path_buf(), layout.pages_kept.max(1), files.clone());
-        let (begin, begun) = sync_channel(1);
-        let builder = thread::Builder::new().name("journal-keeper".into());
-        let keep = move || {
-            let confined = filter.map_or(Ok(()), lockdown::confine).map_err(std::io::Error::other);
-            let goes_on = confined.is_ok();
-            if begin.send(confined).is_ok() && goes_on {
-                keeper::run(home, kept, shared, inbox, outbox);
-            }
-        };
-        let failed = StoreError::io(folder, "start the thread that keeps");
-        let keeper = builder.spawn(keep).map_err(failed)?;
-        begun.recv().unwrap_or_else(|_| Err(std::io::Error::other("it ended at once"))).map_err(failed)?;
+        let (home, kept, shared) = (folder.to_path_buf(), layout.pages_kept.max(1), durability.clone());
+        let keep = move || keeper::run(home, kept, shared, inbox, outbox);
+        let keeper = confined(folder, "journal-keeper", filter, keep)?;
+        let (syncing, until) = sync_channel(1);
+        let shared = durability.clone();
+        let syncer = confined(folder, "journal-syncer", filter, move || keeper::sync_on(&shared, &until))?;
         let next = following(current.extent(), layout.records_per_page);
         if spare.is_none() {
             let _ = jobs.try_send(Job::Prepare(next));
         }
-        let (jobs, keeper) = (Some(jobs), Some(keeper));
         let store = PageStore {
             current,
             used,
-            jobs,
+            jobs: Some(jobs),
             ready,
             standby: spare,
             failed: None,
-            files,
-            keeper,
+            durability,
+            keeper: Some(keeper),
+            syncing: Some(syncing),
+            syncer: Some(syncer),
             _lock: lock,
             _beside: None,
         };
@@ -246,19 +234,13 @@ impl PageStore {
         self._beside = Some(other);
     }
 
-    /// A handle that syncs from another thread.
-    pub fn syncer(&self) -> Syncer {
-        Syncer(self.files.clone())
-    }
-
     /// Number of the next record.
     pub fn next_record(&self) -> u64 {
         self.current.extent().first_record + self.used
     }
 
-    /// Records that can be appended now without waiting for the disk; the error if the next page could not be made
-    /// (a full disk, as a rule). Ask regularly, and stop taking risk while there is still room.
-    pub fn room(&mut self) -> Result<u64, &StoreError> {
+    /// Looks whether the next page has come.
+    fn look_ahead(&mut self) {
         if self.standby.is_none() && self.failed.is_none() {
             match self.ready.try_recv() {
                 Ok(Ok(page)) => self.standby = Some(page),
@@ -266,8 +248,15 @@ impl PageStore {
                 Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
             }
         }
+    }
+
+    /// Records that can be appended now without waiting for the disk; the error if the next page could not be made
+    /// (a full disk, as a rule), or what was appended could not be synced. Ask regularly, and stop taking risk while there
+    /// is still room.
+    pub fn room(&mut self) -> Result<u64, &StoreError> {
+        self.look_ahead();
         let ahead = self.standby.as_ref().map_or(0, |page| page.extent().records);
-        match &self.failed {
+        match self.failed.as_ref().or(self.durability.failure()) {
             Some(error) => Err(error),
             None => Ok(self.current.extent().records - self.used + ahead),
         }
@@ -276,7 +265,8 @@ impl PageStore {
     /// Goes on to the next page. Dies if there is none: an order whose nonce is not on record must not be sent.
     #[cold]
     fn turn(&mut self) {
-        if self.room().is_ok() && self.standby.is_none() {
+        self.look_ahead();
+        if self.failed.is_none() && self.standby.is_none() {
             match self.ready.recv() {
                 Ok(Ok(page)) => self.standby = Some(page),
                 Ok(Err(error)) => self.failed = Some(error),
@@ -297,6 +287,27 @@ impl PageStore {
     }
 }
 
+/// A thread that has begun, and is left no system calls but the filter's.
+fn confined(
+    folder: &Path,
+    name: &str,
+    filter: Option<Filter>,
+    duty: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, StoreError> {
+    let (begin, begun) = sync_channel(1);
+    let begins = move || {
+        let confined = filter.map_or(Ok(()), lockdown::confine).map_err(std::io::Error::other);
+        let goes_on = confined.is_ok();
+        if begin.send(confined).is_ok() && goes_on {
+            duty();
+        }
+    };
+    let failed = StoreError::io(folder, "start the thread that keeps");
+    let thread = thread::Builder::new().name(name.into()).spawn(begins).map_err(failed)?;
+    begun.recv().unwrap_or_else(|_| Err(std::io::Error::other("it ended at once"))).map_err(failed)?;
+    Ok(thread)
+}
+
 impl Store for PageStore {
     fn append(&mut self, record: &[u8]) {
         assert!(record.len() <= PAYLOAD_BYTES_MAX, "a record of {} bytes; at most {PAYLOAD_BYTES_MAX}", record.len());
@@ -305,6 +316,7 @@ impl Store for PageStore {
         }
         self.current.write(self.used, record);
         self.used += 1;
+        self.durability.appended(self.next_record());
     }
 
     fn begins_page(&self) -> bool {
@@ -312,6 +324,9 @@ impl Store for PageStore {
     }
 
     fn has_room(&mut self) -> bool {
+        if self.durability.failure().is_some() {
+            return false;
+        }
         let records = self.current.extent().records;
         // Asked for every signature: the other thread is looked at only when it matters.
         self.used + records / KEPT_BACK < records || self.room().is_ok_and(|room| room > records / KEPT_BACK)
@@ -320,10 +335,12 @@ impl Store for PageStore {
 
 impl Drop for PageStore {
     fn drop(&mut self) {
+        // The keeper first: what it makes or retires is synced after it.
         self.jobs = None;
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.join();
-        }
+        let keeper = self.keeper.take().map(JoinHandle::join);
+        self.syncing = None;
+        let syncer = self.syncer.take().map(JoinHandle::join);
+        drop((keeper, syncer));
     }
 }
 

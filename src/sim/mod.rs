@@ -3,6 +3,8 @@
 
 pub mod evm;
 pub mod judge;
+pub mod lanes;
+pub mod mandate_twin;
 pub mod onchain;
 pub mod page;
 pub mod ports;

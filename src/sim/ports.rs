@@ -4,6 +4,7 @@
 use crate::base::time::Nanos;
 use crate::engine::ports::{Clock, DownReason, Event, Store, Transport};
 pub use crate::engine::tape::MemoryReel;
+use crate::sim::lanes::{Lanes, Passed};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -51,6 +52,8 @@ struct Cable {
     outbound: VecDeque<(u64, Vec<u8>)>,
     /// The sender's journal.
     journal: Option<MemoryStore>,
+    /// Told of every text the engine takes.
+    lanes: Option<Lanes>,
     spare_inbound: Vec<Vec<u8>>,
     spare_outbound: Vec<Vec<u8>>,
 }
@@ -68,6 +71,7 @@ impl Default for Cable {
             inbound: VecDeque::with_capacity(INBOUND),
             outbound: VecDeque::with_capacity(OUTBOUND),
             journal: None,
+            lanes: None,
             spare_inbound: Vec::with_capacity(INBOUND),
             spare_outbound: (0..OUTBOUND).map(|_| Vec::with_capacity(OUTBOUND_BYTES)).collect(),
         }
@@ -132,6 +136,11 @@ impl Wire {
         self.cable().journal = Some(journal);
     }
 
+    /// From now on every text the engine takes is written down.
+    pub fn tell(&self, lanes: Lanes) {
+        self.cable().lanes = Some(lanes);
+    }
+
     /// The next text from the engine to the world.
     pub fn take(&self) -> Option<Vec<u8>> {
         self.take_marked().map(|(_, text)| text)
@@ -193,6 +202,7 @@ impl Transport for Wire {
             }
             let Some((_, text)) = cable.inbound.pop_front() else { return busy };
             cable.traffic += 1;
+            cable.lanes.iter().for_each(|lanes| lanes.note(Passed::Heard(text.clone())));
             drop(cable);
             sink(Event::Text(&text));
             self.cable().spare_inbound.push(text);
@@ -251,6 +261,8 @@ struct Pages {
     used: u64,
     standby: bool,
     failed: bool,
+    /// A sync has failed: what was appended may be lost.
+    unsynced: bool,
     disk: Disk,
 }
 
@@ -303,10 +315,15 @@ impl MemoryStore {
         self.pages().disk = disk;
     }
 
+    /// The disk refuses to make safe what was appended.
+    pub fn fail_sync(&self) {
+        self.pages().unsynced = true;
+    }
+
     /// Another process opens it: what the last one waited for in vain is asked for again.
     pub fn reopen(&self) {
         let mut pages = self.pages();
-        pages.failed = false;
+        (pages.failed, pages.unsynced) = (false, false);
         pages.prepare();
     }
 
@@ -357,6 +374,9 @@ impl Store for MemoryStore {
 
     fn has_room(&mut self) -> bool {
         let mut pages = self.pages();
+        if pages.unsynced {
+            return false;
+        }
         let Some(page) = pages.page else { return true };
         if pages.used + KEPT_BACK < page {
             return true;

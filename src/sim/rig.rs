@@ -15,14 +15,16 @@ use crate::engine::tape::{Recorder, Roll, Tape};
 use crate::exchange::world::WorldSettings;
 use crate::exchange::{AccountSeed, Network, Owner, Settings, developer_accounts};
 use crate::io::key::LocalKey;
-use crate::market::instrument::Instrument;
+use crate::market::instrument::{Instrument, Kind};
 use crate::msg::Command;
 use crate::ops::blueprint::{Blueprint, OptionPlan, Outside, PlanKind};
 use crate::ops::lister::Lister;
 use crate::ops::replay::{Hand, Played, Rerun};
+use crate::risk::limits::Mandate;
+use crate::sim::lanes::Lanes;
 use crate::sim::ports::{Disk, MemoryReel, MemoryStore};
 use crate::sim::venue::{Pace, SimVenue};
-use crate::topology::{ChainEnds, ControlEnds, Layout, assemble};
+use crate::topology::{ChainEnds, ControlEnds, Layout, assemble, assemble_watched};
 use std::borrow::Cow;
 
 /// A wire that is down for a moment after the engine died.
@@ -66,9 +68,20 @@ pub struct Rig {
     /// Records of a page of the journal, if it has pages.
     page: Option<u64>,
     plan: Option<OptionPlan>,
+    mandate: Mandate,
     engine: Option<Engine>,
     deaths: u32,
     tapes: Option<Vec<Recording>>,
+    lanes: Option<Lanes>,
+}
+
+/// What is kept of the engines in a rig.
+#[derive(Clone, Default)]
+pub struct Kept {
+    /// Every engine's tapes, in memory.
+    pub tapes: bool,
+    /// What passes over their lanes.
+    pub lanes: Option<Lanes>,
 }
 
 /// The tapes of one engine, from its start to its death or to now.
@@ -84,22 +97,18 @@ impl Rig {
     /// # Errors
     /// The vault's own configuration or the venue's listing is unusable; each in words.
     pub fn open(scene: &Scene, seed: u64, world: WorldSettings, start: Nanos) -> Result<Rig, String> {
-        Rig::open_with(scene, seed, (world, start), None)
+        Rig::open_kept(scene, seed, (world, start), Kept::default())
     }
 
-    /// The same with every engine's tapes kept in memory.
+    /// The same with what is to be kept of the engines beside.
     ///
     /// # Errors
     /// As [`Rig::open`].
-    pub fn open_recording(scene: &Scene, seed: u64, world: WorldSettings, start: Nanos) -> Result<Rig, String> {
-        Rig::open_with(scene, seed, (world, start), Some(Vec::new()))
-    }
-
-    fn open_with(
+    pub fn open_kept(
         scene: &Scene,
         seed: u64,
         (world, start): (WorldSettings, Nanos),
-        tapes: Option<Vec<Recording>>,
+        kept: Kept,
     ) -> Result<Rig, String> {
         let config = Config::parse(&scene.config, scene.file, &Online::here()).map_err(|why| why.to_string())?;
         let mut account = developer_accounts(seed, 1).remove(0);
@@ -118,9 +127,22 @@ impl Rig {
             .zip(config.instruments())
             .map(|(place, name)| instrument(&mut venue, InstrumentId(place), name))
             .collect::<Result<Vec<_>, _>>()?;
-        let (store, page) = (MemoryStore::default(), None);
-        let mut rig =
-            Rig { venue, account, config, instruments, store, page, plan: None, engine: None, deaths: 0, tapes };
+        let mandate =
+            Blueprint::of(&config, instruments.clone(), Nanos::MAX, &Replay::default()).vaults[0].kind.mandate();
+        let mut rig = Rig {
+            venue,
+            account,
+            config,
+            instruments,
+            store: MemoryStore::default(),
+            page: None,
+            plan: None,
+            mandate,
+            engine: None,
+            deaths: 0,
+            tapes: kept.tapes.then(Vec::new),
+            lanes: kept.lanes,
+        };
         rig.start()?;
         Ok(rig)
     }
@@ -136,6 +158,16 @@ impl Rig {
     /// If the scene is of another vault.
     pub fn plan(&self) -> &OptionPlan {
         self.plan.as_ref().expect("an option vault's scene")
+    }
+
+    /// What risk holds the vault to.
+    pub fn mandate(&self) -> &Mandate {
+        &self.mandate
+    }
+
+    /// The perp that hedges the vault, if one does.
+    pub fn perp(&self) -> Option<InstrumentId> {
+        self.instruments.iter().find(|one| one.kind == Kind::Perp).map(|one| one.id)
     }
 
     /// The collateral's spot instrument.
@@ -183,7 +215,15 @@ impl Rig {
         if let Some(tapes) = tapes {
             parts.tapes = tapes;
         }
-        let (cores, control) = assemble(parts, &Layout::single(None));
+        let layout = Layout::single(None);
+        let (cores, control) = match &self.lanes {
+            None => assemble(parts, &layout),
+            Some(lanes) => {
+                lanes.begin(self.venue.clock());
+                self.venue.tell_public(lanes.clone());
+                assemble_watched(parts, &layout, lanes)
+            }
+        };
         let turns = cores.into_iter().flat_map(|core| core.turns).collect();
         let lister = Lister::new(roster, control.bulletin.clone(), control.feeds.clone(), blueprint.currencies.clone());
         self.engine = Some(Engine { turns, control, switch, lister });
@@ -265,6 +305,11 @@ impl Rig {
     /// How the journal's disk takes its next page from now on.
     pub fn set_disk(&mut self, disk: Disk) {
         self.store.set_disk(disk);
+    }
+
+    /// The journal's disk refuses to make safe what was appended, until another engine starts on it.
+    pub fn fail_sync(&self) {
+        self.store.fail_sync();
     }
 
     /// How often an engine was killed.

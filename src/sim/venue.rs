@@ -16,6 +16,7 @@ use crate::exchange::{
     Always, AuthHeaders, ConnId, Exchange, HttpTicket, Out, Outbox, Settings, SettlementAuthority, SubaccountReport,
 };
 use crate::msg::RatioRound;
+use crate::sim::lanes::Lanes;
 use crate::sim::ports::{SimClock, Wire};
 use crate::topology::ControlEnds;
 use alloy_primitives::Keccak256;
@@ -158,6 +159,11 @@ impl SimVenue {
     /// The engine's ends of the wires: public, external, private.
     pub fn wires(&self) -> [Wire; 3] {
         self.wires.clone()
+    }
+
+    /// From now on every public text that the engine takes is written down.
+    pub fn tell_public(&self, lanes: Lanes) {
+        self.wires[PUBLIC].tell(lanes);
     }
 
     /// The clock everything shares.

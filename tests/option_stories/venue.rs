@@ -213,7 +213,8 @@ impl Play {
         Ok(())
     }
 
-    /// `settles cash=..`: the options are gone and their payoff is booked, which the venue tells row by row.
+    /// `settles cash=.. beside=..`: the options are gone and their payoff is booked, which the venue tells row by row; what
+    /// is gone beside it no row tells.
     pub(super) fn settles(&mut self, words: &Words<'_>, said: &mut String) -> Result<(), Failure> {
         let paid = self.cash + words.number::<Cash>("cash", "0")?;
         let options = self.held.drain(..).map(|(instrument, held)| {
@@ -225,6 +226,7 @@ impl Play {
             let kind = BalanceKind::OptionSettlement;
             self.report(Report::Balance(Balance { subaccount: SUB, asset, previous, new, kind }), said);
         }
+        self.cash += words.number::<Cash>("beside", "0")?;
         self.snapshot(said);
         Ok(())
     }

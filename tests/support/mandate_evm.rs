@@ -2,8 +2,7 @@
 
 #![allow(dead_code)] // Every binary that includes this uses its own part of it.
 
-#[path = "mandate_twin/actions/dice.rs"]
-pub mod dice;
+use keel::sim::mandate_twin::actions::dice;
 #[path = "evm.rs"]
 pub mod evm;
 

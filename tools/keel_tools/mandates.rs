@@ -1,10 +1,7 @@
 //! `mandates`: the engine's replica of the vault contracts against a slow twin, on any number of random actions.
 
-#[path = "../../tests/support/mandate_twin/mod.rs"]
-mod mandate_twin;
-
 use clap::Args as ClapArgs;
-use mandate_twin::actions::{Contract, Dice};
+use keel::sim::mandate_twin::actions::{Contract, Dice};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

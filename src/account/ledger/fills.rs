@@ -29,7 +29,7 @@ impl Ledger {
         let signed = if fill.side == Side::Buy { fill.amount } else { -fill.amount };
         if !self.book_fill(fill, signed) {
             // Another instrument's, or a number no account can hold: only a snapshot can say what is true.
-            self.uncertain = true;
+            self.suspect();
             return Effect::Alarm;
         }
         self.flows.fees += fill.fee;
@@ -43,11 +43,11 @@ impl Ledger {
             }
             // Its order was declared dead too early; the balances must be proved again.
             None if buried => {
-                self.uncertain = true;
+                self.suspect();
                 Effect::Changed
             }
             None => {
-                self.uncertain = true;
+                self.suspect();
                 Effect::Foreign { nonce: fill.nonce, instrument: fill.instrument }
             }
         }
@@ -63,7 +63,7 @@ impl Ledger {
             // Whether balances show that it was taken back is not known, so that only a snapshot asked for later counts.
             Heard::Reverted { known } if known || self.trades_seen.contains(fill.trade_id) => {
                 self.last_fact_at = at;
-                self.uncertain = true;
+                self.suspect();
                 Effect::Reverted
             }
             _ => Effect::None,
@@ -79,7 +79,7 @@ impl Ledger {
     /// was earned since as well, which only a snapshot tells.
     fn on_reverted(&mut self, at: Nanos, fill: &Fill, known: bool) -> Effect {
         self.last_fact_at = at;
-        self.uncertain = true;
+        self.suspect();
         let booked = !self.trades_seen.insert(fill.trade_id) || known;
         if booked {
             let back = Fill { fee: -fill.fee, ..*fill };
@@ -139,7 +139,9 @@ impl Ledger {
         let value = fill.price.times(fill.amount);
         self.note_flow(fill, fill.fee + if fill.side == Side::Buy { value } else { -value });
         self.flows.fees += fill.fee;
-        self.uncertain |= shown == Shown::Unclear;
+        if shown == Shown::Unclear {
+            self.suspect();
+        }
         let listed = fill.nonce.0 > 0 && self.adoption.is_some_and(|adoption| adoption.listed.contains(&fill.nonce));
         if listed {
             return Effect::Late;

@@ -219,6 +219,54 @@ fn settlement_becomes_cash_once_in_any_order_with_the_snapshot() {
 }
 
 #[test]
+fn a_settlement_explains_what_it_tells_and_no_more() {
+    let money = Asset::Currency(CurrencyId(0));
+    let rows = [settlement(Asset::Instrument(SOLD), "-3", "0"), settlement(money, "20", "-130")];
+    let told = |rows: &[Balance]| {
+        let mut ledger = opened("20", &[(SOLD, "-3")]);
+        rows.iter().for_each(|row| {
+            ledger.on_balance(Nanos(2), row);
+        });
+        ledger
+    };
+    // Fifty more are gone than it says.
+    let mut ledger = told(&rows);
+    assert_eq!(snapshot(&mut ledger, SEC, "-180", &[]), Reconciled::Inconclusive, "a row may be under way");
+    assert_eq!(snapshot(&mut ledger, 4 * SEC, "-180", &[]), Reconciled::Differs);
+    assert_eq!((ledger.holdings().cash, ledger.is_uncertain()), (cash("-130"), true));
+    assert_eq!(snapshot(&mut ledger, 5 * SEC, "-180", &[]), Reconciled::Overruled);
+    // A position beside it is no more its business.
+    let mut ledger = told(&rows);
+    assert_eq!(snapshot(&mut ledger, 4 * SEC, "-130", &[(BOUGHT, "1")]), Reconciled::Differs);
+    // Its own row comes late: then all is explained.
+    let mut ledger = told(&rows[..1]);
+    assert_eq!(snapshot(&mut ledger, SEC, "-130", &[]), Reconciled::Inconclusive);
+    ledger.on_balance(Nanos(2 * SEC), &rows[1]);
+    assert_eq!(snapshot(&mut ledger, 3 * SEC, "-130", &[]), Reconciled::Adopted);
+    assert!(!ledger.is_uncertain());
+    // It never comes: that is a difference.
+    let mut ledger = told(&rows[..1]);
+    assert_eq!(snapshot(&mut ledger, 4 * SEC, "-130", &[]), Reconciled::Differs);
+    // Where the session was lost before or after, only the venue knows.
+    let mut ledger = told(&rows);
+    ledger.doubt_all();
+    assert_eq!(snapshot(&mut ledger, 4 * SEC, "-180", &[]), Reconciled::Adopted);
+    let mut ledger = opened("20", &[(SOLD, "-3")]);
+    ledger.doubt_all();
+    ledger.on_balance(Nanos(2), &rows[0]);
+    assert_eq!(snapshot(&mut ledger, 4 * SEC, "-180", &[]), Reconciled::Adopted);
+    // A difference found before is explained by the settlement, or stays one.
+    for (shown, verdict) in [("-130", Reconciled::Adopted), ("-180", Reconciled::Differs)] {
+        let mut ledger = told(&[]);
+        assert_eq!(snapshot(&mut ledger, 3, "-130", &[]), Reconciled::Differs);
+        rows.iter().for_each(|row| {
+            ledger.on_balance(Nanos(4), row);
+        });
+        assert_eq!(snapshot(&mut ledger, 4 * SEC, shown, &[]), verdict, "{shown}");
+    }
+}
+
+#[test]
 fn settlement_of_what_is_not_an_option_and_positions_without_room_alarm() {
     let mut ledger = opened("0", &[]);
     assert_eq!(ledger.on_balance(Nanos(2), &settlement(Asset::Currency(CurrencyId(1)), "100", "90")), Effect::Alarm);

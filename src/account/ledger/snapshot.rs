@@ -6,8 +6,11 @@ use crate::account::holdings::Holdings;
 use crate::account::positions::Positions;
 use crate::base::ids::Nonce;
 use crate::base::num::{Amount, Cash};
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::msg::{Life, OrderRow, Snapshot};
+
+/// The rows of a settlement come one by one: what is still missing after so long does not belong to it.
+const SETTLEMENT_NS: u64 = 3 * SEC;
 
 /// Result of a finished snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,8 +125,12 @@ impl Ledger {
         if !fresh {
             return (Effect::None, Some(Reconciled::Inconclusive));
         }
-        if !self.uncertain && !same {
-            (self.uncertain, self.disputed) = (true, true);
+        if !same && self.settled_at.is_some_and(|told_at| at.since(told_at) <= SETTLEMENT_NS) {
+            return (Effect::None, Some(Reconciled::Inconclusive));
+        }
+        if (!self.uncertain || self.settled_at.is_some()) && !same {
+            self.mistrust();
+            self.disputed = true;
             return (Effect::None, Some(Reconciled::Differs));
         }
         let was_uncertain = self.uncertain;
@@ -134,7 +141,7 @@ impl Ledger {
         }
         self.holdings = Holdings { base: draft.base, perp: draft.perp, cash: draft.cash, perp_cost: draft.perp_cost };
         self.options = draft.options;
-        self.reported = None;
+        (self.reported, self.settled_at) = (None, None);
         self.proved_at = asked_at;
         // An order that nobody reserves for may still fill until a later snapshot lists it no more.
         self.uncertain = doubtful || draft.revenant;
@@ -155,6 +162,7 @@ impl Ledger {
         if self.draft.open_count == LISTED {
             return;
         }
+        let mut lost = false;
         for place in &mut self.orders {
             let Some(order) = place else { continue };
             if order.reject_after >= asked_at || listed.iter().any(|(nonce, _)| *nonce == order.nonce) {
@@ -167,10 +175,13 @@ impl Ledger {
                 }
                 Life::Open | Life::Leaving => {
                     order.life = Life::Unknown;
-                    self.uncertain = true;
+                    lost = true;
                 }
                 Life::Pending | Life::Empty => {}
             }
+        }
+        if lost {
+            self.suspect();
         }
     }
 }

@@ -15,7 +15,8 @@ use crate::base::num::{Cash, Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
 use crate::msg::{
-    Accrual, Fill, HeldSignature, Intent, Life, Lost, Milestone, Mode, Principal, Purpose, Trace, Urgent, Value, Wish,
+    Accrual, Fill, Guards, HeldSignature, Intent, Life, Lost, Milestone, Mode, Principal, Purpose, Trace, Urgent,
+    Value, Wish,
 };
 use crate::risk::capital::CapitalLimits;
 use crate::risk::checks::Case;
@@ -74,6 +75,8 @@ pub struct Desk {
     pub(super) mode: Mode,
     pub(super) base: Value,
     pub(super) perp: Value,
+    /// The marks when all of them were last believed: losses are counted by these.
+    believed: Option<Marks>,
     pub(super) borrow_apr: Option<(Ratio, Nanos)>,
     pub(super) stats: Stats,
     pub(super) reconcile: Reconcile,
@@ -155,6 +158,7 @@ impl Desk {
             moving: plan.journaled.as_ref().and_then(Moving::inherited),
             mode: Mode::Starting,
             base: Value::default(),
+            believed: None,
             perp: Value::default(),
             borrow_apr: None,
             stats: Stats::default(),
@@ -211,6 +215,19 @@ impl Desk {
         } else if Some(value.instrument) == self.ledger.book().perp {
             self.perp = *value;
         }
+        if self.believes_marks() {
+            self.believed = self.marks();
+        }
+    }
+
+    /// True unless a mark has jumped and too few tickers have borne it out yet.
+    fn believes_marks(&self) -> bool {
+        !self.base.guards.with(self.perp.guards).has(Guards::UNCONFIRMED)
+    }
+
+    /// What losses are counted by: the last marks believed, and whether they are those of now.
+    pub(super) fn believed_marks(&self) -> Option<(Marks, bool)> {
+        self.believed.map(|marks| (marks, self.believes_marks()))
     }
 
     /// Tells how many fills are unsettled, if that has changed.
@@ -392,8 +409,8 @@ impl Desk {
             self.stats.options_filled += fill.amount;
         }
         let Mandate::Basis(limits) = self.mandate else { return };
-        let mark = if is_base { self.base.mark } else { self.perp.mark };
-        let Some(marks) = self.marks() else { return };
+        let Some((marks, _)) = self.believed_marks() else { return };
+        let mark = if is_base { marks.base } else { marks.perp };
         let worth = self.ledger.holdings().value(marks);
         if worth.is_positive() {
             let against = (fill.price - mark).times(fill.amount);

@@ -7,9 +7,13 @@ use crate::base::ids::{Side, VaultId};
 use crate::base::num::Ratio;
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::SEC;
-use crate::msg::{CurrencyId, Life, Purpose, TimeInForce, Wish};
+use crate::msg::{
+    Budget, CurrencyId, Fill, Guards, Life, Mode, Purpose, Report, ReportMsg, Settlement, Snapshot, TimeInForce, Value,
+    Wish,
+};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
+use crate::risk::losses::LossBudgets;
 use crate::risk::mandate::ema::MarkLoss;
 
 const PERP: InstrumentId = InstrumentId(1);
@@ -138,4 +142,115 @@ fn an_order_that_could_meet_one_of_another_vault_is_seen() {
     ] {
         assert_eq!(risk.meets_another_vault(&intent(vault, wanted, old)), meets, "{wanted:?}");
     }
+}
+
+/// A basis vault of twenty base, half of it borrowed at 2 000, under these limits.
+struct Leveraged {
+    risk: Risk,
+    at: Nanos,
+}
+
+impl Leveraged {
+    fn new(limits: Limits) -> Leveraged {
+        let plan = Plan { mandate: Mandate::Basis(limits), ..plan(BOOK) };
+        let risk = Risk::new(vec![plan], Vec::new(), Nonce(0), Nanos::MAX);
+        let mut vault = Leveraged { risk, at: Nanos(1_000 * SEC) };
+        vault.report(Report::Budget(Budget { matching_tps: 100, instrument_tps: 100, other_tps: 100 }));
+        vault.report(Report::VenueTime { offset_ns: 0, rtt_ns: 0 });
+        vault.report(Report::Session(crate::msg::Session::Up));
+        vault.told(2_000, Guards::NONE);
+        let asked_at = vault.at;
+        let (subaccount, none) = (BOOK.subaccount, Cash::ZERO);
+        let begin = Snapshot::Begin {
+            subaccount,
+            initial_margin: none,
+            maintenance_margin: none,
+            value: none,
+            liquidation: false,
+        };
+        let held = [(BOOK.base_currency, 20), (BOOK.cash_currency, -20_000)];
+        let held = held.map(|(currency, amount)| Snapshot::Collateral { currency, amount: Cash::whole(amount) });
+        vault.at = vault.at.plus(SEC);
+        [begin].into_iter().chain(held).chain([Snapshot::End { asked_at }]).for_each(|part| {
+            vault.report(Report::Snapshot(part));
+        });
+        assert_eq!(vault.risk.desks[0].mode, Mode::Live);
+        vault
+    }
+
+    fn hear(&mut self, message: In) -> Vec<Alarm> {
+        self.at = self.at.plus(1);
+        let mut out = Out::default();
+        self.risk.on(self.at, message, &mut out);
+        let alarm = |notice: Notice| match notice {
+            Notice::Alarm { alarm, .. } => Some(alarm),
+            _ => None,
+        };
+        out.notices.drain().filter_map(alarm).collect()
+    }
+
+    fn report(&mut self, body: Report) -> Vec<Alarm> {
+        self.hear(In::Report(ReportMsg { trace: Default::default(), body }))
+    }
+
+    /// The collateral's mark is told, and a moment passes: what is said.
+    fn told(&mut self, base: i64, guards: Guards) -> Vec<Alarm> {
+        let value =
+            |instrument, mark, guards| Value { instrument, mark: Price::whole(mark), guards, ..Value::default() };
+        self.hear(In::Value(value(PERP, 2_000, Guards::NONE)));
+        self.hear(In::Value(value(BOOK.base, base, guards)));
+        self.hear(In::Tick)
+    }
+}
+
+/// A tenth off the price costs a ninth of the value in base units; one text that says so costs nothing.
+#[test]
+fn budgets_wait_until_a_mark_that_jumped_is_believed_and_count_it_then() {
+    let hour = LossBudgets { hour: Ratio::from_bps(500), ..LossBudgets::ALL };
+    for (limits, alarm) in [
+        (Limits { drawdown_max: Ratio::from_bps(500), ..limits() }, Alarm::Drawdown),
+        (Limits { losses: hour, ..limits() }, Alarm::LossBudget),
+    ] {
+        let mut vault = Leveraged::new(limits);
+        for (mark, guards) in [
+            (1_800, Guards::UNCONFIRMED),
+            (1_800, Guards::UNCONFIRMED),
+            (2_000, Guards::NONE),
+            (2_300, Guards::UNCONFIRMED), // would be the highest from which all else is a fall
+            (2_000, Guards::NONE),
+            (1_801, Guards::UNCONFIRMED),
+        ] {
+            assert_eq!(vault.told(mark, guards), [], "{mark}");
+        }
+        assert_eq!(vault.told(1_800, Guards::NONE), [alarm], "believed");
+        assert_eq!(vault.risk.desks[0].mode, Mode::Drain);
+    }
+}
+
+#[test]
+fn a_fill_is_charged_against_the_mark_that_is_believed() {
+    let lost = |mark, guards| {
+        let mut vault = Leveraged::new(limits());
+        vault.told(mark, guards);
+        let fill = Fill {
+            subaccount: BOOK.subaccount,
+            trade_id: crate::base::ids::Uuid(1),
+            order_id: crate::base::ids::Uuid(1),
+            nonce: Nonce(1),
+            instrument: BOOK.base,
+            side: Side::Buy,
+            price: Price::whole(2_000),
+            amount: Amount::ONE,
+            fee: Cash::ZERO,
+            maker: true,
+            mark: Price::whole(2_000),
+            venue_at: Nanos::ZERO,
+            settlement: Settlement::Final,
+        };
+        let at = vault.at;
+        vault.risk.desks[0].note_fill(at, &fill, None);
+        vault.risk.desks[0].loss_ema(at)
+    };
+    assert_eq!(lost(1_800, Guards::UNCONFIRMED), Ratio::ZERO);
+    assert_eq!(lost(1_800, Guards::NONE), Ratio::from_bps(125), "200 of a value of 16 000");
 }

@@ -126,7 +126,8 @@ impl Desk {
         if self.ledger.is_uncertain() {
             return;
         }
-        let Some(marks) = self.marks() else { return };
+        // What a rumour would cost is not lost: the budgets wait until it is believed, and count it then.
+        let Some((marks, true)) = self.believed_marks() else { return };
         let worth = self.ledger.holdings().tvl(marks);
         self.losses.note_value(at, worth);
         if self.losses.has_drawn_down(worth, limits.drawdown_max) {
@@ -153,7 +154,7 @@ impl Desk {
         if !matches!(self.mandate, Mandate::Options(_)) {
             return;
         }
-        let Some(marks) = self.marks() else { return };
+        let Some((marks, _)) = self.believed_marks() else { return };
         let worth = self.ledger.holdings().value(marks) + wallet.table.worth(self.ledger.options().iter());
         let mark = wallet.table.facet(fill.instrument).map_or(Price::ZERO, |facet| facet.value.mark);
         self.note_option_loss(at, fill, (mark, worth));

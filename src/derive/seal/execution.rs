@@ -12,7 +12,7 @@ use crate::msg::{Breach, HeldSignature, LEGS, PricedLeg, Stage};
 use crate::risk::order::Execution;
 
 /// An execution with its signature: what the sealing desk gave for its deed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct SignedExecution {
     execution: Execution,
     seal: PackageSeal,

@@ -10,7 +10,7 @@ use crate::msg::{Breach, Flow, HeldSignature};
 use crate::risk::capital::Movement;
 
 /// A movement with its signature. Only the signer actor makes one, of what the sealing desk has signed.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct SignedMovement {
     movement: Movement,
     signature: [u8; 65],

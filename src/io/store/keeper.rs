@@ -1,12 +1,18 @@
-//! The thread behind the journal: it has the next page ready before it is needed, and takes full ones away.
+//! The threads behind the journal: one has the next page ready before it is needed and takes full ones away, the other
+//! syncs what is appended.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use super::page::{Extent, Page, file_name};
 use super::{StoreError, page_paths};
+
+/// Longest wait between two syncs: what was appended since, and during the last, is what loss of power may cost.
+const SYNC_EVERY: Duration = Duration::from_millis(4);
 
 /// What the writer asks for.
 pub enum Job {
@@ -16,14 +22,86 @@ pub enum Job {
     Retire(Page),
 }
 
-/// The files being written, for whoever syncs them.
-pub type OpenFiles = Arc<Mutex<Vec<(u64, Arc<File>)>>>;
+/// A page that is being written.
+struct OpenFile {
+    sequence: u64,
+    path: PathBuf,
+    file: Arc<File>,
+}
+
+/// How far the journal is safe from loss of power.
+#[derive(Default)]
+pub struct Durability {
+    files: Mutex<Vec<OpenFile>>,
+    /// Records ever appended.
+    appended: AtomicU64,
+    /// The first sync that failed. The kernel forgets what it could not write, so a later one that succeeds proves nothing.
+    failure: OnceLock<StoreError>,
+}
+
+impl Durability {
+    fn files(&self) -> MutexGuard<'_, Vec<OpenFile>> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a page to those that are synced.
+    pub fn enlist(&self, page: &Page) {
+        self.enlist_file(page.extent().sequence, page.path(), page.file());
+    }
+
+    pub(super) fn enlist_file(&self, sequence: u64, path: &Path, file: Arc<File>) {
+        self.files().push(OpenFile { sequence, path: path.to_path_buf(), file });
+    }
+
+    /// So many records are in the pages now.
+    pub fn appended(&self, records: u64) {
+        self.appended.store(records, Ordering::Release);
+    }
+
+    /// Why nothing that was appended can be relied on any more, if so.
+    pub fn failure(&self) -> Option<&StoreError> {
+        self.failure.get()
+    }
+
+    /// Makes everything appended so far durable against loss of power.
+    fn sync(&self) {
+        let open: Vec<(PathBuf, Arc<File>)> =
+            self.files().iter().map(|open| (open.path.clone(), open.file.clone())).collect();
+        open.iter().for_each(|(path, file)| self.sync_file(path, file));
+    }
+
+    fn sync_file(&self, path: &Path, file: &File) {
+        if let Err(cause) = file.sync_data() {
+            let why = StoreError::io(path, "sync the journal's page")(cause);
+            if self.failure.get().is_none() {
+                eprintln!("keel: alarm: {why}; nothing is signed on it any more until a restart");
+            }
+            let _ = self.failure.set(why);
+        }
+    }
+}
+
+/// Syncs what is appended, until the writer is gone and all is safe.
+pub fn sync_on(durability: &Durability, until: &Receiver<()>) {
+    let mut synced = 0;
+    loop {
+        let ends = until.recv_timeout(SYNC_EVERY) != Err(RecvTimeoutError::Timeout);
+        let appended = durability.appended.load(Ordering::Acquire);
+        if appended != synced {
+            durability.sync();
+            synced = appended;
+        }
+        if ends {
+            return;
+        }
+    }
+}
 
 /// Serves jobs until the writer is gone.
 pub fn run(
     folder: PathBuf,
     pages_kept: u64,
-    files: OpenFiles,
+    durability: Arc<Durability>,
     jobs: Receiver<Job>,
     ready: SyncSender<Result<Page, StoreError>>,
 ) {
@@ -32,7 +110,7 @@ pub fn run(
             Job::Prepare(extent) => {
                 let page = Page::create(&folder, extent);
                 if let Ok(page) = &page {
-                    enlist(&files, page);
+                    durability.enlist(page);
                 }
                 if ready.send(page).is_err() {
                     return;
@@ -40,10 +118,8 @@ pub fn run(
             }
             Job::Retire(page) => {
                 let sequence = page.extent().sequence;
-                // A failed sync of a full page is found again by the next `sync`, which keeps the file on its list.
-                if page.file().sync_data().is_ok() {
-                    lock(&files).retain(|(number, _)| *number != sequence);
-                }
+                durability.sync_file(page.path(), &page.file());
+                durability.files().retain(|open| open.sequence != sequence);
                 drop(page);
                 if let Some(old) = sequence.checked_sub(pages_kept) {
                     delete_up_to(&folder, old);
@@ -61,22 +137,4 @@ fn delete_up_to(folder: &Path, sequence: u64) {
             let _ = fs::remove_file(path);
         }
     }
-}
-
-/// Adds a page to those that are synced.
-pub fn enlist(files: &OpenFiles, page: &Page) {
-    lock(files).push((page.extent().sequence, page.file()));
-}
-
-/// Makes everything appended so far durable against loss of power.
-pub fn sync(files: &OpenFiles) -> std::io::Result<()> {
-    let open: Vec<Arc<File>> = lock(files).iter().map(|(_, file)| file.clone()).collect();
-    for file in open {
-        file.sync_data()?;
-    }
-    Ok(())
-}
-
-fn lock(files: &OpenFiles) -> std::sync::MutexGuard<'_, Vec<(u64, Arc<File>)>> {
-    files.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -57,7 +57,6 @@ fn what_was_appended_is_there_again_across_pages_and_restarts() {
             store.append(&next);
             written.push(next);
         }
-        store.syncer().sync().expect("durable");
     }
     let mut seen = Vec::new();
     read_records(&folder.path(), &mut |_, record| seen.push(record.to_vec())).expect("readable");
@@ -225,4 +224,42 @@ proptest! {
             Err(other) => return Err(TestCaseError::fail(other.to_string())),
         }
     }
+}
+
+/// A device that holds nothing: the system refuses to sync it.
+fn unsyncable() -> std::sync::Arc<fs::File> {
+    std::sync::Arc::new(fs::File::open("/dev/null").expect("it is always there"))
+}
+
+fn waits_for(mut what: impl FnMut() -> bool) -> bool {
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while std::time::Instant::now() < end {
+        if what() {
+            return true;
+        }
+        std::thread::yield_now();
+    }
+    false
+}
+
+#[test]
+fn a_sync_that_fails_takes_the_room_away_for_good() {
+    let folder = Folder::new();
+    let (mut store, ..) = folder.open(1_000, 2).expect("opens");
+    store.append(&record(1));
+    assert!(store.has_room());
+    store.durability.enlist_file(u64::MAX, Path::new("/dev/null"), unsyncable());
+    assert!(store.has_room(), "nothing was appended that it could lose");
+    store.append(&record(2));
+    assert!(waits_for(|| !store.has_room()));
+    let why = store.room().expect_err("lost").to_string();
+    assert!(why.starts_with("cannot sync the journal's page /dev/null: "), "{why}");
+    // A disk that is well again does not bring back what it has lost; what is appended all the same is kept as far as it can be.
+    for number in 3..2_500 {
+        store.append(&record(number));
+    }
+    assert!(!store.has_room());
+    drop(store);
+    let (mut store, _, seen) = folder.open(1_000, 2).expect("opens");
+    assert_eq!((seen.last(), store.has_room()), (Some(&record(2_499)), true), "a restart looks anew");
 }

@@ -5,7 +5,6 @@
 
 use super::{Case, Storm, Subject, Violation};
 use crate::base::time::{Nanos, SEC};
-use crate::sim::rig::Rig;
 use crate::sim::venue::Fate;
 use crate::sim::venue::faults::Faults;
 use crate::sim::weeks::Vault;
@@ -75,7 +74,7 @@ pub struct Death {
 
 impl Tale {
     fn open(&self) -> Result<Storm, String> {
-        let mut storm = Storm::open_as(&Case::of(self.seed), (self.subject, self.collateral), Rig::open)?;
+        let mut storm = Storm::open_as(&Case::of(self.seed), (self.subject, self.collateral), false)?;
         let account = storm.rig.subaccount();
         let cash = Decimal::from(self.cash);
         storm.rig.venue.mishap(|exchange, at, out| exchange.deposit(account, "USDC", cash, at, out));

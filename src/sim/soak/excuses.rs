@@ -32,8 +32,10 @@ const STRANGERS: [Fault; 4] = [Fault::ForeignOrder, Fault::TailLost, Fault::Jour
 /// Prices that were not so, and value that came or went.
 const PRICES: [Fault; 5] =
     [Fault::PriceOff, Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
-/// A journal that cannot grow signs nothing.
-const DISKS: [Fault; 2] = [Fault::DiskFull, Fault::DiskSlow];
+/// What the vault really lost by, or seems to have. One wrong price is none of it: budgets wait until a mark is believed.
+const LOSSES: [Fault; 4] = [Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
+/// A journal that cannot grow, or cannot be relied on, signs nothing.
+const DISKS: [Fault; 3] = [Fault::DiskFull, Fault::DiskSlow, Fault::SyncFails];
 /// With these the engine knows no better what time it is at the venue.
 const CLOCKS: [Fault; 5] = [Fault::TimeJumps, Fault::ClockStepped, Fault::Paused, Fault::Starved, Fault::ReplyLate];
 /// Requests that do not get through, and sessions that are none.
@@ -65,7 +67,7 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
         Alarm::Asked | Alarm::Retired => ever(&[Fault::Drained, Fault::KillSwitch]),
         Alarm::Mismatch => of_late(&DIFFERENCES),
         Alarm::Foreign => ever(&STRANGERS),
-        Alarm::Drawdown => ever(&PRICES),
+        Alarm::Drawdown => ever(&LOSSES),
         Alarm::VenueHalt { code: 11_018 } => of_late(&[Fault::ClockRefused]),
         Alarm::VenueHalt { code: 11_027 } => of_late(&[Fault::Liquidating]),
         // A word of the answer to a subscription that means nothing is taken for a refusal.

@@ -9,7 +9,7 @@ mod rules;
 mod seen;
 mod story;
 mod strikes;
-mod twin;
+mod twins;
 mod words;
 
 pub use invariants::{ELSEWHERE, INVARIANTS, Invariant};
@@ -21,8 +21,9 @@ use crate::exchange::Tier;
 use crate::exchange::world::WorldSettings;
 use crate::exchange::world::draws::Draws;
 use crate::ops::replay::Played;
+use crate::sim::lanes::Lanes;
 use crate::sim::ports::Disk;
-use crate::sim::rig::{Rig, Scene};
+use crate::sim::rig::{Kept, Rig, Scene};
 use crate::sim::venue::Pace;
 use crate::sim::venue::faults::{Allowed, Faults, Fired, Strike};
 use crate::sim::weeks::{FIRST_EXPIRY_S, Vault};
@@ -34,6 +35,7 @@ use seen::Seen;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use strikes::Operator;
+pub use twins::Compared;
 
 /// Length of a step, after which everything is checked.
 const STEP_NS: u64 = 100 * MS;
@@ -197,8 +199,8 @@ pub struct Outcome {
     pub fills: u64,
     /// What was waived because of what had happened: the invariant, or the alarm, why, and in how many steps.
     pub excused: BTreeMap<(String, &'static str), u64>,
-    /// Looks of the engine at itself that the ledger's twin was compared with.
-    pub compared: u64,
+    /// What was compared with each twin.
+    pub compared: Compared,
     /// Refusals of the venue's own, by code and by the first letter of the request's id.
     pub codes: BTreeMap<(i64, char), u64>,
     /// How it went before the first violation, if it was to be told.
@@ -220,7 +222,7 @@ pub fn run(seed: u64) -> Result<Outcome, String> {
 /// # Errors
 /// The run could not begin; in words.
 pub fn run_case(case: &Case) -> Result<Outcome, String> {
-    Ok(Storm::open(case, Rig::open)?.pass(case)?.outcome())
+    Ok(Storm::open(case, false)?.pass(case)?.outcome())
 }
 
 /// Runs a case with every engine's tapes kept, and folds each of them once more: how they were played, engine by engine.
@@ -228,14 +230,11 @@ pub fn run_case(case: &Case) -> Result<Outcome, String> {
 /// # Errors
 /// The run could not begin; in words.
 pub fn replay(case: &Case) -> Result<(Outcome, Vec<Vec<Played>>), String> {
-    let mut storm = Storm::open(case, Rig::open_recording)?.pass(case)?;
+    let mut storm = Storm::open(case, true)?.pass(case)?;
     storm.rig.stop();
     let played = storm.rig.replay(Nanos::MAX);
     Ok((storm.outcome(), played))
 }
-
-/// How a rig is opened.
-type Open = fn(&Scene, u64, WorldSettings, Nanos) -> Result<Rig, String>;
 
 struct Storm {
     seed: u64,
@@ -251,17 +250,19 @@ struct Storm {
 }
 
 impl Storm {
-    fn open(case: &Case, open: Open) -> Result<Storm, String> {
-        Storm::open_as(case, (Subject::of(case.seed), false), open)
+    fn open(case: &Case, tapes: bool) -> Result<Storm, String> {
+        Storm::open_as(case, (Subject::of(case.seed), false), tapes)
     }
 
     /// A subject of choice, before its option auction or before its collateral auction.
-    fn open_as(case: &Case, (subject, collateral): (Subject, bool), open: Open) -> Result<Storm, String> {
+    fn open_as(case: &Case, (subject, collateral): (Subject, bool), tapes: bool) -> Result<Storm, String> {
         let seed = case.seed;
         let scene = subject.scene();
         let mut draws = Draws::new(seed, 78);
         let start = if collateral { COLLATERAL_START } else { subject.start() };
-        let mut rig = open(&scene, seed, subject.world(seed), start)?;
+        let lanes = Lanes::default();
+        let kept = Kept { tapes, lanes: Some(lanes.clone()) };
+        let mut rig = Rig::open_kept(&scene, seed, (subject.world(seed), start), kept)?;
         rig.venue.keep_tape();
         rig.paginate_journal(JOURNAL_PAGE);
         if draws.happens(0.5) {
@@ -271,7 +272,7 @@ impl Storm {
             let account = rig.subaccount();
             rig.venue.mishap(|exchange, _, _| exchange.set_tier(account, Tier::Trader));
         }
-        let mut seen = Seen::new(subject, scene.collateral, Rules::read(&scene.config)?);
+        let mut seen = Seen::new(subject, scene.collateral, Rules::read(&scene.config)?, lanes);
         seen.story = case.tells.then(Story::default);
         // A settlement may have left a debt beyond what options may be traded with.
         if matches!(subject, Subject::Auction(_)) && draws.happens(1.0 / IN_DEBT_EVERY) {
@@ -333,7 +334,7 @@ impl Storm {
 
     fn outcome(self) -> Outcome {
         let fills = self.rig.venue.exchange.trades_of(self.rig.subaccount()).len() as u64;
-        let (fired, compared) = (self.seen.fired, self.seen.twin_compared());
+        let (fired, compared) = (self.seen.fired, self.seen.twins.compared);
         let mut bytes = self.rig.venue.sent_digest().to_vec();
         bytes.extend(format!("{fired:?}{:?}{fills}{}", self.violations, self.steps).bytes());
         Outcome {

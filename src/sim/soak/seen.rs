@@ -6,7 +6,7 @@ use super::coverage::{Follower, Matrix};
 use super::excuses;
 use super::rules::Rules;
 use super::story::Story;
-use super::twin::Twin;
+use super::twins::Twins;
 use super::words::{self, Method, Reply, Request};
 use crate::actors::risk::{Alarm, Notice, Sample, Stats};
 use crate::base::ids::{InstrumentId, Uuid};
@@ -16,6 +16,7 @@ use crate::engine::journal::{LegRecord, OrderRecord};
 use crate::exchange::{OpenOrder, SubaccountReport};
 use crate::market::instrument::Kind;
 use crate::msg::{Breach, Mode};
+use crate::sim::lanes::Lanes;
 use crate::sim::rig::Rig;
 use crate::sim::venue::Said;
 use crate::sim::venue::faults::{CATALOGUE, Fault, Fired, KINDS, Strike};
@@ -91,6 +92,8 @@ pub struct Moments {
     pub stopped: Option<Nanos>,
     /// The signer's switch was thrown.
     pub switched: Option<Nanos>,
+    /// A sync of the journal has failed, by the engine's clock.
+    pub unsynced: Option<Nanos>,
     /// Nothing has gone wrong since; `None` while something may.
     pub calm: Option<Nanos>,
     /// The venue's books last changed.
@@ -167,9 +170,8 @@ pub struct Seen {
     pub traded: (rust_decimal::Decimal, rust_decimal::Decimal),
     /// The session up to then and whether its account was listed, and whether that of the present one was.
     listed: (Nanos, bool, bool),
-    /// What the ledger's twin says otherwise than the engine, at its last look at itself.
-    pub twin_differs: Option<String>,
-    twin: Twin,
+    /// Slow twins of what the engine holds and decides.
+    pub twins: Twins,
     follower: Follower,
     records: u64,
     wire_floor: u64,
@@ -180,10 +182,11 @@ pub struct Seen {
 
 impl Seen {
     /// Nothing yet.
-    pub fn new(subject: Subject, collateral: &'static str, rules: Rules) -> Seen {
+    pub fn new(subject: Subject, collateral: &'static str, rules: Rules, lanes: Lanes) -> Seen {
         Seen {
             subject,
             collateral,
+            twins: Twins::new(lanes, &rules),
             rules,
             at: Nanos::ZERO,
             books: SubaccountReport::default(),
@@ -215,8 +218,6 @@ impl Seen {
             perp_mark: Default::default(),
             traded: Default::default(),
             listed: (Nanos::ZERO, true, true),
-            twin_differs: None,
-            twin: Twin::default(),
             follower: Follower::default(),
             records: 0,
             wire_floor: 0,
@@ -248,8 +249,9 @@ impl Seen {
         }
         self.note_journal(rig);
         self.note_wire(rig);
+        self.twins.look(rig);
         if self.struck_by(&ARRIVALS, DISTURBED_NS).is_some() {
-            self.twin.disturb();
+            self.twins.ledger.disturb();
         }
         heard.into_iter().for_each(|notice| self.hear(rig, notice));
         if let Some(books) = rig.venue.report(rig.subaccount()) {
@@ -278,7 +280,6 @@ impl Seen {
         self.spent.clear();
         self.booked.clear();
         self.heard.clear();
-        self.twin_differs = None;
     }
 
     /// The engine is gone: what it still said is noted, and what it believed is forgotten.
@@ -299,7 +300,7 @@ impl Seen {
         self.trades.clear();
         self.spent_floor.1 = Nanos::ZERO;
         self.follower.lost();
-        self.twin.forget();
+        self.twins.forget();
     }
 
     /// An operator has started a drained vault again.
@@ -416,8 +417,7 @@ impl Seen {
     fn hear(&mut self, rig: &Rig, notice: Notice) {
         match &notice {
             Notice::Sample { sample, stats, .. } => {
-                let differs = self.twin.compare(sample, stats);
-                self.twin_differs = self.twin_differs.take().or(differs);
+                self.twins.look_at_ledger(sample, stats);
                 self.last = Some((*sample, *stats));
                 let name = |id| rig.instrument(id).map_or_else(String::new, |one| one.name.as_str().to_owned());
                 self.held = sample.held.iter().flatten().map(|held| (name(held.instrument), held.amount)).collect();
@@ -427,7 +427,7 @@ impl Seen {
                 *total += fill.amount;
                 let filled = (*total, self.orders.get(&fill.nonce.0).copied());
                 let perp = rig.instrument(fill.instrument).filter(|one| one.kind == Kind::Perp).map(|one| one.id);
-                self.twin.book(fill, rig.base().id, perp);
+                self.twins.ledger.book(fill, rig.base().id, perp);
                 self.booked.push(Booked { again: !self.trades.insert(fill.trade_id), filled });
             }
             Notice::Mode { mode: Mode::Drain | Mode::Halted, .. } => {
@@ -451,11 +451,6 @@ impl Seen {
     /// Counts what was waived.
     pub fn excuse(&mut self, what: String, why: &'static str) {
         *self.excused.entry((what, why)).or_default() += 1;
-    }
-
-    /// Samples that the ledger's twin was compared with.
-    pub fn twin_compared(&self) -> u64 {
-        self.twin.compared
     }
 
     /// True if a fault has fired, or was at work, in the last so many nanoseconds.

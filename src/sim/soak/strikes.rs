@@ -187,6 +187,10 @@ impl Storm {
                 self.rig.throw_switch();
                 self.seen.moments.switched = Some(self.rig.venue.now());
             }
+            Fault::SyncFails => {
+                self.rig.fail_sync();
+                self.seen.moments.unsynced = Some(self.rig.venue.engine_now());
+            }
             other => self.mishap(other),
         }
         Ok(())

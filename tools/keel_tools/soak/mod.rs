@@ -4,7 +4,7 @@ mod crashes;
 
 use clap::{Args as ClapArgs, ValueEnum};
 use keel::sim::soak::coverage::{self, State};
-use keel::sim::soak::{self, ELSEWHERE, INVARIANTS, Outcome, Shrunk, Subject, Violation};
+use keel::sim::soak::{self, Compared, ELSEWHERE, INVARIANTS, Outcome, Shrunk, Subject, Violation};
 use keel::sim::venue::faults::CATALOGUE;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -320,6 +320,15 @@ fn report(sum: &Sum, took_s: f64, jobs: usize) {
         virtual_s / 3_600.0,
         sum.doubled,
         virtual_s / took_s.max(1e-9)
+    );
+    let all = |of: fn(&Compared) -> u64| sum.outcomes.iter().map(|outcome| of(&outcome.compared)).sum::<u64>();
+    println!(
+        "compared with twins: {} looks of the ledger, {} messages, {} books and values, {} option values, {} grants",
+        all(|compared| compared.samples),
+        all(|compared| compared.messages),
+        all(|compared| compared.tops),
+        all(|compared| compared.options),
+        all(|compared| compared.grants)
     );
     sum.broken.iter().for_each(|line| println!("  BROKEN {line}"));
 }

@@ -37,6 +37,18 @@ pub(super) fn time_never_falls(seen: &Seen) -> Option<String> {
     None
 }
 
+pub(super) fn queue_twin_agrees(seen: &Seen) -> Option<String> {
+    seen.twins.differs.queue.clone()
+}
+
+pub(super) fn book_twin_agrees(seen: &Seen) -> Option<String> {
+    seen.twins.differs.book.clone()
+}
+
+pub(super) fn option_twin_agrees(seen: &Seen) -> Option<String> {
+    seen.twins.differs.options.clone()
+}
+
 pub(super) fn no_alarm(seen: &Seen) -> Option<String> {
     let alarm = seen.heard.iter().find_map(|notice| match notice {
         Notice::Alarm { alarm, .. } if excuses::cause(alarm, seen).is_none() => Some(format!("{alarm:?}")),

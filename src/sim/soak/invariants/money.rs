@@ -173,7 +173,7 @@ fn decimal(number: impl std::fmt::Display) -> Decimal {
 }
 
 pub(super) fn twin_agrees(seen: &Seen) -> Option<String> {
-    seen.twin_differs.clone()
+    seen.twins.differs.ledger.clone()
 }
 
 pub(super) fn never_crosses_itself(seen: &Seen) -> Option<String> {

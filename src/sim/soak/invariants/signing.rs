@@ -12,6 +12,10 @@ const SWITCH_NS: u64 = 10 * MS;
 /// Nonce out of its window, signature expiry out of its window, reject time passed.
 const MOMENTS: [i64; 3] = [11_018, 11_011, 11_022];
 
+pub(super) fn mandate_twin_agrees(seen: &Seen) -> Option<String> {
+    seen.twins.differs.mandate.clone()
+}
+
 pub(super) fn nonces_rise(seen: &Seen) -> Option<String> {
     let sealed = seen.spent.iter().find(|spent| spent.nonce <= spent.floor);
     let sealed = sealed.map(|spent| format!("{} after {} in the journal", spent.nonce, spent.floor));
@@ -54,4 +58,10 @@ pub(super) fn wiped_signs_nothing(seen: &Seen) -> Option<String> {
 
 pub(super) fn journal_before_wire(seen: &Seen) -> Option<String> {
     seen.sent.iter().find(|sent| !sent.journaled).map(|sent| format!("{} is not in the journal", sent.request.nonce))
+}
+
+pub(super) fn failed_sync_stops(seen: &Seen) -> Option<String> {
+    let since = seen.moments.unsynced?;
+    let sealed = seen.spent.iter().find(|spent| spent.at > since)?;
+    Some(format!("{} sealed {} ms after a sync failed", sealed.nonce, sealed.at.since(since) / MS))
 }

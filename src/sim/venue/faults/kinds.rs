@@ -154,6 +154,8 @@ pub enum Fault {
     StableDepegged,
     /// The ratio feeds' rounds bear the stamp of a chain whose clock is wrong.
     ChainClock,
+    /// The journal's disk fails to make safe what was appended.
+    SyncFails,
 }
 
 /// What there is to know about a kind.
@@ -176,7 +178,7 @@ const fn kind(fault: Fault, name: &'static str, catalogue: &'static str, family:
 }
 
 /// Number of kinds.
-pub const KINDS: usize = 68;
+pub const KINDS: usize = 69;
 
 /// Every kind, in the order of [`Fault`].
 pub const CATALOGUE: [Kind; KINDS] = [
@@ -248,6 +250,7 @@ pub const CATALOGUE: [Kind; KINDS] = [
     kind(Fault::Depegged, "depegged", "M8", Family::Span, 0.01),
     kind(Fault::StableDepegged, "stable-depegged", "M8", Family::Span, 0.01),
     kind(Fault::ChainClock, "chain-clock", "C3 M9", Family::Span, 0.03),
+    kind(Fault::SyncFails, "sync-fails", "D2 D8", Family::Moment, 0.004),
 ];
 
 impl Fault {

@@ -4,9 +4,9 @@ use super::number::{
     OVERFLOW, Said, as_signed, cast_128, cast_signed, cast_unsigned, div, i, ln, mul, n, normal, of, over, root,
     signed, smul, u, wad,
 };
+use crate::risk::mandate::feeds::{FeedState, ForwardDatum, SpotDatum};
+use crate::risk::mandate::svi::VolCurve;
 use alloy_primitives::U256;
-use keel::risk::mandate::feeds::{FeedState, ForwardDatum, SpotDatum};
-use keel::risk::mandate::svi::VolCurve;
 use num_bigint::{BigInt, Sign};
 
 /// What an id says.

@@ -5,13 +5,13 @@ use super::number::{
     u,
 };
 use super::options::{Priced, Terms, black76, forward, spot, terms, vol};
+use crate::risk::mandate::action::{Action, Assets, Leg, Rfq, Role, SignatureLife, Trade, Transfer, VaultState};
+use crate::risk::mandate::basis::{Band, Basis, BasisState};
+use crate::risk::mandate::collateral::CollateralLimits;
+use crate::risk::mandate::covered_call::CoveredCall;
+use crate::risk::mandate::feeds::FeedState;
+use crate::risk::mandate::spread::Spread;
 use alloy_primitives::{Address, U256};
-use keel::risk::mandate::action::{Action, Assets, Leg, Rfq, Role, SignatureLife, Trade, Transfer, VaultState};
-use keel::risk::mandate::basis::{Band, Basis, BasisState};
-use keel::risk::mandate::collateral::CollateralLimits;
-use keel::risk::mandate::covered_call::CoveredCall;
-use keel::risk::mandate::feeds::FeedState;
-use keel::risk::mandate::spread::Spread;
 use num_bigint::{BigInt, Sign};
 use std::cell::OnceCell;
 

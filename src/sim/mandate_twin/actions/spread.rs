@@ -4,11 +4,11 @@ use super::super::Verdicts;
 use super::super::vaults::spread;
 use super::call::transfer_or_swap;
 use super::dice::{DERIVATIVE, Dice, int, micros, off, times};
+use crate::risk::mandate::action::{Action, Leg, Rfq, Role, VaultState};
+use crate::risk::mandate::black76::Black76;
+use crate::risk::mandate::feeds::{FeedState, Feeds};
+use crate::risk::mandate::spread::Spread;
 use alloy_primitives::{B256, I256, U256};
-use keel::risk::mandate::action::{Action, Leg, Rfq, Role, VaultState};
-use keel::risk::mandate::black76::Black76;
-use keel::risk::mandate::feeds::{FeedState, Feeds};
-use keel::risk::mandate::spread::Spread;
 
 /// Reverts a quote taken or made must meet.
 pub const REVERTS: &[&str] = &[

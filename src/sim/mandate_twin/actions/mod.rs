@@ -2,7 +2,7 @@
 
 mod basis;
 mod call;
-mod dice;
+pub mod dice;
 mod spread;
 
 pub use dice::Dice;

@@ -1,4 +1,4 @@
-//! The vault contracts once more, for tests and for `keel-tools mandates`: slow, with numbers that have no bounds, and
+//! The vault contracts once more, for tests, for storms and for `keel-tools mandates`: slow, with numbers that have no bounds, and
 //! on another plan than the engine's replica, so that an error would have to be made twice.
 
 pub mod actions;
@@ -6,7 +6,7 @@ pub mod number;
 pub mod options;
 pub mod vaults;
 
-use keel::risk::mandate::revert::Revert;
+use crate::risk::mandate::revert::Revert;
 
 /// Verdict of a contract on one action, of the engine's replica and of the twin, under the contracts' names.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,15 +1,18 @@
 //! Draws: plain ones, and distances to a boundary that are small, on the permitted side most of the time.
 
+use crate::risk::mandate::action::{Assets, SignatureLife, VaultState};
+use crate::risk::mandate::collateral::CollateralLimits;
+use crate::risk::mandate::feeds::{FeedState, ForwardDatum, SpotDatum, VolDatum};
+use crate::risk::mandate::svi::VolCurve;
 use alloy_primitives::{Address, I256, U256};
-use keel::risk::mandate::action::{Assets, SignatureLife, VaultState};
-use keel::risk::mandate::collateral::CollateralLimits;
-use keel::risk::mandate::feeds::{FeedState, ForwardDatum, SpotDatum, VolDatum};
-use keel::risk::mandate::svi::VolCurve;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
+/// The asset a vault is denominated in.
 pub const BASE: Address = Address::repeat_byte(0xba);
+/// The asset beside it.
 pub const DERIVATIVE: Address = Address::repeat_byte(0x09);
+/// An asset no vault trades.
 pub const OTHER: Address = Address::repeat_byte(0x77);
 
 /// A seeded source of actions.
@@ -103,11 +106,13 @@ impl Dice {
         if self.chance(2) { OTHER } else { usual }
     }
 
+    /// The assets of a vault, with tokens of some decimals.
     pub fn assets(&mut self) -> Assets {
         let token_decimals = if self.chance(2) { self.pick(0, 255) as u8 } else { self.one(&[18, 18, 8, 6]) };
         Assets { base: BASE, derivative: DERIVATIVE, token_decimals }
     }
 
+    /// Bounds on the life of a signature.
     pub fn life(&mut self) -> SignatureLife {
         let min_s = U256::from(self.pick(0, 600));
         let max_s = if self.chance(1) { self.word() } else { min_s + U256::from(self.pick(0, 1_800)) };
@@ -124,6 +129,7 @@ impl Dice {
         }
     }
 
+    /// Limits of swaps.
     pub fn collateral(&mut self) -> CollateralLimits {
         CollateralLimits {
             fee_factor: self.decimal(1_000, 50_000),
@@ -133,6 +139,7 @@ impl Dice {
         }
     }
 
+    /// A vault's balances.
     pub fn state(&mut self, now_s: u64) -> VaultState<'static> {
         let token_balance = self.decimal(0, 10_000_000_000);
         let pending_deposits = self.decimal(0, 1_000_000_000);

@@ -3,11 +3,11 @@
 use super::super::Verdicts;
 use super::super::vaults::covered_call;
 use super::dice::{BASE, DERIVATIVE, Dice, int, micros, off, times};
+use crate::risk::mandate::action::{Action, Rfq, Role, Trade, Transfer, VaultState};
+use crate::risk::mandate::black76::Black76;
+use crate::risk::mandate::covered_call::CoveredCall;
+use crate::risk::mandate::feeds::{FeedState, Feeds};
 use alloy_primitives::{I256, U256};
-use keel::risk::mandate::action::{Action, Rfq, Role, Trade, Transfer, VaultState};
-use keel::risk::mandate::black76::Black76;
-use keel::risk::mandate::covered_call::CoveredCall;
-use keel::risk::mandate::feeds::{FeedState, Feeds};
 
 /// Reverts a sale must meet.
 pub const REVERTS: &[&str] = &[
@@ -154,8 +154,8 @@ pub fn collateral(dice: &mut Dice) -> Verdicts {
 pub fn transfer_or_swap(
     dice: &mut Dice,
     (spot, free): (U256, U256),
-    assets: &keel::risk::mandate::action::Assets,
-    limits: &keel::risk::mandate::collateral::CollateralLimits,
+    assets: &crate::risk::mandate::action::Assets,
+    limits: &crate::risk::mandate::collateral::CollateralLimits,
     state: &mut VaultState<'_>,
 ) -> Action<'static> {
     let asset = dice.asset(BASE);
@@ -178,7 +178,7 @@ fn swap(
     dice: &mut Dice,
     asset: alloy_primitives::Address,
     spot: U256,
-    limits: &keel::risk::mandate::collateral::CollateralLimits,
+    limits: &crate::risk::mandate::collateral::CollateralLimits,
     state: &mut VaultState<'_>,
 ) -> Trade {
     let is_bid = dice.chance(50);

@@ -3,12 +3,12 @@
 use super::super::Verdicts;
 use super::super::vaults::basis;
 use super::dice::{BASE, DERIVATIVE, Dice, int, micros, times};
+use crate::risk::mandate::action::{Action, Trade, Transfer};
+use crate::risk::mandate::basis::{Band, Basis, BasisState};
+use crate::risk::mandate::ema::MarkLoss;
+use crate::risk::mandate::feeds::FeedState;
+use crate::risk::mandate::revert::Revert;
 use alloy_primitives::{I256, U256};
-use keel::risk::mandate::action::{Action, Trade, Transfer};
-use keel::risk::mandate::basis::{Band, Basis, BasisState};
-use keel::risk::mandate::ema::MarkLoss;
-use keel::risk::mandate::feeds::FeedState;
-use keel::risk::mandate::revert::Revert;
 
 /// Reverts its actions must meet.
 pub const REVERTS: &[&str] = &[
