@@ -306,13 +306,8 @@ impl Presign {
                     let request = request.clone();
                     let data = request.calldata.clone();
                     if let Some(tx) = self.submit(data, self.terms.sign_gas, out) {
-                        self.stage = Stage::Signing(Signing {
-                            request,
-                            tx,
-                            withdrawn: false,
-                            passed: false,
-                            released_at: None,
-                        });
+                        self.stage =
+                            Stage::Signing(Signing { request, tx, withdrawn: false, passed: false, released_at: None });
                     }
                 }
                 Shadow::Reverted(refusal) => self.fall_back(ticket, Why::Reverted(refusal), out),
@@ -365,7 +360,9 @@ impl Presign {
                 self.expired = Some(live.held.digest);
                 self.stage = Stage::Clear;
             }
-            Stage::Live(live) if live.released_at.is_some_and(|at| head.number >= at + self.terms.idle_blocks_max) => {
+            Stage::Live(live)
+                if live.released_at.is_some_and(|at| head.number >= at.saturating_add(self.terms.idle_blocks_max)) =>
+            {
                 live.revoke = true;
             }
             Stage::Signing(signing)

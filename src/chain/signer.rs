@@ -123,7 +123,7 @@ impl<K: Key> ContractSigner<K> {
         let shadow = match self.node.shadow(self.account.address(), self.terms.vault, data, self.terms.sign_gas).await {
             Ok(()) => Shadow::Passed,
             Err(CallError::Reverted(refusal)) => Shadow::Reverted(refusal),
-            Err(CallError::Node(why)) => Shadow::Unreachable(why),
+            Err(CallError::Node(why) | CallError::Absurd(why)) => Shadow::Unreachable(why),
         };
         self.fold(Event::Shadow(ticket, shadow));
     }
