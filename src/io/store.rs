@@ -256,14 +256,15 @@ impl PageStore {
         self.current.extent().first_record + self.used
     }
 
-    /// Records that can be appended now without waiting for the disk; the error if the next page could not be made
+    /// Records that can be appended now without waiting for the disk; the error while the next page could not be made
     /// (a full disk, as a rule). Ask regularly, and stop taking risk while there is still room.
     pub fn room(&mut self) -> Result<u64, &StoreError> {
-        if self.standby.is_none() && self.failed.is_none() {
+        // A page that could not be made may have come since.
+        while self.standby.is_none() {
             match self.ready.try_recv() {
-                Ok(Ok(page)) => self.standby = Some(page),
+                Ok(Ok(page)) => (self.standby, self.failed) = (Some(page), None),
                 Ok(Err(error)) => self.failed = Some(error),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
         let ahead = self.standby.as_ref().map_or(0, |page| page.extent().records);

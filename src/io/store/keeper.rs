@@ -1,9 +1,11 @@
 //! The thread behind the journal: it has the next page ready before it is needed, and takes full ones away.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::page::{Extent, Page, file_name};
 use super::{StoreError, page_paths};
@@ -19,7 +21,11 @@ pub enum Job {
 /// The files being written, for whoever syncs them.
 pub type OpenFiles = Arc<Mutex<Vec<(u64, Arc<File>)>>>;
 
-/// Serves jobs until the writer is gone.
+/// Pause before a page that could not be made is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Serves jobs until the writer is gone. A page that cannot be made is told as it fails, to the writer and to whoever
+/// reads standard error, and tried until it can: a disk that was full for a moment must not end the writer hours later.
 pub fn run(
     folder: PathBuf,
     pages_kept: u64,
@@ -27,18 +33,37 @@ pub fn run(
     jobs: Receiver<Job>,
     ready: SyncSender<Result<Page, StoreError>>,
 ) {
-    for job in jobs {
+    let mut owed: Option<Extent> = None;
+    loop {
+        let job = match owed {
+            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(_) => jobs.recv_timeout(AGAIN),
+        };
         match job {
-            Job::Prepare(extent) => {
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                let Some(Ok(page)) = owed.map(|extent| Page::create(&folder, extent)) else { continue };
+                say(&format!("{} could be made after all", page.path().display()));
+                owed = None;
+                enlist(&files, &page);
+                if ready.send(Ok(page)).is_err() {
+                    return;
+                }
+            }
+            Ok(Job::Prepare(extent)) => {
                 let page = Page::create(&folder, extent);
-                if let Ok(page) = &page {
-                    enlist(&files, page);
+                match &page {
+                    Ok(page) => enlist(&files, page),
+                    Err(why) => {
+                        say(&format!("alarm: no next page: {why}; signing ends with this page unless a try succeeds"));
+                        owed = Some(extent);
+                    }
                 }
                 if ready.send(page).is_err() {
                     return;
                 }
             }
-            Job::Retire(page) => {
+            Ok(Job::Retire(page)) => {
                 let sequence = page.extent().sequence;
                 // A failed sync of a full page is found again by the next `sync`, which keeps the file on its list.
                 if page.file().sync_data().is_ok() {
@@ -51,6 +76,11 @@ pub fn run(
             }
         }
     }
+}
+
+/// To a person; nobody listening is no reason to stop.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "keel: journal: {words}");
 }
 
 /// Deletes the pages up to and including this one. What cannot be deleted is tried again after the next page.
