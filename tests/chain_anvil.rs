@@ -10,11 +10,13 @@ use alloy::sol_types::{SolCall, SolValue};
 use anvil::{ADMIN, Anvil, MATCHING, OPTION, Owner, holdings};
 use keel::base::ids::{Nonce, SubaccountId};
 use keel::base::num::Price;
+use keel::base::queue::{Receiver, Sender, lane};
 use keel::chain::abi::{Matching, VaultSigner};
 use keel::chain::call::{self, Form};
 use keel::chain::lane::{Alarm as LaneAlarm, Limits, SendFault};
 use keel::chain::node::{CallError, Node};
 use keel::chain::presign::words::{Alarm, Event, Held, Request, Terms, Ticket, Why, Word};
+use keel::chain::service::{Service, Shared};
 use keel::chain::signer::{ContractSigner, Pace};
 use keel::derive::action::Envelope;
 use keel::derive::action::trade::option_sub_id;
@@ -22,7 +24,10 @@ use keel::derive::action::words::Words;
 use keel::derive::dialect::V2_MAINNET;
 use keel::engine::ports::Key;
 use keel::io::key::LocalKey;
+use keel::msg::{ActionAsk, ActionData, ChainAsk, ChainWord, ContractAlarm, Unsigned};
+use keel::topology::ChainEnds;
 use serde_json::json;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 alloy::sol! {
@@ -460,39 +465,83 @@ async fn an_empty_purse_is_an_alarm_and_signs_once_it_is_filled() {
     assert!(world.wake(None).await.contains(&Word::Alarm(Alarm::Lane(LaneAlarm::BalanceLow(U256::from(1))))));
 }
 
+/// The engine's end of a service.
+struct Engine {
+    asks: Sender<ChainAsk>,
+    words: Receiver<ChainWord>,
+}
+
+impl Engine {
+    fn ask(&mut self, ask: ChainAsk) {
+        assert!(self.asks.send(ask).is_ok(), "it listens");
+    }
+
+    /// The next word that `wanted` recognises.
+    async fn hears(&mut self, wanted: impl Fn(&ChainWord) -> bool) -> ChainWord {
+        let mut heard = Vec::new();
+        for _ in 0..5 * POLLS {
+            match self.words.receive() {
+                Some(word) if wanted(&word) => return word,
+                Some(word) => heard.push(word),
+                None => tokio::time::sleep(Duration::from_millis(2)).await,
+            }
+        }
+        panic!("not said; instead {heard:?}");
+    }
+}
+
 #[tokio::test]
-async fn an_engine_is_served_over_queues_while_blocks_come_by_the_clock() {
+async fn an_engine_is_served_over_lanes_while_blocks_come_by_the_clock() {
     let Some(world) = World::start().await else { return };
     world.anvil.rpc("evm_setIntervalMining", json!([1])).await;
     let order = world.order(1, 4);
-    let digest = order.request().digest;
+    let (nonce, digest) = (Nonce(1), order.request().digest);
     let World { anvil, node, vault, .. } = world;
-    let (events, inbox) = tokio::sync::mpsc::channel(8);
-    let (outbox, mut words) = tokio::sync::mpsc::channel(8);
-    let pace = Pace { look: Duration::from_millis(100), silent_max: Duration::from_millis(300) };
-    let served = tokio::spawn(World::signer(&node, vault).serve(inbox, outbox, pace));
-    let wishes = [Event::Recovered(None), Event::Unsettled(0), Event::Sign(order.request())];
-    for event in wishes {
-        events.send(event).await.expect("served");
-    }
-    // The chain was not looked at yet: a wish before that is refused, not kept.
-    assert_eq!(words.recv().await, Some(Word::Refused(Ticket(1), Why::Recovering)));
-    let asked = Instant::now();
-    let signed = loop {
-        events.send(Event::Sign(order.request())).await.expect("served");
-        match words.recv().await.expect("served") {
-            Word::Refused(_, Why::Recovering) => tokio::time::sleep(Duration::from_millis(20)).await,
-            other => break other,
-        }
+    let ((asks, heard), (words, said)) = (lane(8), lane(8));
+    let (of_node, tally) = (node.clone(), Shared::default());
+    let service = Service {
+        make: move || Ok(World::signer(&of_node, vault)),
+        dialect: &V2_MAINNET,
+        contract: vault,
+        pace: Pace { look: Duration::from_millis(100), silent_max: Duration::from_millis(300) },
+        tally: tally.clone(),
+        close: Arc::default(),
     };
-    assert!(matches!(signed, Word::Signed { ticket: Ticket(1), .. }), "{signed:?}");
+    let served = tokio::spawn(service.run(ChainEnds { asks: heard, words }));
+    let mut engine = Engine { asks, words: said };
+    assert_eq!(engine.hears(|_| true).await, ChainWord::Hello);
+    let ask = ActionAsk {
+        nonce,
+        subaccount: order.envelope.subaccount,
+        module: order.envelope.module,
+        expires_s: order.envelope.expiry_sec,
+        digest: digest.0,
+        data: ActionData::of(&order.data).expect("an order's"),
+        legs: None,
+    };
+    // What is on chain is not settled yet: a wish before that is refused, not kept.
+    engine.ask(ChainAsk::Sign(ask));
+    let early = engine.hears(|word| matches!(word, ChainWord::Refused { .. })).await;
+    assert_eq!(early, ChainWord::Refused { nonce, why: Unsigned::Recovering });
+    engine.ask(ChainAsk::Recovered(None));
+    engine.ask(ChainAsk::Unsettled(0));
+    engine.hears(|word| *word == ChainWord::Ready(true)).await;
+    let asked = Instant::now();
+    engine.ask(ChainAsk::Sign(ask));
+    engine.hears(|word| matches!(word, ChainWord::Signed { nonce: Nonce(1), .. })).await;
     println!("signed after {} ms with a block a second", asked.elapsed().as_millis());
-    events.send(Event::Revoke(Ticket(1))).await.expect("served");
-    assert_eq!(words.recv().await, Some(Word::Revoked(digest)));
+    let valid = VaultSigner::isValidSignatureCall { hash: digest, signature: Bytes::new() };
+    let magic = node.view(vault, valid).await;
+    assert_eq!(magic, Ok(FixedBytes([0x16, 0x26, 0xba, 0x7e])), "by the contract's own word");
+    engine.ask(ChainAsk::Revoke(nonce));
+    engine.hears(|word| *word == ChainWord::Ready(true)).await;
+    {
+        let counted = tally.lock().expect("whole");
+        assert_eq!((counted.asked, counted.made, counted.revoked, counted.restarts), (2, 1, 1, 0));
+    }
     drop(anvil);
-    assert_eq!(words.recv().await, Some(Word::Alarm(Alarm::NodeSilent)));
-    drop(events);
-    served.await.expect("it ends when the engine hangs up");
+    engine.hears(|word| *word == ChainWord::Alarm(ContractAlarm::NodeSilent)).await;
+    served.abort();
 }
 
 #[tokio::test]

@@ -296,6 +296,8 @@ stories! {
     dropped_and_resent
     fee_rises_to_its_cap
     reorg_takes_the_signature
+    reorg_under_a_fill
+    reorg_without_a_fill
     reorg_takes_a_revocation
     withdrawn_on_its_way
     adopted_after_restart

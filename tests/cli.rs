@@ -242,7 +242,7 @@ fn a_stale_clock_is_refused_before_anything_is_signed() {
     };
     for (skew_ns, refused) in [(5 * SEC as i64, true), (-5 * SEC as i64, true), (0, false)] {
         let mut clock = Skewed(LiveClock::new(), skew_ns);
-        let mut key = LocalKey::generate().expect("a key");
+        let mut key = LocalKey::from_bytes(&mut [0x51; 32]).expect("a key");
         let outcome = runtime.block_on(prove(&rest, &claims, &mut key, &mut clock));
         let clock_fault = matches!(&outcome, Err(Refusal::Clock { .. }));
         assert_eq!(clock_fault, refused, "{skew_ns}: {outcome:?}");

@@ -251,6 +251,11 @@ impl Runner for Stage {
                 let found = Some((B256::repeat_byte(hash as u8), inclusion));
                 self.hear(Event::Node(Seen::Receipt { nonce, found }), &mut said);
             }
+            // A reorg: the node knows no receipt any more.
+            "lost" => {
+                let [nonce] = words.numbers()?[..] else { return Err("a nonce".into()) };
+                self.hear(Event::Node(Seen::Receipt { nonce, found: None }), &mut said);
+            }
             "stop" => self.hear(Event::Stop, &mut said),
             "capital" => self.hear(Event::Capital(news(&words)?), &mut said),
             other => return Err(format!("no command {other}").into()),
@@ -276,6 +281,9 @@ stories! {
     gives_up_when_no_choice_helps
     never_during_an_auction
     takes_back_what_an_auction_overtakes
+    reorg_during_an_auction
+    reorg_in_its_own_phase
+    reorg_while_capital_moves
     pays_withdrawals
     pays_what_there_is
     puts_idle_tokens_to_work

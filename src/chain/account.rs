@@ -47,7 +47,12 @@ impl<K: Key> Account<K> {
             Step::AskBalance => self.node.balance(self.own).await.map(Seen::Balance),
             Step::Fate(..) | Step::Alarm(_) => return None,
         };
-        seen.ok()
+        match seen {
+            Ok(seen) => Some(seen),
+            // Asked again at the next head; a person must know why nothing comes of it.
+            Err(CallError::Absurd(why)) => Some(Seen::Absurd(why)),
+            Err(CallError::Reverted(_) | CallError::Node(_)) => None,
+        }
     }
 
     /// Adds a transaction's cost, once: a receipt is asked for until its block is final. Returns which it was, and where.
@@ -57,8 +62,8 @@ impl<K: Key> Account<K> {
                 self.counted.pop_front();
             }
             self.counted.push_back(found.hash);
-            self.spent.0 += found.gas_used;
-            self.spent.1 += u128::from(found.gas_used) * found.price_wei;
+            self.spent.0 = self.spent.0.saturating_add(found.gas_used);
+            self.spent.1 = self.spent.1.saturating_add(u128::from(found.gas_used).saturating_mul(found.price_wei));
         }
         (found.hash, found.inclusion)
     }

@@ -8,13 +8,14 @@
 pub mod bisect;
 pub mod ears;
 pub mod index;
+mod reorg;
 pub mod service;
 pub mod standing;
 pub mod task;
 pub mod words;
 
 use super::abi::VaultShares;
-use super::lane::{Call, Fate, Head, Inclusion, Lane, Seen, Step, TxId};
+use super::lane::{Call, Fate, Head, Lane, Seen, Step, TxId};
 use super::presign::words::Shadow;
 use crate::actors::risk::CapitalNews;
 use crate::base::ids::Nonce;
@@ -24,6 +25,7 @@ use alloy::primitives::{Address, Bytes, U256};
 use alloy::sol_types::SolCall;
 use bisect::{Bisect, Verdict};
 use index::Index;
+use reorg::Passed;
 use words::{Action, Alarm, Books, Event, Job, Moment, Terms, Wait, Word};
 
 /// Blocks between two looks at the contract while nothing happens.
@@ -62,6 +64,8 @@ pub struct Keeper {
     lane: Lane,
     index: Index,
     stage: Stage,
+    /// What is in blocks that are not final.
+    passed: Vec<Passed>,
     moment: Option<Moment>,
     books: Option<Books>,
     /// Height below which books are too old to act on.
@@ -85,6 +89,7 @@ impl Keeper {
             index: Index::new(terms.deployed_block),
             terms,
             stage: Stage::Idle,
+            passed: Vec::new(),
             moment: None,
             books: None,
             act_after: 0,
@@ -100,7 +105,7 @@ impl Keeper {
 
     /// True while a transaction is on its way.
     pub fn is_sending(&self) -> bool {
-        matches!(self.stage, Stage::Sending { .. })
+        matches!(self.stage, Stage::Sending { .. }) || self.passed.iter().any(Passed::is_out)
     }
 
     /// Folds one event.
@@ -136,7 +141,9 @@ impl Keeper {
         self.lane.on(seen, &mut steps);
         self.take(steps, out);
         let Seen::Head(head) = seen else { return };
-        let due = self.looked_at.is_none_or(|at| head.number >= at + LOOK_EVERY_BLOCKS || at <= self.act_after);
+        self.forget_final(*head);
+        let due =
+            self.looked_at.is_none_or(|at| head.number >= at.saturating_add(LOOK_EVERY_BLOCKS) || at <= self.act_after);
         if due {
             self.looked_at = Some(head.number);
             out.push(Action::AskBooks);
@@ -170,41 +177,37 @@ impl Keeper {
     fn on_fate(&mut self, id: TxId, fate: Fate, out: &mut Vec<Action>) {
         if fate == Fate::Displaced {
             self.stage = Stage::Halted;
+            self.passed.retain(|passed| !passed.is(id));
             out.push(Action::Say(Word::Halted));
             return;
         }
-        let Stage::Sending { job, tx, .. } = &self.stage else { return };
+        if self.on_fate_again(id, fate, out) {
+            return;
+        }
+        let Stage::Sending { job, tx, withdrawn } = &self.stage else { return };
         if *tx != id {
             return;
         }
-        let job = job.clone();
-        match fate {
-            Fate::Mined(seen) => self.on_mined(job, seen, out),
-            Fate::Emptied => self.stage = Stage::Idle,
-            Fate::Vanished | Fate::Displaced => {}
+        let (job, withdrawn) = (job.clone(), *withdrawn);
+        if fate != Fate::Vanished {
+            self.stage = Stage::Idle;
+            self.passed.push(Passed::new(id, job, withdrawn));
+            self.on_fate_again(id, fate, out);
         }
-    }
-
-    fn on_mined(&mut self, job: Job, seen: Inclusion, out: &mut Vec<Action>) {
-        self.stage = Stage::Idle;
-        self.act_after = seen.block;
-        if !seen.succeeded {
-            self.fail(Alarm::Reverted(job), out);
-            return;
-        }
-        match &job {
-            Job::Deposits(ids) => self.index.done(ids, seen.block),
-            Job::Withdrawals => self.queue_before = self.books.map(|books| books.queued),
-            Job::Fee => {}
-        }
-        out.push(Action::Say(Word::Done(job, seen.block)));
     }
 
     fn fail(&mut self, alarm: Alarm, out: &mut Vec<Action>) {
-        out.push(Action::Say(Word::Alarm(alarm)));
-        let now = self.lane.head().map_or(0, |head| head.number);
-        self.rest_until = now + self.terms.retry_blocks;
+        self.rest(alarm, out);
         self.stage = Stage::Idle;
+    }
+
+    fn rest(&mut self, alarm: Alarm, out: &mut Vec<Action>) {
+        out.push(Action::Say(Word::Alarm(alarm)));
+        self.rest_until = self.height().saturating_add(self.terms.retry_blocks);
+    }
+
+    fn height(&self) -> u64 {
+        self.lane.head().map_or(0, |head| head.number)
     }
 
     fn on_tried(&mut self, answered: u64, outcome: Shadow, out: &mut Vec<Action>) {
@@ -222,8 +225,7 @@ impl Keeper {
                 Verdict::More => {}
                 Verdict::Hopeless(why) => return self.fail(Alarm::Refused(job, why), out),
                 Verdict::LeftOut(id, why) => {
-                    let now = self.lane.head().map_or(0, |head| head.number);
-                    self.index.leave_out(id, now + self.terms.retry_blocks);
+                    self.index.leave_out(id, self.height().saturating_add(self.terms.retry_blocks));
                     out.push(Action::Say(Word::LeftOut(id, why)));
                 }
             },
@@ -285,7 +287,7 @@ impl Keeper {
             CapitalNews::Granted { nonce: name } => *nonce = Some(name),
             CapitalNews::Settled { nonce } if ours(nonce) => {
                 self.stage = Stage::Idle;
-                self.act_after = self.lane.head().map_or(0, |head| head.number);
+                self.act_after = self.height();
             }
             CapitalNews::Answered { nonce, verdict, .. }
                 if ours(nonce) && !matches!(verdict, Venue::Refused | Venue::RateLimited | Venue::Halt) => {}
@@ -301,13 +303,14 @@ impl Keeper {
 
     fn lose_sight(&mut self, head: Head, out: &mut Vec<Action>) {
         if let Stage::Moving { flow, since_s, .. } = self.stage
-            && head.time_s > since_s + MOVE_S_MAX
+            && head.time_s > since_s.saturating_add(MOVE_S_MAX)
         {
             self.fail(Alarm::Lost(flow), out);
         }
     }
 
     fn advance(&mut self, out: &mut Vec<Action>) {
+        self.recall(out);
         match &self.stage {
             Stage::Idle => {
                 let wait = self.next(out);
@@ -322,12 +325,16 @@ impl Keeper {
                 if let Stage::Sending { withdrawn, .. } = &mut self.stage {
                     *withdrawn = true;
                 }
-                let mut steps = Vec::new();
-                self.lane.abandon(tx, &mut steps);
-                self.take(steps, out);
+                self.withdraw(tx, out);
             }
             _ => {}
         }
+    }
+
+    fn withdraw(&mut self, tx: TxId, out: &mut Vec<Action>) {
+        let mut steps = Vec::new();
+        self.lane.abandon(tx, &mut steps);
+        self.take(steps, out);
     }
 
     /// What the engine's state says against a job.

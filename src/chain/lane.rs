@@ -111,6 +111,8 @@ pub enum Seen {
     },
     /// The account's balance, wei.
     Balance(U256),
+    /// An answer that cannot be true, in words; it counts as none.
+    Absurd(String),
 }
 
 /// What to do next.
@@ -177,7 +179,12 @@ pub enum Alarm {
         /// Why.
         fault: SendFault,
     },
+    /// The node's answers cannot be true.
+    Absurd(String),
 }
+
+/// Transactions of one account that may wait at a node; one that says more is not believed.
+pub const WAITING_MAX: u64 = 1_024;
 
 /// Heads at which a nonce must look used up before it counts as another's: nodes behind one address may disagree for one.
 const DISPLACED_AFTER_BLOCKS: u64 = 2;
@@ -209,12 +216,13 @@ pub struct Lane {
     next: Option<u64>,
     entries: Vec<Entry>,
     balance_seen_at: Option<u64>,
+    absurd_told: bool,
 }
 
 impl Lane {
     /// A lane for the account `own`, which knows nothing until a head and the counts arrive.
     pub fn new(own: Address, limits: Limits) -> Lane {
-        Lane { limits, own, head: None, next: None, entries: Vec::new(), balance_seen_at: None }
+        Lane { limits, own, head: None, next: None, entries: Vec::new(), balance_seen_at: None, absurd_told: false }
     }
 
     /// The newest head seen.
@@ -230,7 +238,8 @@ impl Lane {
     /// Sends a transaction under the next nonce. False before the first head and counts: nothing was taken.
     pub fn submit(&mut self, id: TxId, call: Call, out: &mut Vec<Step>) -> bool {
         let (Some(head), Some(nonce)) = (self.head, self.next) else { return false };
-        self.next = Some(nonce + 1);
+        let Some(after) = nonce.checked_add(1) else { return false };
+        self.next = Some(after);
         self.entries.push(Entry::new(nonce, Some(id), call, head.number));
         let at = self.entries.len() - 1;
         self.offer(at, false, out);
@@ -257,6 +266,10 @@ impl Lane {
                 out.push(Step::Alarm(Alarm::BalanceLow(*balance)));
             }
             Seen::Balance(_) => {}
+            Seen::Absurd(why) if !std::mem::replace(&mut self.absurd_told, true) => {
+                out.push(Step::Alarm(Alarm::Absurd(why.clone())));
+            }
+            Seen::Absurd(_) => {}
         }
     }
 
@@ -272,7 +285,7 @@ impl Lane {
         if self.next.is_none() || !self.quiet() {
             out.push(Step::AskCounts);
         }
-        if self.balance_seen_at.is_none_or(|at| head.number >= at + BALANCE_EVERY_BLOCKS) {
+        if self.balance_seen_at.is_none_or(|at| head.number >= at.saturating_add(BALANCE_EVERY_BLOCKS)) {
             self.balance_seen_at = Some(head.number);
             out.push(Step::AskBalance);
         }
@@ -280,6 +293,12 @@ impl Lane {
 
     fn on_counts(&mut self, mined: u64, pending: u64, out: &mut Vec<Step>) {
         let Some(head) = self.head else { return };
+        let waiting = pending.saturating_sub(mined);
+        if waiting > WAITING_MAX {
+            self.on(&Seen::Absurd(format!("{waiting} transactions wait, at most {WAITING_MAX} are believed")), out);
+            return;
+        }
+        self.absurd_told = false;
         if self.next.is_none() {
             self.take_over(mined, pending, head, out);
             return;
@@ -352,11 +371,10 @@ impl Lane {
 
     fn still_waiting(&mut self, at: usize, head: Head, out: &mut Vec<Step>) {
         let entry = &self.entries[at];
-        if entry.used_up_since.is_some_and(|since| head.number >= since + DISPLACED_AFTER_BLOCKS || entry.id.is_none())
-        {
+        if entry.is_used_up(head) {
             let gone = self.entries.remove(at);
             out.extend(gone.id.map(|id| Step::Fate(id, Fate::Displaced)));
-        } else if head.number >= entry.priced_at + self.limits.bump_after_blocks {
+        } else if head.number >= entry.priced_at.saturating_add(self.limits.bump_after_blocks) {
             self.offer(at, true, out);
         }
     }
@@ -411,6 +429,14 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// Whether its nonce went to another's transaction.
+    fn is_used_up(&self, head: Head) -> bool {
+        let over = |since: u64| self.id.is_none() || head.number >= since.saturating_add(DISPLACED_AFTER_BLOCKS);
+        self.used_up_since.is_some_and(over)
+    }
+}
+
 impl Fees {
     /// An eighth more of both, upwards: nodes take a replacement from a tenth more.
     fn raised(self) -> Fees {
@@ -427,3 +453,7 @@ impl Fees {
         Fees { max_wei, tip_wei: self.tip_wei.min(max_wei) }
     }
 }
+
+#[cfg(test)]
+#[path = "lane_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! An Ethereum node, asked over HTTP: what a vault's signer needs of it and nothing else.
 
-use super::lane::{Fees, Head, Inclusion, SendFault};
+use super::lane::{Fees, Head, Inclusion, SendFault, WAITING_MAX};
 use super::refusal::Refusal;
 use crate::engine::ports::Key;
 use alloy::consensus::{SignableTransaction, TxEip1559};
@@ -22,13 +22,15 @@ pub enum CallError {
     Reverted(Refusal),
     /// The node did not answer, or not in the form promised.
     Node(String),
+    /// The node answered with a number that no chain of ours can have.
+    Absurd(String),
 }
 
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             CallError::Reverted(refusal) => write!(f, "reverted: {refusal}"),
-            CallError::Node(why) => write!(f, "node: {why}"),
+            CallError::Node(why) | CallError::Absurd(why) => write!(f, "node: {why}"),
         }
     }
 }
@@ -70,6 +72,23 @@ pub struct Emitted {
 
 /// Longest wait for an answer; a node that is slower has not answered.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Highest block and count of an account's transactions believed.
+const NUMBER_MAX: u64 = 1 << 48;
+/// Latest time of a block believed, Unix seconds.
+const TIME_S_MAX: u64 = 1 << 40;
+/// Most gas of one transaction believed.
+const GAS_MAX: u64 = 1 << 32;
+/// Highest price of gas believed, wei.
+const PRICE_WEI_MAX: u128 = 1 << 64;
+
+/// A number from a node, unless it is absurd: what we do with it is arithmetic.
+fn sane<N: PartialOrd + fmt::Display>(what: &str, found: N, most: N) -> Result<N, CallError> {
+    if found > most {
+        return Err(CallError::Absurd(format!("{what} {found}, where at most {most} is believed")));
+    }
+    Ok(found)
+}
 
 /// A text about the node at `rpc_url` without the path and query, where providers put their access keys.
 pub fn veiled(rpc_url: &str, text: &str) -> String {
@@ -119,8 +138,12 @@ impl Node {
         let block =
             self.provider.get_block_by_number(BlockNumberOrTag::Latest).await.map_err(|why| self.silent(&why))?;
         let header = block.ok_or_else(|| CallError::Node("no latest block".to_owned()))?.header;
-        let base_fee_wei = u128::from(header.base_fee_per_gas.unwrap_or_default());
-        Ok((Head { number: header.number, time_s: header.timestamp, base_fee_wei }, header.hash))
+        let head = Head {
+            number: sane("block number", header.number, NUMBER_MAX)?,
+            time_s: sane("block time", header.timestamp, TIME_S_MAX)?,
+            base_fee_wei: header.base_fee_per_gas.unwrap_or_default().into(),
+        };
+        Ok((head, header.hash))
     }
 
     /// The newest block, if it is not the one seen last.
@@ -180,6 +203,8 @@ impl Node {
     pub async fn counts(&self, account: Address) -> Result<(u64, u64), CallError> {
         let mined = self.provider.get_transaction_count(account).await.map_err(|why| self.silent(&why))?;
         let pending = self.provider.get_transaction_count(account).pending().await.map_err(|why| self.silent(&why))?;
+        sane("count of transactions in blocks", mined, NUMBER_MAX)?;
+        sane("count of transactions waiting", pending.saturating_sub(mined), WAITING_MAX)?;
         Ok((mined, pending))
     }
 
@@ -196,8 +221,10 @@ impl Node {
                 continue;
             };
             if let (Some(block), Some(block_hash)) = (receipt.block_number, receipt.block_hash) {
+                let block = sane("block of a receipt", block, NUMBER_MAX)?;
                 let inclusion = Inclusion { block, block_hash, succeeded: receipt.status() };
-                let (gas_used, price_wei) = (receipt.gas_used, receipt.effective_gas_price);
+                let gas_used = sane("gas of a receipt", receipt.gas_used, GAS_MAX)?;
+                let price_wei = sane("gas price of a receipt", receipt.effective_gas_price, PRICE_WEI_MAX)?;
                 return Ok(Some(Found { hash: *hash, inclusion, gas_used, price_wei }));
             }
         }
@@ -278,6 +305,7 @@ fn send_fault(text: &str) -> SendFault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[tokio::test]
     async fn a_node_that_never_answers_is_given_up() {
@@ -301,6 +329,99 @@ mod tests {
             assert!(why.contains('…') && !why.contains("sesame"), "{why}");
         }
         assert_eq!(veiled("http://127.0.0.1:9", "http://127.0.0.1:9/ is down"), "http://127.0.0.1:9/ is down");
+    }
+
+    /// A node that answers each method with the same result.
+    async fn answering(result: impl Fn(&str) -> Value + Clone + Send + Sync + 'static) -> Node {
+        let reply = move |body: axum::Json<Value>| async move {
+            let method = body["method"].as_str().unwrap_or_default().to_owned();
+            axum::Json(json!({ "jsonrpc": "2.0", "id": body["id"], "result": result(&method) }))
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("loopback is free");
+        let url = format!("http://{}", listener.local_addr().expect("bound"));
+        let app = axum::Router::new().fallback(reply);
+        tokio::spawn(async move { axum::serve(listener, app).await });
+        Node::connect(&url, 1).await.expect("chain 1")
+    }
+
+    fn header(number: &str, time: &str, fee: &str) -> Value {
+        let zeros = |bytes: usize| format!("0x{}", "00".repeat(bytes));
+        json!({
+            "hash": zeros(32), "parentHash": zeros(32), "sha3Uncles": zeros(32), "miner": zeros(20), "stateRoot": zeros(32),
+            "transactionsRoot": zeros(32), "receiptsRoot": zeros(32), "logsBloom": zeros(256), "difficulty": "0x0",
+            "number": number, "gasLimit": "0x1", "gasUsed": "0x0", "timestamp": time, "extraData": "0x",
+            "mixHash": zeros(32), "nonce": zeros(8), "baseFeePerGas": fee, "transactions": [], "uncles": [],
+        })
+    }
+
+    fn receipt(block: &str, gas: &str, price: &str) -> Value {
+        let zeros = |bytes: usize| format!("0x{}", "00".repeat(bytes));
+        json!({
+            "type": "0x2", "status": "0x1", "cumulativeGasUsed": gas, "logs": [], "logsBloom": zeros(256),
+            "transactionHash": zeros(32), "transactionIndex": "0x0", "blockHash": zeros(32), "blockNumber": block,
+            "gasUsed": gas, "effectiveGasPrice": price, "from": zeros(20), "to": zeros(20), "contractAddress": null,
+        })
+    }
+
+    /// What a node says of block, counts and a receipt comes to this.
+    async fn judged(
+        block: [&'static str; 3],
+        counts: [&'static str; 2],
+        mined: [&'static str; 3],
+    ) -> [Option<String>; 3] {
+        let (first, calls) = (counts, std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0)));
+        let node = answering(move |method| match method {
+            "eth_chainId" => json!("0x1"),
+            "eth_getBlockByNumber" => header(block[0], block[1], block[2]),
+            "eth_getTransactionCount" => json!(first[calls.fetch_add(1, std::sync::atomic::Ordering::Relaxed) % 2]),
+            "eth_getTransactionReceipt" => receipt(mined[0], mined[1], mined[2]),
+            other => json!(format!("no method {other}")),
+        })
+        .await;
+        let why = |error: CallError| error.to_string();
+        [
+            node.head().await.err().map(why),
+            node.counts(Address::ZERO).await.err().map(why),
+            node.receipt(&[B256::ZERO]).await.err().map(why),
+        ]
+    }
+
+    #[tokio::test]
+    async fn absurd_numbers_are_refused_at_the_border() {
+        let (block, counts, mined) = (["0x10", "0x6a000000", "0x3b9aca00"], ["0x5", "0x6"], ["0x10", "0x5208", "0x1"]);
+        assert_eq!(judged(block, counts, mined).await, [None, None, None]);
+        // What is believed at most is believed.
+        let (most, time) = ("0x1000000000000", "0x10000000000");
+        let edge =
+            judged([most, time, "0xffffffffffffffff"], ["0x0", "0x400"], [most, "0x100000000", "0x10000000000000000"]);
+        assert_eq!(edge.await, [None, None, None]);
+        // A node that knows less of the pool than of the chain is behind, not absurd.
+        assert_eq!(judged(block, ["0x6", "0x5"], mined).await[1], None);
+        let huge = "0xffffffffffffffff";
+        for (block, counts, mined, at, what) in [
+            (
+                [huge, "0x1", "0x1"],
+                counts,
+                mined,
+                0,
+                "node: block number 18446744073709551615, where at most 281474976710656",
+            ),
+            (["0x1", huge, "0x1"], counts, mined, 0, "node: block time "),
+            (block, [huge, huge], mined, 1, "node: count of transactions in blocks "),
+            (
+                block,
+                ["0x0", huge],
+                mined,
+                1,
+                "node: count of transactions waiting 18446744073709551615, where at most 1024",
+            ),
+            (block, counts, ["0x1000000000001", "0x1", "0x1"], 2, "node: block of a receipt "),
+            (block, counts, ["0x1", huge, "0x1"], 2, "node: gas of a receipt "),
+            (block, counts, ["0x1", "0x1", "0xffffffffffffffffffffffffffffffff"], 2, "node: gas price of a receipt "),
+        ] {
+            let said = judged(block, counts, mined).await[at].clone().unwrap_or_default();
+            assert!(said.starts_with(what), "{said}, not {what}");
+        }
     }
 
     #[test]

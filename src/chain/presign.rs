@@ -42,6 +42,8 @@ struct Signing {
     request: Request,
     tx: TxId,
     withdrawn: bool,
+    /// A reorg took it out of a block: what was filled on it settles only once it is back.
+    passed: bool,
     released_at: Option<u64>,
 }
 
@@ -229,7 +231,10 @@ impl Presign {
             Stage::Checking(request) if request.ticket == ticket => self.fall_back(ticket, Why::Withdrawn, out),
             Stage::Signing(signing) if signing.request.ticket == ticket && !signing.withdrawn => {
                 signing.withdrawn = true;
-                self.abandon(ticket, Why::Withdrawn, out);
+                // One that a fill may need gets into its block again and is revoked after settlement.
+                if !signing.passed || self.unsettled == Some(0) {
+                    self.abandon(ticket, Why::Withdrawn, out);
+                }
             }
             Stage::Live(live) if live.held.ticket == ticket => live.revoke = true,
             _ => {}
@@ -256,7 +261,7 @@ impl Presign {
                 let ticket = request.ticket;
                 self.fall_back(ticket, Why::Unsettled(Some(count)), out);
             }
-            Stage::Signing(signing) if !signing.withdrawn => {
+            Stage::Signing(signing) if !signing.withdrawn && !signing.passed => {
                 signing.withdrawn = true;
                 let ticket = signing.request.ticket;
                 out.push(Action::Say(Word::Alarm(Alarm::LateUnsettled(count))));
@@ -301,7 +306,8 @@ impl Presign {
                     let request = request.clone();
                     let data = request.calldata.clone();
                     if let Some(tx) = self.submit(data, self.terms.sign_gas, out) {
-                        self.stage = Stage::Signing(Signing { request, tx, withdrawn: false, released_at: None });
+                        self.stage =
+                            Stage::Signing(Signing { request, tx, withdrawn: false, passed: false, released_at: None });
                     }
                 }
                 Shadow::Reverted(refusal) => self.fall_back(ticket, Why::Reverted(refusal), out),
@@ -354,10 +360,16 @@ impl Presign {
                 self.expired = Some(live.held.digest);
                 self.stage = Stage::Clear;
             }
-            Stage::Live(live) if live.released_at.is_some_and(|at| head.number >= at + self.terms.idle_blocks_max) => {
+            Stage::Live(live)
+                if live.released_at.is_some_and(|at| head.number >= at.saturating_add(self.terms.idle_blocks_max)) =>
+            {
                 live.revoke = true;
             }
-            Stage::Signing(signing) if !signing.withdrawn && late(signing.request.expiry_s, &self.terms) => {
+            Stage::Signing(signing)
+                if !signing.withdrawn
+                    && late(signing.request.expiry_s, &self.terms)
+                    && (!signing.passed || self.unsettled == Some(0)) =>
+            {
                 signing.withdrawn = true;
                 let ticket = signing.request.ticket;
                 self.abandon(ticket, Why::Late, out);
@@ -383,7 +395,8 @@ impl Presign {
                         out.push(Action::Say(Word::Suspended(live.held.ticket)));
                     }
                     let (withdrawn, released_at) = (live.revoke, live.released_at);
-                    self.stage = Stage::Signing(Signing { request, tx, withdrawn, released_at });
+                    let passed = live.told != Told::Nothing;
+                    self.stage = Stage::Signing(Signing { request, tx, withdrawn, passed, released_at });
                 }
             }
             (Stage::Revoking { tx: Some(tx), .. }, Fate::Mined(seen)) if *tx == id && !seen.succeeded => {
@@ -403,14 +416,15 @@ impl Presign {
     /// The transaction of a wish is in a block: what it did is held against the contract next, why it reverted is asked.
     fn signing_mined(&mut self, seen: Inclusion, out: &mut Vec<Action>) {
         let Stage::Signing(signing) = &self.stage else { return };
-        let Signing { request, tx, withdrawn, released_at } = signing.clone();
+        let Signing { request, tx, withdrawn, passed, released_at } = signing.clone();
         self.stage = match (seen.succeeded, withdrawn) {
             (true, _) => {
                 self.spent = None;
                 let held = Held { ticket: request.ticket, digest: request.digest, expiry_s: request.expiry_s };
                 let (since, tx) = (seen.block, Some((tx, request)));
                 // One that nobody wants any more is revoked at once.
-                Stage::Live(Live { held, tx, since, told: Told::Nothing, released_at, revoke: withdrawn })
+                let told = if passed { Told::Suspended } else { Told::Nothing };
+                Stage::Live(Live { held, tx, since, told, released_at, revoke: withdrawn })
             }
             (false, true) => self.before(),
             (false, false) => {

@@ -12,9 +12,7 @@ use crate::engine::ports::Key;
 use crate::msg::{ActionAsk, ChainAsk, ChainWord, ContractAlarm, ContractHalt, HeldSignature, Unbacked, Unsigned};
 use crate::topology::ChainEnds;
 use alloy::primitives::{Address, B256};
-use futures_util::FutureExt;
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -98,12 +96,7 @@ impl<K: Key, M: Fn() -> Result<ContractSigner<K>, String>> Service<M> {
     /// Serves the stage for ever.
     pub async fn run(self, mut ends: ChainEnds) {
         loop {
-            let lived = AssertUnwindSafe(self.live(&mut ends)).catch_unwind().await;
-            let why = match lived {
-                Ok(Err(why)) => why,
-                Ok(Ok(())) => return,
-                Err(_) => "the contract signer failed".to_owned(),
-            };
+            let Err(why) = self.live(&mut ends).await else { return };
             self.count(|tally| {
                 tally.restarts += 1;
                 tally.last = Some(why);
@@ -296,6 +289,8 @@ fn alarmed(alarm: &Alarm) -> ContractAlarm {
         Alarm::Lane(LaneAlarm::FeeAtCap { .. }) => ContractAlarm::FeeAtCap,
         Alarm::Lane(LaneAlarm::Leftover { .. }) => ContractAlarm::Leftover,
         Alarm::Lane(LaneAlarm::NotTaken { .. }) => ContractAlarm::NotTaken,
+        // What cannot be true is no answer.
+        Alarm::Lane(LaneAlarm::Absurd(_)) => ContractAlarm::NodeSilent,
         Alarm::LateUnsettled(_) => ContractAlarm::LateUnsettled,
         Alarm::Foreign(_) => ContractAlarm::Foreign,
         Alarm::Disabled(on) => ContractAlarm::Disabled(*on),

@@ -7,13 +7,11 @@ use super::feed::{FeedState, FeedWatch};
 use super::lane::{Limits, Seen};
 use super::node::{CallError, Node};
 use super::presign::Presign;
-use super::presign::words::{Action, Alarm, Event, Facts, Shadow, Terms, Ticket, Word};
+use super::presign::words::{Action, Event, Facts, Shadow, Terms, Ticket, Word};
 use crate::engine::ports::Key;
 use alloy::primitives::{Address, B256, Bytes};
 use std::collections::VecDeque;
 use std::time::Duration;
-use tokio::sync::mpsc::{Receiver, Sender};
-use tokio::time::{Instant, MissedTickBehavior};
 
 /// Steps taken for one event or head before the rest must wait for the next: no answer of a node can keep us busy.
 const STEPS_MAX: usize = 64;
@@ -37,24 +35,6 @@ pub struct ContractSigner<K> {
     head_hash: Option<B256>,
     due: VecDeque<Action>,
     words: Vec<Word>,
-}
-
-/// A node's silence, told once.
-#[derive(Default)]
-struct Silence {
-    since: Option<Instant>,
-    told: bool,
-}
-
-impl Silence {
-    fn goes_on(&mut self, max: Duration) -> Vec<Word> {
-        let since = *self.since.get_or_insert_with(Instant::now);
-        if self.told || since.elapsed() < max {
-            return Vec::new();
-        }
-        self.told = true;
-        vec![Word::Alarm(Alarm::NodeSilent)]
-    }
 }
 
 impl<K: Key> ContractSigner<K> {
@@ -107,35 +87,6 @@ impl<K: Key> ContractSigner<K> {
         Ok(std::mem::take(&mut self.words))
     }
 
-    /// Serves an engine until it hangs up: its events as they come, the chain as often as `pace` says. Both queues are
-    /// bounded by who made them; nothing is dropped, and a full one waits.
-    pub async fn serve(mut self, mut events: Receiver<Event>, words: Sender<Word>, pace: Pace) {
-        let mut looks = tokio::time::interval(pace.look);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut silence = Silence::default();
-        loop {
-            let said = tokio::select! {
-                biased;
-                event = events.recv() => match event {
-                    Some(event) => self.tell(event).await,
-                    None => return,
-                },
-                _ = looks.tick() => match self.poll().await {
-                    Ok(said) => {
-                        silence = Silence::default();
-                        said
-                    }
-                    Err(_) => silence.goes_on(pace.silent_max),
-                },
-            };
-            for word in said {
-                if words.send(word).await.is_err() {
-                    return;
-                }
-            }
-        }
-    }
-
     fn fold(&mut self, event: Event) {
         let mut actions = Vec::new();
         self.presign.on(event, &mut actions);
@@ -172,7 +123,7 @@ impl<K: Key> ContractSigner<K> {
         let shadow = match self.node.shadow(self.account.address(), self.terms.vault, data, self.terms.sign_gas).await {
             Ok(()) => Shadow::Passed,
             Err(CallError::Reverted(refusal)) => Shadow::Reverted(refusal),
-            Err(CallError::Node(why)) => Shadow::Unreachable(why),
+            Err(CallError::Node(why) | CallError::Absurd(why)) => Shadow::Unreachable(why),
         };
         self.fold(Event::Shadow(ticket, shadow));
     }

@@ -1,5 +1,7 @@
 //! Whoever trades for a subaccount on this host is alone in it, whatever state folders there are: a name of the kernel's
-//! that nobody else can take until its holder's process has ended, however it ended.
+//! that nobody else can take until its holder's process has ended, however it ended. Such a name is seen within one network
+//! namespace only: containers with networks of their own do not see each other here, but a state folder they share does
+//! keep the second out, by the lock on its journal.
 
 use std::io::ErrorKind;
 use std::os::linux::net::SocketAddrExt;
@@ -15,7 +17,7 @@ impl Claim {
     /// # Errors
     /// Another process has it, or names cannot be taken here; in words.
     pub fn take(venue: &str, wallet: &[u8; 20], subaccount: u64) -> Result<Claim, String> {
-        let what = format!("{venue} {wallet:02x?} {subaccount}");
+        let what = format!("{} {wallet:02x?} {subaccount}", spelt(venue));
         let digest = ring::digest::digest(&ring::digest::SHA256, what.as_bytes());
         let name = format!("keel-{}", alloy::hex::encode(&digest.as_ref()[..16]));
         let address = SocketAddr::from_abstract_name(name.as_bytes()).map_err(|why| why.to_string())?;
@@ -29,9 +31,45 @@ impl Claim {
     }
 }
 
+/// One spelling of a venue's address: case, default port and what is left out at the end make no other venue.
+fn spelt(venue: &str) -> String {
+    let Ok(mut url) = reqwest::Url::parse(venue) else { return venue.to_lowercase() };
+    url.set_fragment(None);
+    let path = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&path);
+    if let Some(host) = url.host_str().and_then(|host| host.strip_suffix('.')).map(str::to_owned) {
+        let _ = url.set_host(Some(&host));
+    }
+    url.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_venue_has_one_spelling() {
+        let plain = "wss://api.derive.xyz/ws";
+        for other in [
+            "WSS://API.Derive.XYZ/ws",
+            "wss://api.derive.xyz:443/ws",
+            "wss://api.derive.xyz/ws/",
+            "wss://api.derive.xyz./ws",
+            "wss://api.derive.xyz/ws#here",
+        ] {
+            assert_eq!(spelt(other), spelt(plain), "{other}");
+        }
+        for other in
+            ["ws://api.derive.xyz/ws", "wss://api.derive.xyz:444/ws", "wss://api.derive.xyz/WS", "wss://derive.xyz/ws"]
+        {
+            assert_ne!(spelt(other), spelt(plain), "{other}");
+        }
+        assert_eq!(spelt("ws://127.0.0.1:80"), spelt("ws://127.0.0.1/"));
+        let held = Claim::take(&format!("wss://{}.invalid/ws", std::process::id()), &[3; 20], 7);
+        assert!(held.is_ok());
+        let again = Claim::take(&format!("WSS://{}.Invalid:443/ws/", std::process::id()), &[3; 20], 7);
+        assert!(again.is_err_and(|why| why.contains("another keel")));
+    }
 
     #[test]
     fn one_holder_at_a_time_for_each_subaccount() {

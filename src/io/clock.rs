@@ -2,8 +2,8 @@
 //!
 //! A reading is one TSC read and two multiplications (no system call). The TSC rate found at start is only
 //! good to some parts per million, so once a second the clock is steered towards `CLOCK_MONOTONIC`, which the
-//! kernel disciplines: at most 500 ppm, never backwards. The wall clock is read at the anchor and by
-//! `wall_offset_ns`, and nowhere else: stepping it moves no timeout.
+//! kernel disciplines: at most 500 ppm, never backwards. The wall clock is read at the anchor and
+//! nowhere else: stepping it moves no timeout.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -35,13 +35,6 @@ impl LiveClock {
         let (started, base_raw) = (Instant::now(), source.raw());
         let started_ns = wall_ns();
         LiveClock { source, started, started_ns, base_raw, base_ns: started_ns, slew_ppb: 0, last_ns: started_ns }
-    }
-
-    /// How far the wall clock is ahead of this clock, in nanoseconds. A sudden change means that somebody
-    /// stepped the wall clock; a slow one, that it is being disciplined.
-    pub fn wall_offset_ns(&mut self) -> i64 {
-        let ours = self.now().0;
-        signed_gap(wall_ns(), ours)
     }
 
     /// Starts a new second: remembers where we are and chooses the rate that closes the gap by its end.
@@ -143,7 +136,7 @@ mod tests {
         let (least, most) = (ns(last.0, first.2), ns(last.2, first.0));
         let (ours, slew) = (last.1.since(first.1), most / 1_000);
         assert!((least - slew.min(least)..=most + slew).contains(&ours), "{ours} between {least} and {most}");
-        assert!(clock.wall_offset_ns().abs() < 50_000_000);
+        assert!(signed_gap(wall_ns(), clock.now().0).abs() < 50_000_000);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What the engine asks of the machine: a core of its own, memory that stays, secrets that do not leave.
+//! What the engine asks of the machine: a core of its own, secrets that do not leave.
 //!
 //! Cores are named by their absolute number. A thread inherits the mask of the thread that made it, so
 //! "the cores I may use", read after pinning, is a list of one; nothing here reads that list to choose a core.
@@ -60,16 +60,6 @@ pub fn pin_to_core(core: usize) -> Result<(), HostError> {
     }
 }
 
-/// Keeps every page of the process, present and future, in memory, so that the hot path never waits for disk.
-pub fn lock_memory() -> Result<(), HostError> {
-    // SAFETY: takes flags only.
-    if unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE) } == 0 {
-        Ok(())
-    } else {
-        Err(refused("lock all memory (needs CAP_IPC_LOCK or `ulimit -l unlimited`)"))
-    }
-}
-
 /// Forbids core files and reading of this process by others of the same user, since both could hold the key.
 pub fn forbid_core_dumps() -> Result<(), HostError> {
     let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -83,16 +73,6 @@ pub fn forbid_core_dumps() -> Result<(), HostError> {
         }
     }
     Ok(())
-}
-
-/// How late the kernel may wake the calling thread from a sleep, in nanoseconds (its default is 50 000).
-pub fn set_timer_slack_ns(slack_ns: u64) -> Result<(), HostError> {
-    // SAFETY: prctl with PR_SET_TIMERSLACK takes numbers only; zero would mean "default", so at least 1.
-    if unsafe { libc::prctl(libc::PR_SET_TIMERSLACK, slack_ns.max(1), 0, 0, 0) } == 0 {
-        Ok(())
-    } else {
-        Err(refused(format!("set timer slack to {slack_ns} ns")))
-    }
 }
 
 #[cfg(test)]
@@ -114,12 +94,5 @@ mod tests {
         })
         .join()
         .expect("the pinned thread");
-    }
-
-    #[test]
-    fn timers_are_sharpened() {
-        set_timer_slack_ns(1).expect("slack");
-        // SAFETY: PR_GET_TIMERSLACK takes no pointers.
-        assert_eq!(unsafe { libc::prctl(libc::PR_GET_TIMERSLACK, 0, 0, 0, 0) }, 1);
     }
 }

@@ -196,15 +196,6 @@ impl LocalKey {
         LocalKey::in_page(page)
     }
 
-    /// Draws a new key from the system's entropy.
-    pub fn generate() -> Result<LocalKey, KeyError> {
-        let page = LockedPage::new()?;
-        // SAFETY: the first 32 bytes of the page, to which no other reference exists.
-        let secret = unsafe { std::slice::from_raw_parts_mut(page.secret(), 32) };
-        SystemRandom::new().fill(secret).map_err(|_| KeyError::Random)?;
-        LocalKey::in_page(page)
-    }
-
     /// Reads a key of 64 hexadecimal digits, optionally after `0x` and before one line end. The file must be
     /// a plain one that only its owner can reach.
     pub fn from_file(path: &Path) -> Result<LocalKey, KeyError> {

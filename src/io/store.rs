@@ -239,13 +239,13 @@ impl PageStore {
         self.current.extent().first_record + self.used
     }
 
-    /// Looks whether the next page has come.
+    /// Looks whether the next page has come. One that could not be made may have come since.
     fn look_ahead(&mut self) {
-        if self.standby.is_none() && self.failed.is_none() {
+        while self.standby.is_none() {
             match self.ready.try_recv() {
-                Ok(Ok(page)) => self.standby = Some(page),
+                Ok(Ok(page)) => (self.standby, self.failed) = (Some(page), None),
                 Ok(Err(error)) => self.failed = Some(error),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => {}
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
             }
         }
     }

@@ -10,6 +10,7 @@ use crate::engine::switch::Switch;
 use crate::io::lockdown::Filter;
 use crate::io::store::{Layout, Lock, PageStore, StoreError, salvage};
 use crate::io::switch;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Journal pages: 65 536 orders a page, eight pages kept.
@@ -133,23 +134,35 @@ fn read(
 }
 
 /// The journal that stands in for the folder's damaged one, begun with what is sound in that; it holds the folder too.
+/// It is there whole or not at all: half a copy would give back names that have been used.
 fn beside(folder: &Path, held: Lock, learnt: &mut Learnt, filter: Option<Filter>) -> Result<PageStore, String> {
-    let lock = Lock::take(&salvage_folder(folder)).map_err(words)?;
-    let mut is_begun = false;
-    let mut visit = |_: u64, record: &[u8]| {
-        is_begun = true;
-        learnt.visit(record);
-    };
-    let (mut store, _) = PageStore::open_under(lock, JOURNAL, &mut visit, filter).map_err(words)?;
-    if !is_begun {
-        let mut copy = |record: &[u8]| {
-            store.append(record);
-            learnt.visit(record);
-        };
-        salvage(folder, &mut copy).map_err(words)?;
+    let home = salvage_folder(folder);
+    if !home.exists() {
+        copy_sound(folder, &home)?;
     }
+    let lock = Lock::take(&home).map_err(words)?;
+    let (mut store, _) =
+        PageStore::open_under(lock, JOURNAL, &mut |_, record| learnt.visit(record), filter).map_err(words)?;
     store.hold(held);
     Ok(store)
+}
+
+/// Copies what is sound of a damaged journal to a folder, which has its name only once everything in it is on the disk.
+fn copy_sound(folder: &Path, home: &Path) -> Result<(), String> {
+    let begun = home.with_extension("new");
+    let failed = |why: std::io::Error| format!("cannot copy the damaged journal to {}: {why}", begun.display());
+    // What a copy that was cut short has left.
+    if begun.exists() {
+        fs::remove_dir_all(&begun).map_err(failed)?;
+    }
+    let (mut store, _) = PageStore::open(&begun, JOURNAL, &mut |_, _| {}).map_err(words)?;
+    salvage(folder, &mut |record| store.append(record)).map_err(words)?;
+    drop(store);
+    let sync = |path: &Path| File::open(path).and_then(|file| file.sync_all());
+    for entry in fs::read_dir(&begun).map_err(failed)? {
+        sync(&entry.map_err(failed)?.path()).map_err(failed)?;
+    }
+    sync(&begun).and_then(|()| fs::rename(&begun, home)).and_then(|()| sync(folder)).map_err(failed)
 }
 
 fn judge(replay: &Replay, unit: NonceUnit, now: Nanos) -> Result<(), String> {
@@ -181,11 +194,12 @@ mod tests {
     use crate::base::num::{Amount, Cash, Price};
     use crate::base::time::SEC;
     use crate::engine::journal::{Charged, OrderRecord};
+    use crate::io::store::read_records;
 
     const NOW: Nanos = Nanos(1_800_000_000 * SEC);
 
-    fn replay(nonce: u64) -> Replay {
-        let record = OrderRecord {
+    fn record(nonce: u64) -> OrderRecord {
+        OrderRecord {
             at: NOW,
             nonce: Nonce(nonce),
             replaces: Nonce(0),
@@ -198,10 +212,51 @@ mod tests {
             expires_s: 1_800_000_300,
             charged: Charged::of(Cash::ONE),
             perp: false,
-        };
+        }
+    }
+
+    fn replay(nonce: u64) -> Replay {
         let mut replay = Replay::default();
-        replay.visit(&record.write());
+        replay.visit(&record(nonce).write());
         replay
+    }
+
+    fn write(folder: &Path, nonces: impl Iterator<Item = u64>) {
+        let (mut store, _) = PageStore::open(folder, JOURNAL, &mut |_, _| {}).expect("opens");
+        nonces.for_each(|nonce| store.append(&record(nonce).write()));
+    }
+
+    /// Name floor and records of what stands in for a damaged journal.
+    fn stand_in(folder: &Path) -> Result<(u64, usize), String> {
+        let journal = open(folder, NonceUnit::Nanos, NOW)?;
+        assert!(journal.damage.is_some_and(|why| why.contains("record 1 is damaged")));
+        let mut count = 0;
+        read_records(&salvage_folder(folder), &mut |_, _| count += 1).expect("readable");
+        Ok((journal.replay.floor().0, count))
+    }
+
+    #[test]
+    fn half_a_copy_never_stands_in_for_a_damaged_journal() {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let folder = scratch.path().join("journal");
+        write(&folder, NOW.0..NOW.0 + 9);
+        let page = folder.join("000000000001.page");
+        let mut bytes = fs::read(&page).expect("a page");
+        bytes[2 * 256 + 40] ^= 1;
+        fs::write(&page, bytes).expect("written");
+        // A copy that cannot be made leaves nothing that a later start could take for one.
+        let begun = folder.join("salvage.new");
+        fs::write(&begun, b"in the way").expect("written");
+        assert!(stand_in(&folder).is_err_and(|why| why.contains("salvage.new")));
+        assert!(!salvage_folder(&folder).exists());
+        // One that was cut short is begun again.
+        fs::remove_file(&begun).expect("removed");
+        write(&begun, NOW.0..NOW.0 + 1);
+        assert_eq!(stand_in(&folder), Ok((NOW.0 + 8, 8)));
+        assert!(!begun.exists());
+        // What is whole is gone on with.
+        write(&salvage_folder(&folder), NOW.0 + 20..NOW.0 + 21);
+        assert_eq!(stand_in(&folder), Ok((NOW.0 + 20, 9)));
     }
 
     #[test]

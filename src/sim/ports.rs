@@ -44,7 +44,6 @@ struct Cable {
     heard_up: bool,
     /// The engine has not been told of this connection yet; it may still write to the one before.
     fresh: bool,
-    dropped: bool,
     /// Texts the engine has sent or taken.
     traffic: u64,
     inbound: VecDeque<(Nanos, Vec<u8>)>,
@@ -66,7 +65,6 @@ impl Default for Cable {
             attempts: 0,
             heard_up: false,
             fresh: false,
-            dropped: false,
             traffic: 0,
             inbound: VecDeque::with_capacity(INBOUND),
             outbound: VecDeque::with_capacity(OUTBOUND),
@@ -165,11 +163,6 @@ impl Wire {
     pub fn traffic(&self) -> u64 {
         self.cable().traffic
     }
-
-    /// True once after the engine asked for the connection to be dropped.
-    pub fn was_dropped(&self) -> bool {
-        std::mem::take(&mut self.cable().dropped)
-    }
 }
 
 impl Transport for Wire {
@@ -230,7 +223,6 @@ impl Transport for Wire {
     fn drop_connection(&mut self) {
         let mut cable = self.cable();
         cable.up = false;
-        cable.dropped = true;
         cable.forget();
     }
 }

@@ -129,12 +129,17 @@ impl Drop for Process {
 impl Process {
     /// Waits for the next line that holds these words.
     pub fn wait_for(&mut self, words: &str) -> String {
+        self.wait_for_any(&[words])
+    }
+
+    /// Waits for the next line that holds any of these.
+    pub fn wait_for_any(&mut self, words: &[&str]) -> String {
         loop {
             let Ok(line) = self.lines.recv_timeout(Duration::from_secs(30)) else {
-                panic!("never said {words:?}:\n{}", self.heard)
+                panic!("never said any of {words:?}:\n{}", self.heard)
             };
             self.heard += &format!("{line}\n");
-            if line.contains(words) {
+            if words.iter().any(|words| line.contains(words)) {
                 return line;
             }
         }

@@ -6,9 +6,9 @@ use super::notice::{Alarm, CapitalNews, Notice};
 use super::{Out, Risk};
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{Answer, Asset, Balance, BalanceKind, CapitalWish, HeldSignature, Unsent, Verdict};
+use crate::msg::{Answer, Asset, Balance, BalanceKind, CapitalWish, Flow, HeldSignature, Unsent, Verdict};
 use crate::risk::Grant;
-use crate::risk::capital::{CAPITAL_CHECKS, CapitalCase, grant};
+use crate::risk::capital::{CAPITAL_CHECKS, CapitalCase, CapitalLimits, grant};
 use crate::risk::order::Granted;
 use crate::risk::wall;
 
@@ -18,6 +18,8 @@ pub(super) struct Moving {
     pub(super) nonce: Nonce,
     /// From then on its signature is of no use to anybody.
     over_at: Nanos,
+    /// What it does to the collateral, 18 decimals; not known of one an earlier run began.
+    change: Option<i128>,
 }
 
 /// Further than the venue's clock can be from ours.
@@ -27,8 +29,24 @@ impl Moving {
     /// One of an earlier run, whose end nobody saw.
     pub(super) fn inherited(held: &HeldSignature) -> Option<Moving> {
         let over_at = Nanos(held.expires_s.saturating_mul(SEC)).plus(CLOCK_NS_MAX);
-        held.moves.then_some(Moving { nonce: held.nonce, over_at })
+        held.moves.then_some(Moving { nonce: held.nonce, over_at, change: None })
     }
+
+    /// Whether the collateral has changed as it must by this movement, sign and amount.
+    fn explains(&self, balance: &Balance) -> bool {
+        balance.kind == BalanceKind::Transfer
+            && self.change.is_some()
+            && balance.new.raw().checked_sub(balance.previous.raw()) == self.change
+    }
+}
+
+/// What a wish does to the collateral, 18 decimals; none if that cannot be told.
+fn change(limits: &CapitalLimits, wish: &CapitalWish) -> Option<i128> {
+    let wad = i128::try_from(limits.in_wad(wish.amount)?).ok()?;
+    Some(match wish.flow {
+        Flow::Deposit => wad,
+        Flow::Withdrawal => -wad,
+    })
 }
 
 impl Risk {
@@ -68,7 +86,7 @@ impl Risk {
                         Ok(movement) => {
                             let offset = wallet.venue_offset_ns.unwrap_or_default();
                             let over_at = Nanos(movement.expires_s() * SEC).shifted(-offset).plus(SEC);
-                            desk.moving = Some(Moving { nonce, over_at });
+                            desk.moving = Some(Moving { nonce, over_at, change: change(&desk.capital, &wish) });
                             desk.contract.iter_mut().for_each(|contract| contract.bear(nonce));
                             out.orders.push(Granted::Movement(movement));
                             CapitalNews::Granted { nonce }
@@ -132,11 +150,12 @@ impl Desk {
         }
     }
 
-    /// Collateral came or went otherwise than by trade: it has been settled.
+    /// Collateral came or went otherwise than by trade, as much as was to move: it has been settled. Anybody may send the
+    /// vault something, or an owner take something out; neither ends the wait for ours.
     pub(super) fn note_moved(&mut self, balance: &Balance, out: &mut Out) {
         let base = Asset::Currency(self.ledger.book().base_currency);
         let ours = balance.subaccount == self.ledger.book().subaccount && balance.asset == base;
-        if let Some(Moving { nonce, .. }) = self.moving.filter(|_| ours && balance.kind == BalanceKind::Transfer) {
+        if let Some(Moving { nonce, .. }) = self.moving.filter(|moving| ours && moving.explains(balance)) {
             self.moving = None;
             self.tell_capital(CapitalNews::Settled { nonce }, out);
         }

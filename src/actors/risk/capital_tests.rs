@@ -72,6 +72,22 @@ fn a_trade_of_collateral_is_no_settlement_and_silence_ends_with_the_signature() 
 }
 
 #[test]
+fn collateral_that_is_not_ours_leaves_the_movement_under_way() {
+    for (flow, others, ours) in [
+        (Flow::Deposit, ["95", "104.999999999999999999", "105.000000000000000001", "100"], "105"),
+        (Flow::Withdrawal, ["105", "95.000000000000000001", "94.999999999999999999", "100"], "95"),
+    ] {
+        let mut stage = stage();
+        let nonce = granted(&ask(&mut stage, flow));
+        for other in others {
+            assert_eq!(news(&stage.collateral(BalanceKind::Transfer, other)), [], "{flow:?} {other}");
+            assert!(stage.risk.desks[0].moving.is_some(), "another signature would kill it");
+        }
+        assert_eq!(news(&stage.collateral(BalanceKind::Transfer, ours)), [CapitalNews::Settled { nonce }]);
+    }
+}
+
+#[test]
 fn every_answer_has_its_end() {
     for (verdict, code, over) in [
         (Verdict::Accepted, 0, false),

@@ -59,7 +59,7 @@ impl Index {
                 }
             }
         }
-        self.next_block = upto + 1;
+        self.next_block = upto.saturating_add(1);
         // Its block is final and holds no such event: a reorg took the transaction.
         for state in self.ids.values_mut() {
             if matches!(*state, State::Done(block) if block <= upto) {

@@ -1,5 +1,5 @@
 //! A vault's keeper beside a running engine: told what the pipeline says, started anew when it fails, and stopped with it.
-//! Whatever becomes of it, trading goes on.
+//! Whatever its node says, trading goes on.
 
 use super::ears::Ears;
 use super::standing::Standing;
@@ -7,8 +7,6 @@ use super::task::{CapitalDesk, Task};
 use super::words::{Event, Moment, Word};
 use crate::actors::risk::Notice;
 use crate::engine::ports::Key;
-use futures_util::FutureExt;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -100,12 +98,7 @@ impl<K: Key, D: CapitalDesk, M: Fn() -> Result<Task<K, D>, String>> Service<M> {
         let (mut moment, mut pause) = (None, self.pace.again);
         loop {
             let began = Instant::now();
-            let lived = AssertUnwindSafe(self.live(&mut events, &mut moment)).catch_unwind().await;
-            let why = match lived {
-                Ok(Ok(())) => return,
-                Ok(Err(why)) => why,
-                Err(_) => "it broke".to_owned(),
-            };
+            let Err(why) = self.live(&mut events, &mut moment).await else { return };
             if began.elapsed() > self.pace.again_max {
                 pause = self.pace.again;
             }

@@ -181,7 +181,7 @@ impl<K: Key, D: CapitalDesk> Task<K, D> {
                     let outcome = match self.node.shadow(own, self.place.vault, data, gas).await {
                         Ok(()) => Shadow::Passed,
                         Err(CallError::Reverted(refusal)) => Shadow::Reverted(refusal),
-                        Err(CallError::Node(why)) => Shadow::Unreachable(why),
+                        Err(CallError::Node(why) | CallError::Absurd(why)) => Shadow::Unreachable(why),
                     };
                     Some(Event::Tried(asked, outcome))
                 }

@@ -2,6 +2,7 @@
 //! syncs what is appended.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -74,7 +75,7 @@ impl Durability {
         if let Err(cause) = file.sync_data() {
             let why = StoreError::io(path, "sync the journal's page")(cause);
             if self.failure.get().is_none() {
-                eprintln!("keel: alarm: {why}; nothing is signed on it any more until a restart");
+                say(&format!("alarm: {why}; nothing is signed on it any more until a restart"));
             }
             let _ = self.failure.set(why);
         }
@@ -97,7 +98,11 @@ pub fn sync_on(durability: &Durability, until: &Receiver<()>) {
     }
 }
 
-/// Serves jobs until the writer is gone.
+/// Pause before a page that could not be made is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// Serves jobs until the writer is gone. A page that cannot be made is told as it fails, to the writer and to whoever
+/// reads standard error, and tried until it can: a disk that was full for a moment must not end the writer hours later.
 pub fn run(
     folder: PathBuf,
     pages_kept: u64,
@@ -105,18 +110,37 @@ pub fn run(
     jobs: Receiver<Job>,
     ready: SyncSender<Result<Page, StoreError>>,
 ) {
-    for job in jobs {
+    let mut owed: Option<Extent> = None;
+    loop {
+        let job = match owed {
+            None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(_) => jobs.recv_timeout(AGAIN),
+        };
         match job {
-            Job::Prepare(extent) => {
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {
+                let Some(Ok(page)) = owed.map(|extent| Page::create(&folder, extent)) else { continue };
+                say(&format!("{} could be made after all", page.path().display()));
+                owed = None;
+                durability.enlist(&page);
+                if ready.send(Ok(page)).is_err() {
+                    return;
+                }
+            }
+            Ok(Job::Prepare(extent)) => {
                 let page = Page::create(&folder, extent);
-                if let Ok(page) = &page {
-                    durability.enlist(page);
+                match &page {
+                    Ok(page) => durability.enlist(page),
+                    Err(why) => {
+                        say(&format!("alarm: no next page: {why}; signing ends with this page unless a try succeeds"));
+                        owed = Some(extent);
+                    }
                 }
                 if ready.send(page).is_err() {
                     return;
                 }
             }
-            Job::Retire(page) => {
+            Ok(Job::Retire(page)) => {
                 let sequence = page.extent().sequence;
                 durability.sync_file(page.path(), &page.file());
                 durability.files().retain(|open| open.sequence != sequence);
@@ -127,6 +151,11 @@ pub fn run(
             }
         }
     }
+}
+
+/// To a person; nobody listening is no reason to stop.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "keel: journal: {words}");
 }
 
 /// Deletes the pages up to and including this one. What cannot be deleted is tried again after the next page.

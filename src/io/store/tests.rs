@@ -176,6 +176,32 @@ fn the_last_records_are_kept_back_once_no_page_follows() {
     assert_eq!((store.has_room(), store.next_record()), (false, 256));
 }
 
+#[test]
+fn a_disk_that_was_full_for_a_moment_ends_nothing() {
+    let folder = Folder::new();
+    let (mut store, ..) = folder.open(128, 9).expect("opens");
+    let blocked = folder.page(3);
+    fs::create_dir_all(blocked.join("in the way")).expect("made");
+    // The second page is begun, and the third cannot be made.
+    (0..129).for_each(|number| store.append(&record(number)));
+    while store.room().is_ok() {
+        thread::yield_now();
+    }
+    fs::remove_dir_all(&blocked).expect("removed");
+    // It is made without anybody asking, and no error of before stands in its way.
+    while !blocked.exists() {
+        thread::yield_now();
+    }
+    (129..255).for_each(|number| store.append(&record(number)));
+    while !store.has_room() {
+        thread::yield_now();
+    }
+    (255..600).for_each(|number| store.append(&record(number)));
+    drop(store);
+    let (_, found, seen) = folder.open(128, 9).expect("opens");
+    assert_eq!((found.records, seen), (600, (0..600).map(record).collect::<Vec<_>>()));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
 

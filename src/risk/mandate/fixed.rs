@@ -90,11 +90,6 @@ pub fn to_u128(a: U256) -> Result<u128, Revert> {
     u128::try_from(a).map_err(|_| Revert::SafeCast)
 }
 
-/// `SafeCast.toUint64`.
-pub fn to_u64(a: U256) -> Result<u64, Revert> {
-    u64::try_from(a).map_err(|_| Revert::SafeCast)
-}
-
 /// Square root of an integer, rounded down. The contracts' seven Newton steps from a power of two reach the same
 /// number for every 256-bit argument.
 pub fn isqrt(x: U256) -> U256 {
