@@ -217,7 +217,7 @@ mod tests {
     use crate::base::num::Amount;
 
     const TEXT: &str = r#"{"method":"subscription","params":{"channel":"orderbook.A.1.10","data":{"instrument_name":"A",
-        "publish_id":1,"timestamp":7,"bids":[["9","1"],["8","2.0000000019"]],"asks":[["9.5","3"]]}}}"#;
+        "publish_id":1,"timestamp":1763683200000,"bids":[["9","1"],["8","2.0000000019"]],"asks":[["9.5","3"]]}}}"#;
 
     fn level(price: &str, amount: &str) -> Level {
         Level { price: price.parse().expect("literal"), amount: amount.parse().expect("literal") }
