@@ -18,7 +18,7 @@ use keel::msg::*;
 use keel::risk::capital::CapitalLimits;
 use keel::risk::limits::{Limits, Mandate};
 use keel::risk::mandate::ema::MarkLoss;
-use keel::risk::order::Granted;
+use keel::risk::order::{Granted, Order};
 use std::error::Error;
 use std::fmt::Write;
 use told_run::ToldRun;
@@ -135,19 +135,7 @@ impl Stage {
                 continue;
             }
             let Granted::Order(order) = granted else { unreachable!("no package in a basis story") };
-            self.nonces.push(order.nonce());
-            let word = if order.replaced().is_some() { "replacing" } else { "in place of" };
-            let replaces = order.counts_for().map(|old| format!(" {word} {}", self.name(old.nonce)));
-            let _ = writeln!(
-                said,
-                "risk → signer   order {}: {:?} {} @ {} {:?}{}",
-                self.nonces.len(),
-                order.side(),
-                order.amount(),
-                order.price(),
-                order.tif(),
-                replaces.unwrap_or_default()
-            );
+            self.granted(&order, said);
         }
         for urgent in out.urgent.drain() {
             let _ = match urgent {
@@ -189,6 +177,22 @@ impl Stage {
                 | Notice::Capital { .. } => Ok(()),
             };
         }
+    }
+
+    fn granted(&mut self, order: &Order, said: &mut String) {
+        self.nonces.push(order.nonce());
+        let word = if order.replaced().is_some() { "replacing" } else { "in place of" };
+        let replaces = order.counts_for().map(|old| format!(" {word} {}", self.name(old.nonce)));
+        let _ = writeln!(
+            said,
+            "risk → signer   order {}: {:?} {} @ {} {:?}{}",
+            self.nonces.len(),
+            order.side(),
+            order.amount(),
+            order.price(),
+            order.tif(),
+            replaces.unwrap_or_default()
+        );
     }
 
     fn name(&self, nonce: Nonce) -> String {

@@ -18,13 +18,14 @@ use super::decode::NoRoom;
 use super::desk::{Desk, MemberTerms};
 use super::dialect::{Address, Dialect};
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId, VaultId};
+use crate::base::num::Cash;
 use crate::base::time::Nanos;
 use crate::engine::journal::{
     Charged, FloorRecord, GivenRecord, NoteRecord, Notes, OrderRecord, RECORD, Replay, SignatureRecord, SumRecord,
     WithdrawnRecord,
 };
 use crate::engine::ports::{Key, Store};
-use crate::engine::rolling::Given;
+
 use crate::market::instrument::{Instrument, Kind, Listing};
 use crate::msg::{Breach, HeldSignature, Mark, Note, Stage};
 use crate::risk::order::{Order, Replaced};
@@ -324,7 +325,7 @@ impl<K: Key, S: Store> Sealer<K, S> {
 
     /// Writes down what a signature gives away, if anything.
     fn put_given(&mut self, at: Nanos, subaccount: SubaccountId, charge: &Charge) {
-        if charge.given != Given::default() {
+        if (charge.given.away, charge.given.back) != (Cash::ZERO, Cash::ZERO) {
             self.put(&GivenRecord { at, subaccount, given: charge.given }.write());
         }
     }

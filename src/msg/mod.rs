@@ -3,6 +3,7 @@
 //! Permissions are not here: an `Order` must be earned from `risk`, a `Signed` from `derive`.
 
 mod account;
+mod breach;
 mod command;
 mod contract;
 mod market;
@@ -12,6 +13,7 @@ mod value;
 mod wish;
 
 pub use account::{Account, Held, Life, Mode, Offer, OpenRfq, Talk, Working};
+pub use breach::Breach;
 pub use command::{CapitalWish, ChainSight, Command, Flow, Tighter, Urgent};
 pub use contract::{
     ACTION_BYTES, ActionAsk, ActionData, ChainAsk, ChainWord, ContractAlarm, ContractFact, ContractHalt,
@@ -22,8 +24,8 @@ pub use market::{
     RatioRound, SpotIndex, Ticker, TradePrint,
 };
 pub use report::{
-    Answer, Asset, Balance, BalanceKind, Breach, Budget, Fill, OrderRow, OrderStatus, QuoteRow, Report, ReportMsg,
-    Request, RfqRow, RfqStatus, Session, Settlement, Snapshot, Unsent, Verdict,
+    Answer, Asset, Balance, BalanceKind, Budget, Fill, OrderRow, OrderStatus, QuoteRow, Report, ReportMsg, Request,
+    RfqRow, RfqStatus, Session, Settlement, Snapshot, Unsent, Verdict,
 };
 pub use trace::{Cause, STAGES, Stage, Trace};
 pub use value::{Accrual, Guards, OptionValue, Value};
