@@ -80,7 +80,7 @@ impl Fields {
             resize: s.bps(RESIZE, 1..=10_000, 2_500),
             slippage: s.bps(("hedge_slippage_bps", "how far through the mark a hedge may trade"), 1..=200, 30),
             refresh: s.seconds(("refresh_s", "an order this close to its signature's end is replaced"), 5..=590, 60),
-            pause: s.ms(("refusal_pause_ms", "pause after a refused wish"), 10..=60_000, 1_000),
+            pause: s.ms(("refusal_pause_ms", "pause after a refused wish, or a hedge in vain"), 10..=60_000, 250),
             cap,
         };
         section.finish();
