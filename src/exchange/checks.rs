@@ -1,6 +1,7 @@
 //! What an order must satisfy when it reaches the matching engine (Derive 11000–11029).
 
 use super::Exchange;
+use super::account::Subaccount;
 use super::catalog::Kind;
 use super::execution::Reach;
 use super::fees::fee;
@@ -156,13 +157,20 @@ impl Exchange {
             return Ok(());
         }
         let Some(sub) = self.subs.get(&order.sub) else { return Err(Refusal::of(14001)) };
-        let same = |o: &&Order| o.instrument == order.instrument && o.side == Side::Sell;
-        let resting: Decimal =
-            sub.open.iter().filter_map(|id| self.orders.get(id)).filter(same).map(Order::remaining).sum();
-        let balance = sub.balance(instrument.base);
+        let resting = self.selling(sub, instrument.base);
+        let balance = self.staying(order.sub, instrument.base);
         if resting + reach.amount > balance {
             return Err(Refusal::because(11020, format!("{} {balance}, open sells {resting}", instrument.base)));
         }
         Ok(())
+    }
+
+    /// What of an asset resting orders would sell.
+    pub(super) fn selling(&self, sub: &Subaccount, asset: &str) -> Decimal {
+        let sells = |o: &&Order| {
+            let instrument = &self.instruments[o.instrument];
+            instrument.kind == Kind::Erc20 && instrument.base == asset && o.side == Side::Sell
+        };
+        sub.open.iter().filter_map(|id| self.orders.get(id)).filter(sells).map(Order::remaining).sum()
     }
 }

@@ -59,6 +59,15 @@ pub const fn modules(network: Network) -> Modules {
     }
 }
 
+/// Where deposits are signed for; v3 has none.
+pub const fn deposit_module(network: Network) -> Option<Address> {
+    match network {
+        Network::V2Mainnet => Some(address!("9B3FE5E5a3bcEa5df4E08c41Ce89C4e3Ff01Ace3")),
+        Network::V2Testnet => Some(address!("43223Db33AdA0575D2E100829543f8B04A37a1ec")),
+        Network::Mainnet | Network::Testnet | Network::Local => None,
+    }
+}
+
 /// The contract inside the domain of a network.
 pub const fn verifying_contract(network: Network) -> Address {
     match network {

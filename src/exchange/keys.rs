@@ -51,6 +51,8 @@ pub enum Need {
     Rfq(Kind),
     /// `trade:all` over every subaccount: cancel-on-disconnect.
     AllTrade,
+    /// Taking capital out.
+    Withdraw,
     /// Registering further keys.
     SetSessionKey,
 }
@@ -143,6 +145,7 @@ impl SessionKey {
             Need::Rfq(Kind::Perp) => self.scopes.covers(9),
             Need::Rfq(Kind::Option) => self.scopes.covers(10),
             Need::AllTrade => self.scopes.covers(2) && self.subaccounts.is_empty(),
+            Need::Withdraw => self.scopes.covers(1),
             Need::SetSessionKey => self.scopes.covers(15),
         }
     }

@@ -12,6 +12,7 @@ mod account;
 mod admission;
 mod book;
 mod cancels;
+mod capital;
 mod catalog;
 mod checks;
 mod debug;

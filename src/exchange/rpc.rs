@@ -101,12 +101,16 @@ const V3_ONLY: [&str; 7] = [
     "public/withdraw_debug",
 ];
 
+/// What only v2 has an action for.
+const V2_ONLY: [&str; 3] = ["private/deposit", "private/withdraw", "public/get_transaction"];
+
 fn find_method(name: &str) -> Option<&'static Method> {
-    let tables: [&'static [Method]; 10] = [
+    let tables: [&'static [Method]; 11] = [
         super::public::METHODS,
         super::registry::METHODS,
         super::orders::METHODS,
         super::cancels::METHODS,
+        &super::capital::METHODS,
         super::portfolio::METHODS,
         super::history::METHODS,
         super::rfq::TAKER_METHODS,
@@ -272,7 +276,8 @@ impl Exchange {
 
     fn answer(&mut self, name: &str, call: &Call) -> Result<Answer, Refusal> {
         let named = || name.chars().take(64).collect::<String>();
-        let offered = |method: &&Method| !self.settles() || !V3_ONLY.contains(&method.name);
+        let elsewhere: &[&str] = if self.settles() { &V3_ONLY } else { &V2_ONLY };
+        let offered = |method: &&Method| !elsewhere.contains(&method.name);
         let method = find_method(name).filter(offered).ok_or_else(|| Refusal::because(-32601, named()))?;
         let caller = if method.is_private() { Some(call.known()?) } else { call.caller };
         self.charge(method.class_for(call.params), caller, call)?;

@@ -191,6 +191,8 @@ struct Booked {
 pub struct Settling {
     unsent: VecDeque<SettlementRequest>,
     open: BTreeMap<Uuid, Vec<Booked>>,
+    /// Deposits and withdrawals.
+    pub(super) movements: super::capital::Movements,
 }
 
 impl Exchange {
@@ -276,6 +278,9 @@ impl Exchange {
     /// Books a verdict. One about a deal that is over, or that says no more than is known, changes nothing.
     pub fn settle(&mut self, verdict: &SettlementVerdict, at: Nanos, out: &mut Outbox) {
         self.advance(at);
+        if self.settle_movement(verdict, at, out) {
+            return;
+        }
         let Some(sides) = self.settling.open.get(&verdict.id) else { return };
         let mut status = verdict.status;
         if status == TxStatus::Reverted && sides.iter().any(|side| self.is_paid_out(side)) {
@@ -399,7 +404,7 @@ impl Exchange {
         (change.0, change.1, side.name.clone())
     }
 
-    fn with_account(
+    pub(super) fn with_account(
         &mut self,
         id: u64,
         change: impl FnOnce(&mut Subaccount) -> (Decimal, Decimal),

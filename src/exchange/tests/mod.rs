@@ -1,6 +1,7 @@
 //! The exchange as its clients meet it: signed requests in, replies and notifications out.
 
 mod agreement;
+mod capital;
 mod conservation;
 mod keys_and_debug;
 mod options;

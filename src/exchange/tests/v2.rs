@@ -6,14 +6,14 @@ use proptest::prelude::Just;
 use rust_decimal::Decimal;
 
 /// Milliseconds and three digits.
-const N0: u64 = T0.0 / 1_000;
+pub(super) const N0: u64 = T0.0 / 1_000;
 
-fn bench() -> Bench {
+pub(super) fn bench() -> Bench {
     Bench::with(|s| s.network = Network::V2Mainnet)
 }
 
 /// An account whose owner is a contract, as [`Bench::with`] opens it.
-fn vault(atomic: bool) -> Bench {
+pub(super) fn vault(atomic: bool) -> Bench {
     Bench::with(|s| {
         s.network = Network::V2Mainnet;
         s.accounts[0].owner = Owner::Contract { atomic };
@@ -22,22 +22,27 @@ fn vault(atomic: bool) -> Bench {
 
 /// An order that names the contract as its signer, signed by the session key.
 fn contract_order(b: &mut Bench, change: Value) -> Value {
+    of_contract(b, ["ETH-PERP", "buy", "4000", "1"], change)
+}
+
+/// The same of an instrument, side, price and amount.
+pub(super) fn of_contract(b: &mut Bench, [instrument, side, price, amount]: [&str; 4], change: Value) -> Value {
     let signer = b.account.session_key;
     b.account.session_key = b.account.wallet;
-    let order = b.order("ETH-PERP", "buy", "4000", "1", change);
+    let order = b.order(instrument, side, price, amount, change);
     b.account.session_key = signer;
     order
 }
 
 /// Settles as it is told.
 #[derive(Default)]
-struct Told {
-    requests: Vec<SettlementRequest>,
+pub(super) struct Told {
+    pub(super) requests: Vec<SettlementRequest>,
     verdicts: VecDeque<SettlementVerdict>,
 }
 
 impl Told {
-    fn say(&mut self, place: usize, status: TxStatus) {
+    pub(super) fn say(&mut self, place: usize, status: TxStatus) {
         let hash = Some(B256::repeat_byte(7));
         self.verdicts.push_back(SettlementVerdict { id: self.requests[place].id, status, hash });
     }
@@ -58,7 +63,7 @@ impl SettlementAuthority for Told {
 }
 
 impl Bench {
-    fn settle(&mut self, told: &mut Told) {
+    pub(super) fn settle(&mut self, told: &mut Told) {
         self.ex.settle_with(told, self.at, &mut self.out);
     }
 
