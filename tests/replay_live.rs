@@ -109,16 +109,17 @@ fn the_binary_killed_and_started_again_folds_again() {
     let first = replayed(folder, "1");
     assert!(first.iter().all(|(_, messages, equal, closed)| *messages > 100 && *equal > 1 && !closed), "{first:?}");
     flip(folder);
+    // The first run has traded whatever the host was busy with; those after it may find nothing to do.
+    lost_end_comes_back(folder);
     let seconds = ["run", "--config", "process.toml", "--state", "state", "--json", "--seconds", "4"];
     let ended = output(folder, &seconds);
     assert_eq!(ended.status.code(), Some(0), "{}", String::from_utf8_lossy(&ended.stderr));
-    let second = replayed(folder, "2");
-    assert!(second.iter().all(|(_, messages, equal, closed)| *messages > 100 && *equal > 3 && *closed), "{second:?}");
+    let apart = replayed(folder, "4");
+    assert!(apart.iter().all(|(_, messages, equal, closed)| *messages > 100 && *equal > 3 && *closed), "{apart:?}");
     let stopped = output(folder, &["replay", "state", "--checkpoint", "2", "--print", "risk"]);
     let words = String::from_utf8_lossy(&stopped.stdout);
     assert!(stopped.status.success() && words.contains("Risk {"), "{words}");
     a_stretch_is_a_story(folder);
-    lost_end_comes_back(folder);
     damaged_tape_drains(folder);
     damaged_journal_drains(folder);
     live.exchange.join();
@@ -153,13 +154,15 @@ fn lost_end_comes_back(folder: &Path) {
     let mut bytes = fs::read(&page).expect("the journal");
     // The last order, and what was noted after it.
     let mut last = used(&bytes) / 256 * 256;
+    let mut lost = 1;
     while bytes[last + 8] != 0xA1 {
         last -= 256;
+        lost += 1;
     }
     bytes[last..].fill(0);
     fs::write(&page, &bytes).expect("written");
     let (words, _) = run_again(folder, "thread.toml");
-    assert!(words.contains("1 records that the journal of orders lost come back"), "{words}");
+    assert!(words.contains(&format!("{lost} records that the journal of orders lost come back")), "{words}");
     assert!(!words.contains("drained"), "{words}");
     let again = fs::read(&page).expect("the journal");
     assert_ne!(again[last..last + 256], [0; 256], "and stands in it");
