@@ -49,8 +49,8 @@ pub trait Witness<T>: Send {
     fn handed_back(&mut self);
     /// A newer message took the place of one that waited, and the lane counts that.
     fn overwrote(&mut self);
-    /// The reader took a message, or found none.
-    fn took(&mut self, message: Option<&T>);
+    /// The reader took a message, or found none; with the number it was said under where the lane counts them, else zero.
+    fn took(&mut self, next: Option<(u64, &T)>);
 }
 
 /// A witness, shared by both ends of its lane.
@@ -152,7 +152,8 @@ impl<T: Copy> Receiver<T> {
             self.taken = number;
             message
         });
-        tell(&self.witness, |witness| witness.took(next.as_ref()));
+        let number = self.taken;
+        tell(&self.witness, |witness| witness.took(next.as_ref().map(|message| (number, message))));
         next
     }
 
@@ -226,7 +227,7 @@ impl<T: Copy> Postbox<T> {
     /// The next message, if any.
     pub fn receive(&mut self) -> Option<T> {
         let next = self.queue.pop();
-        tell(&self.witness, |witness| witness.took(next.as_ref()));
+        tell(&self.witness, |witness| witness.took(next.as_ref().map(|message| (0, message))));
         next
     }
 }

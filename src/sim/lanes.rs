@@ -124,7 +124,7 @@ impl Watcher for Lanes {
         reader: &'static str,
     ) -> Option<Watched<M>> {
         let notes = notes(lane.name, reader);
-        let twin = Twin { lane, reader, waiting: VecDeque::new(), overwritten: 0, notes, lanes: self.clone() };
+        let twin = Twin { lane, reader, waiting: VecDeque::new(), said: 0, overwritten: 0, notes, lanes: self.clone() };
         Some(Arc::new(Mutex::new(twin)))
     }
 }
@@ -140,6 +140,7 @@ enum Age {
 }
 
 struct Waiting<M> {
+    number: u64,
     key: Option<usize>,
     age: Age,
     message: M,
@@ -150,6 +151,7 @@ struct Twin<M> {
     lane: &'static LaneSpec,
     reader: &'static str,
     waiting: VecDeque<Waiting<M>>,
+    said: u64,
     /// Messages the lane says it has overwritten, less those found missing.
     overwritten: u64,
     notes: [Option<Note>; 2],
@@ -167,7 +169,7 @@ impl<M: Copy + PartialEq> Twin<M> {
     }
 
     /// Takes the place of a message out of the queue; what it replaces must have been overwritten.
-    fn take(&mut self, message: &M) {
+    fn take(&mut self, number: u64, message: &M) {
         if !self.conflates() {
             let next = self.waiting.pop_front();
             if next.is_none_or(|next| next.message != *message) {
@@ -175,7 +177,9 @@ impl<M: Copy + PartialEq> Twin<M> {
             }
             return;
         }
-        let Some(place) = self.waiting.iter().position(|said| said.message == *message) else {
+        // Two of the same words are not the same message: the newest may stand for all before it.
+        let is_it = |said: &Waiting<M>| said.message == *message && (number == 0 || said.number == number);
+        let Some(place) = self.waiting.iter().position(is_it) else {
             return self.blame("took what nobody had said, or took it twice");
         };
         let key = self.waiting[place].key;
@@ -212,7 +216,8 @@ impl<M: Copy + PartialEq> Twin<M> {
 impl<M: Copy + PartialEq + Send + 'static> Witness<M> for Twin<M> {
     fn said(&mut self, key: Option<usize>, message: &M) {
         self.waiting.iter_mut().filter(|said| said.age == Age::Missed).for_each(|said| said.age = Age::Due);
-        self.waiting.push_back(Waiting { key, age: Age::Fresh, message: *message });
+        self.said += 1;
+        self.waiting.push_back(Waiting { number: self.said, key, age: Age::Fresh, message: *message });
         if !self.conflates() && self.waiting.len() > self.lane.depth + 1 {
             self.blame("took in more than it holds");
         }
@@ -232,9 +237,9 @@ impl<M: Copy + PartialEq + Send + 'static> Witness<M> for Twin<M> {
         self.overwritten += 1;
     }
 
-    fn took(&mut self, message: Option<&M>) {
-        let Some(message) = message else { return self.is_dry() };
-        self.take(message);
+    fn took(&mut self, next: Option<(u64, &M)>) {
+        let Some((number, message)) = next else { return self.is_dry() };
+        self.take(number, message);
         self.lanes.log().taken += 1;
         if let Some(passed) = self.notes[1].and_then(|note| note(message)) {
             self.lanes.note(passed);
@@ -264,7 +269,7 @@ mod tests {
         let told = |took: &'static [Option<u64>]| {
             blamed(Overflow::Hold, move |lane| {
                 [1, 2].iter().for_each(|number| lane.said(None, number));
-                took.iter().for_each(|number| lane.took(number.as_ref()));
+                took.iter().for_each(|number| lane.took(number.as_ref().map(|number| (0, number))));
             })
         };
         assert_eq!(told(&[Some(1), Some(2), None]), None);
@@ -286,7 +291,7 @@ mod tests {
                 if counts {
                     lane.overwrote();
                 }
-                took.iter().for_each(|number| lane.took(number.as_ref()));
+                took.iter().for_each(|number| lane.took(number.as_ref().map(|number| (0, number))));
             })
         };
         assert_eq!(told(true, &[Some(20), Some(11), None]), None);
@@ -294,6 +299,20 @@ mod tests {
         assert!(told(false, &[Some(11)]).is_some(), "not counted");
         assert!(told(true, &[Some(11), Some(10)]).is_some(), "an older one after a newer");
         assert!(told(true, &[Some(20), Some(20)]).is_some(), "twice");
+    }
+
+    #[test]
+    fn the_newest_of_equal_words_stands_for_all_before_it() {
+        let blame = blamed(Overflow::Conflate, |lane| {
+            [7, 7, 7].iter().for_each(|number| lane.said(Some(1), number));
+            lane.overwrote();
+            [1, 3].iter().for_each(|place| lane.took(Some((*place, &7))));
+            lane.took(None);
+            lane.said(Some(2), &8);
+            lane.took(Some((4, &8)));
+            lane.took(None);
+        });
+        assert_eq!(blame, None);
     }
 
     #[test]

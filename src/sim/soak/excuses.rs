@@ -65,7 +65,9 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
     match alarm {
         Alarm::Concern(_) => Some("something a person should know: nothing stops"),
         Alarm::Asked | Alarm::Retired => ever(&[Fault::Drained, Fault::KillSwitch]),
-        Alarm::Mismatch => of_late(&DIFFERENCES),
+        // What came is in the venue's books before a late text tells of it.
+        Alarm::Mismatch => of_late(&DIFFERENCES)
+            .or_else(|| of_late(&[Fault::Deposited]).filter(|_| of_late(&[Fault::ReplyLate]).is_some())),
         Alarm::Foreign => ever(&STRANGERS),
         Alarm::Drawdown => ever(&LOSSES),
         Alarm::VenueHalt { code: 11_018 } => of_late(&[Fault::ClockRefused]),
