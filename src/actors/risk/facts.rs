@@ -280,6 +280,8 @@ impl Desk {
             // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
             self.stats.withheld += 1;
             self.drain(Alarm::Withheld { why }, out);
+            // Wished again at once, it would be refused again until the signer halts.
+            self.intent_refused = self.intent_refused.wrapping_add(1);
         }
         if let Unsent::Unsigned(why) = why {
             self.on_unsigned(at, why, out);

@@ -74,8 +74,10 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
         Alarm::VenueHalt { code: 11_027 } => of_late(&[Fault::Liquidating]),
         // A word of the answer to a subscription that means nothing is taken for a refusal.
         Alarm::SessionRejected { code: 0 } => of_late(&[Fault::ReplyHollow]),
-        // Two judges of one order have heard two prices.
-        Alarm::Withheld { why: Breach::Price } => of_late(&PRICES),
+        // Two judges of one order have heard two prices; and after a few such orders one of them judges no more.
+        Alarm::Withheld { why: Breach::Price }
+        | Alarm::SignerDown { why: Breach::Halted }
+        | Alarm::Withheld { why: Breach::Halted } => of_late(&PRICES),
         // What was given away to prices that were not so counts for an hour.
         Alarm::Withheld { why: Breach::GivenHour | Breach::GivenDay } => ever(&PRICES),
         Alarm::SignerDown { why: Breach::Stopped } | Alarm::Withheld { why: Breach::Stopped } => {
