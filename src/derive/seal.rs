@@ -25,7 +25,6 @@ use crate::engine::journal::{
     WithdrawnRecord,
 };
 use crate::engine::ports::{Key, Store};
-
 use crate::market::instrument::{Instrument, Kind, Listing};
 use crate::msg::{Breach, HeldSignature, Mark, Note, Stage};
 use crate::risk::order::{Order, Replaced};
