@@ -362,6 +362,20 @@ fn contract_and_replica_turn_at_the_same_unit_of_every_boundary() {
     }
 }
 
+#[test]
+fn what_has_expired_is_too_short_even_where_the_least_life_is_none() {
+    let mut params = params();
+    params.life.min_s = U256::ZERO;
+    let mut vault = Vault::new(params);
+    for (expiry_s, expected) in
+        [(NOW_S - 1, "CCT_InvalidActionExpiry"), (0, "CCT_InvalidActionExpiry"), (NOW_S, "accepted")]
+    {
+        let mut ask = asked(Action::Trade(sale()));
+        ask.expiry = U256::from(expiry_s);
+        assert_eq!(vault.judge(&told(), &ask), expected, "{expiry_s}");
+    }
+}
+
 // ---- and at random, most of it near a boundary
 
 fn draw_told(dice: &mut Dice, params: &CoveredCall) -> Told {

@@ -47,9 +47,4 @@ abstract contract CollateralSigner is VaultSigner {
         uint256 places = _token().decimals();
         return places <= 18 ? amount * 10 ** (18 - places) : amount / 10 ** (places - 18);
     }
-
-    /// Whether a signature that expires then lives within these bounds, both ends included.
-    function _lives(uint256 expiry, uint256 least, uint256 most) internal view returns (bool) {
-        return expiry >= block.timestamp + least && expiry <= block.timestamp + most;
-    }
 }

@@ -98,8 +98,8 @@ contract MandateSigner is Swaps {
 
     // ---- the mandate
 
-    function _admit(uint256 life) internal view override {
-        if (life < params.minSignatureExpiry || life > params.maxSignatureExpiry) revert CCT_InvalidActionExpiry();
+    function _admit(uint256 expiry) internal view override {
+        if (!_lives(expiry, params.minSignatureExpiry, params.maxSignatureExpiry)) revert CCT_InvalidActionExpiry();
     }
 
     function _spot() internal view override returns (uint256) {

@@ -78,9 +78,9 @@ contract PackageSigner is Swaps {
 
     // ---- the mandate
 
-    function _admit(uint256 life) internal view override {
+    function _admit(uint256 expiry) internal view override {
         if (_blocked()) revert BTSA_Blocked();
-        if (life < spread.minSignatureExpiry || life > spread.maxSignatureExpiry) revert PPT_InvalidActionExpiry();
+        if (!_lives(expiry, spread.minSignatureExpiry, spread.maxSignatureExpiry)) revert PPT_InvalidActionExpiry();
     }
 
     function _spot() internal view override returns (uint256 spot) {

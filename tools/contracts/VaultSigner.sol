@@ -173,8 +173,7 @@ abstract contract VaultSigner is IContractSignature, Kinds, Shares {
 
     function _sign(Action memory action, bytes memory extraData) private {
         if (action.signer != address(this)) revert BOCST_InvalidAction();
-        uint256 life = action.expiry > block.timestamp ? action.expiry - block.timestamp : 0;
-        _admit(life);
+        _admit(action.expiry);
         bytes32 hash = getActionTypedDataHash(action);
         _revoke(lastSeenHash);
         lastSeenHash = hash;
@@ -188,8 +187,8 @@ abstract contract VaultSigner is IContractSignature, Kinds, Shares {
         emit SignatureRevoked(msg.sender, hash);
     }
 
-    /// Reverts if nothing of so many seconds may be signed now.
-    function _admit(uint256 life) internal view virtual;
+    /// Reverts if nothing that ends then may be signed now.
+    function _admit(uint256 expiry) internal view virtual;
 
     /// Reverts if the action is outside the mandate.
     function _check(Action memory action) internal virtual;
@@ -197,6 +196,12 @@ abstract contract VaultSigner is IContractSignature, Kinds, Shares {
     /// The same with what came beside the action, which most mandates do not look at.
     function _checkWith(Action memory action, bytes memory) internal virtual {
         _check(action);
+    }
+
+    /// Whether a signature that expires then lives within these bounds, both ends included. One that has expired does not,
+    /// even where the least life is none.
+    function _lives(uint256 expiry, uint256 least, uint256 most) internal view returns (bool) {
+        return expiry >= block.timestamp + least && expiry <= block.timestamp + most;
     }
 
     /// A price of collateral, 18 decimals.
