@@ -33,8 +33,8 @@ pub use problem::{ConfigErrors, Problem};
 use read::{Notes, Section};
 pub use sentry::Sentry;
 pub use shape::{
-    BasisVault, ContractSigning, CoveredCallTerms, OptionVaultConfig, PresignTerms, RatioFeed, Strategy, V2Contract,
-    VaultConfig, VaultKind,
+    BasisVault, ContractSigning, CoveredCallTerms, FeedRefresh, OptionVaultConfig, PresignTerms, RatioFeed, Strategy,
+    V2Contract, VaultConfig, VaultKind,
 };
 pub use text::Url;
 pub use vault::{DepositPhases, KeeperConfig};

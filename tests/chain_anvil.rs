@@ -89,6 +89,7 @@ impl World {
             idle_blocks_max: 1_000,
             feed: None,
             feed_spare_s: 6,
+            refresh: None,
         };
         let limits = Limits {
             bump_after_blocks: 2,

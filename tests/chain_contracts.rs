@@ -51,6 +51,7 @@ fn artifacts_are_built_from_these_sources() {
         "Feed",
         "MandateSigner",
         "Matching",
+        "OracleFeed",
         "PackageSigner",
         "SpreadSigner",
         "Token",

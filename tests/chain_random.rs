@@ -71,6 +71,7 @@ impl Watch {
             idle_blocks_max: 50,
             feed: None,
             feed_spare_s: 6,
+            refresh: None,
         };
         let limits = Limits {
             bump_after_blocks: 3,
@@ -122,15 +123,8 @@ impl Watch {
             }
             Happening::Facts { last, live, listed, stopped } => {
                 let last_seen = B256::repeat_byte(last);
-                let facts = Facts {
-                    last_seen,
-                    live,
-                    listed,
-                    disabled: stopped,
-                    blocked: false,
-                    priced_until_s: None,
-                    block: self.block,
-                };
+                let facts =
+                    Facts { last_seen, live, listed, disabled: stopped, blocked: false, feed: None, block: self.block };
                 self.facts = Some(facts);
                 Event::Facts(facts)
             }

@@ -5,9 +5,12 @@
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use goldenscript::{Argument, Command, Context, Runner};
+use keel::chain::feed::FeedState;
 use keel::chain::lane::{Alarm as LaneAlarm, Call, Fees, Head, Inclusion, Limits, Seen, SendFault, Step};
 use keel::chain::presign::Presign;
-use keel::chain::presign::words::{Action, Event, Facts, Held, Request, Shadow, Terms, Ticket, Word};
+use keel::chain::presign::words::{
+    Action, Event, Facts, Held, RefreshTerms, Request, Shadow, SignedPrice, Terms, Ticket, Word,
+};
 use keel::chain::refusal::Refusal;
 use std::error::Error;
 use std::fmt::Write;
@@ -17,6 +20,9 @@ const VAULT: Address = Address::repeat_byte(0x7a);
 /// Time of block 0; blocks are two seconds apart.
 const GENESIS_S: u64 = 1_800_000_000;
 const GWEI: u128 = 1_000_000_000;
+const FEED: Address = Address::repeat_byte(0xfe);
+/// Oldest price the feed answers with, seconds.
+const HEARTBEAT_S: u64 = 180;
 
 struct Stage {
     presign: Presign,
@@ -25,15 +31,16 @@ struct Stage {
 }
 
 impl Stage {
-    fn new() -> Stage {
+    fn new(refresh: Option<RefreshTerms>) -> Stage {
         let terms = Terms {
             vault: VAULT,
             sign_gas: 600_000,
             revoke_gas: 80_000,
             life_s_min: 310,
             idle_blocks_max: 20,
-            feed: None,
+            feed: Some(FEED),
             feed_spare_s: 6,
+            refresh,
         };
         let limits = Limits {
             bump_after_blocks: 3,
@@ -48,7 +55,7 @@ impl Stage {
             listed: true,
             disabled: false,
             blocked: false,
-            priced_until_s: None,
+            feed: None,
             block: 0,
         };
         Stage { presign: Presign::new(OWN, terms, limits), block: 100, facts }
@@ -81,6 +88,7 @@ impl Stage {
 fn line(action: &Action) -> String {
     match action {
         Action::AskFacts => "chain ← facts?".to_owned(),
+        Action::AskPrice => "venue ← price?".to_owned(),
         Action::AskShadow(ticket, _) => format!("chain ← would sign {}?", ticket.0),
         Action::Lane(Step::Send { nonce, call, fees }) => {
             format!("chain ← nonce {nonce}: {} at {}", what(call.as_ref()), price(*fees))
@@ -99,6 +107,8 @@ fn line(action: &Action) -> String {
 fn told(word: &Word) -> String {
     match word {
         Word::Signed { ticket, digest, block } => format!("signed {} (d{}) in {block}", ticket.0, digest[0]),
+        Word::Refreshed { signed_s } => format!("feed has the price of {}", signed_s - GENESIS_S),
+        Word::NotRefreshed(why) => format!("feed has no newer price: {why}"),
         Word::Revoked(digest) => format!("revoked d{}", digest[0]),
         Word::Refused(ticket, why) => format!("refused {}: {why:?}", ticket.0),
         Word::Alarm(keel::chain::presign::words::Alarm::Foreign(digest)) => format!("ALARM foreign d{}", digest[0]),
@@ -113,6 +123,7 @@ fn told(word: &Word) -> String {
 fn what(call: Option<&Call>) -> String {
     match call {
         None => "empty".to_owned(),
+        Some(call) if call.to == FEED => format!("price for the feed (gas {})", call.gas_limit),
         Some(call) if call.data.len() == 1 => format!("sign {} (gas {})", call.data[0], call.gas_limit),
         Some(call) => format!("revoke d{} (gas {})", call.data[4], call.gas_limit),
     }
@@ -228,13 +239,36 @@ impl Runner for Stage {
                     disabled: words.get("disabled", self.facts.disabled)?,
                     blocked: words.get("blocked", self.facts.blocked)?,
                     // Seconds after the present block for which the feed still answers.
-                    priced_until_s: match words.get("priced", u64::MAX)? {
+                    feed: match words.get("priced", u64::MAX)? {
                         u64::MAX => None,
-                        left_s => Some(GENESIS_S + 2 * self.block + left_s),
+                        left_s => {
+                            let signed_s = GENESIS_S + 2 * self.block + left_s - HEARTBEAT_S;
+                            Some(FeedState { signed_s: Some(signed_s), heartbeat_s: HEARTBEAT_S })
+                        }
                     },
                     block: words.get("block", self.block)?,
                 };
                 self.hear(Event::Facts(self.facts), &mut said);
+            }
+            // The engine brings prices to the feed.
+            "refreshes" => {
+                let terms = RefreshTerms {
+                    age_bps_max: words.get("age", 5_000)?,
+                    pause_s: words.get("pause", 15)?,
+                    gas: 600_000,
+                };
+                *self = Stage::new(Some(terms));
+            }
+            // What the venue has: a price signed so many seconds before the present block, or nothing.
+            "price" => {
+                let price = match words.get("ago", u64::MAX)? {
+                    u64::MAX => Err("no signed spot feed".to_owned()),
+                    ago_s => {
+                        let signed_s = GENESIS_S + 2 * self.block - ago_s;
+                        Ok(SignedPrice { signed_s, calldata: Bytes::from(vec![0xac; 8]) })
+                    }
+                };
+                self.hear(Event::Price(price), &mut said);
             }
             "shadow" => {
                 let ticket = Ticket(words.number(0)?);
@@ -280,7 +314,7 @@ macro_rules! stories {
         $(#[test]
         fn $name() {
             let path = concat!("tests/chain_stories/", stringify!($name));
-            goldenscript::run(&mut Stage::new(), path).expect(path);
+            goldenscript::run(&mut Stage::new(None), path).expect(path);
         })*
     };
 }
@@ -312,4 +346,6 @@ stories! {
     ends_with_an_order_out
     ends_while_signing
     waits_for_a_price
+    feed_refreshed
+    feed_not_refreshed
 }

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use keel::base::ids::Name;
 use keel::base::num::{Amount, Cash, Price, Ratio};
-use keel::config::{Config, ConfigErrors, Explained, Online, OptionVaultConfig, RatioFeed, Strategy, VaultKind};
+use keel::config::{
+    Config, ConfigErrors, Explained, FeedRefresh, Online, OptionVaultConfig, RatioFeed, Strategy, VaultKind,
+};
 use keel::msg::Product;
 use keel::risk::limits::OptionLimits;
 use keel::strategy::options::amend::Amend;
@@ -235,7 +237,15 @@ fn a_spread_vaults_contract_signs_before_its_executions_leave() {
         assert_eq!((presign.sign_within_ns, options.limits.reject_after_ns), (20 * SEC, 20 * SEC));
         let Amend::Resign(cost) = options.params.amend else { panic!("each price is signed anew") };
         assert_eq!((cost.gas, cost.off_book_ns), ("0.05".parse().expect("literal"), 4 * SEC));
+        assert_eq!(presign.refresh, None, "nothing is brought to a feed unless it is wanted");
     }
+    let refreshed = |more: &str| {
+        let config = good(&format!("{written}submit_feeds = true\n{more}"));
+        config.vaults[0].contract.as_ref().and_then(|contract| contract.presign()?.refresh).expect("wanted")
+    };
+    assert_eq!(refreshed(""), FeedRefresh { age_bps_max: 6_000, pause_ns: 15 * SEC });
+    let own = FeedRefresh { age_bps_max: 9_500, pause_ns: 2 * SEC };
+    assert_eq!(refreshed("feed_age_max_bps = 9500\nfeed_pause_s = 2\n"), own);
 }
 
 #[test]

@@ -161,10 +161,22 @@ sol! {
         function verifyAndMatch(Action[] actions, bytes[] signatures, bytes data) external;
     }
 
-    /// A spot feed: it refuses to answer when what it holds is older than its heartbeat, seconds.
+    /// What oracles sign of a feed, with who did; deadline and timestamp in Unix seconds.
+    #[derive(Debug, PartialEq, Eq)]
+    struct FeedData {
+        bytes data;
+        uint256 deadline;
+        uint64 timestamp;
+        address[] signers;
+        bytes[] signatures;
+    }
+
+    /// A spot feed: it refuses to answer when what it holds is older than its heartbeat, seconds, and takes signed data
+    /// from anybody.
     interface SpotFeed {
         event SpotPriceUpdated(uint96 spot, uint96 confidence, uint64 timestamp);
 
+        function acceptData(bytes data) external;
         function heartbeat() external view returns (uint64);
     }
 

@@ -15,8 +15,8 @@ pub struct FeedWatch {
     newest: Option<(u64, u64)>,
 }
 
-/// What a feed holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a feed holds. One that cannot be read holds nothing and has no heartbeat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FeedState {
     /// When its price was signed, Unix seconds; none if that is longer ago than its heartbeat.
     pub signed_s: Option<u64>,
@@ -24,10 +24,19 @@ pub struct FeedState {
     pub heartbeat_s: u64,
 }
 
+/// Ten thousand basis points.
+const WHOLE_BPS: u64 = 10_000;
+
 impl FeedState {
     /// The last second at which it answers if it is told nothing more, Unix seconds; zero if it does not.
     pub fn answers_until_s(&self) -> u64 {
         self.signed_s.map_or(0, |signed_s| signed_s.saturating_add(self.heartbeat_s))
+    }
+
+    /// Whether its price is older than this share of its heartbeat at that second; not known of one that cannot be read.
+    pub fn is_older(&self, share_bps: u64, at_s: u64) -> bool {
+        let share_s = self.heartbeat_s.saturating_mul(share_bps) / WHOLE_BPS;
+        self.heartbeat_s > 0 && self.signed_s.is_none_or(|signed_s| signed_s.saturating_add(share_s) < at_s)
     }
 }
 

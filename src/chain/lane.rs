@@ -232,7 +232,13 @@ impl Lane {
 
     /// Whether no transaction waits, ours or an earlier process's.
     pub fn quiet(&self) -> bool {
-        self.head.is_some() && self.next.is_some() && self.entries.iter().all(|entry| entry.mined.is_some())
+        self.quiet_beside(None)
+    }
+
+    /// Whether none waits but this one.
+    pub fn quiet_beside(&self, id: Option<TxId>) -> bool {
+        let aside = |entry: &Entry| entry.mined.is_some() || (id.is_some() && entry.id == id);
+        self.head.is_some() && self.next.is_some() && self.entries.iter().all(aside)
     }
 
     /// Sends a transaction under the next nonce. False before the first head and counts: nothing was taken.

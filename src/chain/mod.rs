@@ -7,6 +7,7 @@ pub mod feed;
 pub mod keeper;
 pub mod lane;
 pub mod node;
+pub mod oracle;
 pub mod preflight;
 pub mod presign;
 pub mod ratio;

@@ -4,6 +4,7 @@
 //! signature is asked for or revoked while a fill, deposit or withdrawal signed earlier is unsettled; none while an order
 //! still stands on the last one; and after a restart the live one is adopted or revoked before anything else.
 
+mod refresh;
 mod weigh;
 pub mod words;
 
@@ -12,6 +13,7 @@ use super::lane::{Call, Fate, Head, Inclusion, Lane, Limits, Seen, Step, TxId};
 use super::refusal::Refusal;
 use alloy::primitives::{Address, B256, Bytes};
 use alloy::sol_types::SolCall;
+use refresh::Refresh;
 use words::{Action, Alarm, Event, Facts, Halt, Held, Request, Shadow, Terms, Ticket, Why, Word};
 
 #[derive(Clone, Debug)]
@@ -89,6 +91,7 @@ pub struct Presign {
     /// The run is over: nothing more is signed, and what no order stands on is revoked at once.
     closing: bool,
     stale_told: bool,
+    refresh: Refresh,
     facts: Option<Facts>,
     block: u64,
     next_tx: u64,
@@ -107,6 +110,7 @@ impl Presign {
             unsettled: None,
             closing: false,
             stale_told: false,
+            refresh: Refresh::default(),
             facts: None,
             block: 0,
             next_tx: 0,
@@ -155,9 +159,11 @@ impl Presign {
             }
             Event::Shadow(ticket, shadow) => self.on_shadow(ticket, shadow, out),
             Event::Facts(facts) => self.on_facts(facts, out),
+            Event::Price(price) => self.on_price(price, out),
             Event::Node(seen) => self.on_node(&seen, out),
         }
         self.advance(out);
+        self.refresh(out);
     }
 
     fn on_sign(&mut self, request: Request, out: &mut Vec<Action>) {
@@ -305,7 +311,7 @@ impl Presign {
                 Shadow::Passed => {
                     let request = request.clone();
                     let data = request.calldata.clone();
-                    if let Some(tx) = self.submit(data, self.terms.sign_gas, out) {
+                    if let Some(tx) = self.submit(self.terms.vault, data, self.terms.sign_gas, out) {
                         self.stage =
                             Stage::Signing(Signing { request, tx, withdrawn: false, passed: false, released_at: None });
                     }
@@ -326,11 +332,11 @@ impl Presign {
         }
     }
 
-    fn submit(&mut self, data: Bytes, gas_limit: u64, out: &mut Vec<Action>) -> Option<TxId> {
+    fn submit(&mut self, to: Address, data: Bytes, gas_limit: u64, out: &mut Vec<Action>) -> Option<TxId> {
         self.next_tx += 1;
         let id = TxId(self.next_tx);
         let mut steps = Vec::new();
-        let taken = self.lane.submit(id, Call { to: self.terms.vault, data, gas_limit }, &mut steps);
+        let taken = self.lane.submit(id, Call { to, data, gas_limit }, &mut steps);
         out.extend(steps.into_iter().map(Action::Lane));
         taken.then_some(id)
     }
@@ -383,6 +389,7 @@ impl Presign {
             self.halt(Halt::KeyUsedElsewhere, out);
             return;
         }
+        self.on_price_fate(id, fate, out);
         match (&self.stage, fate) {
             (Stage::Signing(signing), Fate::Mined(seen)) if signing.tx == id => self.signing_mined(seen, out),
             (Stage::Signing(signing), Fate::Emptied) if signing.tx == id => self.stage = self.before(),
@@ -469,7 +476,7 @@ impl Presign {
             && self.unsettled == Some(0)
         {
             let data = VaultSigner::revokeSignatureCall { hash: digest }.abi_encode().into();
-            let tx = self.submit(data, self.terms.revoke_gas, out);
+            let tx = self.submit(self.terms.vault, data, self.terms.revoke_gas, out);
             self.stage = Stage::Revoking { digest, tx };
         }
     }

@@ -81,6 +81,8 @@ const FURTHER: &[&str] = &[
     "WM_InvalidWithdrawalActionLength",
     "WM_InvalidFromAccount",
     "BLF_DataExpired",
+    "BLF_InvalidSignature",
+    "BLF_InvalidTimestamp",
     "SRM_PortfolioBelowMargin",
     "SRM_NoNegativeCash",
     "SRM_NoForwardPrice",

@@ -36,6 +36,10 @@ pub struct Tally {
     pub refused: u64,
     /// Signatures revoked.
     pub revoked: u64,
+    /// Prices brought to the collateral's feed, which held them in a block.
+    pub refreshed: u64,
+    /// Times a newer price was wanted there and none came.
+    pub not_refreshed: u64,
     /// Gas used by everything in a block.
     pub gas_used: u64,
     /// Paid for it, wei.
@@ -220,6 +224,13 @@ impl<K: Key, M> Life<'_, K, M> {
                 tally.last = Some(format!("not signed: {why:?}"));
             }
             Word::Revoked(_) => tally.revoked += 1,
+            Word::Refreshed { .. } => tally.refreshed += 1,
+            Word::NotRefreshed(why) => {
+                tally.not_refreshed += 1;
+                tally.last = Some(format!("no newer price for the feed: {why}"));
+            }
+            // The word before it says why.
+            Word::Alarm(Alarm::NotRefreshed) => {}
             Word::Alarm(alarm) => tally.last = Some(format!("{alarm:?}")),
             Word::Halted(why) => tally.last = Some(format!("halted: {why:?}")),
             _ => {}
@@ -257,7 +268,7 @@ pub fn told(word: &Word) -> Option<ChainWord> {
         Word::Suspended(ticket) => unbacked(ticket, Unbacked::Suspended),
         Word::Lost(ticket) => unbacked(ticket, Unbacked::Lost),
         Word::Expired(ticket) => unbacked(ticket, Unbacked::Expired),
-        Word::Revoked(_) => None,
+        Word::Revoked(_) | Word::Refreshed { .. } | Word::NotRefreshed(_) => None,
         Word::Halted(Halt::KeyUsedElsewhere) => Some(ChainWord::Halted(ContractHalt::KeyUsedElsewhere)),
         Word::Halted(Halt::RevocationReverted) => Some(ChainWord::Halted(ContractHalt::RevocationReverted)),
         Word::Alarm(alarm) => Some(ChainWord::Alarm(alarmed(alarm))),
@@ -297,6 +308,7 @@ fn alarmed(alarm: &Alarm) -> ContractAlarm {
         Alarm::Blocked(on) => ContractAlarm::Blocked(*on),
         Alarm::Listed(on) => ContractAlarm::Listed(*on),
         Alarm::StalePrice(on) => ContractAlarm::StalePrice(*on),
+        Alarm::NotRefreshed => ContractAlarm::NotRefreshed,
         Alarm::NodeSilent => ContractAlarm::NodeSilent,
     }
 }

@@ -6,8 +6,9 @@ use super::account::Account;
 use super::feed::{FeedState, FeedWatch};
 use super::lane::{Limits, Seen};
 use super::node::{CallError, Node};
+use super::oracle::Oracle;
 use super::presign::Presign;
-use super::presign::words::{Action, Event, Facts, Shadow, Terms, Ticket, Word};
+use super::presign::words::{Action, Event, Facts, Shadow, SignedPrice, Terms, Ticket, Word};
 use crate::engine::ports::Key;
 use alloy::primitives::{Address, B256, Bytes};
 use std::collections::VecDeque;
@@ -32,6 +33,7 @@ pub struct ContractSigner<K> {
     terms: Terms,
     presign: Presign,
     feed: Option<FeedWatch>,
+    oracle: Option<Oracle>,
     head_hash: Option<B256>,
     due: VecDeque<Action>,
     words: Vec<Word>,
@@ -43,7 +45,12 @@ impl<K: Key> ContractSigner<K> {
         let account = Account::new(node.clone(), key);
         let presign = Presign::new(account.address(), terms, limits);
         let (feed, due, words) = (terms.feed.map(FeedWatch::new), VecDeque::new(), Vec::new());
-        ContractSigner { node, account, terms, presign, feed, head_hash: None, due, words }
+        ContractSigner { node, account, terms, presign, feed, oracle: None, head_hash: None, due, words }
+    }
+
+    /// With the source of the prices that are brought to the feed, if the terms want that.
+    pub fn with_oracle(self, oracle: Option<Oracle>) -> ContractSigner<K> {
+        ContractSigner { oracle, ..self }
     }
 
     /// The digest the vault signs for now, and until when, Unix seconds.
@@ -99,6 +106,10 @@ impl<K: Key> ContractSigner<K> {
             match action {
                 Action::Say(word) => self.words.push(word),
                 Action::AskFacts => self.ask_facts().await,
+                Action::AskPrice => {
+                    let price = self.price().await;
+                    self.fold(Event::Price(price));
+                }
                 Action::AskShadow(ticket, data) => self.ask_shadow(ticket, data).await,
                 Action::Lane(step) => {
                     if let Some(seen) = self.account.step(step).await {
@@ -119,6 +130,16 @@ impl<K: Key> ContractSigner<K> {
         }
     }
 
+    /// The venue's newest price, once the feed was seen to take it without a transaction.
+    async fn price(&mut self) -> Result<SignedPrice, String> {
+        let (Some(oracle), Some(feed), Some(terms)) = (&self.oracle, self.terms.feed, self.terms.refresh) else {
+            return Err("nobody to ask for a price".to_owned());
+        };
+        let price = oracle.newest().await?;
+        let tried = self.node.shadow(self.account.address(), feed, price.calldata.clone(), terms.gas).await;
+        tried.map(|()| price).map_err(|why| format!("the feed would not take the price: {why}"))
+    }
+
     async fn ask_shadow(&mut self, ticket: Ticket, data: Bytes) {
         let shadow = match self.node.shadow(self.account.address(), self.terms.vault, data, self.terms.sign_gas).await {
             Ok(()) => Shadow::Passed,
@@ -137,8 +158,8 @@ async fn facts(
 ) -> Result<Facts, CallError> {
     let block = node.head().await?.0.number;
     // A feed that cannot be read stops new signatures, and nothing else.
-    let priced_until_s = match feed {
-        Some(feed) => Some(feed.read(node, block).await.map_or(0, |state: FeedState| state.answers_until_s())),
+    let feed: Option<FeedState> = match feed {
+        Some(feed) => Some(feed.read(node, block).await.unwrap_or_default()),
         None => None,
     };
     let last_seen = node.view_at(vault, VaultSigner::lastSeenHashCall {}, block).await?;
@@ -148,7 +169,7 @@ async fn facts(
         listed: node.view_at(vault, VaultSigner::isSignerCall { key: own }, block).await?,
         disabled: node.view_at(vault, VaultSigner::signaturesDisabledCall {}, block).await?,
         blocked: node.view_at(vault, VaultSigner::isBlockedCall {}, block).await?,
-        priced_until_s,
+        feed,
         block,
     })
 }

@@ -2,11 +2,13 @@
 
 use super::Failure;
 use super::session::read_key;
+use crate::base::time::SEC;
 use crate::chain::lane::Limits;
 use crate::chain::node::Node;
+use crate::chain::oracle::Oracle;
 use crate::chain::preflight::kinds::Bindings;
 use crate::chain::preflight::{self, Line, Preflight};
-use crate::chain::presign::words::Terms;
+use crate::chain::presign::words::{RefreshTerms, Terms};
 use crate::chain::service::{Service, Shared, Tally};
 use crate::chain::signer::{ContractSigner, Pace};
 use crate::config::{Config, V2Contract, VaultConfig};
@@ -23,6 +25,8 @@ use std::time::{Duration, Instant};
 const LIFE_S_MIN: u64 = 310;
 /// Gas of a revocation.
 const REVOKE_GAS: u64 = 150_000;
+/// Gas of bringing a price to the feed: a signature of each of its oracles is recovered there.
+const REFRESH_GAS: u64 = 600_000;
 /// Blocks on top of its own before a transaction is final.
 const FINAL_AFTER: u64 = 30;
 /// Blocks without inclusion before the fee is raised.
@@ -72,6 +76,7 @@ pub(super) struct Proved<'c> {
     contract: &'c V2Contract,
     node: Node,
     feed: Option<ChainAddress>,
+    oracle: Option<Oracle>,
     gas: Option<GasKey>,
 }
 
@@ -98,7 +103,10 @@ pub(super) async fn read(
     // Where it cannot be read, a line says so.
     let bound = Bindings::read(&node, ChainAddress::from(contract.address), preflight::kind_of(vault)).await;
     let feed = bound.ok().map(|bound| bound.feed);
-    Ok(Some((Proved { contract, node, gas, feed }, lines)))
+    let refresh = contract.presign().and_then(|terms| terms.refresh);
+    let oracle = refresh.map(|_| Oracle::of(&config.venue.environment.rest, &vault.base_currency)).transpose();
+    let oracle = oracle.map_err(refused)?;
+    Ok(Some((Proved { contract, node, gas, feed, oracle }, lines)))
 }
 
 /// The key that keeps a vault's shares; its transactions have nonces of their own, so it is none of `others`.
@@ -143,7 +151,7 @@ impl<'c> Proved<'c> {
 impl Proved<'_> {
     /// Serves the stage from now on; what it does is counted in the tally.
     pub(super) fn serve(self, ends: ChainEnds) -> Result<Serving, Failure> {
-        let Proved { contract, node, gas, feed } = self;
+        let Proved { contract, node, gas, feed, oracle } = self;
         let (Some(terms), Some(gas)) = (contract.presign().cloned(), gas) else {
             return Err(Failure::Refused("nothing to serve".to_owned()));
         };
@@ -158,6 +166,11 @@ impl Proved<'_> {
                 idle_blocks_max: terms.idle_blocks_max,
                 feed,
                 feed_spare_s: (block * SPARE_BLOCKS).as_secs().max(1),
+                refresh: terms.refresh.map(|own| RefreshTerms {
+                    age_bps_max: own.age_bps_max,
+                    pause_s: own.pause_ns / SEC,
+                    gas: REFRESH_GAS,
+                }),
             };
             let limits = Limits {
                 bump_after_blocks: BUMP_AFTER,
@@ -166,7 +179,7 @@ impl Proved<'_> {
                 fee_wei_max: terms.gas_price_wei_max,
                 balance_wei_min: U256::from(terms.gas_balance_min.raw().unsigned_abs()),
             };
-            Ok(ContractSigner::new(node.clone(), gas.clone(), own, limits))
+            Ok(ContractSigner::new(node.clone(), gas.clone(), own, limits).with_oracle(oracle.clone()))
         };
         let (tally, close) = (Shared::default(), Arc::new(AtomicBool::new(false)));
         let pace = Pace { look: LOOK.min(block), silent_max: block * SILENT_BLOCKS };

@@ -117,13 +117,14 @@ fn print_keeper(keeper: &Standing, json: bool) {
 
 /// What the contract did, in figures.
 fn print_contract(tally: &Tally, json: bool) {
-    let Tally { asked, made, refused, revoked, gas_used, paid_wei, restarts, .. } = tally;
+    let Tally { asked, made, refused, revoked, refreshed, not_refreshed, gas_used, paid_wei, restarts, .. } = tally;
     let waited = tally.waited_p50();
     if json {
         println!(
             "{}",
             json!({ "contract": {
-                "asked": asked, "made": made, "refused": refused, "revoked": revoked, "gas_used": gas_used,
+                "asked": asked, "made": made, "refused": refused, "revoked": revoked, "feed_refreshed": refreshed,
+                "feed_not_refreshed": not_refreshed, "gas_used": gas_used,
                 "paid_wei": paid_wei.to_string(), "waited_blocks_p50": waited, "restarts": restarts,
             }})
         );
@@ -132,6 +133,9 @@ fn print_contract(tally: &Tally, json: bool) {
     let waited = waited.map_or_else(|| "no".to_owned(), |blocks| blocks.to_string());
     println!("contract     {asked} signatures asked for, {made} made, {refused} refused, {revoked} revoked");
     println!("             {gas_used} gas for {paid_wei} wei, {waited} blocks waited (p50), {restarts} restarts");
+    if refreshed + not_refreshed > 0 {
+        println!("             the feed was brought a newer price {refreshed} times, and not {not_refreshed} times");
+    }
     if let Some(last) = &tally.last {
         println!("             last: {last}");
     }

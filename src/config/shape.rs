@@ -222,6 +222,17 @@ pub struct PresignTerms {
     pub gas_tip_wei: u128,
     /// Blocks a signature may outlive its order before it is revoked.
     pub idle_blocks_max: u64,
+    /// When the collateral's feed is brought a newer price, if it is.
+    pub refresh: Option<FeedRefresh>,
+}
+
+/// When a vault's feed is brought a newer price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedRefresh {
+    /// Share of its heartbeat that its price may be old, basis points.
+    pub age_bps_max: u64,
+    /// Least time between two prices asked for.
+    pub pause_ns: u64,
 }
 
 impl V2Contract {

@@ -224,6 +224,8 @@ pub enum ContractAlarm {
     Listed(bool),
     /// Whether the collateral's price is too old to be signed on, changed.
     StalePrice(bool),
+    /// Time and again the feed of that price could not be brought a newer one.
+    NotRefreshed,
     /// The node has not answered for long.
     NodeSilent,
     /// The contract refused what its replica had let pass; the first four bytes of its error.

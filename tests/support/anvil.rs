@@ -207,6 +207,11 @@ impl Anvil {
         let now = self.provider.get_block_by_number(Default::default()).await.expect("an answer").expect("a block");
         let told = "3000000000000000000000".parse().expect("a number");
         self.tell(feed, Told::setSpotCall { told, timestamp: now.header.timestamp }).await;
+        self.bind_to(vault, feed).await;
+    }
+
+    /// Binds it to this feed.
+    pub async fn bind_to(&self, vault: Address, feed: Address) {
         let named = Places { feed, deposit: DEPOSIT, withdrawal: WITHDRAWAL, module: TRADE, derivative: OPTION };
         let (spread, basis) = (SpreadParams::default(), BasisParams::default());
         self.tell(vault, Owner::setKindsCall { ofSpread: spread, ofBasis: basis, named }).await;

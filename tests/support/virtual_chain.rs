@@ -165,7 +165,7 @@ impl Contracts {
                 listed: evm.tell(self.vault, &VaultSigner::isSignerCall { key: OWN }),
                 disabled: evm.tell(self.vault, &VaultSigner::signaturesDisabledCall {}),
                 blocked: evm.tell(self.vault, &VaultSigner::isBlockedCall {}),
-                priced_until_s: None,
+                feed: None,
                 block,
             }
         })
@@ -286,6 +286,7 @@ impl Chain {
             idle_blocks_max: 15,
             feed: None,
             feed_spare_s: 6,
+            refresh: None,
         };
         let limits = Limits {
             bump_after_blocks: 2,
@@ -372,6 +373,8 @@ impl Chain {
                 return None;
             }
             Due::AskFacts => Event::Facts(self.contracts.facts(self.block)),
+            // Its terms bring no prices to the feed.
+            Due::AskPrice => Event::Price(Err("no venue here".to_owned())),
             Due::AskShadow(ticket, data) => {
                 let would = self.contracts.call(&data, false);
                 Event::Shadow(ticket, would.map_or_else(Shadow::Reverted, |()| Shadow::Passed))

@@ -20,6 +20,7 @@ const BUILT = {
   SpreadSigner: "SpreadSigner",
   Token: "Shares",
   Feed: "Kinds",
+  OracleFeed: "OracleFeed",
   Wrapper: "Kinds",
 };
 

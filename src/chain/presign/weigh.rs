@@ -17,15 +17,20 @@ impl Presign {
         let stale = self.stale(&facts);
         let turned = (std::mem::replace(&mut self.stale_told, stale) != stale).then_some(Alarm::StalePrice(stale));
         out.extend(alarms.into_iter().flatten().chain(turned).map(|alarm| Action::Say(Word::Alarm(alarm))));
-        if self.lane.quiet() {
+        // A price on its way to the feed changes nothing of the contract.
+        if self.lane.quiet_beside(self.refresh.tx()) {
             self.weigh(facts, out);
         }
     }
 
     /// Whether a signature made soon would read a price that is too old.
     pub(super) fn stale(&self, facts: &Facts) -> bool {
-        let needed_s = self.head().map_or(0, |head| head.time_s.saturating_add(self.terms.feed_spare_s));
-        facts.priced_until_s.is_some_and(|until_s| until_s < needed_s)
+        facts.feed.is_some_and(|feed| self.is_short(feed.answers_until_s()))
+    }
+
+    /// Whether a feed that answers until this second is silent too soon, Unix seconds.
+    pub(super) fn is_short(&self, until_s: u64) -> bool {
+        until_s < self.head().map_or(0, |head| head.time_s.saturating_add(self.terms.feed_spare_s))
     }
 
     /// Holds a signature in a block against what the contract says of it.

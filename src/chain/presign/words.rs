@@ -1,5 +1,6 @@
 //! What goes into and comes out of the life of a vault's signature.
 
+use crate::chain::feed::FeedState;
 use crate::chain::lane::{Alarm as LaneAlarm, Seen, Step};
 use crate::chain::refusal::Refusal;
 use alloy::primitives::{Address, B256, Bytes};
@@ -45,9 +46,8 @@ pub struct Facts {
     pub disabled: bool,
     /// `isBlocked()`.
     pub blocked: bool,
-    /// Last second at which the collateral's feed answers if it is told nothing more, Unix seconds; none if the vault's
-    /// feed is not followed.
-    pub priced_until_s: Option<u64>,
+    /// The feed of the collateral's price; none if it is not followed.
+    pub feed: Option<FeedState>,
     /// Height all of it was read at.
     pub block: u64,
 }
@@ -69,6 +69,28 @@ pub struct Terms {
     pub feed: Option<Address>,
     /// Time for which it must go on answering then: that of a transaction, seconds.
     pub feed_spare_s: u64,
+    /// When newer prices are brought to that feed, if they are.
+    pub refresh: Option<RefreshTerms>,
+}
+
+/// When a feed is brought a newer price.
+#[derive(Clone, Copy, Debug)]
+pub struct RefreshTerms {
+    /// Share of its heartbeat that its price may be old, basis points.
+    pub age_bps_max: u64,
+    /// Least time between two prices asked for, seconds.
+    pub pause_s: u64,
+    /// Gas for bringing one.
+    pub gas: u64,
+}
+
+/// A price with its oracle's signature, ready to be brought to a feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedPrice {
+    /// When it was signed, Unix seconds.
+    pub signed_s: u64,
+    /// The whole call that brings it.
+    pub calldata: Bytes,
 }
 
 /// What happened.
@@ -90,6 +112,8 @@ pub enum Event {
     Shadow(Ticket, Shadow),
     /// State of the vault's contract.
     Facts(Facts),
+    /// The venue's newest signed price, which the feed would take now; or why there is none.
+    Price(Result<SignedPrice, String>),
     /// What the node said about our transactions.
     Node(Seen),
 }
@@ -112,6 +136,8 @@ pub enum Action {
     AskShadow(Ticket, Bytes),
     /// Read the vault's contract; answer with [`Event::Facts`].
     AskFacts,
+    /// Ask the venue for the newest signed price; answer with [`Event::Price`].
+    AskPrice,
     /// For the lane's own business with the node.
     Lane(Step),
     /// To the engine.
@@ -145,6 +171,13 @@ pub enum Word {
     Revoked(B256),
     /// Nothing is signed any more until a restart.
     Halted(Halt),
+    /// The feed holds a price that we brought, or a newer one.
+    Refreshed {
+        /// When the price we brought was signed, Unix seconds.
+        signed_s: u64,
+    },
+    /// The feed was not brought a newer price, in words.
+    NotRefreshed(String),
     /// For a person.
     Alarm(Alarm),
 }
@@ -206,6 +239,8 @@ pub enum Alarm {
     Listed(bool),
     /// Whether the collateral's price is too old to be signed on, changed.
     StalePrice(bool),
+    /// Time and again the feed could not be brought a newer price.
+    NotRefreshed,
     /// The node has not answered for so long that nothing said of the signature is known to hold.
     NodeSilent,
 }

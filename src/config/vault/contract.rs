@@ -9,7 +9,7 @@ use crate::base::num::{Cash, Ratio};
 use crate::base::time::SEC;
 use crate::config::read::{Absent, Bps, Field, Notes, Rule, Section, Span, Spec};
 use crate::config::sections::{path, path_rule, url_rule};
-use crate::config::shape::{ContractSigning, CoveredCallTerms, PresignTerms, Strategy, V2Contract};
+use crate::config::shape::{ContractSigning, CoveredCallTerms, FeedRefresh, PresignTerms, Strategy, V2Contract};
 use crate::config::text::{Url, address, show_address};
 use crate::derive::dialect::{Address, Dialect, V2_MAINNET, V2_TESTNET};
 
@@ -32,6 +32,10 @@ const SIGN_GAS: Spec = ("signature_gas", "gas a signature may use");
 const PRICE: Spec = ("gas_price_max_gwei", "most paid per gas");
 const TIP: Spec = ("gas_tip_gwei", "of it to the block's builder at first");
 const IDLE: Spec = ("idle_blocks_max", "blocks a signature may outlive its order before it is revoked");
+const SUBMIT: Spec =
+    ("submit_feeds", "whether the engine brings the collateral's feed newer prices, signed by the oracle");
+const FEED_AGE: Spec = ("feed_age_max_bps", "share of its heartbeat after which that feed is brought a newer price");
+const FEED_PAUSE: Spec = ("feed_pause_s", "least time between two prices asked for to be brought there");
 const SIGNATURE_MIN: Spec = ("signature_min_s", "shortest life of a signature there");
 const SIGNATURE_MAX: Spec = ("signature_max_s", "longest life of a signature there");
 const VOL: Spec = ("vol_factor_x", "factor on volatility before an option is priced there");
@@ -89,6 +93,13 @@ struct Before {
     price: Field<Cash>,
     tip: Field<Cash>,
     idle: Field<i64>,
+    refresh: Option<Refresh>,
+}
+
+/// When the collateral's feed is brought a newer price.
+struct Refresh {
+    age: Field<i64>,
+    pause: Field<Span>,
 }
 
 /// What a covered-call vault's contract signs for.
@@ -129,6 +140,7 @@ impl Before {
             price: gwei(PRICE, 10_000),
             tip: gwei(TIP, 1),
             idle: s.integer(IDLE, "", 1..=1_000, Some(15)),
+            refresh: Refresh::read(s),
         }
     }
 
@@ -145,7 +157,26 @@ impl Before {
             gas_price_wei_max: wei(self.price.value?),
             gas_tip_wei: wei(self.tip.value?),
             idle_blocks_max: self.idle.value?.unsigned_abs(),
+            refresh: match &self.refresh {
+                Some(refresh) => Some(refresh.build()?),
+                None => None,
+            },
         })
+    }
+}
+
+impl Refresh {
+    /// None unless it is wanted.
+    fn read(s: &Section<'_>) -> Option<Refresh> {
+        let wanted = s.boolean(SUBMIT, false).value == Some(true);
+        wanted.then(|| Refresh {
+            age: s.integer(FEED_AGE, "bps", 1_000..=9_500, Some(6_000)),
+            pause: s.seconds(FEED_PAUSE, 2..=3_600, 15),
+        })
+    }
+
+    fn build(&self) -> Option<FeedRefresh> {
+        Some(FeedRefresh { age_bps_max: self.age.value?.unsigned_abs(), pause_ns: self.pause.value?.0 })
     }
 }
 

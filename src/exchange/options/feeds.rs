@@ -3,15 +3,16 @@
 //! The public documents do not say what v3 feeds sign. Here it is the scheme of the v2 feed contracts: EIP-712 over
 //! `FeedData(bytes data,uint256 deadline,uint64 timestamp)` with the domain of the network's Matching contract, where
 //! `data` is the ABI encoding of the feed's numbers as 1e18 words in the order of the functions below, and deadline and
-//! timestamp are the integers of the reply. The one signer is this exchange's own key, derived from a public text; it
-//! guards nothing.
+//! timestamp are the integers of the reply. Domain and order of the numbers are our own choice; a timestamp is in
+//! seconds on v2, where contracts hold it against their blocks, and in milliseconds on v3. The one signer is this
+//! exchange's own key, derived from a public text; it guards nothing.
 
 use super::svi::to_decimal;
 use crate::base::time::Nanos;
 use crate::exchange::money::{e18_signed, json as decimal, truncate};
 use crate::exchange::public::{now, object};
 use crate::exchange::rpc::{Answer, Call};
-use crate::exchange::{Exchange, Refusal};
+use crate::exchange::{Dialect, Exchange, Refusal};
 use alloy::sol_types::SolValue;
 use alloy_primitives::{Address, B256, I256, Signature, U256, hex, keccak256};
 use k256::ecdsa::SigningKey;
@@ -64,7 +65,11 @@ fn word(value: Decimal) -> I256 {
 
 /// Adds the common members to a row and signs its data.
 fn signed(exchange: &Exchange, mut row: Value, data: &[u8], at: Nanos) -> Value {
-    let (timestamp, deadline) = (at.ms(), exchange.now.secs() + LIFE_S);
+    let timestamp = match exchange.settings.dialect() {
+        Dialect::V2 => at.secs(),
+        Dialect::V3 => at.ms(),
+    };
+    let deadline = exchange.now.secs() + LIFE_S;
     let signature = exchange.feed_key.sign(digest(exchange.domain, data, deadline, timestamp));
     row["confidence"] = decimal(CONFIDENCE);
     row["timestamp"] = json!(timestamp);

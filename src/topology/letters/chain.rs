@@ -85,6 +85,7 @@ fn write_alarm(pen: Page, alarm: ContractAlarm) -> Page {
         ContractAlarm::NodeSilent => pen.u8(10),
         ContractAlarm::Refused(selector) => pen.u8(11).bytes(&selector),
         ContractAlarm::StalePrice(is) => pen.u8(12).u8(u8::from(is)),
+        ContractAlarm::NotRefreshed => pen.u8(13),
     }
 }
 
@@ -102,6 +103,7 @@ fn read_alarm(eye: &mut Eye<'_>) -> Option<ContractAlarm> {
         10 => ContractAlarm::NodeSilent,
         11 => ContractAlarm::Refused(eye.take()?),
         12 => ContractAlarm::StalePrice(eye.bool()?),
+        13 => ContractAlarm::NotRefreshed,
         _ => return None,
     })
 }
@@ -173,7 +175,7 @@ mod tests {
             }
         }
         // Hello; adopted and signed once per reason tried; two ready; thirteen reasons, one of them with a selector; three;
-        // two; seven alarms, four with a flag, one with a selector.
-        assert_eq!(read, 1 + 16 + 16 + 2 + 13 + 1 + 3 + 2 + 7 + 4 * 2 + 1);
+        // two; eight alarms without more, four with a flag, one with a selector.
+        assert_eq!(read, 1 + 16 + 16 + 2 + 13 + 1 + 3 + 2 + 8 + 4 * 2 + 1);
     }
 }
