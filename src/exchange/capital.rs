@@ -2,7 +2,8 @@
 //! chain has settled it.
 //!
 //! Nothing moves before; what a withdrawal is to take can no longer be sold. One that the chain refuses leaves no trace but
-//! its state, which `public/get_transaction` tells.
+//! its state, which `public/get_transaction` tells. The answer has the members of v3's of that name; as what the operation
+//! was, which the documents leave open, it tells the module's data that was signed.
 
 use super::admission::{EXPIRY_MAX_S, check_expiry};
 use super::catalog::Asset;
@@ -17,7 +18,7 @@ use super::{Exchange, Owner, Refusal};
 use crate::base::ids::Uuid;
 use crate::base::time::Nanos;
 use alloy::sol_types::SolValue;
-use alloy_primitives::{Address, U256};
+use alloy_primitives::{Address, U256, hex};
 use rust_decimal::Decimal;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -39,6 +40,8 @@ struct Movement {
     asset: &'static str,
     /// Below zero for a withdrawal.
     amount: Decimal,
+    /// The module's data of the signed action.
+    data: Vec<u8>,
     tx: Tx,
 }
 
@@ -75,10 +78,11 @@ fn withdraw(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
 fn transaction(exchange: &mut Exchange, call: &Call) -> Result<Answer, Refusal> {
     let id = call.params.uuid("transaction_id")?;
     let found = exchange.settling.movements.0.get(&id);
-    let tx = found.ok_or_else(|| invalid("transaction_id", "one of a deposit or withdrawal"))?.tx;
+    let Movement { data, tx, .. } = found.ok_or_else(|| invalid("transaction_id", "one of a deposit or withdrawal"))?;
     let hash = tx.hash.map(|hash| hash.to_string());
     let error = (tx.status == TxStatus::Reverted).then_some("reverted by the chain");
-    now(json!({ "status": tx.status.wire(), "transaction_hash": hash, "error_log": error }))
+    let data = hex::encode_prefixed(data);
+    now(json!({ "data": data, "status": tx.status.wire(), "transaction_hash": hash, "error_log": error }))
 }
 
 /// Checks everything but the chain's word: signature, authority, nonce, expiry, amount, and what must stay.
@@ -117,7 +121,8 @@ fn take_in(exchange: &mut Exchange, call: &Call, is_deposit: bool) -> Result<Ans
     let id = exchange.ids.uuid();
     let tx = Tx { status: TxStatus::Requested, hash: None };
     let moved = if is_deposit { amount } else { -amount };
-    exchange.settling.movements.remember(id, Movement { sub, asset: asset_name, amount: moved, tx });
+    let data = action.data.clone();
+    exchange.settling.movements.remember(id, Movement { sub, asset: asset_name, amount: moved, data, tx });
     let side = SettlementAction {
         digest: action.digest(exchange.domain),
         action,

@@ -5,6 +5,7 @@ use super::*;
 use crate::derive::action::v2::movement_data;
 use crate::exchange::eip712::{deposit_module, modules};
 use crate::msg::Flow;
+use alloy_primitives::hex;
 
 /// A true request of a movement of weETH by whoever owns the account; fields can be changed before signing.
 fn movement(b: &mut Bench, flow: Flow, amount: &str, change: Value) -> Value {
@@ -87,6 +88,9 @@ fn nothing_moves_until_the_chain_has_settled_it_and_then_it_is_told() {
         assert_eq!((held(&b), b.ex.moving(b.account.subaccount)), (expected, 1));
         let request = &told.requests[place].actions[0];
         assert_eq!((request.filled, request.action.owner), (d(amount), b.account.wallet));
+        let data = hex::encode_prefixed(&request.action.data);
+        let before = json!({ "data": data, "status": "requested", "transaction_hash": null, "error_log": null });
+        assert_eq!(status(&mut b, &reply), before);
         told.say(place, TxStatus::Pending);
         b.settle(&mut told);
         assert_eq!((held(&b), status(&mut b, &reply)["status"].clone()), (expected, json!("pending")));
@@ -118,7 +122,8 @@ fn what_the_chain_reverts_leaves_the_books_as_they_were() {
         told.say(0, TxStatus::Reverted);
         b.settle(&mut told);
         assert_eq!((held(&b), b.ex.moving(b.account.subaccount)), (d("10"), 0));
-        assert_eq!(status(&mut b, &reply)["status"], "reverted");
+        let after = status(&mut b, &reply);
+        assert_eq!((&after["status"], &after["error_log"]), (&json!("reverted"), &json!("reverted by the chain")));
     }
 }
 
