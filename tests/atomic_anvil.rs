@@ -268,10 +268,19 @@ async fn the_contract_judges_the_whole_order_at_every_part() {
 
 #[test]
 fn a_whole_run_has_every_fill_approved_on_chain() {
+    every_fill_is_approved("lbtc-basis");
+}
+
+#[test]
+fn a_whole_run_of_the_other_pair_has_every_fill_approved_on_chain() {
+    every_fill_is_approved("weeth-basis");
+}
+
+fn every_fill_is_approved(vault: &str) {
     let Some(anvil) = anvil() else { return };
     let folder = tempfile::tempdir().expect("a folder");
     let run = Command::new(env!("CARGO_BIN_EXE_keel"))
-        .args(["demo", "--vault", "lbtc-basis", "--dialect", "v2", "--seconds", "8", "--json", "--anvil"])
+        .args(["demo", "--vault", vault, "--dialect", "v2", "--seconds", "8", "--json", "--anvil"])
         .arg(anvil)
         .arg("--state")
         .arg(folder.path().join("state"))
