@@ -7,25 +7,30 @@ mod anvil;
 mod live_vault;
 
 use alloy::primitives::{Address, I256, U256};
-use anvil::{ADMIN, Anvil, BASE, Holder, OptionParams, Owner, ShareTerms, SpotParams, e18, holdings};
+use alloy::sol_types::SolValue;
+use anvil::{
+    ADMIN, Anvil, BASE, Holder, Holdings, MATCHING, OptionParams, Owner, ShareTerms, SpotParams, e18, holdings,
+};
 use keel::chain::abi::VaultSigner;
 use keel::chain::node::Node;
 use keel::derive::dialect::V2_MAINNET;
 use keel::engine::ports::Key;
 use keel::exchange::world::{Options, WorldSettings, spawn};
-use keel::exchange::{Network, Owner as Holds, Settings, developer_accounts};
+use keel::exchange::{Network, Owner as Holds, Settings, SettlementAuthority, developer_accounts};
 use keel::io::key::LocalKey;
+use keel::sim::onchain::{OnChain, Site};
 use live_vault::{Scene, private};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const KEEPER: [u8; 32] = [0x57; 32];
+const SETTLER: [u8; 32] = [0x58; 32];
 const WEEK_S: u64 = 604_800;
 /// Friday, 08:00 UTC, of the first week of time.
 const EXPIRY_S: u64 = 115_200;
 
-/// What `keel run` finds written down.
-fn config(scene: &Scene, anvil: &Anvil) -> String {
+/// What `keel run` finds written down; `may_move` says whether the vault may sign for capital.
+fn config(scene: &Scene, anvil: &Anvil, may_move: bool) -> String {
     // The minute of the week in which the auction would be is never this one.
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
     let since_s = (now_s - EXPIRY_S) % WEEK_S;
@@ -48,6 +53,10 @@ option_delay_s = {delay_s}
 auction_s = 60
 
 [vault.capital]
+deposits = {may_move}
+withdrawals = {may_move}
+deposit_min_base = \"0\"
+management_fee_bps_per_year = 0
 token_decimals = 18
 deposit_max_base = \"100\"
 withdrawal_max_base = \"100\"
@@ -85,8 +94,37 @@ fn limits() -> Owner::setParamsCall {
     Owner::setParamsCall { options, spot }
 }
 
+/// Has the chain move capital, and returns who settles the venue's deposits and withdrawals there.
+async fn settles(anvil: &Anvil, vault: Address, token: Address) -> Box<dyn SettlementAuthority> {
+    let modules = V2_MAINNET.modules;
+    let deposit = Address::from(modules.deposit.expect("v2 has one"));
+    let call = Owner::setCapitalModulesCall { deposit, withdrawal: modules.withdrawal.into() };
+    anvil.tell(MATCHING, call).await;
+    anvil.tell(vault, Owner::approveModuleCall { module: deposit, amount: U256::MAX }).await;
+    let wrapper = anvil.deploy("Wrapper", token.abi_encode()).await;
+    let code = anvil.rpc("eth_getCode", json!([wrapper, "latest"])).await;
+    anvil.rpc("anvil_setCode", json!([BASE, code])).await;
+    // The ten that are at work already.
+    anvil.tell(token, Holder::mintCall { holder: BASE, amount: e18(10) }).await;
+    let settler = LocalKey::from_bytes(&mut SETTLER.clone()).expect("a key");
+    let executor = Address::from(settler.address());
+    anvil.rpc("anvil_setBalance", json!([executor, e18(1)])).await;
+    anvil.tell(MATCHING, Owner::setTradeExecutorCall { executor, allowed: true }).await;
+    let site = Site {
+        rpc_url: anvil.url.clone(),
+        chain_id: V2_MAINNET.chain_id,
+        matching: MATCHING,
+        atomic_executor: None,
+        prices: None,
+        gas_limit: 1_000_000,
+    };
+    // Not from here: connecting waits on a runtime of its own.
+    let connected = std::thread::spawn(move || OnChain::connect(site, settler)).join().expect("no panic");
+    Box::new(connected.expect("the node answers"))
+}
+
 /// A venue and a chain with a vault on both that holds ten, a keeper of its shares, and somebody with tokens.
-async fn set_up(anvil: &Anvil) -> Scene {
+async fn set_up(anvil: &Anvil, may_move: bool) -> Scene {
     let mut account = developer_accounts(7, 1).remove(0);
     account.balances = vec![("WEETH".to_owned(), "10".parse().expect("literal"))];
     let vault = anvil.set_up(account.session_key, account.subaccount).await;
@@ -95,7 +133,7 @@ async fn set_up(anvil: &Anvil) -> Scene {
     let keeper = Address::from(LocalKey::from_bytes(&mut KEEPER.clone()).expect("a key").address());
     anvil.rpc("anvil_setBalance", json!([keeper, e18(1)])).await;
     anvil.tell(vault, limits()).await;
-    anvil.tell(vault, Owner::setHoldingsCall { told: holdings(10) }).await;
+    anvil.tell(vault, Owner::setHoldingsCall { told: Holdings { undeposited: e18(1_000), ..holdings(10) } }).await;
     anvil.tell(vault, Owner::setShareKeeperCall { keeper, allowed: true }).await;
     let terms = ShareTerms {
         depositCap: e18(10_000_000),
@@ -111,13 +149,15 @@ async fn set_up(anvil: &Anvil) -> Scene {
     anvil.tell(token, Holder::mintCall { holder: ADMIN, amount: e18(1_000) }).await;
     anvil.tell(token, Holder::approveCall { spender: vault, amount: U256::MAX }).await;
     anvil.tell(vault, Holder::initiateDepositCall { amount: e18(5), recipient: ADMIN }).await;
+    let authority = if may_move { Some(settles(anvil, vault, token).await) } else { None };
     anvil.rpc("evm_setIntervalMining", json!([1])).await;
     // What the keeper searches must be final.
     anvil.rpc("anvil_mine", json!([40])).await;
 
     let settings =
         Settings { network: Network::V2Mainnet, seed: 7, accounts: vec![account.clone()], ..Settings::default() };
-    let live = spawn(Options::on_free_ports(settings, WorldSettings::option_demo(7))).expect("loopback is free");
+    let options = Options { authority, ..Options::on_free_ports(settings, WorldSettings::option_demo(7)) };
+    let live = spawn(options).expect("loopback is free");
     let folder = tempfile::tempdir().expect("a folder");
     let hex: String = KEEPER.iter().map(|byte| format!("{byte:02x}")).collect();
     private(folder.path(), "session.key", &account.session_key_hex);
@@ -136,8 +176,8 @@ fn kept(scene: &Scene) -> Option<String> {
 fn a_run_makes_shares_of_deposits_asks_risk_for_capital_and_ends_with_nothing_signed() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let Some(anvil) = runtime.block_on(async { Anvil::start() }) else { return };
-    let scene = runtime.block_on(set_up(&anvil));
-    private(scene.folder.path(), "vault.toml", &config(&scene, &anvil));
+    let scene = runtime.block_on(set_up(&anvil, false));
+    private(scene.folder.path(), "vault.toml", &config(&scene, &anvil, false));
     let mut engine = scene.start(&["run", "--config", "vault.toml", "--state", "journal", "--seconds", "60"]);
     let began = Instant::now();
     // The vault may not sign for deposits: risk says so, and the keeper's alarm is said aloud.
@@ -155,4 +195,60 @@ fn a_run_makes_shares_of_deposits_asks_risk_for_capital_and_ends_with_nothing_si
     engine.signal(libc::SIGTERM);
     assert_eq!(engine.child.wait().expect("it ends").code(), Some(0), "{}", engine.said());
     assert!(!engine.said().contains("answers for"), "{}", engine.said());
+}
+
+/// What the venue's books say the vault holds of its collateral.
+fn credited(scene: &Scene) -> U256 {
+    let subaccount = scene.account.subaccount;
+    let report = scene.live.exchange.with(move |exchange, _, _| exchange.subaccount_report(subaccount));
+    let mut held = report.flatten().expect("its books").balances.get("WEETH").copied().unwrap_or_default();
+    held.rescale(18);
+    U256::from(held.mantissa().unsigned_abs())
+}
+
+#[test]
+fn a_deposit_travels_from_the_queue_to_the_books_of_the_venue_and_a_withdrawal_back() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let Some(anvil) = runtime.block_on(async { Anvil::start() }) else { return };
+    let scene = runtime.block_on(set_up(&anvil, true));
+    private(scene.folder.path(), "vault.toml", &config(&scene, &anvil, true));
+    let mut engine = scene.start(&["run", "--config", "vault.toml", "--state", "journal", "--seconds", "90"]);
+    let vault = scene.account.wallet;
+    let node = runtime.block_on(Node::connect(&anvil.url, V2_MAINNET.chain_id)).expect("the node answers");
+    let named = runtime.block_on(node.view(vault, VaultSigner::getBaseTSAAddressesCall {})).expect("an answer");
+    let holds = |token: Address, holder: Address| {
+        runtime.block_on(node.view(token, Holder::balanceOfCall { holder })).expect("an answer")
+    };
+    let patience = |engine: &mut live_vault::Process, what: &str, done: &dyn Fn() -> bool| {
+        let began = Instant::now();
+        while !done() {
+            assert!(began.elapsed() < Duration::from_secs(40), "{what}: {:?}\n{}", kept(&scene), engine.said());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    // Five came into the queue beside ten at work.
+    patience(&mut engine, "credited", &|| credited(&scene) > e18(10));
+    let moved = credited(&scene) - e18(10);
+    let tokens = [BASE, vault].map(|holder| holds(named.depositAsset, holder));
+    assert_eq!(tokens, [e18(10) + moved, e18(5) - moved]);
+    let stats = runtime.block_on(node.view(vault, VaultSigner::getSubAccountStatsCall {})).expect("an answer");
+    assert_eq!(stats.base, credited(&scene), "the contract's books and the venue's");
+
+    // The holder wants two fifths of the shares paid.
+    let shares = holds(vault, ADMIN);
+    assert!(!shares.is_zero());
+    let (before, part) = (holds(named.depositAsset, ADMIN), shares * U256::from(2) / U256::from(5));
+    runtime.block_on(anvil.tell(vault, Holder::requestWithdrawalCall { shares: part }));
+    patience(&mut engine, "paid", &|| holds(named.depositAsset, ADMIN) > before);
+    assert!(credited(&scene) < e18(10) + moved, "it came out of what was at work");
+    engine.signal(libc::SIGTERM);
+    assert_eq!(engine.child.wait().expect("it ends").code(), Some(0), "{}", engine.said());
+    // What is idle may have been on its way back to work.
+    let agreed = || {
+        let stats = runtime.block_on(node.view(vault, VaultSigner::getSubAccountStatsCall {})).expect("an answer");
+        stats.base == credited(&scene) && holds(named.depositAsset, BASE) == credited(&scene)
+    };
+    patience(&mut engine, "the wrapper keeps what was credited", &agreed);
+    let tokens = [BASE, vault, ADMIN].map(|holder| holds(named.depositAsset, holder));
+    assert_eq!(tokens.iter().sum::<U256>(), e18(1_010), "no token was made or lost");
 }

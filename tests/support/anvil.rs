@@ -49,6 +49,7 @@ sol! {
         function initialize(address administrator, address orders) external;
         function setTradeExecutor(address executor, bool allowed) external;
         function setAllowedModule(address module, bool allowed) external;
+        function setCapitalModules(address deposit, address withdrawal) external;
         function setSubAccountOwner(uint256 subaccount, address owner) external;
         function setSigner(address key, bool allowed) external;
         function setSubmitter(address submitter, bool allowed) external;

@@ -72,12 +72,13 @@ contract MandateSigner is Swaps {
     }
 
     /// What settlement of a deposit (or, below zero, a withdrawal) does to this contract and its subaccount.
-    function moveCapital(int256 amount) external onlyOwner {
+    function moveCapital(int256 amount) external {
+        if (msg.sender != owner && msg.sender != addresses.matching) revert OnlyOwner();
         if (amount > 0) {
             _token().transfer(addresses.wrappedDepositAsset, uint256(amount));
             holdings.base += uint256(amount);
         } else {
-            _token().mint(address(this), uint256(-amount));
+            _token().take(addresses.wrappedDepositAsset, uint256(-amount));
             holdings.base -= uint256(-amount);
         }
     }

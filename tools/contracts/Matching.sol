@@ -2,10 +2,25 @@
 pragma solidity 0.8.27;
 
 import {
-    Action, TradeData, RfqLeg, RfqOrder, TakerOrder, Fill, Prices, IActionHash, IContractSignature
+    Action,
+    TradeData,
+    RfqLeg,
+    RfqOrder,
+    TakerOrder,
+    DepositData,
+    WithdrawalData,
+    Fill,
+    Prices,
+    IActionHash,
+    IContractSignature
 } from "./Action.sol";
 import {Books} from "./Books.sol";
 import {Ecdsa} from "./Ecdsa.sol";
+
+/// A vault whose capital settlement moves: what the subaccount gains, below zero what it gives back.
+interface ICapital {
+    function moveCapital(int256 amount) external;
+}
 
 /// Verifies signed actions as the exchange's settlement does, consumes their nonces, and records what was filled.
 /// Without books it moves no assets: then it says only whether a signature would have settled.
@@ -44,6 +59,9 @@ contract Matching is IActionHash {
     address public tradeModule;
     /// Quotes and their executions are signed for this module.
     address public rfqModule;
+    /// Deposits and withdrawals are signed for these, if they move anything.
+    address public depositModule;
+    address public withdrawalModule;
     /// Where orders and quotes move assets, if anywhere.
     Books public books;
     mapping(address => bool) public tradeExecutors;
@@ -78,6 +96,11 @@ contract Matching is IActionHash {
     function setRfqModule(address quotes) external onlyAdmin {
         rfqModule = quotes;
         allowedModules[quotes] = true;
+    }
+
+    function setCapitalModules(address deposit, address withdrawal) external onlyAdmin {
+        depositModule = deposit;
+        withdrawalModule = withdrawal;
     }
 
     function setSubAccountOwner(uint256 subaccountId, address owner) external onlyAdmin {
@@ -130,6 +153,7 @@ contract Matching is IActionHash {
                 (,, bytes memory legs) = abi.decode(data, (Fill[], Prices, bytes));
                 _takeQuote(actions[i], fills[i].fee, legs);
             }
+            _moveCapital(actions[i]);
             emit Settled(digest, fills[i].amount);
         }
     }
@@ -169,6 +193,14 @@ contract Matching is IActionHash {
         if (fee > order.maxFee) revert RFQM_FeeTooHigh();
         if (address(books) != address(0)) {
             books.take(action.subaccountId, abi.decode(legs, (RfqLeg[])), isTaker, fee);
+        }
+    }
+
+    function _moveCapital(Action memory action) private {
+        if (action.module == depositModule) {
+            ICapital(action.owner).moveCapital(int256(abi.decode(action.data, (DepositData)).amount));
+        } else if (action.module == withdrawalModule) {
+            ICapital(action.owner).moveCapital(-int256(abi.decode(action.data, (WithdrawalData)).assetAmount));
         }
     }
 

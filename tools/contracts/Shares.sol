@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 pragma solidity 0.8.27;
 
-/// A token of any decimals that anybody may mint, for tests.
+/// A token of any decimals that anybody may mint, and take from anybody, for tests.
 contract Token {
     uint8 public decimals;
     mapping(address => uint256) public balanceOf;
@@ -13,6 +13,10 @@ contract Token {
 
     function mint(address holder, uint256 amount) external {
         balanceOf[holder] += amount;
+    }
+
+    function take(address holder, uint256 amount) external {
+        _move(holder, msg.sender, amount);
     }
 
     function approve(address spender, uint256 amount) external returns (bool) {
