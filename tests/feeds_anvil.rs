@@ -6,7 +6,7 @@ mod anvil;
 
 use alloy::primitives::{Address, B256, Bytes, U256};
 use alloy::sol_types::{SolCall, SolEvent, SolValue};
-use anvil::{Anvil, MATCHING, OPTION};
+use anvil::{Anvil, MATCHING, OPTION, Told, accept, signed};
 use keel::base::ids::{Nonce, SubaccountId};
 use keel::base::num::Price;
 use keel::chain::abi::{FeedData, SpotFeed, VaultSigner};
@@ -25,15 +25,8 @@ use keel::exchange::server::{Options, Running, spawn};
 use keel::exchange::{Network, Settings};
 use keel::io::key::LocalKey;
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::time::{Duration, Instant};
-
-alloy::sol! {
-    interface Told {
-        function setHeartbeat(uint64 told) external;
-        function getSpot() external view returns (uint256 spot, uint256 confidence);
-    }
-}
 
 const SUBACCOUNT: u64 = 7777;
 const E18: u128 = 1_000_000_000_000_000_000;
@@ -77,16 +70,10 @@ impl World {
         let anvil = Anvil::start()?;
         let venue = std::thread::spawn(|| venue(3_000)).join().expect("no panic");
         let vault = anvil.set_up(Address::from(key().address()), SUBACCOUNT).await;
-        let oracle = signed(&url(&venue)).await.signers[0];
-        let domain = B256::from(V2_MAINNET.domain_separator);
-        let feed = anvil.deploy("OracleFeed", (oracle, domain).abi_encode_params()).await;
-        anvil.tell(feed, Told::setHeartbeatCall { told: HEARTBEAT_S }).await;
-        anvil.bind_to(vault, feed).await;
+        let feed = anvil.bind_to_oracle(vault, &url(&venue), HEARTBEAT_S).await;
         let node = Node::connect(&anvil.url, V2_MAINNET.chain_id).await.expect("the node answers");
         anvil.rpc("evm_setIntervalMining", json!([1])).await;
         let world = World { anvil, node, vault, feed, venue };
-        let price = signed(&url(&world.venue)).await;
-        world.anvil.tell(feed, accept(&price)).await;
         assert_eq!(world.spot().await, Ok(U256::from(3_000 * E18)));
         Some(world)
     }
@@ -147,26 +134,6 @@ impl World {
         let at = |data: &Bytes| SpotFeed::SpotPriceUpdated::abi_decode_data(data).expect("its event").2;
         events.expect("an answer").iter().map(|event| at(&event.data)).collect()
     }
-}
-
-/// The venue's newest price, as its documents have it.
-async fn signed(venue: &str) -> FeedData {
-    let asked = reqwest::Client::new().post(format!("{venue}/public/get_latest_signed_feeds"));
-    let answer = asked.json(&json!({ "currency": "WEETH", "expiry": 0 })).send().await.expect("it answers");
-    let answer: Value = answer.json().await.expect("JSON");
-    let row = &answer["result"]["spot_data"]["WEETH"];
-    let price: u128 = row["price"].as_str().expect("text").parse().expect("a whole price");
-    FeedData {
-        data: (U256::from(price * E18), U256::from(E18)).abi_encode().into(),
-        deadline: U256::from(row["deadline"].as_u64().expect("seconds")),
-        timestamp: row["timestamp"].as_u64().expect("seconds"),
-        signers: serde_json::from_value(row["signatures"]["signers"].clone()).expect("addresses"),
-        signatures: serde_json::from_value(row["signatures"]["signatures"].clone()).expect("signatures"),
-    }
-}
-
-fn accept(price: &FeedData) -> SpotFeed::acceptDataCall {
-    SpotFeed::acceptDataCall { data: price.abi_encode().into() }
 }
 
 /// Polls until the signer says something that `wanted` recognises; returns all that was said.

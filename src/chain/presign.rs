@@ -195,7 +195,7 @@ impl Presign {
         if self.unsettled != Some(0) {
             return Some(Why::Unsettled(self.unsettled));
         }
-        if !self.lane.quiet() {
+        if !self.lane.quiet_beside(self.refresh.tx()) {
             return Some(Why::Busy);
         }
         let Some(facts) = self.facts else { return Some(Why::Busy) };

@@ -1,10 +1,12 @@
 //! A local Ethereum node of one's own, with the exchange's verifier at its real address and a vault that signs.
 
+use alloy::primitives::utils::parse_ether;
 use alloy::primitives::{Address, B256, Bytes, I256, U256, address};
 use alloy::providers::{DynProvider, Provider};
 use alloy::rpc::types::TransactionReceipt;
 use alloy::sol;
 use alloy::sol_types::{SolCall, SolValue};
+use keel::chain::abi::{FeedData, SpotFeed};
 use keel::chain::node::over_http;
 use keel::derive::dialect::V2_MAINNET;
 use serde_json::{Value, json};
@@ -41,6 +43,7 @@ sol! {
     interface Told {
         function setHeartbeat(uint64 told) external;
         function setSpot(uint96 told, uint64 timestamp) external;
+        function getSpot() external view returns (uint256 spot, uint256 confidence);
         function setList(bool enabled, uint256 subaccount, bool listed) external;
     }
 
@@ -211,6 +214,18 @@ impl Anvil {
         self.bind_to(vault, feed).await;
     }
 
+    /// Binds it to a feed that takes the prices this venue has signed, and brings it the first.
+    #[allow(dead_code)]
+    pub async fn bind_to_oracle(&self, vault: Address, venue: &str, heartbeat_s: u64) -> Address {
+        let price = signed(venue).await;
+        let domain = B256::from(V2_MAINNET.domain_separator);
+        let feed = self.deploy("OracleFeed", (price.signers[0], domain).abi_encode_params()).await;
+        self.tell(feed, Told::setHeartbeatCall { told: heartbeat_s }).await;
+        self.bind_to(vault, feed).await;
+        self.tell(feed, accept(&price)).await;
+        feed
+    }
+
     /// Binds it to this feed.
     pub async fn bind_to(&self, vault: Address, feed: Address) {
         let named = Places { feed, deposit: DEPOSIT, withdrawal: WITHDRAWAL, module: TRADE, derivative: OPTION };
@@ -284,4 +299,26 @@ pub fn spot_params() -> SpotParams {
         worstSpotSellPrice: e18(985) / U256::from(1_000),
         worstSpotBuyPrice: e18(1_015) / U256::from(1_000),
     }
+}
+
+/// The venue's newest price, as its documents have it.
+#[allow(dead_code)] // Only feeds need it.
+pub async fn signed(venue: &str) -> FeedData {
+    let asked = reqwest::Client::new().post(format!("{venue}/public/get_latest_signed_feeds"));
+    let answer = asked.json(&json!({ "currency": "WEETH", "expiry": 0 })).send().await.expect("it answers");
+    let answer: Value = answer.json().await.expect("JSON");
+    let row = &answer["result"]["spot_data"]["WEETH"];
+    let price = parse_ether(row["price"].as_str().expect("text")).expect("a price");
+    FeedData {
+        data: (price, e18(1)).abi_encode().into(),
+        deadline: U256::from(row["deadline"].as_u64().expect("seconds")),
+        timestamp: row["timestamp"].as_u64().expect("seconds"),
+        signers: serde_json::from_value(row["signatures"]["signers"].clone()).expect("addresses"),
+        signatures: serde_json::from_value(row["signatures"]["signatures"].clone()).expect("signatures"),
+    }
+}
+
+#[allow(dead_code)]
+pub fn accept(price: &FeedData) -> SpotFeed::acceptDataCall {
+    SpotFeed::acceptDataCall { data: price.abi_encode().into() }
 }

@@ -1,5 +1,6 @@
 //! Bringing the collateral's feed a newer price before the one it holds is too old, which anybody may who has one with the
-//! oracle's signature. A wish is still judged by what the feed is seen to hold in a block, never by what is on its way.
+//! oracle's signature. A wish is still judged by what the feed is seen to hold in a block, never by what is on its way; nor does
+//! it wait for that, since its own transaction comes behind.
 //!
 //! Only a vault that signs before trading is served. Where the contract approves inside the settlement of a fill, the exchange
 //! sends the transaction at a moment of its own, from its own account, and the engine has neither a key that pays nor a
