@@ -1,15 +1,22 @@
 //! Whatever an engine, a contract and a node say, and in whatever order: a vault's signer keeps its promises.
 
 use alloy::primitives::{Address, B256, Bytes, U256};
-use keel::chain::lane::{Head, Inclusion, Limits, Seen, SendFault, Step};
+use keel::chain::feed::FeedState;
+use keel::chain::lane::{Call, Head, Inclusion, Limits, Seen, SendFault, Step};
 use keel::chain::presign::Presign;
-use keel::chain::presign::words::{Action, Event, Facts, Held, Request, Shadow, Terms, Ticket, Word};
+use keel::chain::presign::words::{
+    Action, Event, Facts, Held, RefreshTerms, Request, Shadow, SignedPrice, Terms, Ticket, Word,
+};
 use keel::chain::refusal::Refusal;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 const GENESIS_S: u64 = 1_800_000_000;
 const FEE_WEI_MAX: u128 = 5_000_000_000;
+const FEED: Address = Address::repeat_byte(0xfe);
+/// Oldest price the feed answers with, and least time between two asked for, seconds.
+const HEARTBEAT_S: u64 = 60;
+const PAUSE_S: u64 = 4;
 
 /// What can happen; small numbers, so that things meet.
 #[derive(Clone, Copy, Debug)]
@@ -20,7 +27,8 @@ enum Happening {
     Unsettled(u8),
     Recovered(Option<u8>),
     Shadow { ticket: u8, passed: bool },
-    Facts { last: u8, live: bool, listed: bool, stopped: bool },
+    Facts { last: u8, live: bool, listed: bool, stopped: bool, age_s: Option<u64> },
+    Price { age_s: Option<u64> },
     Head { more: u64 },
     Counts { mined: u64, ahead: u64 },
     Sent { nonce: u64, hash: u8, fault: u8 },
@@ -31,6 +39,7 @@ enum Happening {
 fn happening() -> impl Strategy<Value = Happening> {
     let ticket = || 1..4_u8;
     let nonce = || 0..4_u64;
+    let age = || proptest::option::weighted(0.9, 0..HEARTBEAT_S + 20);
     prop_oneof![
         4 => (ticket(), prop_oneof![Just(200), Just(600)]).prop_map(|(ticket, life_s)| Happening::Sign { ticket, life_s }),
         1 => ticket().prop_map(Happening::Release),
@@ -38,8 +47,9 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => prop_oneof![4 => Just(0), 1 => Just(1_u8)].prop_map(Happening::Unsettled),
         1 => proptest::option::of(ticket()).prop_map(Happening::Recovered),
         4 => (ticket(), prop::bool::weighted(0.8)).prop_map(|(ticket, passed)| Happening::Shadow { ticket, passed }),
-        4 => (ticket(), any::<bool>(), prop::bool::weighted(0.9), prop::bool::weighted(0.1))
-            .prop_map(|(last, live, listed, stopped)| Happening::Facts { last, live, listed, stopped }),
+        4 => (ticket(), any::<bool>(), prop::bool::weighted(0.9), prop::bool::weighted(0.1), age())
+            .prop_map(|(last, live, listed, stopped, age_s)| Happening::Facts { last, live, listed, stopped, age_s }),
+        3 => age().prop_map(|age_s| Happening::Price { age_s }),
         4 => prop_oneof![6 => 0..3_u64, 1 => 100..300_u64].prop_map(|more| Happening::Head { more }),
         2 => (nonce(), 0..3_u64).prop_map(|(mined, ahead)| Happening::Counts { mined, ahead }),
         3 => (nonce(), 1..5_u8, 0..6_u8).prop_map(|(nonce, hash, fault)| Happening::Sent { nonce, hash, fault }),
@@ -58,6 +68,9 @@ struct Watch {
     passed: BTreeSet<u8>,
     nonces: BTreeSet<u64>,
     halted: bool,
+    /// When the newest price sent to the feed was signed, and when the next may be asked for.
+    brought_s: u64,
+    price_due_s: u64,
 }
 
 impl Watch {
@@ -69,9 +82,9 @@ impl Watch {
             revoke_gas: 1,
             life_s_min: 310,
             idle_blocks_max: 50,
-            feed: None,
+            feed: Some(FEED),
             feed_spare_s: 6,
-            refresh: None,
+            refresh: Some(RefreshTerms { age_bps_max: 5_000, pause_s: PAUSE_S, gas: 1 }),
         };
         let limits = Limits {
             bump_after_blocks: 3,
@@ -88,6 +101,8 @@ impl Watch {
             passed: BTreeSet::new(),
             nonces: BTreeSet::new(),
             halted: false,
+            brought_s: 0,
+            price_due_s: 0,
         }
     }
 
@@ -121,12 +136,19 @@ impl Watch {
                 }
                 Event::Shadow(Ticket(ticket.into()), shadow)
             }
-            Happening::Facts { last, live, listed, stopped } => {
+            Happening::Facts { last, live, listed, stopped, age_s } => {
                 let last_seen = B256::repeat_byte(last);
+                let signed_s = age_s.map(|age_s| self.now_s() - age_s);
+                let feed = Some(FeedState { signed_s, heartbeat_s: HEARTBEAT_S });
                 let facts =
-                    Facts { last_seen, live, listed, disabled: stopped, blocked: false, feed: None, block: self.block };
+                    Facts { last_seen, live, listed, disabled: stopped, blocked: false, feed, block: self.block };
                 self.facts = Some(facts);
                 Event::Facts(facts)
+            }
+            Happening::Price { age_s } => {
+                let price = age_s.map(|age_s| self.now_s() - age_s);
+                let whole = |signed_s: u64| SignedPrice { signed_s, calldata: signed_s.to_be_bytes().into() };
+                Event::Price(price.map(whole).ok_or_else(|| "none".to_owned()))
             }
             Happening::Head { more } => {
                 self.block += more;
@@ -163,7 +185,7 @@ impl Watch {
                     if self.nonces.insert(*nonce) && call.is_some() {
                         let last = self.nonces.iter().next_back();
                         assert_eq!(last, Some(nonce), "a nonce is left out or taken twice");
-                        self.first_sent(&call.as_ref().expect("a call").data);
+                        self.first_sent(call.as_ref().expect("a call"));
                     }
                 }
                 Action::Say(Word::Signed { digest, .. }) => {
@@ -173,6 +195,14 @@ impl Watch {
                         "said to be signed: {facts:?}"
                     );
                     assert!(!self.halted, "signed when halted");
+                }
+                Action::AskPrice => {
+                    assert!(self.now_s() >= self.price_due_s, "asked for a price too soon");
+                    self.price_due_s = self.now_s() + PAUSE_S;
+                }
+                Action::Say(Word::Refreshed { signed_s }) => {
+                    let held_s = self.facts.and_then(|facts| facts.feed?.signed_s);
+                    assert!(held_s >= Some(*signed_s), "said to be refreshed, and holds {held_s:?}");
                 }
                 Action::Say(Word::Halted(_)) => self.halted = true,
                 _ => {}
@@ -184,10 +214,16 @@ impl Watch {
     }
 
     /// Holds of every call sent for the first time; what is sent again was allowed before.
-    fn first_sent(&self, data: &Bytes) {
-        assert_eq!(self.unsettled, Some(0), "sent while something is unsettled");
+    fn first_sent(&mut self, call: &Call) {
         assert!(!self.halted, "sent when halted");
-        if let [ticket] = data[..] {
+        if call.to == FEED {
+            let signed_s = u64::from_be_bytes(call.data[..].try_into().expect("a price of ours"));
+            assert!(self.brought_s < signed_s, "brought twice, or older than before");
+            self.brought_s = signed_s;
+            return;
+        }
+        assert_eq!(self.unsettled, Some(0), "sent while something is unsettled");
+        if let [ticket] = call.data[..] {
             assert!(self.passed.contains(&ticket), "sent without a shadow call");
         }
     }
@@ -207,7 +243,7 @@ proptest! {
     #[test]
     fn promises_hold_after_a_clean_start(happenings in prop::collection::vec(happening(), 1..120)) {
         let mut watch = Watch::new();
-        let clean = Happening::Facts { last: 9, live: false, listed: true, stopped: false };
+        let clean = Happening::Facts { last: 9, live: false, listed: true, stopped: false, age_s: Some(10) };
         let start = [Happening::Head { more: 0 }, Happening::Counts { mined: 0, ahead: 0 }, Happening::Unsettled(0),
             Happening::Recovered(None), clean, Happening::Sign { ticket: 1, life_s: 600 },
             Happening::Shadow { ticket: 1, passed: true }];
