@@ -48,7 +48,9 @@ const RACES: [i64; 13] =
     [11_003, 11_004, 11_005, 11_006, 11_008, 11_009, 11_014, 11_015, 11_025, 11_028, 11_102, 11_104, 11_110];
 /// Codes that invariants of their own judge: rates, moments, grids, fees, crossing oneself.
 const ELSEWHERE: [i64; 10] = [-32_000, 11_018, 11_011, 11_022, 11_012, 11_013, 11_021, 12_001, 11_023, 11_007];
-/// The venue has forgotten who we are.
+/// The venue has forgotten who we are, or never heard our login: cancels leave all the same, whatever the session's state.
+const LOGINS: [Fault; 2] = [Fault::SessionExpired, Fault::RequestLost];
+/// Its word to that.
 const LOGGED_OUT: i64 = 14_021;
 /// The engine has heard of it by then, and has asked for another session.
 const NOTICED_NS: u64 = 15 * SEC;
@@ -109,7 +111,7 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
             .or_else(|| seen.struck_by(&[Fault::ClockStepped, Fault::TimeJumps], AFTERMATH_NS)),
         "never-our-fault" => {
             let only_logins = seen.refused.iter().all(|one| one.code == LOGGED_OUT || !is_our_fault(one.code));
-            seen.struck_by(&[Fault::SessionExpired], NOTICED_NS).filter(|_| only_logins)
+            seen.struck_by(&LOGINS, NOTICED_NS).filter(|_| only_logins)
         }
         // A list that lost a field of no weight on the way was heard, but not as it was said.
         "looks-before-it-trades" => seen.struck_by(&[Fault::ReplyHollow], CLOCK_NS),

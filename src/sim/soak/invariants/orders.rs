@@ -7,8 +7,8 @@ use crate::sim::soak::Subject;
 use crate::sim::soak::seen::Seen;
 use crate::sim::soak::words::Method;
 
-/// Prices silent for this long: the engine's own patience with a perp or with options, and a round trip or two.
-pub(super) const DEAF_NS: [u64; 2] = [4 * SEC, 7 * SEC];
+/// Prices silent for this long: the engine's own patience with a perp or with options, and time to notice and to cancel.
+pub(super) const DEAF_NS: [u64; 2] = [2_500 * MS, 5_500 * MS];
 /// After a stop, what was under way has left by then.
 const STOP_NS: u64 = 10 * MS;
 /// After a stop, what rested is gone by then.
