@@ -28,10 +28,15 @@ pub fn private(folder: &Path, name: &str, text: &str) {
 
 /// An embedded venue whose market moves, with an account for the vault.
 pub fn venue() -> (Live, AccountSeed) {
+    venue_in(WorldSettings::demo(7, 60))
+}
+
+/// The same, in a market of choice.
+pub fn venue_in(world: WorldSettings) -> (Live, AccountSeed) {
     let mut account = developer_accounts(7, 1).remove(0);
     account.balances = vec![("WEETH".to_owned(), "100".parse().expect("literal"))];
     let settings = Settings { seed: 7, accounts: vec![account.clone()], ..Settings::default() };
-    (spawn(Options::on_free_ports(settings, WorldSettings::demo(7, 60))).expect("loopback is free"), account)
+    (spawn(Options::on_free_ports(settings, world)).expect("loopback is free"), account)
 }
 
 /// The demo's vault on this venue, its key in `session.key`.

@@ -1,0 +1,79 @@
+//! The real binary, dying three times in a row of the same thing: the fourth start quotes nothing and says why.
+
+#[path = "support/live_vault.rs"]
+mod live_vault;
+
+use keel::exchange::world::WorldSettings;
+use live_vault::{private, vault_text, venue_in};
+use serde_json::Value;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// What the kernel sends to whoever writes to a page that its file no longer has.
+const SIGBUS: i32 = 7;
+
+fn keel(folder: &Path, seconds: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keel"));
+    let args = ["run", "--config", "vault.toml", "--state", "state", "--json", "--seconds", seconds];
+    command.args(args).current_dir(folder);
+    command
+}
+
+/// Records of 256 bytes in a page of the journal, behind its head.
+fn records(page: &[u8]) -> usize {
+    page.chunks(256).skip(1).filter(|record| record.iter().any(|byte| *byte != 0)).count()
+}
+
+/// Starts the engine, lets it journal a little, takes the journal's page away under it, and puts it back once it is dead.
+fn dies_of_its_disk(folder: &Path) -> Output {
+    let journal = folder.join("state/000000000001.page");
+    let known = fs::read(&journal).map_or(0, |page| records(&page));
+    let mut engine: Child =
+        keel(folder, "120").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
+    let began = Instant::now();
+    let sound = loop {
+        let page = fs::read(&journal).unwrap_or_default();
+        if records(&page) >= known + 5 {
+            break page;
+        }
+        let gone = engine.try_wait().expect("a child");
+        assert!(gone.is_none() && began.elapsed() < Duration::from_secs(60), "nothing was journaled: {gone:?}");
+        std::thread::yield_now();
+    };
+    fs::OpenOptions::new().write(true).open(&journal).and_then(|page| page.set_len(0)).expect("cut");
+    let ended = engine.wait_with_output().expect("ended");
+    fs::write(&journal, sound).expect("put back");
+    ended
+}
+
+#[test]
+fn three_deaths_at_one_place_start_the_next_run_drained() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    // A market without an end: a slow host takes its time to die three times.
+    let (live, account) = venue_in(WorldSettings::waves(7, 60));
+    // The signer in the engine's process, so that its death is the engine's; all actors in one thread, so that the last
+    // message heard is the signer's.
+    let extra = "[topology]\nlayout = \"single\"\n[signer]\nisolation = \"thread\"\n[journal]\nreplay_at_start_ms_max = 60000\n";
+    private(folder, "vault.toml", &format!("{}\n{extra}", vault_text(&live, &account)));
+    private(folder, "session.key", &account.session_key_hex);
+    for death in 1..=3 {
+        let ended = dies_of_its_disk(folder);
+        let words = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.signal(), Some(SIGBUS), "death {death}: {words}");
+        assert!(!words.contains("starts drained"), "death {death}: {words}");
+    }
+    let fourth = keel(folder, "5").output().expect("the binary runs");
+    let words = String::from_utf8_lossy(&fourth.stderr);
+    let loops = "every vault starts drained: the last 3 runs died within 600 s, each while signer heard Orders";
+    assert!(words.contains(loops), "{words}");
+    assert!(words.contains("Look at the tapes (keel replay) before starting again"), "{words}");
+    let report: Value = serde_json::from_slice(&fourth.stdout).expect("one object");
+    // A drain still hedges what the dead have left open.
+    assert_eq!((&report["quotes"], &report["fills_base"]), (&Value::from(0), &Value::from(0)), "{report}");
+    assert_eq!(fourth.status.code(), Some(0), "it ended in order: {words}");
+    live.exchange.join();
+}
