@@ -6,6 +6,7 @@ mod option_seat;
 pub use basis_seat::BasisSeat;
 pub use option_seat::{OptionSeat, OptionSeatTerms};
 
+use crate::base::buggify::{Place, bends};
 use crate::base::ids::VaultId;
 use crate::base::queue::Batch;
 use crate::base::time::{MS, Nanos};
@@ -51,7 +52,8 @@ impl Pulpit {
 
     /// True while the last wish is unanswered.
     fn waits(&self, account: &Account, at: Nanos) -> bool {
-        account.intents_seen < self.asked && at.since(self.asked_at) < ANSWER_NS_MAX
+        let unanswered = account.intents_seen < self.asked && at.since(self.asked_at) < ANSWER_NS_MAX;
+        (unanswered && !bends(Place::WishLost)) || bends(Place::LookMissed)
     }
 
     fn say(&mut self, account: &Account, at: Nanos, trace: Trace, act: Act, out: &mut Out) {

@@ -1,5 +1,6 @@
 //! Market facts in, values out: what each instrument is worth to us, and why not to believe it.
 
+use crate::base::buggify::{Place, bends};
 use crate::base::ids::{InstrumentId, Name};
 use crate::base::queue::Batch;
 use crate::base::time::{MS, Nanos};
@@ -226,7 +227,7 @@ impl Line {
             Opinion::Fair(fair) => fair.opinion(at).guards,
             Opinion::Collateral(line) => line.value(at).guards,
         };
-        at.since(self.said_at) >= HEARTBEAT_NS || guards != self.guards
+        at.since(self.said_at) >= HEARTBEAT_NS || guards != self.guards || bends(Place::ValueAgain)
     }
 
     fn value(&mut self, at: Nanos, trace: Trace) -> Value {

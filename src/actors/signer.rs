@@ -4,6 +4,7 @@
 pub mod contract;
 pub mod link;
 
+use crate::base::buggify::{Place, bends};
 use crate::base::ids::{Nonce, VaultId};
 use crate::base::queue::Batch;
 use crate::base::time::{Nanos, SEC};
@@ -141,9 +142,9 @@ impl Brake {
         self.stopped.get_or_insert(why);
     }
 
-    /// Hears of a refusal. A budget that is used up is no fault: it refuses until its window has passed.
+    /// Hears of a refusal.
     pub fn note(&mut self, why: Breach) {
-        if !why.is_budget() {
+        if why.is_fault() {
             self.count(why);
         }
     }
@@ -272,7 +273,7 @@ impl Chores {
 }
 
 fn due(last: &mut Nanos, at: Nanos, every_ns: u64) -> bool {
-    let due = at.since(*last) >= every_ns;
+    let due = at.since(*last) >= every_ns || bends(Place::ChoreEarly);
     if due {
         *last = at;
     }

@@ -1,5 +1,6 @@
 //! Words every other floor speaks: numbers, moments, names, queues.
 
+pub mod buggify;
 pub mod bytes;
 pub mod digest;
 pub mod ids;

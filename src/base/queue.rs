@@ -9,6 +9,7 @@
 //!
 //! A simulator may have a lane watched: the same lane, with a [`Witness`] that is told what was said and what was taken.
 
+use super::buggify::{Place, bends};
 use crossbeam::queue::ArrayQueue;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -144,6 +145,9 @@ impl<T: Copy> Sender<T> {
 impl<T: Copy> Receiver<T> {
     /// The next message, if any.
     pub fn receive(&mut self) -> Option<T> {
+        if bends(Place::LaneHolds) {
+            return None;
+        }
         let next = match &mut self.ring {
             Read::Bounded(ring) => ring.pop().ok(),
             Read::Open(shelf) => shelf.lock().pop_front().map(|(_, numbered)| numbered),
@@ -226,6 +230,9 @@ impl<T> Post<T> {
 impl<T: Copy> Postbox<T> {
     /// The next message, if any.
     pub fn receive(&mut self) -> Option<T> {
+        if bends(Place::PostHolds) {
+            return None;
+        }
         let next = self.queue.pop();
         tell(&self.witness, |witness| witness.took(next.as_ref().map(|message| (0, message))));
         next
@@ -248,9 +255,9 @@ impl<T: Copy> Conflating<T> {
 
     /// Sends, or keeps as the newest of its key. Keys outside the range are refused by assertion: a wiring error.
     pub fn send(&mut self, key: usize, message: T) {
-        self.flush();
+        self.make_way();
         let numbered = self.sender.number(Some(key), message);
-        if !self.any_waiting && self.sender.put(Some(key), numbered).is_ok() {
+        if !self.any_waiting && !bends(Place::LaneLooksFull) && self.sender.put(Some(key), numbered).is_ok() {
             return;
         }
         if self.waiting[key].replace(numbered).is_some() {
@@ -262,6 +269,12 @@ impl<T: Copy> Conflating<T> {
 
     /// Sends what waits, as far as there is room. Call once a turn.
     pub fn flush(&mut self) {
+        if !bends(Place::FlushWaits) {
+            self.make_way();
+        }
+    }
+
+    fn make_way(&mut self) {
         if !self.any_waiting {
             return;
         }

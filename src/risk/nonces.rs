@@ -5,9 +5,10 @@
 
 use std::fmt;
 
+use crate::base::buggify::{Place, bends};
 use crate::base::ids::Nonce;
 pub use crate::base::nonce_unit::NonceUnit;
-use crate::base::time::{Nanos, SEC};
+use crate::base::time::{MS, Nanos, SEC};
 
 /// Most our clock may differ from the venue's for a nonce to be spent.
 pub const CLOCK_DIFFERENCE_NS_MAX: u64 = SEC;
@@ -88,6 +89,7 @@ impl NonceSource {
         }
         let venue = self.unit.first_of(at.shifted(offset_ns)).0;
         let next = self.last.0.saturating_add(1).max(venue);
+        let next = if bends(Place::NonceSkips) { next.saturating_add(MS / self.unit.ns()) } else { next };
         let ahead_ns = (next - venue).saturating_mul(self.unit.ns());
         if ahead_ns > AHEAD_NS_MAX {
             return Err(NonceRefusal::Ahead { ahead_ns });

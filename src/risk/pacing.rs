@@ -3,6 +3,7 @@
 //! Counted in a sliding window no longer than the venue's fixed one (Derive §4.2: five seconds holding five times the
 //! per-second rate), so whatever the venue's window phase, we stay inside.
 
+use crate::base::buggify::{Place, bends};
 use crate::base::time::{MS, Nanos};
 
 /// Length of one slice of the window.
@@ -59,6 +60,7 @@ impl Window {
         self.advance(at);
         let share = match class {
             Class::Cancel => return u32::MAX,
+            Class::Hedge | Class::Quote if bends(Place::BudgetEmpty) => return 0,
             Class::Hedge => self.capacity / 5 * 4,
             Class::Quote => self.capacity / 5 * 3,
         };

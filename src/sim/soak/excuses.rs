@@ -49,7 +49,7 @@ const RACES: [i64; 13] =
 /// Codes that invariants of their own judge: rates, moments, grids, fees, crossing oneself.
 const ELSEWHERE: [i64; 10] = [-32_000, 11_018, 11_011, 11_022, 11_012, 11_013, 11_021, 12_001, 11_023, 11_007];
 /// The venue has forgotten who we are, or never heard our login: cancels leave all the same, whatever the session's state.
-const LOGINS: [Fault; 2] = [Fault::SessionExpired, Fault::RequestLost];
+const LOGINS: [Fault; 3] = [Fault::SessionExpired, Fault::RequestLost, Fault::PrivateSilent];
 /// Its word to that.
 const LOGGED_OUT: i64 = 14_021;
 /// The engine has heard of it by then, and has asked for another session.
@@ -112,6 +112,10 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
         "never-our-fault" => {
             let only_logins = seen.refused.iter().all(|one| one.code == LOGGED_OUT || !is_our_fault(one.code));
             seen.struck_by(&LOGINS, NOTICED_NS).filter(|_| only_logins)
+        }
+        // An answer with a wrong time was believed by a clock that was wrong already.
+        "short-lived" => {
+            seen.struck_by(&[Fault::TimeJumps], CLOCK_NS).filter(|_| seen.struck(Fault::ClockStepped, FOR_GOOD))
         }
         // A list that lost a field of no weight on the way was heard, but not as it was said.
         "looks-before-it-trades" => seen.struck_by(&[Fault::ReplyHollow], CLOCK_NS),

@@ -16,6 +16,7 @@ pub use invariants::{ELSEWHERE, INVARIANTS, Invariant};
 pub use story::{Shrunk, Story, shrink};
 
 use crate::actors::risk::Notice;
+use crate::base::buggify::{self, Bent, PLACES};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::exchange::Tier;
 use crate::exchange::world::WorldSettings;
@@ -142,6 +143,8 @@ pub struct Case {
     pub allowed: Allowed,
     /// How long they go on, seconds; what its subject is used to, unless told.
     pub storm_s: Option<u64>,
+    /// Our own code is bent as the seed draws, where the program has bends.
+    pub bends: bool,
     /// The run is told up to the first violation.
     pub tells: bool,
 }
@@ -149,7 +152,7 @@ pub struct Case {
 impl Case {
     /// A seed with everything it draws.
     pub fn of(seed: u64) -> Case {
-        Case { seed, allowed: Allowed::all(), storm_s: None, tells: false }
+        Case { seed, allowed: Allowed::all(), storm_s: None, bends: true, tells: false }
     }
 }
 
@@ -185,6 +188,8 @@ pub struct Outcome {
     pub fired: Fired,
     /// Every time one did.
     pub log: Vec<Strike>,
+    /// How often each place of our own code was bent.
+    pub bent: Bent,
     /// Faults against states of orders.
     pub matrix: Box<Matrix>,
     /// Steps, after each of which everything was checked.
@@ -226,10 +231,12 @@ pub fn run_case(case: &Case) -> Result<Outcome, String> {
 }
 
 /// Runs a case with every engine's tapes kept, and folds each of them once more: how they were played, engine by engine.
+/// A tape does not know what was bent, so nothing is.
 ///
 /// # Errors
 /// The run could not begin; in words.
 pub fn replay(case: &Case) -> Result<(Outcome, Vec<Vec<Played>>), String> {
+    let case = &Case { bends: false, ..case.clone() };
     let mut storm = Storm::open(case, true)?.pass(case)?;
     storm.rig.stop();
     let played = storm.rig.replay(Nanos::MAX);
@@ -246,6 +253,7 @@ struct Storm {
     operator: Operator,
     violations: Vec<Violation>,
     log: Vec<Strike>,
+    bent: Bent,
     steps: u64,
 }
 
@@ -283,13 +291,20 @@ impl Storm {
         let started = rig.venue.now();
         let operator = Operator::default();
         let (violations, log) = (Vec::new(), Vec::new());
-        Ok(Storm { seed, subject, rig, seen, draws, started, operator, violations, log, steps: 0 })
+        let (bent, steps) = ([0; PLACES], 0);
+        Ok(Storm { seed, subject, rig, seen, draws, started, operator, violations, log, bent, steps })
     }
 
     fn pass(mut self, case: &Case) -> Result<Storm, String> {
         self.go(CALM_S)?;
         self.rig.venue.mistreat(Some(Faults::swarm(self.seed, &case.allowed)));
-        self.go(case.storm_s.unwrap_or(self.subject.storm_s()))?;
+        if case.bends {
+            buggify::begin(self.seed);
+        }
+        let storm = self.go(case.storm_s.unwrap_or(self.subject.storm_s()));
+        self.bent = buggify::end();
+        storm?;
+        self.seen.note_faults(&mut self.rig);
         let faults = self.rig.venue.mistreat(None);
         self.rig.set_disk(Disk::Well);
         self.log = faults.map(|faults| faults.log().to_vec()).unwrap_or_default();
@@ -336,13 +351,14 @@ impl Storm {
         let fills = self.rig.venue.exchange.trades_of(self.rig.subaccount()).len() as u64;
         let (fired, compared) = (self.seen.fired, self.seen.twins.compared);
         let mut bytes = self.rig.venue.sent_digest().to_vec();
-        bytes.extend(format!("{fired:?}{:?}{fills}{}", self.violations, self.steps).bytes());
+        bytes.extend(format!("{fired:?}{:?}{:?}{fills}{}", self.bent, self.violations, self.steps).bytes());
         Outcome {
             seed: self.seed,
             subject: self.subject,
             violations: self.violations,
             fired,
             log: self.log,
+            bent: self.bent,
             matrix: self.seen.matrix,
             steps: self.steps,
             started: self.started,

@@ -102,6 +102,10 @@ pub struct Moments {
     pub resumed: Nanos,
     /// The signer has refused to give away more, which lasts for an hour and over restarts.
     pub gave_away: bool,
+    /// The engine last said why something stands still.
+    pub alarmed: Nanos,
+    /// It last did so with a cause.
+    pub explained: Nanos,
     /// The engine at work is not the first.
     pub restarted: bool,
 }
@@ -232,8 +236,8 @@ impl Seen {
         self.forget_step();
         self.at = rig.venue.now();
         self.alive = rig.is_alive();
+        self.note_faults(rig);
         if let Some(faults) = rig.venue.faults() {
-            self.fired = faults.fired();
             self.private_hurt = faults.private_hurt_at();
             self.reply_hurt = faults.reply_hurt_at();
             self.moments.deaf = faults.deaf_since(self.at);
@@ -250,9 +254,6 @@ impl Seen {
         self.note_journal(rig);
         self.note_wire(rig);
         self.twins.look(rig);
-        if self.struck_by(&ARRIVALS, DISTURBED_NS).is_some() {
-            self.twins.ledger.disturb();
-        }
         heard.into_iter().for_each(|notice| self.hear(rig, notice));
         if let Some(books) = rig.venue.report(rig.subaccount()) {
             let same = |a: &SubaccountReport, b: &SubaccountReport| {
@@ -332,6 +333,14 @@ impl Seen {
                 self.spent_floor = (nonce.max(floor), at);
             }
             self.orders.extend(amount.map(|amount| (nonce, amount)));
+        }
+    }
+
+    /// Notes what has fired; also before the faults are taken away.
+    pub fn note_faults(&mut self, rig: &mut Rig) {
+        if let Some(faults) = rig.venue.faults() {
+            self.fired = faults.fired();
+            faults.log()[self.strikes..].iter().for_each(|strike| self.struck_at[strike.fault as usize] = strike.at);
         }
     }
 
@@ -417,6 +426,9 @@ impl Seen {
     fn hear(&mut self, rig: &Rig, notice: Notice) {
         match &notice {
             Notice::Sample { sample, stats, .. } => {
+                if self.struck_by(&ARRIVALS, DISTURBED_NS).is_some() {
+                    self.twins.ledger.disturb();
+                }
                 self.twins.look_at_ledger(sample, stats);
                 self.last = Some((*sample, *stats));
                 let name = |id| rig.instrument(id).map_or_else(String::new, |one| one.name.as_str().to_owned());
@@ -435,9 +447,11 @@ impl Seen {
             }
             Notice::Mode { mode: Mode::Live, .. } => self.drained_at = None,
             Notice::Alarm { alarm, .. } => {
+                self.moments.alarmed = self.at;
                 self.moments.gave_away |=
                     matches!(alarm, Alarm::Withheld { why: Breach::GivenHour | Breach::GivenDay });
                 if let Some(why) = excuses::cause(alarm, self) {
+                    self.moments.explained = self.at;
                     self.excuse(format!("alarm {alarm:?}"), why);
                 }
             }

@@ -2,6 +2,7 @@
 
 use super::{CALM_S, Case, Outcome, run_case};
 use crate::actors::risk::Notice;
+use crate::base::buggify::COMPILED_IN;
 use crate::base::time::{Nanos, SEC};
 use crate::sim::venue::Said;
 use crate::sim::venue::faults::{CATALOGUE, Strike};
@@ -113,6 +114,12 @@ impl Search {
         self.try_case(shorter).map(drop)
     }
 
+    /// Leaves our own code as it is.
+    fn unbend(&mut self) -> Result<(), String> {
+        let case = Case { bends: false, ..self.best.0.clone() };
+        if COMPILED_IN { self.try_case(case).map(drop) } else { Ok(()) }
+    }
+
     /// Takes kinds away, many at once and then fewer.
     fn drop_kinds(&mut self) -> Result<(), String> {
         let mut size = CATALOGUE.len() / 2;
@@ -151,12 +158,13 @@ impl Search {
 ///
 /// # Errors
 /// A run could not begin; in words.
-pub fn shrink(seed: u64) -> Result<Option<Shrunk>, String> {
-    let case = Case { tells: true, ..Case::of(seed) };
+pub fn shrink(case: &Case) -> Result<Option<Shrunk>, String> {
+    let case = Case { tells: true, ..case.clone() };
     let outcome = run_case(&case)?;
     let Some(first) = outcome.violations.first() else { return Ok(None) };
     let strikes = outcome.log.len();
     let mut search = Search { name: first.name, best: (case, outcome), runs: 1 };
+    search.unbend()?;
     search.shorten()?;
     search.drop_kinds()?;
     search.drop_strikes()?;

@@ -1,7 +1,7 @@
 //! The cell of the stage where a vault's contract signs: lanes from signer, risk and chain, lanes to gateway, risk and
 //! chain. What the chain says comes from outside, and is on its tape.
 
-use super::BURST;
+use super::burst;
 use crate::actors::signer::Sealed;
 use crate::actors::signer::contract::{Contract, In, Out};
 use crate::base::queue::{Postbox, Receiver, Sender};
@@ -93,7 +93,7 @@ impl<C: Clock> ContractCell<C> {
 impl<C: Clock + Send> Turn for ContractCell<C> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
-        for _ in 0..BURST {
+        for _ in 0..burst() {
             if !self.has_room() {
                 break;
             }

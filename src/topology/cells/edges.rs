@@ -1,9 +1,10 @@
 //! The two actors that touch the wire: market data and gateway.
 
-use super::{BURST, fact_key};
+use super::{burst, fact_key};
 use crate::actors::gateway::{self, Gateway, Tag};
 use crate::actors::market_data::{self, MarketData};
 use crate::actors::signer::Sealed;
+use crate::base::buggify::{Place, bends};
 use crate::base::ids::Nonce;
 use crate::base::queue::{Conflating, Postbox, Receiver, Sender};
 use crate::base::time::Nanos;
@@ -262,7 +263,8 @@ fn name(nonce: Nonce, request: Request) -> [u8; 9] {
 
 /// Stamps reports and sends them on as far as there is room; the rest waits.
 fn forward<C: Clock>(out: &mut gateway::Out, reports: &mut Sender<ReportMsg>, ear: &mut Ear<C>) {
-    let ready = reports.room().min(out.reports.len());
+    let room = if bends(Place::ReportsWait) { 0 } else { reports.room() };
+    let ready = room.min(out.reports.len());
     for mut report in out.reports.drain(..ready) {
         gateway::stamp(&mut report, ear.now());
         assert!(reports.send(report).is_ok(), "room was counted");
@@ -276,7 +278,7 @@ impl<T: Transport + Send, C: Clock + Send> Turn for GatewayCell<T, C> {
             self.hear(at, gateway::In::Urgent(urgent));
             busy = true;
         }
-        for _ in 0..BURST {
+        for _ in 0..burst() {
             let Some((at, sealed)) = self.next_sealed() else { break };
             self.hear(at, gateway::In::Sealed(&sealed));
             busy = true;

@@ -1,6 +1,6 @@
 //! The signer's cell when the key is behind a process wall: lanes on one side, the way through on the other.
 
-use super::{BURST, SignerIn, SignerOut};
+use super::{SignerIn, SignerOut, burst};
 use crate::actors::signer::link::{In, Link, LinkOut};
 use crate::base::time::{MS, Nanos};
 use crate::derive::seal::wire::Answer;
@@ -66,7 +66,7 @@ impl<C: Clock> WallCell<C> {
     /// What waits for the other side, most telling first: what is listed, what it is worth, what is to be signed.
     fn pass_on(&mut self) -> bool {
         let mut busy = false;
-        for _ in 0..BURST {
+        for _ in 0..burst() {
             if !self.has_room() || self.wall.room() == 0 {
                 break;
             }

@@ -3,8 +3,9 @@
 mod crashes;
 
 use clap::{Args as ClapArgs, ValueEnum};
+use keel::base::buggify::{Bent, COMPILED_IN, PLACES, TABLE};
 use keel::sim::soak::coverage::{self, State};
-use keel::sim::soak::{self, Compared, ELSEWHERE, INVARIANTS, Outcome, Shrunk, Subject, Violation};
+use keel::sim::soak::{self, Case, Compared, ELSEWHERE, INVARIANTS, Outcome, Shrunk, Subject, Violation};
 use keel::sim::venue::faults::CATALOGUE;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -52,6 +53,9 @@ pub struct Args {
     /// Plant bugs into a copy of this tree, and see which seed and which invariant finds each. Needs the sources.
     #[arg(long)]
     canary: bool,
+    /// Leave our own code as it is, in a build with bends.
+    #[arg(long)]
+    unbent: bool,
     /// Run one seed of every vault again, each in a process of its own, and compare.
     #[arg(long)]
     again: bool,
@@ -91,7 +95,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     }
     name_seeds_in_panics();
     if let Some(seed) = args.shrink {
-        return shrink(seed);
+        return shrink(&Case { bends: !args.unbent, ..Case::of(seed) });
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.unwrap_or(cores).max(1);
@@ -112,7 +116,7 @@ pub fn run(args: &Args) -> Result<(), String> {
     sum.outcomes.sort_by_key(|outcome| outcome.seed);
     sum.broken.sort();
     if args.again {
-        compare(&mut sum)?;
+        compare(&mut sum, args.unbent)?;
     }
     report(&sum, began.elapsed().as_secs_f64(), jobs);
     matrix(&sum);
@@ -128,7 +132,7 @@ fn canaries(seeds: u64) -> Result<(), String> {
 }
 
 /// A process of its own must come to the same digest, whichever the vault.
-fn compare(sum: &mut Sum) -> Result<(), String> {
+fn compare(sum: &mut Sum, unbent: bool) -> Result<(), String> {
     let program = std::env::current_exe().map_err(|why| why.to_string())?;
     let mut of_each: BTreeMap<&str, (u64, String)> = BTreeMap::new();
     for outcome in &sum.outcomes {
@@ -137,7 +141,9 @@ fn compare(sum: &mut Sum) -> Result<(), String> {
     for (vault, (seed, ours)) in of_each {
         let seed_text = seed.to_string();
         let words = ["soak", "--seeds", "1", "--verbose", "--jobs", "1", "--from", seed_text.as_str()];
-        let output = std::process::Command::new(&program).args(words).output().map_err(|why| why.to_string())?;
+        let unbent = unbent.then_some("--unbent");
+        let output =
+            std::process::Command::new(&program).args(words).args(unbent).output().map_err(|why| why.to_string())?;
         if String::from_utf8_lossy(&output.stdout).contains(&ours) {
             println!("seed {seed} ({vault}) came out the same in a process of its own: {ours}");
         } else {
@@ -187,9 +193,10 @@ fn list() {
     ELSEWHERE.iter().for_each(|(id, why)| println!("{id:<11}{why}"));
 }
 
-fn shrink(seed: u64) -> Result<(), String> {
+fn shrink(case: &Case) -> Result<(), String> {
+    let seed = case.seed;
     SEED.set(seed);
-    let Some(shrunk) = soak::shrink(seed)? else {
+    let Some(shrunk) = soak::shrink(case)? else {
         return Err(format!("seed {seed} holds: there is nothing to shrink"));
     };
     let Shrunk { case, outcome, strikes, runs } = shrunk;
@@ -198,6 +205,9 @@ fn shrink(seed: u64) -> Result<(), String> {
         outcome.subject.name(),
         outcome.log.len()
     );
+    if case.bends && COMPILED_IN {
+        bends(&outcome.bent);
+    }
     println!("storm of {} s", case.storm_s.map_or_else(|| "its usual".to_owned(), |s| s.to_string()));
     for strike in &outcome.log {
         println!("{:>10.3} {} #{}", strike.at.since(outcome.started) as f64 / 1e9, strike.fault.name(), strike.nth);
@@ -233,9 +243,10 @@ fn work(args: &Args, next: &AtomicU64, sum: &Mutex<Sum>) {
             continue;
         }
         SEED.set(seed);
-        let outcome = soak::run(seed);
+        let case = Case { bends: !args.unbent, ..Case::of(seed) };
+        let outcome = soak::run_case(&case);
         let twice = (seed / ROUND).is_multiple_of(TWICE_EVERY);
-        let again = twice.then(|| soak::run(seed));
+        let again = twice.then(|| soak::run_case(&case));
         let Ok(mut sum) = sum.lock() else { return };
         match outcome {
             Err(why) => sum.broken.push(format!("seed {seed}: {why}")),
@@ -260,6 +271,16 @@ fn work(args: &Args, next: &AtomicU64, sum: &Mutex<Sum>) {
             }
         }
     }
+}
+
+/// How often each place of our own code was bent.
+fn bends(bent: &Bent) {
+    if !COMPILED_IN {
+        println!("\nour own code was not bent: that takes a build with `--features buggify`");
+        return;
+    }
+    println!("\n{:<22}{:>10}", "bent in our own code", "times");
+    TABLE.iter().zip(bent).for_each(|((name, says, _), times)| println!("{name:<22}{times:>10}  {says}"));
 }
 
 /// What was no violation because of what had happened before it, and what the venue itself refused.
@@ -305,6 +326,7 @@ fn report(sum: &Sum, took_s: f64, jobs: usize) {
         let fired = || sum.outcomes.iter().map(|outcome| outcome.fired[kind.fault as usize]);
         println!("{:<22}{:>10}{:>12}", kind.name, fired().sum::<u64>(), fired().filter(|count| *count > 0).count());
     }
+    bends(&sum.outcomes.iter().fold([0; PLACES], |all, outcome| std::array::from_fn(|n| all[n] + outcome.bent[n])));
     println!("\n{:<7}{:<22}{:>10}", "id", "invariant", "broken");
     for invariant in &INVARIANTS {
         let all = sum.outcomes.iter().flat_map(|outcome| &outcome.violations);

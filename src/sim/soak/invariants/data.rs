@@ -1,6 +1,7 @@
 //! D: what is done with prices and time; and the engine's own assertions.
 
 use super::orders::deaf_ns;
+use super::recovery::SAID_NS;
 use crate::actors::risk::Notice;
 use crate::base::time::{MS, Nanos};
 use crate::msg::Mode;
@@ -56,9 +57,8 @@ pub(super) fn no_alarm(seen: &Seen) -> Option<String> {
     });
     let halted = || {
         let modes = seen.heard.iter().any(|notice| matches!(notice, Notice::Mode { mode: Mode::Halted, .. }));
-        let has_cause =
-            |notice: &Notice| matches!(notice, Notice::Alarm { alarm, .. } if excuses::cause(alarm, seen).is_some());
-        (modes && !seen.heard.iter().any(has_cause)).then(|| "halted".to_owned())
+        let has_cause = seen.at.since(seen.moments.explained) <= SAID_NS;
+        (modes && !has_cause).then(|| "halted".to_owned())
     };
     alarm.or_else(halted)
 }

@@ -237,13 +237,17 @@ impl Faults {
         self.lasts(Fault::Starved, at).map(|_| self.choice[Fault::Starved as usize] as usize % actors.max(1))
     }
 
-    /// Since when no prices come, if none do: the public connection carries nothing. What a stall held back comes at its
-    /// end.
+    /// Since when no prices come to an engine at work, if none do: the public connection carries nothing.
     pub fn deaf_since(&self, at: Nanos) -> Option<Nanos> {
         let deaf = [Fault::PublicSilent, Fault::Stalled].into_iter().filter(|fault| self.lasts(*fault, at).is_some());
         let since = deaf.map(|fault| self.began[fault as usize]).min()?;
-        let flooded = self.until[Fault::Stalled as usize];
-        Some(if flooded <= at { since.max(flooded) } else { since })
+        // What a stall held back comes at its end, and what came to an engine that slept is heard when it wakes.
+        let asleep = [Fault::Paused, Fault::Starved];
+        if asleep.into_iter().any(|fault| self.lasts(fault, at).is_some()) {
+            return None;
+        }
+        let over = asleep.into_iter().chain([Fault::Stalled]).map(|fault| self.until[fault as usize]);
+        Some(over.filter(|until| *until <= at).fold(since, Nanos::max))
     }
 
     /// When a request was last lost or answered by nobody, or the private connection last silent.
