@@ -3,8 +3,9 @@
 use super::adoption::{Adoption, LISTED};
 use super::{Effect, Ledger, to_amount};
 use crate::account::holdings::Holdings;
+use crate::account::order::LiveOrder;
 use crate::account::positions::Positions;
-use crate::base::ids::Nonce;
+use crate::base::ids::{InstrumentId, Nonce, Side};
 use crate::base::num::{Amount, Cash};
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{Life, OrderRow, Snapshot};
@@ -128,6 +129,10 @@ impl Ledger {
         if !same && self.settled_at.is_some_and(|told_at| at.since(told_at) <= SETTLEMENT_NS) {
             return (Effect::None, Some(Reconciled::Inconclusive));
         }
+        if !self.uncertain && !same && self.is_explained() {
+            self.suspect();
+            return (Effect::None, Some(Reconciled::Inconclusive));
+        }
         if (!self.uncertain || self.settled_at.is_some()) && !same {
             self.mistrust();
             self.disputed = true;
@@ -154,18 +159,48 @@ impl Ledger {
         (Effect::Changed, Some(outcome))
     }
 
-    /// Deals with orders a snapshot does not list although the venue would have refused them as late by then. One that
-    /// seemed to rest becomes doubtful first, because its last fill may still be travelling; a doubtful one is dead.
+    /// True if orders whose fate is not told yet may have made the difference: their fills are still travelling.
+    fn is_explained(&self) -> bool {
+        let travels = |order: &&LiveOrder| matches!(order.life, Life::Pending | Life::Leaving);
+        let open = |instrument: InstrumentId, side: Side| {
+            let of_it = |order: &&LiveOrder| (order.wish.instrument, order.wish.side) == (instrument, side);
+            self.orders().filter(travels).filter(of_it).map(|order| order.open()).sum::<Amount>()
+        };
+        let within = |difference: Amount, instrument: InstrumentId| {
+            -open(instrument, Side::Sell) <= difference && difference <= open(instrument, Side::Buy)
+        };
+        let (book, draft, held) = (&self.book, &self.draft, &self.holdings);
+        let (base, perp) = (draft.base - held.base, draft.perp - held.perp);
+        let options = draft.options != self.options;
+        let is_option =
+            |order: &&LiveOrder| order.wish.instrument != book.base && Some(order.wish.instrument) != book.perp;
+        // Cash alone is moved by no fill.
+        (options || !base.is_zero() || !perp.is_zero())
+            && (!options || self.orders().filter(travels).any(|order| is_option(&order)))
+            && within(base, book.base)
+            && book.perp.map_or(perp.is_zero(), |instrument| within(perp, instrument))
+    }
+
+    /// Deals with orders a snapshot does not list although they had arrived, or the venue would have refused them as late
+    /// by then. One that seemed to rest becomes doubtful first, because its last fill may still be travelling, as it is
+    /// where a list shows more filled than was told; a doubtful one is dead.
     fn bury_absent(&mut self, asked_at: Nanos) {
         let open = self.draft.open;
         let listed = &open[..self.draft.open_count];
         if self.draft.open_count == LISTED {
             return;
         }
-        let mut lost = false;
+        let mut travelling = false;
         for place in &mut self.orders {
             let Some(order) = place else { continue };
-            if order.reject_after >= asked_at || listed.iter().any(|(nonce, _)| *nonce == order.nonce) {
+            if let Some((_, filled)) = listed.iter().find(|(nonce, _)| *nonce == order.nonce) {
+                // A fill of it is still travelling.
+                travelling |= *filled > order.booked;
+                continue;
+            }
+            // One that rested cannot be late any more.
+            let known = order.life == Life::Open && order.approved_at < asked_at;
+            if order.reject_after >= asked_at && !known {
                 continue;
             }
             match order.life {
@@ -175,12 +210,12 @@ impl Ledger {
                 }
                 Life::Open | Life::Leaving => {
                     order.life = Life::Unknown;
-                    lost = true;
+                    travelling = true;
                 }
                 Life::Pending | Life::Empty => {}
             }
         }
-        if lost {
+        if travelling {
             self.suspect();
         }
     }

@@ -188,6 +188,43 @@ fn a_resting_order_missing_from_a_snapshot_is_doubted_before_it_is_buried() {
 }
 
 #[test]
+fn a_difference_that_an_order_under_way_explains_is_looked_at_again_and_a_larger_one_is_reported() {
+    // Asked to leave, or not answered yet: its last fill may be told after the books show it.
+    for leaves in [true, false] {
+        let under_way = || {
+            let mut ledger = opened("10", 0);
+            ledger.reserve(order(1, Side::Buy, "1", None));
+            if leaves {
+                ledger.on_order(Nanos(2), &row(1, OrderStatus::Open, "0"));
+                ledger.order_mut(Nonce(1)).expect("it rests").life = Life::Leaving;
+            }
+            ledger
+        };
+        let mut ledger = under_way();
+        assert_eq!(snapshot(&mut ledger, SEC / 2, "11", -2_000, &[]), Some(Reconciled::Inconclusive));
+        assert!(ledger.is_uncertain());
+        assert_eq!(snapshot(&mut ledger, 2 * SEC, "11", -2_000, &[]), Some(Reconciled::Adopted));
+        for (base, cash) in [("11.1", -2_200), ("9.9", 200), ("10", -1)] {
+            assert_eq!(
+                snapshot(&mut under_way(), SEC / 2, base, cash, &[]),
+                Some(Reconciled::Differs),
+                "{base} {cash}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_list_that_shows_more_filled_than_was_told_explains_the_difference() {
+    let mut ledger = opened("10", 0);
+    ledger.reserve(order(1, Side::Buy, "1", None));
+    ledger.on_order(Nanos(2), &row(1, OrderStatus::Open, "0"));
+    let listed = [row(1, OrderStatus::Open, "0.4")];
+    assert_eq!(snapshot_of(&mut ledger, 2 * SEC, ("10.4", -800), &listed).1, Some(Reconciled::Adopted));
+    assert_eq!(ledger.order(Nonce(1)).map(|order| order.booked), Some(amount("0.4")));
+}
+
+#[test]
 fn an_unexplained_difference_is_reported_and_facts_under_way_are_not() {
     let mut ledger = opened("10", 0);
     assert_eq!(snapshot(&mut ledger, 2 * SEC, "10", 0, &[]), Some(Reconciled::Agrees));
