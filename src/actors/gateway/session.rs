@@ -1,6 +1,7 @@
 //! Login, subscriptions, clock and snapshots: what must be said at every connection before orders may leave.
 
 use super::{Member, Out, Tag};
+use crate::base::buggify::{Place, bends};
 use crate::base::bytes::Scratch;
 use crate::base::ids::{SubaccountId, VaultId};
 use crate::base::time::{MS, Nanos, SEC};
@@ -26,6 +27,9 @@ const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
 const RECORDS_MS: u64 = 24 * 3_600_000;
 /// Code reported when the key may not act for a subaccount of ours (Derive 14001).
 const NO_ACCESS: i32 = 14_001;
+
+/// After so many connections in a row that the venue would not have, a person is needed.
+const UNHEARD_MAX: u8 = 3;
 
 /// Code of an answer to a request that only a logged-in connection may make (Derive 14021).
 const LOGGED_OUT: i32 = 14_021;
@@ -100,6 +104,8 @@ pub(super) struct Session {
     /// Withdrawals of those RFQs that are not answered yet: number of the request, and whose.
     clearing: Vec<(u64, SubaccountId)>,
     subscribed: bool,
+    /// Connections in a row that were refused before they came up, by a venue that may have lost their login.
+    unheard: u8,
     proof: Option<LoginProof>,
     since: Nanos,
     access: u64,
@@ -134,6 +140,7 @@ impl Session {
             traders: Vec::new(),
             clearing: Vec::new(),
             subscribed: false,
+            unheard: 0,
             proof: None,
             since: Nanos::ZERO,
             access: 0,
@@ -210,6 +217,21 @@ impl Session {
         out.report(Trace::default(), Report::Session(State::Rejected { code }));
     }
 
+    /// A login that was lost between its answer and the subscription heals by another; a channel that is always refused
+    /// needs a person.
+    fn unheard(&mut self, code: i32, out: &mut Out) {
+        if self.phase == Phase::Offline {
+            return;
+        }
+        self.unheard += 1;
+        if self.unheard >= UNHEARD_MAX {
+            self.reject(code, out);
+        } else {
+            self.phase = Phase::Offline;
+            out.drop_connection = true;
+        }
+    }
+
     fn on_logged_in(&mut self, at: Nanos, out: &mut Out) {
         if self.access.count_ones() as usize != self.members.len() {
             return self.reject(NO_ACCESS, out);
@@ -278,14 +300,16 @@ impl Session {
     /// The session is usable once everything said at login has been answered.
     pub(super) fn come_up(&mut self, out: &mut Out) {
         if self.phase == Phase::Subscribing && self.subscribed && self.clearing.is_empty() {
-            self.phase = Phase::Up;
+            (self.phase, self.unheard) = (Phase::Up, 0);
             out.report(Trace::default(), Report::Session(State::Up));
         }
     }
 
     /// Rate limits and hiccups heal by reconnecting; a refusal needs a person.
     fn refused(&mut self, code: i32, verdict: Verdict, out: &mut Out) {
-        if matches!(verdict, Verdict::Halt | Verdict::Refused) {
+        if code == LOGGED_OUT {
+            self.unheard(code, out);
+        } else if matches!(verdict, Verdict::Halt | Verdict::Refused) {
             self.reject(code, out);
         } else {
             out.drop_connection = true;
@@ -355,7 +379,7 @@ impl Session {
             }
             (RequestKind::Subscribe, ReplyBody::Subscribed { refused, .. }) => {
                 if refused > 0 {
-                    self.reject(0, out);
+                    self.unheard(0, out);
                 } else {
                     self.subscribed = true;
                     self.come_up(out);
@@ -395,12 +419,12 @@ impl Session {
 
     pub(super) fn on_tick(&mut self, at: Nanos, out: &mut Out) {
         let waiting = matches!(self.phase, Phase::LoggingIn | Phase::Subscribing);
-        if waiting && at.since(self.since) > ANSWER_NS_MAX {
+        if waiting && (at.since(self.since) > ANSWER_NS_MAX || bends(Place::LoginOver)) {
             self.since = at;
             out.drop_connection = true;
         }
         // A venue that leaves a snapshot unanswered is half gone; a new connection also rules out its late answer.
-        if self.asked.is_some_and(|asked| at.since(asked.at) > SNAPSHOT_NS_MAX) {
+        if self.asked.is_some_and(|asked| at.since(asked.at) > SNAPSHOT_NS_MAX || bends(Place::SnapshotOver)) {
             self.asked = None;
             out.drop_connection = true;
         }
@@ -410,7 +434,7 @@ impl Session {
         }
         let unanswered = self.time_seq != 0 || !self.budget_known;
         let again_ns = if unanswered { AGAIN_NS } else { TIME_NS };
-        if self.phase == Phase::Up && at.since(self.time_asked_at) > again_ns {
+        if self.phase == Phase::Up && (at.since(self.time_asked_at) > again_ns || bends(Place::TimeAgain)) {
             if !self.budget_known {
                 self.say(out, |buffer, seq, context| request::get_account(buffer, seq, &context.terms.wallet));
             }

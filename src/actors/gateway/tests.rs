@@ -198,6 +198,19 @@ fn a_session_is_up_only_after_old_rfqs_are_withdrawn() {
     let clear = id_of(&refused.log_in(), "private/cancel_batch_rfqs");
     let no = format!(r#"{{"id":"{clear}","error":{{"code":11111,"message":"RFQ disabled"}}}}"#);
     assert_eq!(refused.text(&no), [Report::Session(State::Rejected { code: 11111 })]);
+    let mut deaf = Stand::new();
+    for connection in 1..=3 {
+        let subscribe = id_of(&deaf.log_in(), "subscribe");
+        let no = format!(r#"{{"id":"{subscribe}","result":{{"status":{{"42.orders":"14021 log in"}}}}}}"#);
+        let said = deaf.text(&no);
+        let dropped = std::mem::take(&mut deaf.out.drop_connection);
+        let last = connection == 3;
+        assert_eq!(
+            (said, dropped),
+            (if last { vec![Report::Session(State::Rejected { code: 0 })] } else { vec![] }, !last)
+        );
+        deaf.hear(In::Wire(Event::Down(DownReason::Asked)));
+    }
     let mut hasty = Stand::new();
     let clear = id_of(&hasty.log_in(), "private/cancel_batch_rfqs");
     hasty.text(&format!(r#"{{"id":"{clear}","error":{{"code":-32000,"message":"rate"}}}}"#));
