@@ -3,12 +3,13 @@
 mod capital;
 mod contract;
 mod desk;
-mod differences;
+mod ended;
 mod facts;
 mod notice;
 mod packages;
 mod principal;
 mod purse;
+mod series;
 mod table;
 mod tales;
 mod talk;

@@ -63,6 +63,12 @@ impl Breach {
         matches!(self, Pace | Hour | Day | Bought | GivenHour | GivenDay)
     }
 
+    /// True for what no sound engine asks. A budget that is used up refuses until its window has passed, and a mark may
+    /// come a moment after the order.
+    pub const fn is_fault(self) -> bool {
+        !self.is_budget() && !matches!(self, Breach::Mark)
+    }
+
     /// Every breach, in the order of their numbers.
     pub const ALL: [Breach; 25] = [
         Breach::Nonce,

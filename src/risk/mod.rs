@@ -32,7 +32,7 @@ pub struct Grant {
     pub epoch: Epoch,
     /// Trace of the wish.
     pub trace: Trace,
-    /// The hedge before it, which has ended: what that one did not fill is not given away a second time.
+    /// The order of its kind before it, which has ended: what that one did not fill is not given away a second time.
     pub ended: Option<Replaced>,
 }
 

@@ -89,7 +89,7 @@ impl OptionPass<'_, '_> {
             nonce: grant.nonce,
             wish,
             replaced: case.replaced.map(|old| Replaced { nonce: old.nonce, filled: old.booked }),
-            ended: None,
+            ended: grant.ended,
             max_fee: facet.instrument.max_fee(facet.value.mark, facet.value.index),
             expires_s: self.expires_s(),
             reject_ms: reject_at.ms(),

@@ -67,7 +67,7 @@ readers! {
     purpose -> Purpose = |o: &Order| o.wish.purpose;
     /// The order it replaces.
     replaced -> Option<Replaced> = |o: &Order| o.replaced;
-    /// The order in whose place it counts: the one it replaces, or a hedge that has ended.
+    /// The order in whose place it counts: the one it replaces, or one of its kind that has ended.
     counts_for -> Option<Replaced> = |o: &Order| o.replaced.or(o.ended);
     /// Highest fee per unit signed for.
     max_fee -> Price = |o: &Order| o.max_fee;

@@ -2,9 +2,10 @@
 
 use super::capital::Moving;
 use super::contract::Contract;
-use super::differences::Differences;
+use super::ended::Ended;
 use super::notice::{Alarm, Notice, Stats};
 use super::purse::Pledge;
+use super::series::Series;
 use super::talk::Conversation;
 use super::{Out, Wallet};
 use crate::account::holdings::Marks;
@@ -24,7 +25,7 @@ use crate::risk::limits::{Limits, Mandate};
 use crate::risk::losses::Losses;
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::mandate::revert::Revert;
-use crate::risk::order::{Order, Replaced};
+use crate::risk::order::Order;
 use crate::risk::pacing::{Class, Window};
 use crate::risk::wall;
 
@@ -62,7 +63,9 @@ pub(super) struct Reconcile {
     /// A snapshot has been taken that shows all that an earlier run had under way.
     pub settled: bool,
     /// Differences found lately.
-    pub differences: Differences,
+    pub differences: Series,
+    /// Orders the signer had no mark for.
+    pub unmarked: Series,
 }
 
 /// One vault's corner.
@@ -81,8 +84,8 @@ pub struct Desk {
     pub(super) stats: Stats,
     pub(super) reconcile: Reconcile,
     pub(super) intent_refused: u32,
-    /// The hedge that ended last, if none has counted in its place.
-    pub(super) ended_hedge: Option<Replaced>,
+    /// Orders that have ended, if none has counted in their place.
+    pub(super) ended: Ended,
     pub(super) unknown_since: Nanos,
     pub(super) foreign_seen: bool,
     pub(super) strange_since: Option<Nanos>,
@@ -164,7 +167,7 @@ impl Desk {
             stats: Stats::default(),
             reconcile: Reconcile::default(),
             intent_refused: 0,
-            ended_hedge: None,
+            ended: Ended::default(),
             unknown_since: Nanos::ZERO,
             foreign_seen: false,
             strange_since: None,
@@ -389,7 +392,7 @@ impl Desk {
         if self.mode == Mode::Drain && !self.demands_restart {
             self.foreign_seen = false;
             self.losses = Losses::default();
-            self.reconcile.differences = Differences::default();
+            (self.reconcile.differences, self.reconcile.unmarked) = Default::default();
             self.set_mode(Mode::Starting, out);
         }
     }

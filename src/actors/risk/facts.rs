@@ -4,12 +4,13 @@ use super::desk::Desk;
 use super::notice::{Alarm, Notice};
 use super::{Out, Risk, Wallet};
 use crate::account::ledger::{Effect, Reconciled};
+use crate::account::order::LiveOrder;
 use crate::base::ids::{InstrumentId, Nonce, SubaccountId};
 use crate::base::num::Amount;
 use crate::base::time::{Nanos, SEC};
 use crate::msg::{
     Answer, Asset, Breach, Fill, Life, Mode, OrderRow, Purpose, Report, ReportMsg, Request, Session, Snapshot, Trace,
-    Unsent, Urgent, Verdict,
+    Unsent, Urgent, Verdict, Wish,
 };
 use crate::risk::order::Replaced;
 
@@ -237,19 +238,26 @@ impl Desk {
 
     /// Takes an order as the venue sees it.
     fn on_row(&mut self, at: Nanos, row: &OrderRow) -> Effect {
-        let hedge = self.hedge_approved_at(row.nonce).is_some();
+        // One that was replaced counts with what took its place.
+        let replaced = |order: &LiveOrder| {
+            (order.life == Life::Leaving && order.cancel_asked_at == Nanos::ZERO)
+                || self.ledger.orders().any(|other| other.replaces == Some(order.nonce))
+        };
+        let alone = self.ledger.order(row.nonce).filter(|order| !replaced(order)).map(|order| order.wish);
         let effect = self.ledger.on_order(at, row);
-        if hedge && self.ledger.order(row.nonce).is_none() {
-            self.hedge_ended(Replaced { nonce: row.nonce, filled: row.filled });
+        if let Some(wish) = alone.filter(|_| self.ledger.order(row.nonce).is_none()) {
+            self.order_ended(&wish, Replaced { nonce: row.nonce, filled: row.filled });
         }
         effect
     }
 
-    /// What a hedge did not fill is free for the next one. After one that found nobody, or that the venue would not have,
-    /// the next one waits like any wish that was refused.
-    fn hedge_ended(&mut self, hedge: Replaced) {
-        self.ended_hedge = Some(hedge);
-        if hedge.filled.is_zero() {
+    /// What an order did not fill is free for the next one. After a hedge that found nobody, or that the venue would not
+    /// have, the next one waits like any wish that was refused.
+    fn order_ended(&mut self, wish: &Wish, order: Replaced) {
+        if wish.purpose != Purpose::Package {
+            self.ended.note(wish, order);
+        }
+        if wish.purpose == Purpose::Hedge && order.filled.is_zero() {
             self.intent_refused = self.intent_refused.wrapping_add(1);
         }
     }
@@ -279,7 +287,10 @@ impl Desk {
         if let Unsent::Withheld(why) = why {
             // Two judges of one order disagree: one of them is wrong, and nobody here knows which.
             self.stats.withheld += 1;
-            self.drain(Alarm::Withheld { why }, out);
+            // But prices reach the signer on a lane of their own, which may be a moment behind.
+            if why != Breach::Mark || self.reconcile.unmarked.note(at) {
+                self.drain(Alarm::Withheld { why }, out);
+            }
             // Wished again at once, it would be refused again until the signer halts.
             self.intent_refused = self.intent_refused.wrapping_add(1);
         }
@@ -306,7 +317,7 @@ impl Desk {
             return true;
         }
         let Some(order) = self.ledger.order(answer.nonce) else { return self.late_answer(at, answer) };
-        let (old, hedge) = (order.replaces, self.hedge_approved_at(answer.nonce));
+        let (wish, old, hedge) = (order.wish, order.replaces, self.hedge_approved_at(answer.nonce));
         if let Some(row) = &answer.cancelled {
             self.on_row(at, row);
         }
@@ -331,8 +342,9 @@ impl Desk {
             (Verdict::Refused | Verdict::RateLimited | Verdict::Halt, Request::Place | Request::Replace) => {
                 self.refused_by_venue(answer.code);
                 self.ledger.release(answer.nonce);
-                if hedge.is_some() {
-                    self.hedge_ended(Replaced { nonce: answer.nonce, filled: Amount::ZERO });
+                // What a refused replacement was to replace still rests, and counts with it.
+                if old.is_none() {
+                    self.order_ended(&wish, Replaced { nonce: answer.nonce, filled: Amount::ZERO });
                 }
                 if !OVER.contains(&answer.code) {
                     self.stay(old);

@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use super::notice::{Alarm, Notice, Sample};
 use super::{Out, Risk, Wallet};
+use crate::base::buggify::{Place, bends};
 use crate::base::ids::Side;
 use crate::base::num::{Price, Rounding};
 use crate::base::time::{MS, Nanos, SEC};
@@ -47,7 +48,8 @@ impl Risk {
             if matches!(desk.mode, Mode::Drain | Mode::Halted) {
                 desk.withdraw(at, wallet, out);
             }
-            if at.since(desk.published_at) >= HEARTBEAT_NS || desk.is_settling(at) != desk.settling_told {
+            let due = at.since(desk.published_at) >= HEARTBEAT_NS || desk.is_settling(at) != desk.settling_told;
+            if due || bends(Place::TellsAgain) {
                 desk.publish(at, Trace::default(), wallet, live, out);
             }
             if at.since(desk.sampled_at) >= SAMPLE_NS && out.notices.room() > 0 {
@@ -65,9 +67,9 @@ impl Desk {
         let overdue = |order: &&crate::account::order::LiveOrder| {
             let owed = self.owed_since(order.nonce, order.approved_at);
             let overdue = owed.is_some_and(|since| at.since(since) > ANSWER_NS_MAX);
-            let unanswered = order.life == Life::Pending && overdue;
+            let unanswered = order.life == Life::Pending && (overdue || bends(Place::DoubtsEarly));
             let leaving = matches!(order.life, Life::Leaving | Life::Unknown)
-                && at.since(order.cancel_asked_at) > CANCEL_AGAIN_NS;
+                && (at.since(order.cancel_asked_at) > CANCEL_AGAIN_NS || bends(Place::CancelsAgain));
             unanswered || leaving
         };
         let Some(order) = self.ledger.orders().find(overdue) else { return };
@@ -93,7 +95,7 @@ impl Desk {
         }
         let since = at.since(self.reconcile.asked_at);
         if self.reconcile.pending {
-            if since > SNAPSHOT_NS_MAX {
+            if since > SNAPSHOT_NS_MAX || bends(Place::AsksAgain) {
                 self.ask_snapshot(at, out);
             }
             return;
@@ -101,7 +103,7 @@ impl Desk {
         let uncertain = self.ledger.is_uncertain() || self.mode == Mode::Starting;
         let differs = self.ledger.differs_from_reports(at);
         let due = if uncertain || differs { RECONCILE_URGENT_NS } else { RECONCILE_NS };
-        if since >= due {
+        if since >= due || bends(Place::LooksEarly) {
             self.ask_snapshot(at, out);
         }
     }

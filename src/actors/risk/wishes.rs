@@ -91,9 +91,9 @@ impl Wallet {
             }
         };
         let Ok(nonce) = self.nonces.next(at) else { return desk.unnamed(intent.seq) };
-        let ended = desk.ended_hedge.filter(|_| wish.purpose == Purpose::Hedge);
+        let ended = desk.ended.of(&wish);
         let (order, live_order) = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace, ended });
-        desk.ended_hedge = desk.ended_hedge.filter(|_| ended.is_none());
+        desk.ended.forget(&wish);
         desk.grant(at, &order, live_order);
         self.spend(at, wish.instrument);
         out.orders.push(Granted::Order(order));
@@ -132,10 +132,12 @@ impl Wallet {
             }
         };
         let Ok(nonce) = self.nonces.next(at) else { return desk.unnamed(intent.seq) };
-        let allowed = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace, ended: None });
+        let ended = if let Wanted::Order(wish) = &wanted { desk.ended.of(wish) } else { None };
+        let allowed = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace, ended });
         self.spend(at, first);
         match (allowed, wanted) {
             (Allowed::Order(order, live_order), _) => {
+                desk.ended.forget(&live_order.wish);
                 desk.grant(at, &order, live_order);
                 out.orders.push(Granted::Order(order));
             }

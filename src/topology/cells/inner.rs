@@ -1,6 +1,6 @@
 //! The actors between the two ends: pricing, auction, risk, signer.
 
-use super::BURST;
+use super::burst;
 use crate::actors::risk::Notice;
 use crate::actors::signer::Sealed;
 use crate::actors::{auction, pricing, risk, signer};
@@ -57,7 +57,7 @@ impl<C: Clock + Send> Turn for PricingCell<C> {
             self.hear(at, pricing::In::Listing(listing));
             busy = true;
         }
-        for _ in 0..BURST {
+        for _ in 0..burst() {
             let Some((at, fact)) = self.ear.lane(Source::Facts, &mut self.facts) else { break };
             self.hear(at, pricing::In::Market(fact));
             busy = true;
@@ -126,7 +126,7 @@ impl<C: Clock> AuctionCell<C> {
 impl<C: Clock + Send> Turn for AuctionCell<C> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
-        for _ in 0..BURST {
+        for _ in 0..burst() {
             // What is listed first, then what is true, then what things are worth.
             let Self { ear, inbox, .. } = self;
             let (at, message) = if let Some((at, listing)) = ear.letter(Source::Listing, &mut inbox.listings) {
@@ -248,7 +248,7 @@ impl<C: Clock> RiskCell<C> {
 impl<C: Clock + Send> Turn for RiskCell<C> {
     fn turn(&mut self) -> bool {
         let mut busy = false;
-        for _ in 0..BURST {
+        for _ in 0..burst() {
             if !self.has_room() {
                 break;
             }
@@ -366,10 +366,11 @@ impl<C: Clock, K: Key, S: Store> SignerCell<C, K, S> {
         self.outbox.sealed.room() >= self.out.sealed.room() && self.outbox.refusals.room() >= self.out.refusals.room()
     }
 
-    /// What is listed and what it is worth comes before what is to be signed.
+    /// What is listed and what it is worth comes before what is to be signed: all of it, or an order would be judged by a
+    /// mark that a newer one behind it has overtaken.
     fn hear_market(&mut self) -> bool {
         let mut busy = false;
-        for _ in 0..BURST {
+        loop {
             let Self { ear, inbox, .. } = self;
             let (at, message) = if let Some((at, listing)) = ear.letter(Source::Listing, &mut inbox.listings) {
                 (at, signer::In::Listing(listing))

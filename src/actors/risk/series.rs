@@ -1,17 +1,18 @@
-//! Differences to the venue that reconciliations have found lately (M8): each is said, a series of them drains.
+//! What may happen now and then and is no accident any more when it comes again and again: a difference to the venue that
+//! a reconciliation finds (M8), an order the signer had no mark for.
 
 use crate::base::time::{Nanos, SEC};
 
 /// So many within [`WITHIN_NS`] are no accident any more.
 const SERIES: usize = 3;
-/// How long a difference is remembered. An agreement in between explains none of them away.
+/// How long one is remembered. Nothing that went well in between explains it away.
 const WITHIN_NS: u64 = 600 * SEC;
 
-/// When the newest differences were found; zero is never.
+/// When the newest ones came; zero is never.
 #[derive(Clone, Copy, Debug, Default, Hash)]
-pub(super) struct Differences([Nanos; SERIES]);
+pub(super) struct Series([Nanos; SERIES]);
 
-impl Differences {
+impl Series {
     /// Notes one; true if it completes a series.
     pub fn note(&mut self, at: Nanos) -> bool {
         self.0.rotate_right(1);
@@ -38,8 +39,8 @@ mod tests {
             (&[0, 300 * SEC, 700 * SEC, 901 * SEC], &[false, false, false, false]),
             (&[0, 1, 2, 3, 603 * SEC], &[false, false, true, true, false]),
         ] {
-            let mut differences = Differences::default();
-            let got: Vec<bool> = moments.iter().map(|ns| differences.note(start.plus(*ns))).collect();
+            let mut series = Series::default();
+            let got: Vec<bool> = moments.iter().map(|ns| series.note(start.plus(*ns))).collect();
             assert_eq!(got, want, "{moments:?}");
         }
     }
