@@ -22,8 +22,9 @@ fn numbers(said: &str, words: &str) -> Vec<u32> {
     line.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
-fn every_execution_is_signed(vault: &str) {
-    let Some(anvil) = anvil() else { return };
+/// Runs the auction; every execution that the venue took was signed and settled. How many there were: in half a minute
+/// of a live market it can happen that no dealer comes below the limit.
+fn executions(vault: &str, anvil: &Path) -> u32 {
     let folder = tempfile::tempdir().expect("a folder");
     let run = Command::new(env!("CARGO_BIN_EXE_keel"))
         .args(["demo", "--vault", vault, "--dialect", "v2", "--seconds", "30", "--json", "--anvil"])
@@ -36,8 +37,14 @@ fn every_execution_is_signed(vault: &str) {
     assert!(run.status.success(), "{:?}\n{said}\n{}", run.status, String::from_utf8_lossy(&run.stdout));
     let [taken, signed] = numbers(&said, "the venue took")[..] else { panic!("{said}") };
     let [legs, settled] = numbers(&said, "settled on chain")[..] else { panic!("{said}") };
-    assert!(taken > 0 && signed >= taken, "{said}");
+    assert!(signed >= taken, "{said}");
     assert_eq!((legs, settled), (2 * taken, 2 * taken), "{said}");
+    taken
+}
+
+fn every_execution_is_signed(vault: &str) {
+    let Some(anvil) = anvil() else { return };
+    assert!((0..3).any(|_| executions(vault, &anvil) > 0), "three auctions, and not one execution");
 }
 
 #[test]
