@@ -32,6 +32,16 @@ const STRANGERS: [Fault; 4] = [Fault::ForeignOrder, Fault::TailLost, Fault::Jour
 /// Prices that were not so, and value that came or went.
 const PRICES: [Fault; 5] =
     [Fault::PriceOff, Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
+/// The venue cancels what rests when its connection goes, and an engine that is gone does not hear how much had filled.
+const UNHEARD: [Fault; 7] = [
+    Fault::AllCut,
+    Fault::PrivateCut,
+    Fault::HalfCut,
+    Fault::Killed,
+    Fault::KilledAfterRequest,
+    Fault::KilledBeforeRequest,
+    Fault::KilledBetween,
+];
 /// What the vault really lost by, or seems to have. One wrong price is none of it: budgets wait until a mark is believed.
 const LOSSES: [Fault; 4] = [Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
 /// A journal that cannot grow, or cannot be relied on, signs nothing.
@@ -80,8 +90,8 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
         Alarm::Withheld { why: Breach::Price }
         | Alarm::SignerDown { why: Breach::Halted }
         | Alarm::Withheld { why: Breach::Halted } => of_late(&PRICES),
-        // What was given away to prices that were not so counts for an hour.
-        Alarm::Withheld { why: Breach::GivenHour | Breach::GivenDay } => ever(&PRICES),
+        // What was given away to prices that were not so counts for an hour, and so does an order whose end nobody heard.
+        Alarm::Withheld { why: Breach::GivenHour | Breach::GivenDay } => ever(&PRICES).or_else(|| ever(&UNHEARD)),
         Alarm::SignerDown { why: Breach::Stopped } | Alarm::Withheld { why: Breach::Stopped } => {
             ever(&[Fault::SignerStopped])
         }

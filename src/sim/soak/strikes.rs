@@ -30,7 +30,7 @@ pub(super) const AFTERMATH_NS: u64 = 15 * SEC;
 /// What is not on disk when the power goes.
 const UNSETTLED_NS: u64 = 5 * MS;
 /// How far a clock may be off after a step, seconds: hardly, more than allowed, wholly.
-const STEPS_S: [f64; 3] = [0.4, 1.5, 3_600.0];
+const STEPS_S: [f64; 4] = [0.4, 1.5, 6.0, 3_600.0];
 /// How far from the mark somebody else's order rests.
 const ASIDE: Decimal = Decimal::from_parts(9, 0, 0, false, 1);
 /// Share of the collateral that arrives at once.
