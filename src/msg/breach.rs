@@ -1,6 +1,7 @@
 //! Why the signer does not sign.
 
-/// Why the signer did not sign. Every one is a fault on our side of the wire: risk had let it pass.
+/// Why the signer did not sign what risk had let pass. All but a few are a fault on our side of the wire, see
+/// [`Breach::is_fault`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Breach {
