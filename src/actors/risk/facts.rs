@@ -206,13 +206,10 @@ impl Desk {
         self.guard_trades(at, fill, wallet, out);
         self.note_paid(fill, effect, out);
         out.notices.push(Notice::Filled { vault: self.vault(), fill: *fill });
-        if self.ledger.holdings().perp.is_positive() {
-            self.alarm(Alarm::Invariant { row: 0 }, out);
-        }
         if self.fills_last_minute(at) >= self.mandate.fills_per_minute_max() {
             self.drain(Alarm::FillRate, out);
         }
-        self.assert_covered(out);
+        self.assert_books(out);
         self.hedge_over(at, fill.nonce, hedge, out);
         self.on_effect(at, effect, wallet, out)
     }
@@ -461,6 +458,7 @@ impl Desk {
         }
         if !self.ledger.is_uncertain() {
             self.unknown_since = Nanos::ZERO;
+            self.assert_books(out);
             // A snapshot from before then does not show what an earlier run had under way.
             self.reconcile.settled |= self.reconcile.asked_at >= wallet.settled_at;
             if self.mode == Mode::Starting && !self.foreign_seen && self.reconcile.settled {

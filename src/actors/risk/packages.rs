@@ -4,11 +4,9 @@ use super::desk::Desk;
 use super::notice::Alarm;
 use super::talk::Heard;
 use super::{Out, Wallet};
-use crate::base::ids::{InstrumentId, Nonce, Side, Uuid};
-use crate::base::num::Amount;
+use crate::base::ids::{InstrumentId, Nonce, Uuid};
 use crate::base::time::{Nanos, SEC};
-use crate::msg::{Answer, Purpose, QuoteRow, Report, RfqRow, Urgent, Verdict};
-use crate::risk::limits::Mandate;
+use crate::msg::{Answer, QuoteRow, Report, RfqRow, Urgent, Verdict};
 
 /// How long the venue may take over a request that reached it: what was under way when its end was certain shows by then.
 const LATE_NS: u64 = SEC / 2;
@@ -173,22 +171,5 @@ impl Desk {
     /// True if the vault may hold a position in this instrument.
     pub(super) fn may_hold(&self, wallet: &Wallet, id: InstrumentId) -> bool {
         self.trades(id) || self.ledger.book().options.is_some_and(|currency| wallet.table.is_option_of(currency, id))
-    }
-
-    /// Asserts after a fill that what was written is covered (M1), and between packages that no leg is naked (M2).
-    pub(super) fn assert_covered(&mut self, out: &mut Out) {
-        let Mandate::Options(limits) = self.mandate else { return };
-        let options = self.ledger.options();
-        let written = options.short();
-        let net: Amount = options.iter().map(|held| held.amount).sum();
-        let busy = self.ledger.orders().any(|order| order.wish.purpose == Purpose::Package);
-        if limits.sells()
-            && written > self.ledger.holdings().base - self.ledger.reserved(self.ledger.book().base, Side::Sell, None)
-        {
-            self.alarm(Alarm::Invariant { row: 2 }, out);
-        }
-        if limits.product.is_spread() && !busy && !self.ledger.is_uncertain() && net.is_negative() {
-            self.alarm(Alarm::Invariant { row: 3 }, out);
-        }
     }
 }

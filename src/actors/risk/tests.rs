@@ -99,12 +99,9 @@ fn a_repeated_wish_is_not_decided_twice() {
     assert_eq!(decided(hedge(5, 3)), (3, 1, Some(5)), "the wish between was lost on a full lane");
 }
 
-/// Vaults of one wallet never trade with each other, whatever either knows of the other (M9).
-#[test]
-fn an_order_that_could_meet_one_of_another_vault_is_seen() {
-    let book = Book { vault: VaultId(1), subaccount: SubaccountId(8), ..BOOK };
-    let mut risk = Risk::new(vec![plan(BOOK), plan(book)], Vec::new(), Nonce(0), Nanos::MAX);
-    let wish = |side, price| Wish {
+/// One perp.
+fn wish(side: Side, price: i64) -> Wish {
+    Wish {
         instrument: PERP,
         side,
         price: Price::whole(price),
@@ -112,17 +109,16 @@ fn an_order_that_could_meet_one_of_another_vault_is_seen() {
         tif: TimeInForce::Gtc,
         reduce_only: false,
         purpose: Purpose::Hedge,
-    };
-    let intent = |vault, wish, old: Option<Nonce>| {
-        let act = old.map_or(Act::Place(wish), |old| Act::Replace { old, new: wish });
-        Intent { trace: Default::default(), vault, seq: 1, after: 0, act }
-    };
-    assert!(!risk.meets_another_vault(&intent(BOOK.vault, wish(Side::Sell, 1), None)), "nothing rests");
-    risk.desks[1].ledger.reserve(LiveOrder {
+    }
+}
+
+/// An order of that vault that nothing has been heard of.
+fn live_order(book: &Book, wish: Wish) -> LiveOrder {
+    LiveOrder {
         nonce: Nonce(1),
         vault: book.vault,
         subaccount: book.subaccount,
-        wish: wish(Side::Buy, 100),
+        wish,
         replaces: None,
         life: Life::Unknown,
         booked: Amount::ZERO,
@@ -131,7 +127,20 @@ fn an_order_that_could_meet_one_of_another_vault_is_seen() {
         reject_after: Nanos(1),
         expires_at: Nanos::MAX,
         cancel_asked_at: Nanos::ZERO,
-    });
+    }
+}
+
+/// Vaults of one wallet never trade with each other, whatever either knows of the other (M9).
+#[test]
+fn an_order_that_could_meet_one_of_another_vault_is_seen() {
+    let book = Book { vault: VaultId(1), subaccount: SubaccountId(8), ..BOOK };
+    let mut risk = Risk::new(vec![plan(BOOK), plan(book)], Vec::new(), Nonce(0), Nanos::MAX);
+    let intent = |vault, wish, old: Option<Nonce>| {
+        let act = old.map_or(Act::Place(wish), |old| Act::Replace { old, new: wish });
+        Intent { trace: Default::default(), vault, seq: 1, after: 0, act }
+    };
+    assert!(!risk.meets_another_vault(&intent(BOOK.vault, wish(Side::Sell, 1), None)), "nothing rests");
+    risk.desks[1].ledger.reserve(live_order(&book, wish(Side::Buy, 100)));
     for (vault, wanted, old, meets) in [
         (BOOK.vault, wish(Side::Sell, 100), None, true),
         (BOOK.vault, wish(Side::Sell, 99), Some(Nonce(5)), true),
@@ -152,6 +161,14 @@ struct Leveraged {
 
 impl Leveraged {
     fn new(limits: Limits) -> Leveraged {
+        let mut vault = Leveraged::starting(limits);
+        vault.snapshot(0);
+        assert_eq!(vault.risk.desks[0].mode, Mode::Live);
+        vault
+    }
+
+    /// Before its account is listed.
+    fn starting(limits: Limits) -> Leveraged {
         let plan = Plan { mandate: Mandate::Basis(limits), ..plan(BOOK) };
         let risk = Risk::new(vec![plan], Vec::new(), Nonce(0), Nanos::MAX);
         let mut vault = Leveraged { risk, at: Nanos(1_000 * SEC) };
@@ -159,7 +176,12 @@ impl Leveraged {
         vault.report(Report::VenueTime { offset_ns: 0, rtt_ns: 0 });
         vault.report(Report::Session(crate::msg::Session::Up));
         vault.told(2_000, Guards::NONE);
-        let asked_at = vault.at;
+        vault
+    }
+
+    /// The account is listed, with so much of the perp.
+    fn snapshot(&mut self, perp: i64) -> Vec<Alarm> {
+        let asked_at = self.at.plus(1);
         let (subaccount, none) = (BOOK.subaccount, Cash::ZERO);
         let begin = Snapshot::Begin {
             subaccount,
@@ -170,12 +192,16 @@ impl Leveraged {
         };
         let held = [(BOOK.base_currency, 20), (BOOK.cash_currency, -20_000)];
         let held = held.map(|(currency, amount)| Snapshot::Collateral { currency, amount: Cash::whole(amount) });
-        vault.at = vault.at.plus(SEC);
-        [begin].into_iter().chain(held).chain([Snapshot::End { asked_at }]).for_each(|part| {
-            vault.report(Report::Snapshot(part));
-        });
-        assert_eq!(vault.risk.desks[0].mode, Mode::Live);
-        vault
+        let position = Snapshot::Position {
+            instrument: PERP,
+            amount: Amount::whole(perp),
+            mark: Price::whole(2_000),
+            unsettled: none,
+            funding: none,
+        };
+        self.at = self.at.plus(SEC);
+        let parts = [begin].into_iter().chain(held).chain([position, Snapshot::End { asked_at }]);
+        parts.flat_map(|part| self.report(Report::Snapshot(part))).collect()
     }
 
     fn hear(&mut self, message: In) -> Vec<Alarm> {
@@ -201,6 +227,46 @@ impl Leveraged {
         self.hear(In::Value(value(BOOK.base, base, guards)));
         self.hear(In::Tick)
     }
+}
+
+/// One base at the mark of 2 000.
+fn fill_of_base(side: Side) -> Fill {
+    Fill {
+        subaccount: BOOK.subaccount,
+        trade_id: crate::base::ids::Uuid(1),
+        order_id: crate::base::ids::Uuid(1),
+        nonce: Nonce(1),
+        instrument: BOOK.base,
+        side,
+        price: Price::whole(2_000),
+        amount: Amount::ONE,
+        fee: Cash::ZERO,
+        maker: true,
+        mark: Price::whole(2_000),
+        venue_at: Nanos::ZERO,
+        settlement: Settlement::Final,
+    }
+}
+
+/// An order of an earlier life fills before the account is listed: what is held is not known, only what moved.
+#[test]
+fn books_that_are_not_known_yet_are_not_judged_and_what_a_snapshot_shows_is() {
+    let bought = |trade_id: u128| Fill {
+        trade_id: crate::base::ids::Uuid(trade_id),
+        instrument: PERP,
+        venue_at: Nanos(2_000 * SEC), // later than what a snapshot shows
+        ..fill_of_base(Side::Buy)
+    };
+    let starting = || Leveraged::starting(Limits { fills_per_minute_max: 100, ..limits() });
+    let mut vault = starting();
+    assert_eq!(vault.report(Report::Fill(bought(1))), []);
+    assert_eq!(vault.snapshot(-1), []);
+    vault.risk.desks[0].ledger.reserve(live_order(&BOOK, Wish { amount: Amount::whole(2), ..wish(Side::Buy, 2_000) }));
+    assert_eq!(vault.report(Report::Fill(bought(2))), [], "flat");
+    assert_eq!(vault.report(Report::Fill(bought(3))), [Alarm::Invariant { row: 0 }], "long");
+
+    let mut vault = starting();
+    assert_eq!(vault.snapshot(1), [Alarm::Invariant { row: 0 }]);
 }
 
 /// A tenth off the price costs a ninth of the value in base units; one text that says so costs nothing.
@@ -232,21 +298,7 @@ fn a_fill_is_charged_against_the_mark_that_is_believed() {
     let lost = |mark, guards| {
         let mut vault = Leveraged::new(limits());
         vault.told(mark, guards);
-        let fill = Fill {
-            subaccount: BOOK.subaccount,
-            trade_id: crate::base::ids::Uuid(1),
-            order_id: crate::base::ids::Uuid(1),
-            nonce: Nonce(1),
-            instrument: BOOK.base,
-            side: Side::Buy,
-            price: Price::whole(2_000),
-            amount: Amount::ONE,
-            fee: Cash::ZERO,
-            maker: true,
-            mark: Price::whole(2_000),
-            venue_at: Nanos::ZERO,
-            settlement: Settlement::Final,
-        };
+        let fill = fill_of_base(Side::Buy);
         let at = vault.at;
         vault.risk.desks[0].note_fill(at, &fill, None);
         vault.risk.desks[0].loss_ema(at)

@@ -102,10 +102,10 @@ pub struct Moments {
     pub resumed: Nanos,
     /// The signer has refused to give away more, which lasts for an hour and over restarts.
     pub gave_away: bool,
-    /// The engine last said why something stands still.
-    pub alarmed: Nanos,
-    /// It last did so with a cause.
-    pub explained: Nanos,
+    /// The last thing it said was an alarm.
+    pub alarmed: bool,
+    /// It has stopped without saying why just before.
+    pub stopped_unsaid: Option<Mode>,
     /// The engine at work is not the first.
     pub restarted: bool,
 }
@@ -442,21 +442,21 @@ impl Seen {
                 self.twins.ledger.book(fill, rig.base().id, perp);
                 self.booked.push(Booked { again: !self.trades.insert(fill.trade_id), filled });
             }
-            Notice::Mode { mode: Mode::Drain | Mode::Halted, .. } => {
+            Notice::Mode { mode: mode @ (Mode::Drain | Mode::Halted), .. } => {
                 self.drained_at.get_or_insert(self.at);
+                self.moments.stopped_unsaid = (!self.moments.alarmed).then_some(*mode);
             }
             Notice::Mode { mode: Mode::Live, .. } => self.drained_at = None,
             Notice::Alarm { alarm, .. } => {
-                self.moments.alarmed = self.at;
                 self.moments.gave_away |=
                     matches!(alarm, Alarm::Withheld { why: Breach::GivenHour | Breach::GivenDay });
                 if let Some(why) = excuses::cause(alarm, self) {
-                    self.moments.explained = self.at;
                     self.excuse(format!("alarm {alarm:?}"), why);
                 }
             }
             _ => {}
         }
+        self.moments.alarmed = matches!(notice, Notice::Alarm { .. });
         let at = self.at;
         self.story.iter_mut().for_each(|story| story.heard(at, &notice));
         self.heard.push(notice);

@@ -1,10 +1,8 @@
 //! D: what is done with prices and time; and the engine's own assertions.
 
 use super::orders::deaf_ns;
-use super::recovery::SAID_NS;
 use crate::actors::risk::Notice;
 use crate::base::time::{MS, Nanos};
-use crate::msg::Mode;
 use crate::sim::soak::excuses;
 use crate::sim::soak::seen::Seen;
 use crate::sim::soak::words::Method;
@@ -50,15 +48,10 @@ pub(super) fn option_twin_agrees(seen: &Seen) -> Option<String> {
     seen.twins.differs.options.clone()
 }
 
+/// A stop has its alarm just before it ([`super::recovery::says_why`]), which is judged here.
 pub(super) fn no_alarm(seen: &Seen) -> Option<String> {
-    let alarm = seen.heard.iter().find_map(|notice| match notice {
+    seen.heard.iter().find_map(|notice| match notice {
         Notice::Alarm { alarm, .. } if excuses::cause(alarm, seen).is_none() => Some(format!("{alarm:?}")),
         _ => None,
-    });
-    let halted = || {
-        let modes = seen.heard.iter().any(|notice| matches!(notice, Notice::Mode { mode: Mode::Halted, .. }));
-        let has_cause = seen.at.since(seen.moments.explained) <= SAID_NS;
-        (modes && !has_cause).then(|| "halted".to_owned())
-    };
-    alarm.or_else(halted)
+    })
 }

@@ -137,7 +137,7 @@ pub const INVARIANTS: [Invariant; 45] = [
     ),
     row("R5 L1", "comes-back", "the vault is live again in time", recovery::comes_back),
     row("L3", "trades-again", "a vault that is live in a market that trades asks or quotes", recovery::trades_again),
-    row("P1", "says-why", "who drains or halts says why at once", recovery::says_why),
+    row("P1", "says-why", "who drains or halts says why just before", recovery::says_why),
 ];
 
 /// Invariants of the catalogue that are not judged here, and where they are, or why not.

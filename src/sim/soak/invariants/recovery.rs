@@ -1,6 +1,5 @@
 //! R, L and P: coming back, getting on, and saying so.
 
-use crate::actors::risk::Notice;
 use crate::base::time::{MS, SEC};
 use crate::msg::Mode;
 use crate::sim::soak::Subject;
@@ -13,8 +12,6 @@ const DEAD_NS: u64 = 10 * SEC;
 const BACK_NS: u64 = 20 * SEC;
 /// A person has come by then.
 const PERSON_NS: u64 = 13 * SEC;
-/// What stops says why within two looks.
-pub(super) const SAID_NS: u64 = 200 * MS;
 /// And quotes by then.
 const QUOTES_NS: u64 = 40 * SEC;
 
@@ -55,9 +52,5 @@ pub(super) fn trades_again(seen: &Seen) -> Option<String> {
 }
 
 pub(super) fn says_why(seen: &Seen) -> Option<String> {
-    let stops = |notice: &&Notice| matches!(notice, Notice::Mode { mode: Mode::Drain | Mode::Halted, .. });
-    let mode = seen.heard.iter().find(stops)?;
-    // The word may have come just before the last look, and the mode just after it.
-    let told = seen.at.since(seen.moments.alarmed) <= SAID_NS;
-    (!told).then(|| format!("{mode:?} without a word"))
+    seen.moments.stopped_unsaid.map(|mode| format!("{mode:?} without a word"))
 }
