@@ -1,5 +1,6 @@
 //! The single writer of account truth: checks wishes, grants orders, books what the venue says, and stops everything.
 
+mod able;
 mod books;
 mod capital;
 mod contract;

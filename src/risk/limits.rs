@@ -40,6 +40,14 @@ impl Mandate {
         }
     }
 
+    /// How far the venue's clock may be from ours, and how long an order's signature lives, both in nanoseconds.
+    pub const fn signing(&self) -> (u64, u64) {
+        match self {
+            Mandate::Basis(limits) => (limits.clock_offset_ns_max, limits.order_life_ns),
+            Mandate::Options(limits) => (limits.clock_offset_ns_max, limits.order_life_ns),
+        }
+    }
+
     /// Decay of the sum of losses against mark, per second in 1e-18. Option vaults sell below mark on purpose, within
     /// their own price limits, and keep no such sum.
     pub const fn loss_decay_e18(&self) -> i128 {

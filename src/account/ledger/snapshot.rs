@@ -96,6 +96,11 @@ impl Ledger {
         }
     }
 
+    /// When the snapshot that balances were last proved by was asked for.
+    pub fn proved_at(&self) -> Nanos {
+        self.proved_at
+    }
+
     /// Balances are the venue's now, and with them the fills of listed orders: no fewer, or every replacement would be
     /// refused for it (Derive 11028); no more, or a fill that was told after a snapshot had shown it would count twice
     /// against what is reserved.

@@ -98,6 +98,18 @@ fn wait(stage: &mut Stage, money: &str) {
 }
 
 #[test]
+fn a_vault_drains_before_its_session_key_ends() {
+    let life_ns = limits(Product::ShortPutSpread).order_life_ns;
+    for (left_ns, expected) in [(2 * life_ns + 10 * SEC, Mode::Live), (2 * life_ns, Mode::Drain)] {
+        let mut stage = Stage::new(Product::ShortPutSpread, "10");
+        stage.risk.wallet.key_expires_at = stage.at.plus(left_ns);
+        let said = stage.tick(SEC);
+        assert_eq!(said.alarms().contains(&Alarm::KeyExpires), expected == Mode::Drain);
+        assert_eq!(mode(&stage), (expected, expected == Mode::Drain));
+    }
+}
+
+#[test]
 fn too_many_fills_drain_until_a_person_resumes() {
     let (stage, alarms) = sell_a_lot("10", |limits| limits.fills_per_minute_max = 3);
     assert_eq!((mode(&stage), alarms), ((Mode::Live, false), [vec![], vec![]]));

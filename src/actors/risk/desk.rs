@@ -120,6 +120,8 @@ pub struct Desk {
     settlement_told: Option<u32>,
     /// Only a restart lets it trade again.
     pub(super) demands_restart: bool,
+    /// It has been said that the clocks disagree.
+    pub(super) clocks_apart: bool,
 }
 
 /// Fills of the last minute, in six slices.
@@ -192,6 +194,7 @@ impl Desk {
             fills: FillRate::default(),
             settlement_told: None,
             demands_restart: false,
+            clocks_apart: false,
         }
     }
 

@@ -460,7 +460,7 @@ impl Desk {
             self.unknown_since = Nanos::ZERO;
             self.assert_books(out);
             // A snapshot from before then does not show what an earlier run had under way.
-            self.reconcile.settled |= self.reconcile.asked_at >= wallet.settled_at;
+            self.reconcile.settled |= self.ledger.proved_at() >= wallet.settled_at;
             if self.mode == Mode::Starting && !self.foreign_seen && self.reconcile.settled {
                 self.strange_since = None;
                 self.set_mode(Mode::Live, out);

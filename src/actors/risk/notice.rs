@@ -27,6 +27,10 @@ pub enum Alarm {
     LossBudget,
     /// More fills per minute than allowed.
     FillRate,
+    /// The venue's clock and ours disagree by more than the mandate allows: nothing is signed, and no quote rests (K2).
+    ClocksApart,
+    /// The session key ends soon: register a new one and start with it (K6).
+    KeyExpires,
     /// The venue refused in a way only a person can mend (key, chain, compliance).
     VenueHalt {
         /// The venue's error code.
@@ -87,6 +91,7 @@ impl Alarm {
         match self {
             Alarm::Withheld { why } => !why.is_budget(),
             Alarm::Retired
+            | Alarm::KeyExpires
             | Alarm::SignerDown { .. }
             | Alarm::ContractHalted { .. }
             | Alarm::VenueHalt { .. }
@@ -98,6 +103,7 @@ impl Alarm {
             | Alarm::Drawdown
             | Alarm::LossBudget
             | Alarm::FillRate
+            | Alarm::ClocksApart
             | Alarm::VenueAlarm
             | Alarm::Reverted
             | Alarm::Unsigned { .. }

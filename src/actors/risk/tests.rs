@@ -269,6 +269,31 @@ fn books_that_are_not_known_yet_are_not_judged_and_what_a_snapshot_shows_is() {
     assert_eq!(vault.snapshot(1), [Alarm::Invariant { row: 0 }]);
 }
 
+/// What fills while nothing can be signed is left without a hedge (K2).
+#[test]
+fn quotes_leave_while_the_clocks_disagree_and_hedges_stay() {
+    let mut vault = Leveraged::new(limits());
+    let quote = Wish { instrument: BOOK.base, purpose: Purpose::Quote, ..wish(Side::Buy, 2_000) };
+    for (name, wish) in [(1, quote), (2, wish(Side::Sell, 2_000))] {
+        let order = LiveOrder { nonce: Nonce(name), life: Life::Open, ..live_order(&BOOK, wish) };
+        vault.risk.desks[0].ledger.reserve(order);
+    }
+    let limit_ns = SEC as i64;
+    for (offset_ns, alarms, quote) in [
+        (limit_ns, vec![], Life::Open),
+        (-limit_ns - 1, vec![Alarm::ClocksApart], Life::Leaving),
+        (-limit_ns - 2, vec![], Life::Leaving),
+        (0, vec![], Life::Leaving),
+        (limit_ns + 1, vec![Alarm::ClocksApart], Life::Leaving),
+    ] {
+        vault.report(Report::VenueTime { offset_ns, rtt_ns: 0 });
+        assert_eq!(vault.hear(In::Tick), alarms, "{offset_ns}");
+        let lives = [1, 2].map(|name| vault.risk.desks[0].ledger.order(Nonce(name)).map(|order| order.life));
+        assert_eq!(lives, [Some(quote), Some(Life::Open)], "{offset_ns}");
+    }
+    assert_eq!(vault.risk.desks[0].mode, Mode::Live);
+}
+
 /// A tenth off the price costs a ninth of the value in base units; one text that says so costs nothing.
 #[test]
 fn budgets_wait_until_a_mark_that_jumped_is_believed_and_count_it_then() {

@@ -45,9 +45,7 @@ impl Risk {
             desk.tell_settlement(out);
             desk.found_principal(out);
             desk.tell_contract(out);
-            if matches!(desk.mode, Mode::Drain | Mode::Halted) {
-                desk.withdraw(at, wallet, out);
-            }
+            desk.guard_signing(at, wallet, out);
             let due = at.since(desk.published_at) >= HEARTBEAT_NS || desk.is_settling(at) != desk.settling_told;
             if due || bends(Place::TellsAgain) {
                 desk.publish(at, Trace::default(), wallet, live, out);
@@ -163,8 +161,8 @@ impl Desk {
         self.guard_losses(at, out);
     }
 
-    /// While draining or halted nothing rests that takes risk; while halted nothing at all.
-    fn withdraw(&mut self, at: Nanos, wallet: &mut Wallet, out: &mut Out) {
+    /// Nothing rests that takes risk; while halted nothing at all.
+    pub(super) fn withdraw(&mut self, at: Nanos, wallet: &mut Wallet, out: &mut Out) {
         let halted = self.mode == Mode::Halted;
         let resting = self.ledger.orders().find(|order| {
             let may_stay = match (order.wish.purpose, order.wish.side) {

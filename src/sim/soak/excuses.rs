@@ -82,6 +82,7 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
             .or_else(|| of_late(&[Fault::Deposited]).filter(|_| of_late(&[Fault::ReplyLate]).is_some())),
         Alarm::Foreign => ever(&STRANGERS),
         Alarm::Drawdown => ever(&LOSSES),
+        Alarm::ClocksApart => of_late(&CLOCKS).or_else(|| ever(&[Fault::ClockStepped])),
         Alarm::VenueHalt { code: 11_018 } => of_late(&[Fault::ClockRefused]),
         Alarm::VenueHalt { code: 11_027 } => of_late(&[Fault::Liquidating]),
         // A word of the answer to a subscription that means nothing is taken for a refusal.
