@@ -70,7 +70,7 @@ impl Exchange {
         self.conns.values_mut().for_each(|connection| connection.login = None);
     }
 
-    /// Places a resting order in any account, as somebody else with its keys would.
+    /// Places a resting order in any account, as somebody else with its owner's key would.
     ///
     /// # Errors
     /// The instrument is unknown or the venue would refuse the order.
@@ -86,6 +86,8 @@ impl Exchange {
         let mut order = self.house_draft(instrument, side == Side::Buy, price, amount, TimeInForce::PostOnly)?;
         (order.sub, order.nonce, order.label) = (sub, at.0, at.0.to_string());
         order.max_fee = price;
+        let owner = self.subs.get(&sub).map(|account| account.wallet).unwrap_or_default();
+        (order.signer, order.proved_by) = (owner, owner);
         let placed = self.place(order, at)?;
         self.flush(out);
         if placed.order.status == Status::Open { Ok(at.0) } else { Err(Refusal::of(11_008)) }
