@@ -88,6 +88,43 @@ fn count_in_memory(process: u32, wanted: &[u8]) -> Option<usize> {
     Some(found)
 }
 
+/// A key as its bytes and as text; what begins with 0x holds the text too.
+fn forms(key_hex: &str) -> [Vec<u8>; 3] {
+    let text = key_hex.trim_start_matches("0x");
+    let bytes = alloy_primitives::hex::decode(text).expect("hexadecimal");
+    [bytes, text.to_lowercase().into_bytes(), text.to_uppercase().into_bytes()]
+}
+
+fn holds(bytes: &[u8], forms: &[Vec<u8>]) -> bool {
+    forms.iter().any(|form| memchr::memmem::find(bytes, form).is_some())
+}
+
+/// The files below a folder that hold any of these, by name; and how many were looked into.
+fn files_that_hold(folder: &Path, forms: &[Vec<u8>]) -> (Vec<String>, usize) {
+    let (mut found, mut looked) = (Vec::new(), 0);
+    for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("listed")) {
+        let kind = entry.file_type().expect("known");
+        if kind.is_dir() {
+            let (more, count) = files_that_hold(&entry.path(), forms);
+            found.extend(more);
+            looked += count;
+        } else if kind.is_file() {
+            looked += 1;
+            let bytes = fs::read(entry.path()).expect("ours");
+            found.extend(holds(&bytes, forms).then(|| entry.path().display().to_string()));
+        }
+    }
+    (found, looked)
+}
+
+/// What anybody may read of a process; less if the system lets nobody look.
+fn shown(process: u32) -> Vec<u8> {
+    let read = |name: &str| fs::read(format!("/proc/{process}/{name}")).unwrap_or_default();
+    let command = read("cmdline");
+    assert!(!command.is_empty(), "its arguments are there for all to see");
+    [command, read("environ")].concat()
+}
+
 /// Counts how often a file is opened.
 struct Watch(fs::File);
 
@@ -144,6 +181,38 @@ fn it_trades_and_only_the_locked_down_child_ever_has_the_key() {
     assert!(report["fills"].as_u64() > Some(0) && report["hedges"].as_u64() > Some(0), "{report}");
     assert_eq!((&report["violations"], &report["withheld"]), (&serde_json::json!([]), &0.into()), "{report}");
     assert!(!Path::new(&format!("/proc/{signer}")).exists(), "the child ends with the engine");
+    live.exchange.join();
+}
+
+#[test]
+fn nothing_that_a_run_leaves_or_shows_holds_its_key() {
+    let Scene { folder, live, account } = Scene::new(|text| text);
+    let forms = forms(&account.session_key_hex);
+    let mut engine = Engine::start(folder.path(), 6);
+    let processes = [engine.child.id(), engine.signer];
+    engine.wait_for("Live");
+    for process in processes {
+        assert!(!holds(&shown(process), &forms), "process {process} shows the key");
+    }
+    let mut report = Vec::new();
+    engine.child.stdout.take().expect("piped").read_to_end(&mut report).expect("read");
+    engine.said.read_to_string(&mut engine.heard).expect("text");
+    assert!(engine.child.wait().expect("ends").success(), "{}", engine.heard);
+    assert!(!report.is_empty() && !holds(&report, &forms), "the report holds the key");
+    assert!(!holds(engine.heard.as_bytes(), &forms), "it has said the key");
+    let state = folder.path().join("journal");
+    let (found, looked) = files_that_hold(&state, &forms);
+    assert!(found.is_empty(), "the key is in {found:?}");
+    // The journal, and a page at least of each actor's tape.
+    assert!(looked > 6 && state.join("tape").is_dir(), "{looked} files");
+    // Whoever looks so finds it in every form, and in the one file where it belongs.
+    for form in [forms.to_vec(), vec![format!("0x{}", String::from_utf8_lossy(&forms[2])).into_bytes()]].concat() {
+        let planted = state.join("tape").join("planted");
+        fs::write(&planted, [b"before ".as_slice(), &form, b" behind"].concat()).expect("written");
+        assert_eq!(files_that_hold(&state, &forms).0, [planted.display().to_string()]);
+        fs::remove_file(&planted).expect("gone");
+    }
+    assert_eq!(files_that_hold(folder.path(), &forms).0, [folder.path().join("session.key").display().to_string()]);
     live.exchange.join();
 }
 

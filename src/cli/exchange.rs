@@ -45,7 +45,8 @@ pub struct Args {
     /// Request budgets of the accounts.
     #[arg(long, value_enum, default_value_t = TierArg::MarketMaker)]
     tier: TierArg,
-    /// What the market does: steady without a lean, or waves in which carry turns good and bad every half minute.
+    /// What the market does: steady without a lean, waves in which carry turns good and bad every half minute, or weeks of
+    /// options that buyers come for within seconds.
     #[arg(long, value_enum, default_value_t = MarketArg::Steady)]
     market: MarketArg,
     /// Address of the external book's feed (Binance bookTicker).
@@ -73,6 +74,7 @@ enum NetworkArg {
 enum MarketArg {
     Steady,
     Waves,
+    Options,
 }
 
 /// Length of a wave.
@@ -126,6 +128,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
         world: match args.market {
             MarketArg::Steady => WorldSettings::steady(args.seed),
             MarketArg::Waves => WorldSettings::waves(args.seed, WAVE_S),
+            MarketArg::Options => WorldSettings::option_demo(args.seed),
         },
         authority: None,
         core: None,

@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod clock;
+pub mod dying;
 pub mod fence;
 pub mod host;
 pub mod key;

@@ -12,6 +12,8 @@ mod run;
 
 use crate::base::time::Nanos;
 use crate::engine::tape::{Recorder, Reel, Tape};
+use crate::io::dying;
+use crate::io::map::Map;
 use crate::topology::{TAPES, tapes_off};
 use alloy::hex;
 use keeper::{Job, Keeper, Older};
@@ -30,6 +32,8 @@ const FOLDER: &str = "tape";
 /// The head of a run, how it ended, and the sum behind each.
 const HEAD: &str = "head";
 const END: &str = "end";
+/// The signal it died of by its own doing: one byte, zero if there was none.
+const DEATH: &str = "death";
 /// What the journal of orders held at its start.
 const JOURNAL: &str = "journal";
 /// Which page of each row is the first that is kept, once older ones of the run have gone.
@@ -132,6 +136,7 @@ pub struct Recording {
     folder: PathBuf,
     trouble: Trouble,
     keeper: JoinHandle<()>,
+    death: Option<Map>,
 }
 
 impl Recording {
@@ -154,6 +159,9 @@ impl Recording {
         let folder = home.join(run_name(run));
         DirBuilder::new().mode(0o700).create(&folder).map_err(failed(&folder, "make"))?;
         write_summed(&folder.join(JOURNAL), &hex::encode(journal))?;
+        let path = folder.join(DEATH);
+        let mut death = Map::create(&path, 1).map_err(|(doing, cause)| failed(&path, doing)(cause))?;
+        death.populate();
         write_summed(&folder.join(HEAD), head)?;
         let trouble = Trouble::default();
         let (jobs, inbox) = sync_channel(64);
@@ -170,12 +178,21 @@ impl Recording {
         }
         let builder = thread::Builder::new().name("tape-keeper".into());
         let keeper = builder.spawn(move || keeper.serve(inbox)).map_err(failed(&folder, "start the keeper of"))?;
-        Ok((Recording { folder, trouble, keeper }, tapes))
+        Ok((Recording { folder, trouble, keeper, death: Some(death) }, tapes))
     }
 
     /// Why the tapes ended before their run, if they did.
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().clone()
+    }
+
+    /// From now on this process notes here if it dies of its own doing.
+    ///
+    /// # Errors
+    /// The system refuses; in words.
+    pub fn mind_death(&mut self) -> Result<(), String> {
+        let Some(death) = self.death.take() else { return Ok(()) };
+        dying::note_in(death).map_err(|why| format!("a death of this process will not be told from a kill: {why}"))
     }
 
     /// Notes how the run ended, after its actors are gone.

@@ -1,5 +1,9 @@
 //! Recognises an engine that dies again and again of the same thing: after three deaths at one place of the tape it
 //! starts drained, and a person looks.
+//!
+//! Only a death of its own doing counts: a panic, or a signal that the kernel sends for a fault, which the run notes as it
+//! dies. A kill from outside, or the loss of power, finds whichever actor happened to hear something last, often the same
+//! one. A message that takes all memory is killed from outside too; the fold of that run dies of it in turn and says so.
 
 use crate::base::time::{Nanos, SEC};
 use crate::engine::tape::Source;
@@ -40,10 +44,13 @@ fn told_something((_, place): &(Nanos, Place)) -> bool {
     place.source != Source::Tick
 }
 
-/// Where a run died, if it did and if that can be told. A run that ended in order died nowhere.
+/// Where a run died, if it did and if that can be told. A run that ended in order, or was killed, died nowhere.
 fn death(run: &Run) -> Option<Place> {
     let ending = run.end.as_ref().map(|text| serde_json::from_str::<Ending>(text).unwrap_or_default());
     if ending.as_ref().is_some_and(|ending| ending.died.is_empty()) {
+        return None;
+    }
+    if ending.is_none() && !run.died_of_itself {
         return None;
     }
     let dead = ending.unwrap_or_default().died;

@@ -96,7 +96,8 @@ pub(super) fn record(
     };
     let begun = Recording::begin(terms.state_dir, limits, (rows, &Head::of(&begun).text()), records);
     let advice = "make room, lower [journal] tape_free_mib_min, or set tape = false";
-    let (recording, begun) = begun.map_err(|why| Failure::Refused(format!("no tapes: {why} ({advice})")))?;
+    let (mut recording, begun) = begun.map_err(|why| Failure::Refused(format!("no tapes: {why} ({advice})")))?;
+    recording.mind_death().unwrap_or_else(|why| eprintln!("keel: warning: {why}"));
     *tapes = begun;
     Ok(Some(recording))
 }

@@ -1,7 +1,7 @@
 //! A run of the engine as its folder holds it: its head, how it ended, and its tapes page by page.
 
 use super::page::{Place, file_name, read_page};
-use super::{END, FIRST, FOLDER, HEAD, JOURNAL, PAGE_BYTES, read_summed, run_name};
+use super::{DEATH, END, FIRST, FOLDER, HEAD, JOURNAL, PAGE_BYTES, read_summed, run_name};
 use crate::base::time::Nanos;
 use crate::engine::tape::{Page, Pages, Roll, Source};
 use crate::topology::TAPES;
@@ -19,6 +19,8 @@ pub struct Run {
     pub head: String,
     /// How it ended, if in order.
     pub end: Option<String>,
+    /// It died of its own doing: of a fault or a panic, and not of a kill from outside.
+    pub died_of_itself: bool,
 }
 
 impl Run {
@@ -31,7 +33,10 @@ impl Run {
         let head = read_summed(&folder.join(HEAD))?;
         let end = folder.join(END);
         let end = if end.exists() { Some(read_summed(&end)?) } else { None };
-        Ok(Run { folder, number, head, end })
+        // Runs from before there was such a note have none.
+        let death = fs::read(folder.join(DEATH)).unwrap_or_default();
+        let died_of_itself = death.first().is_some_and(|signal| *signal != 0);
+        Ok(Run { folder, number, head, end, died_of_itself })
     }
 
     /// True if a run has pages, whatever else of it can be read.

@@ -3,7 +3,9 @@
 use crate::process::books::Books;
 use crate::process::engine::Engine;
 use crate::process::relay::{Relay, Sighting, What};
-use crate::process::{Addresses, Kept, Venue, binary, private, write_vault};
+use crate::process::vault::{Vault, write_vault};
+use crate::process::{Addresses, Kept, Venue, binary, private};
+use keel::base::time::Nanos;
 use std::fs::File;
 use std::net::UdpSocket;
 use std::path::PathBuf;
@@ -34,7 +36,7 @@ impl Scene {
     /// Starts venue and relays.
     pub fn new() -> Result<Scene, String> {
         let folder = tempfile::tempdir().map_err(|why| why.to_string())?;
-        let venue = Venue::start(folder.path(), 5, 1)?;
+        let venue = Venue::start(folder.path(), 5, (Vault::Basis, 1))?;
         let Addresses { ws, book, .. } = &venue.addresses;
         let (to_venue, to_book) = (Relay::start(&host(ws))?, Relay::start(&host(book))?);
         let addresses = Addresses {
@@ -53,7 +55,7 @@ impl Scene {
                 "\n[sentry]\naddress = \"{beats}\"\nsecret_file = \"beat.secret\"\nsession_key_file = \"sentry.key\"\n"
             )
         };
-        write_vault(folder.path(), &addresses, account, change)?;
+        write_vault(folder.path(), &addresses, (Vault::Basis, Nanos::ZERO), account, change)?;
         private(&folder.path().join("beat.secret"), &"5c".repeat(32))?;
         private(&folder.path().join("sentry.key"), &account.owner_key_hex)?;
         Ok(Scene { folder, venue, to_venue, to_book })

@@ -1,15 +1,21 @@
 //! One vault's life: start, fall, judgement, again; and now and then it must heal.
 
 use super::judge::{journaled, judge};
+use super::recovery::Recovery;
 use super::{FALLS, Fall, Sum};
-use crate::process::books::Books;
-use crate::process::engine::Engine;
+use crate::process::books::{Books, number};
+use crate::process::engine::{Engine, REPORT};
 use crate::process::relay::{Line, Relay};
-use crate::process::{Addresses, Venue, write_vault};
+use crate::process::vault::{Vault, write_vault};
+use crate::process::{Addresses, Venue};
+use keel::base::time::{MS, Nanos};
 use keel::exchange::AccountSeed;
-use keel::ops::console::Verb;
+use keel::ops::console::{Standing, Verb};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
@@ -32,6 +38,14 @@ const OVERLAP_MS: u64 = 2_000;
 const FILLER: &str = "filler";
 /// A disk that is larger is somebody else's.
 const OWN_DISK_MAX: u64 = 512 * 1024 * 1024;
+/// The tapes of a thousand runs fill any disk. Each begins with 48 MiB; the last three are kept, as the look for deaths at one
+/// place needs them.
+const TAPES: &str = "\n[journal]\ntape_mib_per_run_max = 96\ntape_mib_kept_max = 128\ntape_free_mib_min = 128\n";
+/// What no file may be larger than on a full disk: what is there already fits and so does a page of a tape, no new page of
+/// the journal.
+const FULL_DISK_BYTES: u64 = 8 << 20;
+/// Interest grows between two looks and is rounded: an option vault's cash may differ by so many USDC.
+const CASH_TOLERANCE: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
 /// How often books are compared before they count as different: fills go on while they are read.
 const LOOKS: u32 = 50;
 
@@ -40,6 +54,7 @@ pub struct Worker<'v> {
     folder: PathBuf,
     venue: &'v Venue,
     account: &'v AccountSeed,
+    vault: Vault,
     own_disk: bool,
     relay: Relay,
     books: Books,
@@ -56,7 +71,7 @@ impl<'v> Worker<'v> {
     pub fn new(
         folder: PathBuf,
         venue: &'v Venue,
-        account: &'v AccountSeed,
+        (account, vault): (&'v AccountSeed, Vault),
         seed: u64,
         own_disk: bool,
     ) -> Result<Worker<'v>, String> {
@@ -65,10 +80,10 @@ impl<'v> Worker<'v> {
         let relay = Relay::start(&host)?;
         let ws = venue.addresses.ws.replace(&host, &relay.address.to_string());
         let addresses = Addresses { ws, ..venue.addresses.clone() };
-        // The tapes of a thousand runs fill any disk, and without room for them an engine does not start.
-        write_vault(&folder, &addresses, account, |text| text + "\n[journal]\ntape = false\n")?;
+        let start = Nanos(now_ms() * MS);
+        write_vault(&folder, &addresses, (vault, start), account, |text| text + TAPES)?;
         let books = Books::new(&venue.addresses.http, account)?;
-        Ok(Worker { folder, venue, account, own_disk, relay, books, random: ChaCha8Rng::seed_from_u64(seed) })
+        Ok(Worker { folder, venue, account, vault, own_disk, relay, books, random: ChaCha8Rng::seed_from_u64(seed) })
     }
 
     fn draw(&mut self, from: u64, to: u64) -> u64 {
@@ -112,8 +127,7 @@ impl<'v> Worker<'v> {
     }
 
     fn fall(&mut self, fall: Fall) -> Result<(), String> {
-        // Large enough for what is there already, too small for a new page of the journal.
-        let disk = (fall == Fall::FullDisk && !self.own_disk).then_some(64 * 1024);
+        let disk = (fall == Fall::FullDisk && !self.own_disk).then_some(FULL_DISK_BYTES);
         let fills = fall == Fall::FullDisk && self.own_disk;
         let filled = fills && self.draw(0, 1) == 0;
         if filled {
@@ -174,43 +188,61 @@ impl<'v> Worker<'v> {
         if self.draw(0, 3) == 0 {
             return self.pause(0, 600);
         }
-        // What does not come up, on a full disk or with a vault that drained, falls where it is.
-        let _ = engine.wait_until(UP, |reply| reply.vaults.iter().all(|vault| vault.mode == "live"));
+        // What does not come up, on a full disk or with a vault that drained, falls where it is. An option vault chooses
+        // first, which takes longer than its start.
+        let quotes = self.vault == Vault::Harvest;
+        let up = |vault: &Standing| vault.mode == "live" && (vault.orders > 0 || !quotes);
+        let _ = engine.wait_until(UP, |reply| reply.vaults.iter().all(up));
         self.pause(0, 900);
     }
 
     fn judge(&mut self, fall: Fall, since_ms: u64, sum: &Mutex<Sum>) -> Result<(), String> {
         let venue = self.books.orders(since_ms)?;
-        let verdict = judge(&journaled(&self.folder.join("journal"))?, &venue);
+        let mut verdict = judge(&journaled(&self.folder.join("journal"))?, &venue);
+        let said = fs::read_to_string(self.folder.join("said")).unwrap_or_default();
+        let recovery = Recovery::of(&said);
+        verdict.faults.extend(recovery.drained.clone());
         let mut sum = sum.lock().map_err(|_| "another vault's thread panicked")?;
         if let Some(place) = FALLS.iter().position(|(known, _)| *known == fall) {
             sum.falls[place] += 1;
         }
-        sum.orders += verdict.orders as u64;
+        sum.orders[self.vault as usize] += verdict.orders as u64;
         sum.records += verdict.records as u64;
-        let subaccount = self.account.subaccount;
-        sum.faults.extend(verdict.faults.into_iter().map(|fault| format!("{subaccount} after {fall:?}: {fault}")));
+        sum.folds.add(&recovery);
+        let name = self.name();
+        sum.faults.extend(verdict.faults.into_iter().map(|fault| format!("{name} after {fall:?}: {fault}")));
         Ok(())
+    }
+
+    /// For whoever reads of a fault.
+    fn name(&self) -> String {
+        format!("{:?} {}", self.vault, self.account.subaccount)
     }
 
     /// Live again, drained to no order, and in agreement with the venue.
     fn heal(&mut self, sum: &Mutex<Sum>) -> Result<(), String> {
         let mut engine = Engine::start(&self.folder, None)?;
         let healed = self.heal_with(&mut engine);
+        let recovery = Recovery::of(&engine.said());
         let status = engine.interrupt()?;
+        let (options, differs) = if healed.is_ok() { self.compare_report()? } else { (0, None) };
+        let name = self.name();
         let mut sum = sum.lock().map_err(|_| "another vault's thread panicked")?;
-        let subaccount = self.account.subaccount;
+        sum.folds.add(&recovery);
+        sum.options += options;
         match healed {
             Ok((live, flat)) => {
                 let saturated = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
                 sum.live.saturating_record(saturated(live));
                 sum.heals.saturating_record(saturated(flat));
             }
-            Err(why) => sum.faults.push(format!("{subaccount} does not heal: {why}")),
+            Err(why) => sum.faults.push(format!("{name} does not heal: {why}")),
         }
+        sum.faults.extend(recovery.drained.into_iter().chain(differs).map(|fault| format!("{name}: {fault}")));
         if !status.success() {
             let said = fs::read_to_string(self.folder.join("said")).unwrap_or_default();
-            sum.faults.push(format!("{subaccount} ends with {status} after healing: {said}"));
+            let broken = self.report().map(|report| report["violations"].to_string()).unwrap_or_default();
+            sum.faults.push(format!("{name} ends with {status} after healing: {broken} {said}"));
         }
         Ok(())
     }
@@ -228,14 +260,40 @@ impl<'v> Worker<'v> {
             let venue = self.books.holds()?;
             let reply = engine.ask(Verb::Status)?;
             let Some(ours) = reply.vaults.first() else { return Err("no vault".to_owned()) };
-            if (venue.open, number(&venue.base)?, number(&venue.perp)?) == (0, number(&ours.base)?, number(&ours.perp)?)
-            {
+            if (venue.open, venue.base, venue.perp) == (0, number(&ours.base)?, number(&ours.perp)?) {
                 return Ok((live, flat));
             }
             seen = format!("the venue holds {venue:?}, the engine {} and {}", ours.base, ours.perp);
             std::thread::sleep(Duration::from_millis(20));
         }
         Err(format!("books differ: {seen}"))
+    }
+
+    /// The report of the run that has ended.
+    fn report(&self) -> Result<Value, String> {
+        let text = fs::read_to_string(self.folder.join(REPORT)).map_err(|why| why.to_string())?;
+        serde_json::from_str(&text).map_err(|why| format!("the report: {why}"))
+    }
+
+    /// Holds what an option vault's report at its end says of its options and its cash against the venue's books; yields how
+    /// many options it held, and the difference.
+    fn compare_report(&mut self) -> Result<(u64, Option<String>), String> {
+        if self.vault == Vault::Basis {
+            return Ok((0, None));
+        }
+        let report = self.report()?;
+        let held = report["held"].as_object().ok_or("a report without options")?;
+        let ours = held.iter().map(|(name, amount)| Ok((name.clone(), number(&amount.to_string())?)));
+        let ours = ours.collect::<Result<BTreeMap<_, _>, String>>()?;
+        let base = number(report["base"].as_str().unwrap_or_default())?;
+        let cash = number(report["cash"].as_str().unwrap_or_default())?;
+        let venue = self.books.holds()?;
+        let same = venue.open == 0
+            && venue.options == ours
+            && venue.base == base
+            && (venue.cash - cash).abs() <= CASH_TOLERANCE;
+        let differ = || format!("books differ: the venue holds {venue:?}, the report says {base}, {cash} and {ours:?}");
+        Ok((ours.len() as u64, (!same).then(differ)))
     }
 }
 
@@ -254,8 +312,4 @@ fn fill(path: &Path) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-fn number(text: &str) -> Result<rust_decimal::Decimal, String> {
-    text.parse::<rust_decimal::Decimal>().map(|number| number.normalize()).map_err(|why| format!("{text}: {why}"))
 }

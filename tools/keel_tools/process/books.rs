@@ -4,11 +4,14 @@ use keel::base::ids::Nonce;
 use keel::base::time::Nanos;
 use keel::derive::dialect::LOCAL;
 use keel::engine::ports::Clock;
-use keel::exchange::AccountSeed;
+use keel::exchange::{AccountSeed, Settings};
 use keel::io::clock::LiveClock;
 use keel::io::key::LocalKey;
 use keel::ops::rest::{Proof, Prover, Rest};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
 use tokio::runtime::Runtime;
 
 /// Rows of one page.
@@ -27,19 +30,31 @@ pub struct VenueOrder {
     pub immediate: bool,
     /// `open` or how it ended.
     pub status: String,
-    /// Unix ms of acceptance.
+    /// Unix ms at which it comes to the book: what may take waits out the venue's speed bump first, and a replaced order
+    /// rests until then.
     pub from_ms: u64,
     /// Unix ms of the last change, which is the end of one that has ended.
     pub to_ms: u64,
+}
+
+impl fmt::Display for VenueOrder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let VenueOrder { nonce, status, from_ms, to_ms, .. } = self;
+        write!(f, "{} ({status}, from {from_ms} ms to {to_ms})", nonce.0)
+    }
 }
 
 /// What an account holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holds {
     /// Base.
-    pub base: String,
+    pub base: Decimal,
     /// Perp.
-    pub perp: String,
+    pub perp: Decimal,
+    /// Options, by name.
+    pub options: BTreeMap<String, Decimal>,
+    /// Cash, without interest that is not booked yet.
+    pub cash: Decimal,
     /// Orders that rest.
     pub open: usize,
 }
@@ -100,17 +115,27 @@ impl Books {
     /// What the account holds now.
     pub fn holds(&mut self) -> Result<Holds, String> {
         let account = self.call("private/get_subaccount", json!({}))?;
-        let amount = |list: &str, name: &str, field: &str| {
-            let rows = account[list].as_array();
-            let row = rows.into_iter().flatten().find(|row| row[field] == name);
-            row.map_or("0".to_owned(), |row| row["amount"].as_str().unwrap_or("?").to_owned())
-        };
-        Ok(Holds {
-            base: amount("collaterals", "WEETH", "asset_name"),
-            perp: amount("positions", "ETH-PERP", "instrument_name"),
-            open: self.call("private/get_open_orders", json!({}))?["orders"].as_array().map_or(0, Vec::len),
-        })
+        let collaterals = amounts(&account["collaterals"], "asset_name")?;
+        let mut options = amounts(&account["positions"], "instrument_name")?;
+        let perp = options.remove("ETH-PERP").unwrap_or_default();
+        let amount = |name: &str| collaterals.get(name).copied().unwrap_or_default();
+        let open = self.call("private/get_open_orders", json!({}))?["orders"].as_array().map_or(0, Vec::len);
+        Ok(Holds { base: amount("WEETH"), perp, options, cash: amount("USDC"), open })
     }
+}
+
+/// Amounts that are not zero, by name.
+fn amounts(rows: &Value, name: &str) -> Result<BTreeMap<String, Decimal>, String> {
+    let rows = rows.as_array().ok_or("no list of what is held")?;
+    let row = |row: &Value| Some((row[name].as_str()?.to_owned(), number(row["amount"].as_str()?).ok()?));
+    let found: Option<BTreeMap<_, _>> = rows.iter().map(row).collect();
+    let found = found.ok_or_else(|| format!("a row without {name} and amount"))?;
+    Ok(found.into_iter().filter(|(_, amount)| !amount.is_zero()).collect())
+}
+
+/// A number as venue and engine write it.
+pub fn number(text: &str) -> Result<Decimal, String> {
+    text.parse::<Decimal>().map(|number| number.normalize()).map_err(|why| format!("{text}: {why}"))
 }
 
 fn rows(list: &Value) -> Result<Vec<VenueOrder>, String> {
@@ -121,13 +146,14 @@ fn order(row: &Value) -> Result<VenueOrder, String> {
     let text = |field: &str| row[field].as_str().map(str::to_owned).ok_or_else(|| format!("an order without {field}"));
     let ms = |field: &str| row[field].as_u64().ok_or_else(|| format!("an order without {field}"));
     let tif = text("time_in_force")?;
+    let wait_ms = if tif == "post_only" { 0 } else { Settings::default().speed_bump_ms };
     Ok(VenueOrder {
         id: text("order_id")?,
         nonce: Nonce(text("nonce")?.parse().map_err(|_| "a nonce that is no number")?),
         what: (text("instrument_name")?, text("direction")?),
         immediate: tif == "ioc" || tif == "fok",
         status: text("order_status")?,
-        from_ms: ms("creation_timestamp")?,
+        from_ms: ms("creation_timestamp")? + wait_ms,
         to_ms: ms("last_update_timestamp")?,
     })
 }

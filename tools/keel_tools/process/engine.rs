@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// Time between two looks at something awaited.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// The file of its reports.
+pub const REPORT: &str = "report";
+
 /// A running engine, with whatever processes it has started.
 pub struct Engine {
     child: Kept,
@@ -18,13 +21,14 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Starts `keel run` on `vault.toml` and `journal` of a folder; what it says goes to `said` there. `file_bytes_max` is
-    /// the largest file it may write, if there is such a limit.
+    /// Starts `keel run` on `vault.toml` and `journal` of a folder; what it says goes to `said` there, its reports to
+    /// `report`. `file_bytes_max` is the largest file it may write, if there is such a limit.
     pub fn start(folder: &Path, file_bytes_max: Option<u64>) -> Result<Engine, String> {
         let mut command = Command::new(binary()?);
         command.args(["run", "--config", "vault.toml", "--state", "journal", "--json"]).current_dir(folder);
         let said = File::create(folder.join("said")).map_err(|why| why.to_string())?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(said).process_group(0);
+        let report = File::create(folder.join(REPORT)).map_err(|why| why.to_string())?;
+        command.stdin(Stdio::null()).stdout(report).stderr(said).process_group(0);
         if let Some(bytes) = file_bytes_max {
             let limit = libc::rlimit { rlim_cur: bytes, rlim_max: bytes };
             // SAFETY: between fork and exec only system calls are made.

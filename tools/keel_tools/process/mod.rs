@@ -3,6 +3,7 @@
 pub mod books;
 pub mod engine;
 pub mod relay;
+pub mod vault;
 
 use keel::exchange::{AccountSeed, developer_accounts};
 use serde_json::json;
@@ -13,9 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
-
-/// Base each vault begins with, and nothing else: cash is borrowed.
-const BASE: &str = "100";
+use vault::Vault;
 
 /// A venue that was stopped answers for at least so long before it is stopped again.
 const BREATH: Duration = Duration::from_millis(500);
@@ -82,20 +81,20 @@ pub struct Venue {
 }
 
 impl Venue {
-    /// Starts `keel exchange` for so many vaults, in a market whose carry turns again and again.
-    pub fn start(folder: &Path, seed: u64, vaults: usize) -> Result<Venue, String> {
+    /// Starts `keel exchange` for so many vaults of a kind, in their market.
+    pub fn start(folder: &Path, seed: u64, (kind, vaults): (Vault, usize)) -> Result<Venue, String> {
         let accounts = developer_accounts(seed, vaults);
         let rows: Vec<_> = accounts
             .iter()
             .map(|account| {
                 json!({ "wallet": account.wallet.to_string(), "session_key_address": account.session_key.to_string(),
-                        "subaccount_id": account.subaccount, "balances": { "WEETH": BASE } })
+                        "subaccount_id": account.subaccount, "balances": { "WEETH": kind.base() } })
             })
             .collect();
-        let list = folder.join("accounts.json");
+        let list = folder.join(format!("accounts-{}.json", kind.market()));
         fs::write(&list, json!(rows).to_string()).map_err(|why| why.to_string())?;
         let mut command = Command::new(binary()?);
-        command.args(["exchange", "--listen", "127.0.0.1:0", "--market", "waves", "--seed", &seed.to_string()]);
+        command.args(["exchange", "--listen", "127.0.0.1:0", "--market", kind.market(), "--seed", &seed.to_string()]);
         command.arg("--accounts-file").arg(&list).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|why| why.to_string())?;
         let out = child.stdout.take().ok_or("no output of the venue")?;
@@ -145,41 +144,4 @@ fn read_addresses<R: BufRead>(mut out: R) -> Result<(Addresses, R), String> {
             return Ok((found, out));
         }
     }
-}
-
-/// What makes the demo's vault trade on right after every restart. What it has lost to its marks counts as spent then and
-/// comes back with time: so prices cost next to nothing, the budget comes back quickly, and there is always more to do.
-const RESTLESS: [(&str, &str); 6] = [
-    ("target_leverage_x = \"1.2\"", "target_leverage_x = \"1.7\""),
-    ("clip_base = \"1\"", "clip_base = \"0.3\""),
-    ("bid_offset_bps = 3", "bid_offset_bps = 0"),
-    ("ask_offset_bps = -3", "ask_offset_bps = 0"),
-    ("hedge_slippage_bps = 50", "hedge_slippage_bps = 2"),
-    (
-        "[vault.basis]",
-        "[vault.mandate]\nloss_sum_max_bps = 150\nloss_half_life_s = 3466\ndrift_price_bps = 0\n\n[vault.basis]",
-    ),
-];
-
-/// Writes configuration and key of a vault into a folder, changed by `change`.
-pub fn write_vault(
-    folder: &Path,
-    addresses: &Addresses,
-    account: &AccountSeed,
-    change: impl FnOnce(String) -> String,
-) -> Result<(), String> {
-    let values = [
-        ("@WS@", addresses.ws.clone()),
-        ("@REST@", addresses.http.clone()),
-        ("@BOOK@", addresses.book.clone()),
-        ("@RPC@", addresses.rpc.clone()),
-        ("@OWNER@", account.wallet.to_string()),
-        ("@SUBACCOUNT@", account.subaccount.to_string()),
-        ("@KEY@", "session.key".to_owned()),
-    ];
-    let template = include_str!("../../../src/cli/demo/weeth.toml").to_owned();
-    let text = values.iter().fold(template, |text, (name, value)| text.replace(name, value));
-    let text = RESTLESS.iter().fold(text, |text, (from, to)| text.replacen(from, to, 1));
-    private(&folder.join("vault.toml"), &change(text))?;
-    private(&folder.join("session.key"), &account.session_key_hex)
 }

@@ -1,0 +1,75 @@
+//! What a process still notes when it dies of what it does itself: the signal, in mapped memory that outlives it. Whoever
+//! is killed from outside, or loses power, notes nothing, and that tells the two apart.
+
+use crate::io::map::Map;
+use libc::{c_int, c_void, siginfo_t};
+use std::io;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicPtr, AtomicU8, Ordering};
+use std::{mem, ptr};
+
+/// Faults, and the end that a program gives itself: a panic of a release build aborts.
+const OWN: [c_int; 5] = [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV];
+
+/// Where the signal is noted; null: nowhere.
+static NOTE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
+/// Who acted on these signals before.
+static BEFORE: OnceLock<[libc::sigaction; OWN.len()]> = OnceLock::new();
+
+/// From now on this process notes in the first byte of `place` which signal it dies of, for as long as it lives.
+///
+/// # Errors
+/// The system refuses; then some of them may not be noted.
+pub fn note_in(place: Map) -> io::Result<()> {
+    // Kept for good: a signal may come at any moment from now on.
+    let place = Box::leak(Box::new(place));
+    NOTE.store(place.bytes_mut(0, 1).as_mut_ptr(), Ordering::Release);
+    if BEFORE.get().is_some() {
+        return Ok(());
+    }
+    // SAFETY: sigaction is plain numbers, for which all zeroes is an empty mask and the default action.
+    let mut before: [libc::sigaction; OWN.len()] = unsafe { mem::zeroed() };
+    for (signal, before) in OWN.iter().zip(&mut before) {
+        // SAFETY: reads what is in force into memory of ours.
+        if unsafe { libc::sigaction(*signal, ptr::null(), before) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    if BEFORE.set(before).is_err() {
+        return Ok(());
+    }
+    // SAFETY: as above.
+    let mut ours: libc::sigaction = unsafe { mem::zeroed() };
+    ours.sa_sigaction = note as *const () as usize;
+    // A thread whose stack is full has another one for this.
+    ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    for signal in OWN {
+        // SAFETY: the handler makes no call but those that a handler may make.
+        if unsafe { libc::sigaction(signal, &raw const ours, ptr::null_mut()) } != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Notes the signal, and lets whoever acted on it before do so: Rust itself tells of a stack that is full.
+extern "C" fn note(signal: c_int, what: *mut siginfo_t, _: *mut c_void) {
+    let place = NOTE.load(Ordering::Acquire);
+    if !place.is_null() {
+        // SAFETY: a byte of a mapping that is never given up; no one else writes there.
+        unsafe { AtomicU8::from_ptr(place) }.store(signal.unsigned_abs() as u8, Ordering::Release);
+    }
+    let before = OWN.iter().position(|own| *own == signal).and_then(|at| BEFORE.get().map(|all| &all[at]));
+    // SAFETY: both calls are allowed in a handler; the kernel has handed over `what`.
+    unsafe {
+        match before {
+            Some(before) => libc::sigaction(signal, before, ptr::null_mut()),
+            // They are known before there is a handler.
+            None => return,
+        };
+        // A fault happens again on return. What was sent, as an abort sends it, must be sent again.
+        if (*what).si_code <= 0 {
+            libc::raise(signal);
+        }
+    }
+}
