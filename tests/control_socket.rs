@@ -84,6 +84,35 @@ fn operators_pause_resume_tighten_drain_and_kill_by_the_rules() {
     scene.live.exchange.join();
 }
 
+/// Killed with its signer, as by a host without memory, and started again as by a supervisor.
+#[test]
+fn a_stop_outlives_a_death_and_ends_with_a_person() {
+    let scene = Scene::new(|text| text);
+    let engine = scene.engine();
+    until(&scene, "weeth-basis live");
+    let (code, words) = ctl(&scene, &["kill", "--all"]);
+    assert_eq!(code, Some(0), "{words}");
+    until(&scene, "weeth-basis halted");
+    drop(engine);
+    let mut engine = scene.engine();
+    engine
+        .wait_for("weeth-basis: was stopped before: the signer had stopped; it starts drained, resume when looked at");
+    until(&scene, "weeth-basis drain");
+    std::thread::sleep(Duration::from_secs(3));
+    let (_, words) = ctl(&scene, &["status"]);
+    assert!(words.contains("weeth-basis drain") && scene.resting() == 0, "{words}");
+    let (code, words) = ctl(&scene, &["resume", "--all"]);
+    assert!(code == Some(0) && words.contains("resumed"), "{words}");
+    until(&scene, "weeth-basis live");
+    // An end in order is a person's act.
+    assert_eq!(ctl(&scene, &["pause", "--all"]).0, Some(0));
+    engine.stop();
+    let engine = scene.engine();
+    until(&scene, "weeth-basis live");
+    drop(engine);
+    scene.live.exchange.join();
+}
+
 /// Everything a client can do wrong is answered in words or let go, and the engine goes on.
 fn misbehave(scene: &Scene) {
     let path = scene.folder.path().join("journal/console/control");

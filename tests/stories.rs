@@ -105,6 +105,7 @@ fn risk_of(vaults: u8) -> Risk {
         capital: CapitalLimits::NONE,
         principal: None,
         lost: None,
+        stopped: None,
         inherited_loss: MarkLoss::NONE,
         contract_signs: false,
         journaled: None,
@@ -132,6 +133,11 @@ impl Stage {
         for granted in out.orders.drain() {
             if let Granted::Note { note: Note::Lost(Lost { peak, highest: [hour, day], .. }), .. } = granted {
                 let _ = writeln!(said, "risk → signer   losses: peak {peak}, hour {hour}, day {day}");
+                continue;
+            }
+            if let Granted::Note { note: Note::Stance(Stance { stopped, .. }), .. } = granted {
+                let why = stopped.map_or("nothing stops it".to_owned(), |why| format!("stopped, {why:?}"));
+                let _ = writeln!(said, "risk → signer   stance: {why}");
                 continue;
             }
             let Granted::Order(order) = granted else { unreachable!("no package in a basis story") };

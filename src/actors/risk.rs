@@ -12,6 +12,7 @@ mod packages;
 mod principal;
 mod purse;
 mod series;
+mod stance;
 mod table;
 mod tales;
 mod talk;
@@ -172,6 +173,9 @@ impl Risk {
             Command::Drain { vault } => {
                 self.desk(vault).into_iter().for_each(|(desk, _)| desk.drain(Alarm::Retired, out))
             }
+            Command::End { vault, orderly } => {
+                self.desk(vault).into_iter().for_each(|(desk, _)| desk.end(orderly, out))
+            }
             Command::Resume { vault } => self.desk(vault).into_iter().for_each(|(desk, _)| desk.resume(out)),
             Command::Halt { vault } => {
                 if let Some((desk, wallet)) = self.desk(vault) {
@@ -253,6 +257,7 @@ impl Actor for Risk {
             In::Command(command) => self.on_command(at, &command, out),
             In::Tick => self.on_tick(at, out),
         }
+        self.desks.iter_mut().for_each(|desk| desk.journal_stop(at, out));
     }
 }
 

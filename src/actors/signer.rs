@@ -17,7 +17,7 @@ use crate::engine::ports::{Key, Store};
 use crate::engine::rolling::Rolling;
 use crate::engine::switch::Switch;
 use crate::market::instrument::Listing;
-use crate::msg::{Breach, Mark, Note, Report, ReportMsg, Request, Stage, Trace, Unsent};
+use crate::msg::{Breach, Mark, Note, Report, ReportMsg, Request, Stage, Stance, StopReason, Trace, Unsent};
 use crate::risk::capital::Movement;
 use crate::risk::order::{Execution, Order};
 use std::fmt;
@@ -213,9 +213,13 @@ impl<K: Key, S: Store> Guarded<K, S> {
         sealed.inspect_err(|why| self.brake.note(*why))
     }
 
-    /// Why nothing is signed any more, once.
-    pub fn news(&mut self) -> Option<Breach> {
-        self.brake.news()
+    /// Why nothing is signed any more, once. The next start knows of it, whatever becomes of the rest of the engine.
+    pub fn news(&mut self, at: Nanos) -> Option<Breach> {
+        let why = self.brake.news()?;
+        if why != Breach::Journal {
+            self.sealer.note_all(&Note::Stance(Stance { at, stopped: Some(StopReason::SignerDown) }));
+        }
+        Some(why)
     }
 
     /// Journals a note, at a pace that no vault needs.
@@ -372,7 +376,7 @@ impl<K: Key, S: Store> Actor for Signer<K, S> {
             In::Mark(mark) => self.desk.mark(&mark),
             In::Tick => self.on_tick(at, out),
         }
-        if let Some(why) = self.desk.news() {
+        if let Some(why) = self.desk.news(at) {
             out.refusals.push(down(why));
         }
     }

@@ -409,16 +409,18 @@ async fn watch(
     Ok(())
 }
 
-/// Stops quoting, and waits until every order and every RFQ is gone. True if that was seen.
+/// Stops quoting, and waits until every order and every RFQ is gone. True if that was seen. Only an engine whole until
+/// now ends in order: of one that has died in part the next start must know what had stopped its vaults.
 async fn wind_up(
     engine: &Engine,
     clerk: &Addr<Clerk>,
     commands: &Post<Command>,
     vaults: usize,
 ) -> Result<bool, Failure> {
+    let orderly = engine.is_alive();
     for place in 0..vaults {
         // A lane that stays full has no reader any more, and then there is nothing to wait for.
-        let _ = commands.send(Command::Drain { vault: vault_id(place) });
+        let _ = commands.send(Command::End { vault: vault_id(place), orderly });
     }
     let mut waited = Duration::ZERO;
     while waited < WIND_UP && engine.is_alive() {

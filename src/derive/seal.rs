@@ -335,6 +335,14 @@ impl<K: Key, S: Store> Sealer<K, S> {
         self.put(&NoteRecord { subaccount, note: *note }.write());
     }
 
+    /// Writes one note of every vault.
+    pub fn note_all(&mut self, note: &Note) {
+        for place in 0..self.envelope.spent().count() {
+            let subaccount = self.envelope.spent().nth(place).map(|(subaccount, _)| subaccount);
+            subaccount.into_iter().for_each(|subaccount| self.note(subaccount, note));
+        }
+    }
+
     /// Proves the session key at venue time `venue_at`.
     pub fn login(&mut self, venue_at: Nanos) -> LoginProof {
         let timestamp_ms = venue_at.ms();

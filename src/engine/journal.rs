@@ -11,6 +11,7 @@ mod note;
 mod principal;
 mod replay;
 mod signature;
+mod stance;
 
 use crate::base::ids::{InstrumentId, Nonce, Side, SubaccountId, VaultId};
 use crate::base::num::{Amount, Cash, E18, Price, Rounding, div_round};
@@ -26,6 +27,7 @@ pub use note::{NoteRecord, Notes};
 pub use principal::PrincipalRecord;
 pub use replay::Replay;
 pub use signature::SignatureRecord;
+pub use stance::StanceRecord;
 
 /// Length of every record.
 pub const RECORD: usize = 64;
@@ -45,6 +47,7 @@ mod kind {
     pub const SIGNATURE_V1: u8 = 0xAB;
     pub const LOST_V1: u8 = 0xAC;
     pub const GIVEN_V1: u8 = 0xAD;
+    pub const STANCE_V1: u8 = 0xAE;
 }
 
 /// Writes eight bytes of head and seven little-endian words.

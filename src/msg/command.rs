@@ -97,6 +97,13 @@ pub enum Command {
         /// Which vault.
         vault: VaultId,
     },
+    /// The run ends: as a drain, which stops no later run.
+    End {
+        /// Which vault.
+        vault: VaultId,
+        /// By a signal or at its time, and so by a person: the next start asks nobody about a stop before it.
+        orderly: bool,
+    },
     /// Trade again after a pause, or a drain that does not demand a restart.
     Resume {
         /// Which vault.

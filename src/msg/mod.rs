@@ -8,6 +8,7 @@ mod command;
 mod contract;
 mod market;
 mod report;
+mod stance;
 mod trace;
 mod value;
 mod wish;
@@ -27,6 +28,7 @@ pub use report::{
     Answer, Asset, Balance, BalanceKind, Budget, Fill, OrderRow, OrderStatus, QuoteRow, Report, ReportMsg, Request,
     RfqRow, RfqStatus, Session, Settlement, Snapshot, Unsent, Verdict,
 };
+pub use stance::{Stance, StopReason};
 pub use trace::{Cause, STAGES, Stage, Trace};
 pub use value::{Accrual, Guards, OptionValue, Value};
 pub use wish::{

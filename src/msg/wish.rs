@@ -1,6 +1,6 @@
 //! What the auction says to risk.
 
-use super::{LEGS, Trace};
+use super::{LEGS, Stance, Trace};
 use crate::base::ids::{InstrumentId, Nonce, Right, Side, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio, Rounding, div_round};
 use crate::base::time::Nanos;
@@ -280,6 +280,8 @@ pub enum Note {
     Principal(Principal),
     /// What it has lost lately.
     Lost(Lost),
+    /// Whether it was stopped.
+    Stance(Stance),
 }
 
 /// What an auction demands at one moment, for display.

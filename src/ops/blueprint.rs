@@ -24,7 +24,7 @@ use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
-use crate::msg::{CurrencyId, Lost, Milestone, Principal};
+use crate::msg::{CurrencyId, Lost, Milestone, Principal, StopReason};
 use crate::ops::roster::{Roster, Want};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
@@ -54,6 +54,8 @@ pub struct VaultPlan {
     pub principal: Option<Principal>,
     /// What it has lost lately, as its journal remembers.
     pub lost: Option<Lost>,
+    /// Why an earlier run left it stopped, if nobody has looked since, as its journal remembers.
+    pub stopped: Option<StopReason>,
     /// The wrapped collateral of a vault whose contract signs.
     pub wrapped: Option<Address>,
 }
@@ -177,6 +179,7 @@ impl VaultPlan {
     pub fn remember(&mut self, notes: &Notes) {
         let subaccount = self.book.subaccount;
         (self.principal, self.lost) = (notes.principal(subaccount), notes.lost(subaccount));
+        self.stopped = notes.stance(subaccount).and_then(|stance| stance.stopped);
         if let PlanKind::Options(plan) = &mut self.kind {
             plan.remembered = notes.milestone(subaccount);
         }
@@ -214,6 +217,7 @@ impl VaultPlan {
             capital: vault.capital,
             principal: None,
             lost: None,
+            stopped: None,
             wrapped,
         };
         plan.remember(replay.notes());
@@ -416,6 +420,7 @@ impl Blueprint {
             capital: plan.capital,
             principal: plan.principal,
             lost: plan.lost,
+            stopped: plan.stopped,
             inherited_loss: self.inherited_loss(&plan.kind),
             contract_signs: self.presigned().is_some(),
             journaled: self.presigned().and_then(|contract| contract.journaled),

@@ -34,6 +34,7 @@ const PAUSE: u8 = 5;
 const HALT: u8 = 6;
 const TIGHTEN: u8 = 7;
 const CAPITAL: u8 = 8;
+const END: u8 = 9;
 
 fn write_tighter(pen: Page, to: Tighter) -> Page {
     match to {
@@ -95,6 +96,7 @@ impl Letter for Command {
             Command::Drain { vault } => Page::new(DRAIN).u8(vault.0),
             Command::Resume { vault } => Page::new(RESUME).u8(vault.0),
             Command::Kill => Page::new(KILL),
+            Command::End { vault, orderly } => Page::new(END).u8(vault.0).u8(u8::from(*orderly)),
             Command::Pause { vault } => Page::new(PAUSE).u8(vault.0),
             Command::Halt { vault } => Page::new(HALT).u8(vault.0),
             Command::Tighten { vault, to } => write_tighter(Page::new(TIGHTEN).u8(vault.0), *to),
@@ -109,6 +111,7 @@ impl Letter for Command {
             DRAIN => Some(Command::Drain { vault: VaultId(eye.u8()?) }),
             RESUME => Some(Command::Resume { vault: VaultId(eye.u8()?) }),
             KILL => Some(Command::Kill),
+            END => Some(Command::End { vault: VaultId(eye.u8()?), orderly: eye.bool()? }),
             PAUSE => Some(Command::Pause { vault: VaultId(eye.u8()?) }),
             HALT => Some(Command::Halt { vault: VaultId(eye.u8()?) }),
             TIGHTEN => Some(Command::Tighten { vault: VaultId(eye.u8()?), to: read_tighter(eye)? }),
@@ -283,7 +286,8 @@ mod tests {
             let vault = VaultId(d);
             let rate = Command::BorrowRate { apr: Ratio::from_raw(a), read_at: Nanos(b) };
             [Command::Drain { vault }, Command::Resume { vault }, Command::Kill, rate].iter().for_each(same);
-            [Command::Pause { vault }, Command::Halt { vault }].iter().for_each(same);
+            let end = Command::End { vault, orderly: flag };
+            [Command::Pause { vault }, Command::Halt { vault }, end].iter().for_each(same);
             let (amount, cash, ratio) = (Amount::from_raw(a), Cash::from_raw(big), Ratio::from_raw(a));
             let limits = [
                 Tighter::QuoteAmount(amount), Tighter::OptionAmount(amount), Tighter::CollateralAmount(amount),

@@ -144,6 +144,7 @@ impl Play {
             capital: CapitalLimits::NONE,
             principal: None,
             lost: None,
+            stopped: None,
             inherited_loss: MarkLoss::NONE,
             contract_signs: false,
             journaled: None,

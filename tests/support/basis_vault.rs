@@ -174,6 +174,7 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
             capital: CapitalLimits::NONE,
             principal: None,
             lost: None,
+            stopped: None,
             wrapped: None,
         }],
         key_expires_at: Nanos::MAX,

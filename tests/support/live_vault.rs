@@ -158,6 +158,14 @@ impl Process {
         &self.heard
     }
 
+    /// Ends the process in order.
+    pub fn stop(&mut self) {
+        let process = i32::try_from(self.child.id()).expect("a process's number");
+        // SAFETY: names a child of this test that was not waited for.
+        unsafe { libc::kill(process, libc::SIGTERM) };
+        self.child.wait().expect("a child");
+    }
+
     /// To the process and all it has started.
     pub fn signal(&self, signal: i32) {
         let group = i32::try_from(self.child.id()).expect("a process's number");

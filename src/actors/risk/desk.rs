@@ -3,9 +3,10 @@
 use super::capital::Moving;
 use super::contract::Contract;
 use super::ended::Ended;
-use super::notice::{Alarm, Notice, Stats};
+use super::notice::{Notice, Stats};
 use super::purse::Pledge;
 use super::series::Series;
+use super::stance::Stop;
 use super::talk::Conversation;
 use super::{Out, Wallet};
 use crate::account::holdings::Marks;
@@ -16,8 +17,8 @@ use crate::base::num::{Cash, Price, Ratio, Rounding};
 use crate::base::time::{Nanos, SEC};
 use crate::market::decay::decayed;
 use crate::msg::{
-    Accrual, Fill, Guards, HeldSignature, Intent, Life, Lost, Milestone, Mode, Principal, Purpose, Trace, Urgent,
-    Value, Wish,
+    Accrual, Fill, Guards, HeldSignature, Intent, Life, Lost, Milestone, Mode, Principal, Purpose, StopReason, Trace,
+    Urgent, Value, Wish,
 };
 use crate::risk::capital::CapitalLimits;
 use crate::risk::checks::Case;
@@ -45,6 +46,8 @@ pub struct Plan {
     pub principal: Option<Principal>,
     /// What it has lost lately, as its journal remembers.
     pub lost: Option<Lost>,
+    /// Why it was stopped before, if nobody has looked since, as its journal remembers.
+    pub stopped: Option<StopReason>,
     /// The mandate's loss sum at its worst after the last order of an earlier run; [`MarkLoss::NONE`] if there was none.
     pub inherited_loss: MarkLoss,
     /// A contract must sign each order before it leaves.
@@ -122,6 +125,7 @@ pub struct Desk {
     pub(super) demands_restart: bool,
     /// It has been said that the clocks disagree.
     pub(super) clocks_apart: bool,
+    pub(super) stop: Stop,
 }
 
 /// Fills of the last minute, in six slices.
@@ -161,7 +165,7 @@ impl Desk {
             mandate: plan.mandate,
             capital: plan.capital,
             moving: plan.journaled.as_ref().and_then(Moving::inherited),
-            mode: Mode::Starting,
+            mode: if plan.stopped.is_some() { Mode::Drain } else { Mode::Starting },
             base: Value::default(),
             believed: None,
             perp: Value::default(),
@@ -195,6 +199,7 @@ impl Desk {
             settlement_told: None,
             demands_restart: false,
             clocks_apart: false,
+            stop: Stop::inherited(plan.stopped),
         }
     }
 
@@ -348,56 +353,6 @@ impl Desk {
             self.cancel(at, nonce, Trace::default(), wallet, out);
         }
         self.withdraw_movement(out);
-    }
-
-    pub(super) fn set_mode(&mut self, mode: Mode, out: &mut Out) {
-        if self.mode != mode && self.mode != Mode::Halted {
-            self.mode = mode;
-            out.notices.push(Notice::Mode { vault: self.vault(), mode });
-        }
-    }
-
-    pub(super) fn alarm(&mut self, alarm: Alarm, out: &mut Out) {
-        if matches!(alarm, Alarm::Invariant { .. }) {
-            self.stats.violations += 1;
-        }
-        if out.notices.room() > 0 {
-            out.notices.push(Notice::Alarm { vault: self.vault(), alarm });
-        }
-    }
-
-    pub(super) fn drain(&mut self, why: Alarm, out: &mut Out) {
-        self.demands_restart |= why.demands_restart();
-        if matches!(self.mode, Mode::Live | Mode::Starting) {
-            self.alarm(why, out);
-            self.set_mode(Mode::Drain, out);
-        }
-    }
-
-    pub(super) fn halt(&mut self, why: Alarm, out: &mut Out) {
-        self.demands_restart = true;
-        if self.mode != Mode::Halted {
-            self.alarm(why, out);
-            self.set_mode(Mode::Halted, out);
-        }
-    }
-
-    /// Halts, with the end of every order and RFQ asked for.
-    pub(super) fn stop(&mut self, at: Nanos, why: Alarm, wallet: &mut Wallet, out: &mut Out) {
-        self.halt(why, out);
-        self.cancel_all(at, wallet, out);
-        self.unask(at, wallet, out);
-    }
-
-    /// Back to work after a drain, through a fresh reconciliation, unless what led to it demands a restart. What was lost
-    /// or differed before is the person's to answer for who resumes; budgets and counts begin anew.
-    pub(super) fn resume(&mut self, out: &mut Out) {
-        if self.mode == Mode::Drain && !self.demands_restart {
-            self.foreign_seen = false;
-            self.losses = Losses::default();
-            (self.reconcile.differences, self.reconcile.unmarked) = Default::default();
-            self.set_mode(Mode::Starting, out);
-        }
     }
 
     /// Books the loss of a fill against mark, fee included, as a share of value. A contract that judges each fill charges

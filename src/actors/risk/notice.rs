@@ -4,8 +4,8 @@ use crate::base::ids::{Nonce, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::Nanos;
 use crate::msg::{
-    Breach, Concern, ContractAlarm, ContractHalt, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase, Unsent,
-    Unsigned, Verdict,
+    Breach, Concern, ContractAlarm, ContractHalt, Demand, Fill, Guards, HELD, Held, Milestone, Mode, Phase, StopReason,
+    Unsent, Unsigned, Verdict,
 };
 use crate::risk::checks::CHECK_COUNT;
 use crate::risk::mandate::revert::Revert;
@@ -69,6 +69,11 @@ pub enum Alarm {
     Contract(ContractAlarm),
     /// The strategy says a person should look.
     Concern(Concern),
+    /// An earlier run left the vault stopped, and died before a person had looked.
+    StoppedBefore {
+        /// What had stopped it.
+        why: StopReason,
+    },
     /// An invariant of ours does not hold; the number is its row in [`Alarm::INVARIANTS`].
     Invariant {
         /// Row.
@@ -108,7 +113,45 @@ impl Alarm {
             | Alarm::Reverted
             | Alarm::Unsigned { .. }
             | Alarm::Contract(_)
+            | Alarm::StoppedBefore { .. }
             | Alarm::Concern(_) => false,
+        }
+    }
+
+    /// What the journal keeps of it.
+    pub const fn reason(self) -> StopReason {
+        match self {
+            Alarm::Asked => StopReason::Asked,
+            Alarm::Retired => StopReason::Retired,
+            Alarm::Mismatch => StopReason::Mismatch,
+            Alarm::Foreign => StopReason::Foreign,
+            Alarm::Drawdown => StopReason::Drawdown,
+            Alarm::LossBudget => StopReason::LossBudget,
+            Alarm::FillRate => StopReason::FillRate,
+            Alarm::ClocksApart => StopReason::ClocksApart,
+            Alarm::KeyExpires => StopReason::KeyExpires,
+            Alarm::VenueHalt { .. } => StopReason::VenueHalt,
+            Alarm::SessionRejected { .. } => StopReason::SessionRejected,
+            Alarm::VenueAlarm => StopReason::VenueAlarm,
+            Alarm::Reverted => StopReason::Reverted,
+            Alarm::Withheld { .. } => StopReason::Withheld,
+            Alarm::SignerDown { .. } => StopReason::SignerDown,
+            Alarm::Unsigned { .. } => StopReason::Unsigned,
+            Alarm::ContractHalted { .. } => StopReason::ContractHalted,
+            Alarm::Contract(_) => StopReason::Contract,
+            Alarm::Concern(_) => StopReason::Concern,
+            Alarm::StoppedBefore { why } => why,
+            Alarm::Invariant { .. } => StopReason::Invariant,
+        }
+    }
+
+    /// What is said to an operator.
+    pub fn words(&self) -> String {
+        match self {
+            Alarm::StoppedBefore { why } => {
+                format!("was stopped before: {}; it starts drained, resume when looked at", why.words())
+            }
+            other => format!("{other:?}"),
         }
     }
 }

@@ -205,6 +205,7 @@ impl Stage {
             capital: CapitalLimits::NONE,
             principal: None,
             lost: None,
+            stopped: None,
             inherited_loss: MarkLoss::NONE,
             contract_signs,
             journaled: None,

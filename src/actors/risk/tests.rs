@@ -76,6 +76,7 @@ fn plan(book: Book) -> Plan {
         capital: CapitalLimits::NONE,
         principal: None,
         lost: None,
+        stopped: None,
         inherited_loss: MarkLoss::NONE,
         contract_signs: false,
         journaled: None,

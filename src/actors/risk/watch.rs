@@ -35,6 +35,7 @@ impl Risk {
         let live = self.live_orders();
         let wallet = &mut self.wallet;
         for desk in &mut self.desks {
+            desk.tell_inherited(out);
             desk.chase(at, wallet, out);
             desk.chase_talk(at, wallet, out);
             desk.review_unsigned(at, wallet, out);

@@ -3,15 +3,19 @@
 use super::link::{In, Link, LinkOut};
 use super::*;
 use crate::actors::risk::option_stage::Stage as RiskStage;
+use crate::base::ids::{Name, SubaccountId};
 use crate::base::num::Price;
-use crate::derive::seal::PackageSeal;
+use crate::derive::dialect::LOCAL;
+use crate::derive::seal::envelope::{FenceLimits, FenceTerms};
 use crate::derive::seal::wire::{Answer, Ask};
+use crate::derive::seal::{Charter, PackageSeal};
+use crate::engine::journal::Replay;
 use crate::engine::ports::ANSWER_BYTES;
 use crate::engine::switch::Words;
 use crate::msg::{Product, RfqStatus};
 use crate::risk::order::Granted;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 #[test]
 fn refusals_up_to_the_limit_are_borne_and_the_next_stops() {
@@ -212,4 +216,46 @@ fn an_order_answered_as_another_kind_is_given_back_at_once() {
     let bodies: Vec<Report> = said.out.refusals.iter().map(|report| report.body).collect();
     assert_eq!((bodies, said.out.sealed.is_empty()), (vec![scene.returned(Breach::Lost)], true));
     assert_eq!(scene.ticks(), [Report::SignerDown { why: Breach::Lost }]);
+}
+
+/// A journal's records beside a key that signs nothing of weight.
+#[derive(Clone, Default)]
+struct Diary(Arc<Mutex<Replay>>);
+
+impl Store for Diary {
+    fn append(&mut self, record: &[u8]) {
+        self.0.lock().expect("one thread").visit(record);
+    }
+}
+
+impl Key for Diary {
+    fn sign(&mut self, _: &[u8; 32]) -> [u8; 65] {
+        [0; 65]
+    }
+
+    fn address(&self) -> Address {
+        [1; 20]
+    }
+}
+
+#[test]
+fn a_signer_that_stops_writes_it_down_itself_unless_the_journal_is_why() {
+    for (why, noted) in [(None, Some(StopReason::SignerDown)), (Some(Breach::Journal), None)] {
+        let (subaccount, diary, switch) = (SubaccountId(7), Diary::default(), Switch::local());
+        let base = Name::new("WEETH").expect("short");
+        let limits = FenceLimits::CLOSED;
+        let fence =
+            FenceTerms { vault: VaultId(0), subaccount, base, perp: None, options: None, limits, capital: None };
+        let past = Replay::default();
+        let charter = Charter { dialect: &LOCAL, owner: [2; 20], fences: vec![fence], past: &past, contract: None };
+        let sealer = Sealer::new(charter, [], diary.clone(), diary.clone());
+        let mut signer = Signer::new(Guarded::new(sealer, Brake::new(switch.clone(), 1)));
+        match why {
+            None => switch.throw(),
+            Some(why) => signer.stop(why),
+        }
+        signer.on(Nanos(SEC), super::In::Tick, &mut Out::default());
+        let stance = diary.0.lock().expect("one thread").notes().stance(subaccount);
+        assert_eq!(stance, noted.map(|why| Stance { at: Nanos(SEC), stopped: Some(why) }));
+    }
 }

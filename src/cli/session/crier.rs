@@ -45,7 +45,7 @@ impl Crier {
             news.vaults().iter().zip(self.said.iter_mut().zip(&mut self.kept)).zip(names)
         {
             for (_, alarm) in new(&vault.alarms, said) {
-                eprintln!("keel: alarm: {name}: {alarm:?}");
+                eprintln!("keel: alarm: {name}: {}", alarm.words());
             }
             let keeper = vault.keeper.as_ref().map_or(&[][..], |keeper| &keeper.alarms);
             for alarm in new(keeper, kept) {

@@ -1,9 +1,9 @@
 //! Notes of vaults, and the last of each kind of every vault: what a run hands to the next.
 
-use super::{LostRecord, MilestoneRecord, PrincipalRecord, RECORD};
+use super::{LostRecord, MilestoneRecord, PrincipalRecord, RECORD, StanceRecord};
 use crate::base::ids::SubaccountId;
 use crate::base::num::Cash;
-use crate::msg::{Lost, Milestone, Note, Principal};
+use crate::msg::{Lost, Milestone, Note, Principal, Stance};
 
 /// A note of the vault that trades for a subaccount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,7 @@ impl NoteRecord {
             Note::Milestone(milestone) => MilestoneRecord { subaccount, milestone }.write(),
             Note::Principal(principal) => PrincipalRecord { subaccount, principal }.write(),
             Note::Lost(lost) => LostRecord { subaccount, lost }.write(),
+            Note::Stance(stance) => StanceRecord { subaccount, stance }.write(),
         }
     }
 
@@ -39,7 +40,11 @@ impl NoteRecord {
             let LostRecord { subaccount, lost } = LostRecord::read(bytes)?;
             Some(NoteRecord { subaccount, note: Note::Lost(lost) })
         };
-        milestone().or_else(principal).or_else(lost)
+        let stance = || {
+            let StanceRecord { subaccount, stance } = StanceRecord::read(bytes)?;
+            Some(NoteRecord { subaccount, note: Note::Stance(stance) })
+        };
+        milestone().or_else(principal).or_else(lost).or_else(stance)
     }
 }
 
@@ -72,6 +77,7 @@ pub struct Notes {
     milestones: Last<Milestone>,
     principals: Last<Principal>,
     losses: Last<Lost>,
+    stances: Last<Stance>,
 }
 
 impl Notes {
@@ -80,6 +86,7 @@ impl Notes {
         self.milestones.0.reserve_exact(vaults);
         self.principals.0.reserve_exact(vaults);
         self.losses.0.reserve_exact(vaults);
+        self.stances.0.reserve_exact(vaults);
         self
     }
 
@@ -93,6 +100,7 @@ impl Notes {
             }
             Note::Principal(principal) => self.principals.set(subaccount, principal),
             Note::Lost(lost) => self.losses.set(subaccount, lost),
+            Note::Stance(stance) => self.stances.set(subaccount, stance),
         }
     }
 
@@ -107,6 +115,7 @@ impl Notes {
         }
         self.principals.0.iter().for_each(|&(subaccount, principal)| write(subaccount, Note::Principal(principal)));
         self.losses.0.iter().for_each(|&(subaccount, lost)| write(subaccount, Note::Lost(lost)));
+        self.stances.0.iter().for_each(|&(subaccount, stance)| write(subaccount, Note::Stance(stance)));
     }
 
     /// The phase of the vault that trades for a subaccount, if it has one.
@@ -123,6 +132,11 @@ impl Notes {
     pub fn lost(&self, subaccount: SubaccountId) -> Option<Lost> {
         self.losses.get(subaccount)
     }
+
+    /// How it stood last.
+    pub fn stance(&self, subaccount: SubaccountId) -> Option<Stance> {
+        self.stances.get(subaccount)
+    }
 }
 
 /// More spent on the same units is pledged: an execution whose end was not written down.
@@ -138,7 +152,7 @@ mod tests {
     use crate::base::num::{Amount, Ratio};
     use crate::base::time::Nanos;
     use crate::engine::journal::Replay;
-    use crate::msg::Phase;
+    use crate::msg::{Phase, StopReason};
 
     fn told(records: &[Note]) -> Notes {
         let mut replay = Replay::default();
@@ -183,20 +197,25 @@ mod tests {
             traded: [Ratio::from_bps(-6), Ratio::from_bps(7)],
         };
         let milestone = Milestone { phase: Phase::OptionAuction, pledged: Cash::whole(40), ..Milestone::default() };
+        let stance = |stopped| Stance { at: Nanos(9), stopped };
         let paid = Milestone { pledged: Cash::ZERO, ..milestone };
         let notes = told(&[
             Note::Principal(Principal::default()),
             Note::Lost(lost(1)),
+            Note::Stance(stance(None)),
             Note::Milestone(paid),
             Note::Principal(principal),
             Note::Milestone(milestone),
             Note::Lost(lost(2)),
+            Note::Stance(stance(Some(StopReason::Foreign))),
         ]);
         let ours = SubaccountId(7);
         assert_eq!(notes.milestone(ours), Some(milestone));
         assert_eq!((notes.principal(ours), notes.lost(ours)), (Some(principal), Some(lost(2))));
+        assert_eq!(notes.stance(ours), Some(stance(Some(StopReason::Foreign))));
         let other = SubaccountId(8);
         assert_eq!((notes.milestone(other), notes.principal(other), notes.lost(other)), (None, None, None));
+        assert_eq!(notes.stance(other), None);
         let mut again = Replay::default();
         notes.records(|record| again.visit(record));
         assert_eq!(*again.notes(), notes);

@@ -235,7 +235,7 @@ fn standing(name: &str, news: &VaultNews) -> Standing {
         perp: last.perp.to_string(),
         cash: last.cash.to_string(),
         reconciled: news.stats.reconciled,
-        alarms: news.alarms[newest..].iter().map(|(_, alarm)| format!("{alarm:?}")).collect(),
+        alarms: news.alarms[newest..].iter().map(|(_, alarm)| alarm.words()).collect(),
         keeper: news.keeper.as_ref().map(kept),
     }
 }

@@ -237,7 +237,7 @@ impl<K: Key, S: Store> Service<K, S> {
 
     fn on_idle(&mut self, at: Nanos) -> bool {
         let mut heard = true;
-        if let Some(why) = self.desk.news() {
+        if let Some(why) = self.desk.news(at) {
             heard &= self.say(&Answer::Down { why });
         }
         if self.chores.proof_due(at) {

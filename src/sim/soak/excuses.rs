@@ -45,7 +45,7 @@ const UNHEARD: [Fault; 7] = [
 /// What the vault really lost by, or seems to have. One wrong price is none of it: budgets wait until a mark is believed.
 const LOSSES: [Fault; 4] = [Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
 /// A journal that cannot grow, or cannot be relied on, signs nothing.
-const DISKS: [Fault; 3] = [Fault::DiskFull, Fault::DiskSlow, Fault::SyncFails];
+pub(super) const DISKS: [Fault; 3] = [Fault::DiskFull, Fault::DiskSlow, Fault::SyncFails];
 /// With these the engine knows no better what time it is at the venue.
 const CLOCKS: [Fault; 5] = [Fault::TimeJumps, Fault::ClockStepped, Fault::Paused, Fault::Starved, Fault::ReplyLate];
 /// Requests that do not get through, and sessions that are none.
@@ -97,6 +97,7 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
             ever(&[Fault::SignerStopped])
         }
         Alarm::SignerDown { why: Breach::Journal } | Alarm::Withheld { why: Breach::Journal } => ever(&DISKS),
+        Alarm::StoppedBefore { .. } => seen.moments.restarted.then_some("what had stopped the vault was judged then"),
         // Judged by O4, which knows whether the venue could be reached.
         Alarm::Invariant { row: 1 } => Some("judged by unknown-ends"),
         _ => None,

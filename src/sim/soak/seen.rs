@@ -3,7 +3,7 @@
 
 use super::Subject;
 use super::coverage::{Follower, Matrix};
-use super::excuses;
+use super::excuses::{self, DISKS};
 use super::rules::Rules;
 use super::story::Story;
 use super::twins::Twins;
@@ -28,6 +28,8 @@ pub const PERP: &str = "ETH-PERP";
 const ARRIVALS: [Fault; 2] = [Fault::Deposited, Fault::RolledBack];
 /// The engine has heard of it by then.
 const DISTURBED_NS: u64 = 20 * SEC;
+/// What the engine has said is in its journal by then, however slow its turns.
+const JOURNALED_NS: u64 = SEC;
 
 /// A request of the engine, with what was true when it was noted.
 #[derive(Clone, Debug)]
@@ -108,6 +110,8 @@ pub struct Moments {
     pub stopped_unsaid: Option<Mode>,
     /// The engine at work is not the first.
     pub restarted: bool,
+    /// The one before had stopped the vault and was killed: nobody has resumed it since.
+    pub held_back: bool,
 }
 
 /// Everything seen.
@@ -285,6 +289,7 @@ impl Seen {
 
     /// The engine is gone: what it still said is noted, and what it believed is forgotten.
     pub fn reborn(&mut self, rig: &mut Rig) {
+        let held_back = self.leaves_a_stop();
         self.look(rig, Vec::new());
         let at = self.at;
         self.story.iter_mut().for_each(|story| story.tell(at, "        the engine is gone; another starts".to_owned()));
@@ -293,6 +298,7 @@ impl Seen {
             calm: self.moments.calm.map(|_| self.at),
             gave_away: self.moments.gave_away,
             restarted: true,
+            held_back,
             ..Moments::default()
         };
         self.last = None;
@@ -308,11 +314,19 @@ impl Seen {
     pub fn resumed(&mut self) {
         self.drained_at = None;
         self.moments.resumed = self.at;
+        self.moments.held_back = false;
     }
 
     /// The next engine starts with an empty journal.
     pub fn journal_lost(&mut self) {
         self.records = 0;
+        self.moments.held_back = false;
+    }
+
+    /// True if the engine that dies has a stop on record: it was said long enough ago, and the journal took what it was told.
+    fn leaves_a_stop(&self) -> bool {
+        let said = self.drained_at.is_some_and(|at| self.at.since(at) >= JOURNALED_NS);
+        self.moments.held_back || said && self.struck_by(&DISKS, self.at.since(self.moments.alive)).is_none()
     }
 
     /// When the vault began to wait for an operator, if it does.

@@ -2,7 +2,7 @@
 //! only people can.
 
 use super::{STEP_NS, STRETCH_NS, Storm};
-use crate::actors::risk::Notice;
+use crate::actors::risk::{Alarm, Notice};
 use crate::base::ids::{Side, VaultId};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::journal::{LegRecord, OrderRecord};
@@ -56,6 +56,8 @@ pub(super) struct Operator {
     looks: Option<(Nanos, bool)>,
     /// Everything was told to stop, and has not said so yet.
     stopping: bool,
+    /// Somebody has looked at what stopped the engine before, and resumes the vault of this one.
+    looked: bool,
 }
 
 impl Storm {
@@ -71,6 +73,11 @@ impl Storm {
         if self.operator.stopping && self.seen.heard.iter().any(halted) {
             self.operator.stopping = false;
             self.seen.moments.stopped = Some(at);
+        }
+        let waits = |notice: &Notice| matches!(notice, Notice::Alarm { alarm: Alarm::StoppedBefore { .. }, .. });
+        if self.operator.looked && self.seen.heard.iter().any(waits) {
+            self.operator.looked = false;
+            return self.resume();
         }
         let Some(drained_at) = self.seen.drained_at() else { return Ok(()) };
         let Some((due, resumes)) = self.operator.looks else {
@@ -88,11 +95,25 @@ impl Storm {
         self.operator.looks = None;
         let waits =
             matches!(self.seen.last, Some((sample, _)) if sample.mode == Mode::Drain && !sample.demands_restart);
-        if resumes && waits && self.rig.command(Command::Resume { vault: VAULT }) {
-            self.seen.resumed();
-            return Ok(());
+        if resumes && waits {
+            return self.resume();
         }
-        self.kill(Death::default())
+        self.replace(self.rig.venue.skew_ns())
+    }
+
+    /// A person lets the vault trade again.
+    fn resume(&mut self) -> Result<(), String> {
+        if self.rig.command(Command::Resume { vault: VAULT }) {
+            self.seen.resumed();
+        }
+        Ok(())
+    }
+
+    /// A person who has looked kills the engine and starts another, whose vault is resumed if it waits for that.
+    fn replace(&mut self, skew_ns: i64) -> Result<(), String> {
+        self.kill_with(Death::default(), skew_ns)?;
+        self.operator.looked = true;
+        Ok(())
     }
 
     /// When the storm is over: what only people can mend is mended.
@@ -101,7 +122,7 @@ impl Storm {
         self.rig.venue.mishap(|exchange, _, _| exchange.set_tier(account, Tier::MarketMaker));
         let stopped = self.seen.drained_at().is_some() || self.operator.trapped.is_some() || self.operator.stopping;
         if stopped || self.rig.venue.skew_ns() != 0 {
-            self.kill_with(Death::default(), 0)?;
+            self.replace(0)?;
         }
         Ok(())
     }

@@ -103,7 +103,8 @@ fn kill(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
         if orders > 1 || books.holds()?.open > 0 {
             return Err(format!("{orders} orders left after a kill, or some still rest: {}", engine.said()));
         }
-        engine.kill()?;
+        // In order: what was stopped would else wait for a person in the next round.
+        engine.interrupt()?;
     }
     Ok(vec![row])
 }
@@ -123,7 +124,7 @@ fn alarm(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
             std::thread::sleep(Duration::from_millis(1));
         }
         row.add(killed.elapsed());
-        engine.kill()?;
+        engine.interrupt()?;
     }
     Ok(vec![row])
 }

@@ -32,7 +32,7 @@ const fn row(
 }
 
 /// Every invariant that is judged here.
-pub const INVARIANTS: [Invariant; 45] = [
+pub const INVARIANTS: [Invariant; 46] = [
     row("M1", "shorts-covered", "options sold never exceed the collateral", money::shorts_covered),
     row("M2", "legs-whole", "the legs of a spread are equal and opposite", money::legs_whole),
     row("M3", "delta-one", "a hedge ends near one delta, and so does a storm", money::delta_one),
@@ -134,6 +134,12 @@ pub const INVARIANTS: [Invariant; 45] = [
         "the-dead-leave-nothing",
         "orders of an engine that died do not rest on",
         recovery::the_dead_leave_nothing,
+    ),
+    row(
+        "O8",
+        "a-stop-outlives-the-engine",
+        "after a death a vault that was stopped takes no risk before a person has resumed it",
+        recovery::a_stop_outlives_the_engine,
     ),
     row("R5 L1", "comes-back", "the vault is live again in time", recovery::comes_back),
     row("L3", "trades-again", "a vault that is live in a market that trades asks or quotes", recovery::trades_again),

@@ -1,10 +1,12 @@
 //! R, L and P: coming back, getting on, and saying so.
 
+use crate::base::ids::Side;
 use crate::base::time::{MS, SEC};
 use crate::msg::Mode;
 use crate::sim::soak::Subject;
-use crate::sim::soak::seen::Seen;
+use crate::sim::soak::seen::{PERP, Seen};
 use crate::sim::soak::strikes::AFTERMATH_NS;
+use crate::sim::soak::words::{Method, Request};
 
 /// Orders of a dead engine are gone when the next has had a session for so long.
 const DEAD_NS: u64 = 10 * SEC;
@@ -23,6 +25,22 @@ pub(super) fn the_dead_leave_nothing(seen: &Seen) -> Option<String> {
     let old = seen.open.iter().find(|order| order.since_ms < born_ms)?;
     let stranger = seen.strangers.iter().any(|(nonce, _)| *nonce == old.nonce);
     (!stranger).then(|| format!("{} rests since {} ms before", old.nonce, born_ms - old.since_ms))
+}
+
+/// Hedges, and collateral that pays a debt, take no risk.
+pub(super) fn a_stop_outlives_the_engine(seen: &Seen) -> Option<String> {
+    let takes_risk = |request: &Request| match request.method {
+        Method::Execute | Method::Ask => true,
+        Method::Place | Method::Replace if request.instrument == PERP => false,
+        Method::Place | Method::Replace => {
+            request.mmp || request.side == Side::Buy || !request.instrument.ends_with("-USDC")
+        }
+        Method::Cancel | Method::Other => false,
+    };
+    let placed = seen.sent.iter().find(|sent| sent.at >= seen.moments.alive && takes_risk(&sent.request))?;
+    seen.moments
+        .held_back
+        .then(|| format!("{:?} {} before anybody resumed", placed.request.method, placed.request.nonce))
 }
 
 pub(super) fn comes_back(seen: &Seen) -> Option<String> {
