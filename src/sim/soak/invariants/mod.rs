@@ -155,7 +155,10 @@ pub const ELSEWHERE: [(&str, &str); 14] = [
         "D5 D6",
         "sources that disagree are guards of their own (market/fair tests); judged by what they would lead to (M5)",
     ),
-    ("D7", "equal digests: one seed in sixteen runs twice, and once in a process of its own"),
+    (
+        "D7",
+        "equal digests: eight of every 128 seeds run twice, and with --again one of every vault in a process of its own",
+    ),
     ("R1", "replay of the journal's inputs: keel replay"),
     ("R3", "the lost tail is a fault here; judged by K1, O10 and R2"),
     ("R4", "torn pages are the file's own business (tests/journal_kill.rs); here a torn record is a lost one"),
@@ -163,7 +166,7 @@ pub const ELSEWHERE: [(&str, &str); 14] = [
     ("R7", "repeated deaths are counted by the process, not by the actors"),
     ("R8", "older journals: engine/journal tests"),
     ("L2", "turns are the simulator's own; real ones are measured by the watchdog"),
-    ("P2", "a bench: keel-tools latency"),
+    ("P2", "times on the real binary: keel-tools controls"),
     ("P3 P4", "commands and ports: ops tests"),
 ];
 
