@@ -192,7 +192,7 @@ impl<'v> Worker<'v> {
         // first, which takes longer than its start.
         let quotes = self.vault == Vault::Harvest;
         let up = |vault: &Standing| vault.mode == "live" && (vault.orders > 0 || !quotes);
-        let _ = engine.wait_until(UP, |reply| reply.vaults.iter().all(up));
+        let _ = engine.wait_resuming(UP, up);
         self.pause(0, 900);
     }
 
@@ -248,7 +248,7 @@ impl<'v> Worker<'v> {
     }
 
     fn heal_with(&mut self, engine: &mut Engine) -> Result<(Duration, Duration), String> {
-        let live = engine.wait_until(LIVE, |reply| reply.vaults.iter().all(|vault| vault.mode == "live"))?;
+        let live = engine.wait_resuming(LIVE, |vault| vault.mode == "live")?;
         // A moment of trading: what came back must also work.
         self.pause(100, 500);
         let began = Instant::now();

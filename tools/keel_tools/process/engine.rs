@@ -1,7 +1,7 @@
 //! An engine as a process: started on a folder, asked through its socket, killed, stopped and let go on.
 
 use super::{Kept, binary, signal};
-use keel::ops::console::{Reply, Request, Verb, client};
+use keel::ops::console::{Reply, Request, Standing, Verb, client};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -126,5 +126,20 @@ impl Engine {
             }
             std::thread::sleep(LOOK);
         }
+    }
+
+    /// Asks how it is until its vaults are as wanted; one that an earlier run had left stopped is resumed once, as a person
+    /// would who has looked. Yields how long it took.
+    pub fn wait_resuming(&mut self, longest: Duration, wanted: impl Fn(&Standing) -> bool) -> Result<Duration, String> {
+        let began = Instant::now();
+        let left_stopped = |vault: &Standing| {
+            vault.mode == "drain" && vault.alarms.iter().any(|alarm| alarm.starts_with("was stopped before"))
+        };
+        self.wait_until(longest, |reply| reply.vaults.iter().all(|vault| wanted(vault) || left_stopped(vault)))?;
+        if self.ask(Verb::Status)?.vaults.iter().any(left_stopped) {
+            self.ask(Verb::Resume)?;
+            self.wait_until(longest, |reply| reply.vaults.iter().all(&wanted))?;
+        }
+        Ok(began.elapsed())
     }
 }
