@@ -184,10 +184,10 @@ impl Desk {
     /// An order, fill or position in an instrument we do not know. While an option vault starts, it may be an option
     /// whose listing has not been read yet, or one expired and not settled: nothing goes live before it is known or gone.
     fn on_strange(&mut self, at: Nanos, out: &mut Out) {
+        self.foreign_seen = true;
         if self.mode != Mode::Starting || self.ledger.book().options.is_none() {
             return self.drain(Alarm::Foreign, out);
         }
-        self.foreign_seen = true;
         let since = *self.strange_since.get_or_insert(at);
         if since < Nanos::MAX && at.since(since) > STRANGE_NS_MAX {
             self.strange_since = Some(Nanos::MAX); // said once
@@ -455,6 +455,11 @@ impl Desk {
                 }
                 // The clock asks again, soon if nothing is certain: at once would be a storm while a difference lasts.
             }
+        }
+        // What is held in an option whose listing has not been read yet was left out: only a later snapshot has it.
+        let begins = self.mode == Mode::Starting || !self.reconcile.settled;
+        if self.foreign_seen && begins && self.ledger.book().options.is_some() {
+            self.ledger.mistrust();
         }
         if !self.ledger.is_uncertain() {
             self.unknown_since = Nanos::ZERO;

@@ -421,7 +421,8 @@ fn a_start_waits_for_the_listing_of_what_is_held() {
     assert_eq!((loud, stage.risk.desks[0].mode), (1, Mode::Starting), "said once, and nothing is traded");
     for _ in 0..3 {
         stage.tick(SEC);
-        stage.snapshot("0", &[(NEAR, "-5")], &[]);
+        let said = stage.snapshot("0", &[(NEAR, "-5")], &[]);
+        assert_eq!(said.alarms(), [], "what was left out is no difference");
     }
     let desk = &stage.risk.desks[0];
     assert_eq!((desk.mode, desk.ledger.options().short()), (Mode::Live, amount("5")));
