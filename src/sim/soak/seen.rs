@@ -460,8 +460,7 @@ impl Seen {
                 self.drained_at.get_or_insert(self.at);
                 self.moments.stopped_unsaid = (!self.moments.alarmed).then_some(*mode);
             }
-            // Only a resume starts a vault anew; that it drained may have been heard after it.
-            Notice::Mode { mode: Mode::Live | Mode::Starting, .. } => self.drained_at = None,
+            Notice::Mode { mode: Mode::Live | Mode::Starting, .. } => self.drained_at = None, // started anew by a resume
             Notice::Alarm { alarm, .. } => {
                 self.moments.gave_away |=
                     matches!(alarm, Alarm::Withheld { why: Breach::GivenHour | Breach::GivenDay });
