@@ -95,8 +95,9 @@ fn a_stop_outlives_a_death_and_ends_with_a_person() {
     until(&scene, "weeth-basis halted");
     drop(engine);
     let mut engine = scene.engine();
-    engine
-        .wait_for("weeth-basis: was stopped before: the signer had stopped; it starts drained, resume when looked at");
+    engine.wait_for(
+        "weeth-basis: was stopped before: an operator paused or killed it; it starts drained, resume when looked at",
+    );
     until(&scene, "weeth-basis drain");
     std::thread::sleep(Duration::from_secs(3));
     let (_, words) = ctl(&scene, &["status"]);

@@ -217,7 +217,7 @@ impl<K: Key, S: Store> Guarded<K, S> {
     pub fn news(&mut self, at: Nanos) -> Option<Breach> {
         let why = self.brake.news()?;
         if why != Breach::Journal {
-            self.sealer.note_all(&Note::Stance(Stance { at, stopped: Some(StopReason::SignerDown) }));
+            self.sealer.note_all(&Note::Stance(Stance { at, stopped: Some(StopReason::of_signer(why)) }));
         }
         Some(why)
     }

@@ -1,5 +1,6 @@
 //! How a vault stood, for a start after a death.
 
+use super::Breach;
 use crate::base::time::Nanos;
 
 /// Why a vault was stopped, as its journal keeps it: the kind of the alarm that was said. A number is never used again for
@@ -73,6 +74,14 @@ impl StopReason {
         StopReason::KeyExpires,
         StopReason::ClocksApart,
     ];
+
+    /// Of a signer that signs nothing any more: its switch is thrown by an operator.
+    pub const fn of_signer(why: Breach) -> StopReason {
+        match why {
+            Breach::Stopped => StopReason::Asked,
+            _ => StopReason::SignerDown,
+        }
+    }
 
     /// In words.
     pub const fn words(self) -> &'static str {

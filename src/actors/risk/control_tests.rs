@@ -7,18 +7,6 @@ use crate::base::time::SEC;
 use crate::msg::{Breach, Lost, Mode, Product, Report, Tighter};
 use crate::risk::limits::{Mandate, OptionLimits};
 
-fn mode(stage: &Stage) -> (Mode, bool) {
-    let desk = &stage.risk.desks[0];
-    (desk.mode, desk.demands_restart)
-}
-
-fn back_to_work(stage: &mut Stage) {
-    for _ in 0..3 {
-        stage.tick(SEC);
-        stage.snapshot("0", &[], &[]);
-    }
-}
-
 #[test]
 fn a_pause_ends_with_a_resume_and_a_drain_or_halt_with_a_restart() {
     let vault = VAULT;
@@ -29,28 +17,28 @@ fn a_pause_ends_with_a_resume_and_a_drain_or_halt_with_a_restart() {
         (Command::Kill, (Mode::Halted, true), Mode::Halted),
     ] {
         let mut stage = Stage::new(Product::ShortCallSpread, "0");
-        assert_eq!(mode(&stage), (Mode::Live, false));
+        assert_eq!(stage.mode(), (Mode::Live, false));
         stage.hear(In::Command(command));
-        assert_eq!(mode(&stage), want, "{command:?}");
+        assert_eq!(stage.mode(), want, "{command:?}");
         stage.hear(In::Command(Command::Resume { vault }));
-        back_to_work(&mut stage);
-        assert_eq!(mode(&stage).0, resumed, "{command:?}");
+        stage.reconcile();
+        assert_eq!(stage.mode().0, resumed, "{command:?}");
     }
     let mut stage = Stage::new(Product::ShortCallSpread, "0");
     stage.hear(In::Command(Command::Pause { vault }));
     stage.hear(In::Command(Command::Drain { vault }));
     stage.hear(In::Command(Command::Resume { vault }));
-    assert_eq!(mode(&stage), (Mode::Drain, true), "the graver of both holds");
+    assert_eq!(stage.mode(), (Mode::Drain, true), "the graver of both holds");
 }
 
 #[test]
 fn what_the_engine_did_wrong_takes_a_restart_and_what_the_world_did_a_person() {
     let mut stage = Stage::new(Product::ShortCallSpread, "0");
     stage.report(Report::Stranger { subaccount: SUB });
-    assert_eq!(mode(&stage), (Mode::Drain, false), "a foreign order");
+    assert_eq!(stage.mode(), (Mode::Drain, false), "a foreign order");
     stage.hear(In::Command(Command::Resume { vault: VAULT }));
-    back_to_work(&mut stage);
-    assert_eq!(mode(&stage).0, Mode::Live);
+    stage.reconcile();
+    assert_eq!(stage.mode().0, Mode::Live);
     assert!(!Alarm::Withheld { why: Breach::GivenHour }.demands_restart());
     assert!(Alarm::Withheld { why: Breach::Price }.demands_restart() && !Alarm::FillRate.demands_restart());
     assert!(!Alarm::LossBudget.demands_restart() && Alarm::SignerDown { why: Breach::Lost }.demands_restart());
@@ -61,7 +49,7 @@ fn a_signer_that_is_down_fences_what_was_approved() {
     let mut stage = Stage::new(Product::ShortCallSpread, "0");
     let said = stage.report(Report::SignerDown { why: Breach::Stopped });
     assert!(said.urgent.iter().any(|urgent| matches!(urgent, Urgent::Stop { epoch: Epoch(1) })));
-    assert_eq!(mode(&stage), (Mode::Halted, true));
+    assert_eq!(stage.mode(), (Mode::Halted, true));
 }
 
 #[test]
@@ -105,23 +93,23 @@ fn a_vault_drains_before_its_session_key_ends() {
         stage.risk.wallet.key_expires_at = stage.at.plus(left_ns);
         let said = stage.tick(SEC);
         assert_eq!(said.alarms().contains(&Alarm::KeyExpires), expected == Mode::Drain);
-        assert_eq!(mode(&stage), (expected, expected == Mode::Drain));
+        assert_eq!(stage.mode(), (expected, expected == Mode::Drain));
     }
 }
 
 #[test]
 fn too_many_fills_drain_until_a_person_resumes() {
     let (stage, alarms) = sell_a_lot("10", |limits| limits.fills_per_minute_max = 3);
-    assert_eq!((mode(&stage), alarms), ((Mode::Live, false), [vec![], vec![]]));
+    assert_eq!((stage.mode(), alarms), ((Mode::Live, false), [vec![], vec![]]));
     let (mut stage, alarms) = sell_a_lot("10", |limits| limits.fills_per_minute_max = 2);
-    assert_eq!((mode(&stage), alarms), ((Mode::Drain, false), [vec![], vec![Alarm::FillRate]]));
+    assert_eq!((stage.mode(), alarms), ((Mode::Drain, false), [vec![], vec![Alarm::FillRate]]));
     stage.tick(120 * SEC);
     wait(&mut stage, "4");
-    assert_eq!(mode(&stage).0, Mode::Drain, "a quiet minute resumes nothing");
+    assert_eq!(stage.mode().0, Mode::Drain, "a quiet minute resumes nothing");
     assert_eq!(stage.ask("1").asked(), None);
     stage.hear(In::Command(Command::Resume { vault: VAULT }));
     wait(&mut stage, "4");
-    assert_eq!(mode(&stage).0, Mode::Live);
+    assert_eq!(stage.mode().0, Mode::Live);
 }
 
 #[test]
@@ -129,14 +117,14 @@ fn a_loss_budget_spent_by_trades_drains_until_a_person_resumes() {
     // Of 270 000: sold two below its mark for a fee of one, bought at its mark for a fee of one.
     let hour = |budget: &'static str| move |limits: &mut OptionLimits| limits.losses.hour = ratio(budget);
     let (stage, alarms) = sell_a_lot("8", hour("0.00002"));
-    assert_eq!((mode(&stage), alarms), ((Mode::Live, false), [vec![], vec![]]));
+    assert_eq!((stage.mode(), alarms), ((Mode::Live, false), [vec![], vec![]]));
     let (mut stage, alarms) = sell_a_lot("8", hour("0.000014"));
-    assert_eq!((mode(&stage), alarms), ((Mode::Drain, false), [vec![], vec![Alarm::LossBudget]]));
+    assert_eq!((stage.mode(), alarms), ((Mode::Drain, false), [vec![], vec![Alarm::LossBudget]]));
     wait(&mut stage, "2");
-    assert_eq!(mode(&stage).0, Mode::Drain);
+    assert_eq!(stage.mode().0, Mode::Drain);
     stage.hear(In::Command(Command::Resume { vault: VAULT }));
     wait(&mut stage, "2");
-    assert_eq!(mode(&stage).0, Mode::Live, "what was lost is the person's to answer for");
+    assert_eq!(stage.mode().0, Mode::Live, "what was lost is the person's to answer for");
 }
 
 #[test]
@@ -147,7 +135,7 @@ fn what_an_earlier_run_has_lost_drains_before_anything_is_traded() {
         let past = Lost { at: START, traded: [lost, Ratio::ZERO], ..Lost::default() };
         let mut stage = Stage::begin(limits, false, Nonce(0), |plan| plan.lost = Some(past));
         let said = stage.snapshot("10", &[], &[]);
-        assert_eq!(mode(&stage).0, expected);
+        assert_eq!(stage.mode().0, expected);
         assert_eq!(said.alarms().contains(&Alarm::LossBudget), expected == Mode::Drain);
     }
 }
@@ -159,9 +147,9 @@ fn orders_of_an_earlier_run_may_still_arrive_whatever_nonces_count() {
     for (contract_signs, unit_ns) in [(false, 1), (true, 1_000)] {
         let mut stage = Stage::begin(limits, contract_signs, Nonce(before.0 / unit_ns), |_| {});
         stage.snapshot("10", &[], &[]);
-        assert_eq!(mode(&stage).0, Mode::Starting, "asked for too early");
+        assert_eq!(stage.mode().0, Mode::Starting, "asked for too early");
         stage.tick(SEC + SEC / 10);
         stage.snapshot("10", &[], &[]);
-        assert_eq!(mode(&stage).0, Mode::Live);
+        assert_eq!(stage.mode().0, Mode::Live);
     }
 }

@@ -135,7 +135,7 @@ impl Alarm {
             Alarm::VenueAlarm => StopReason::VenueAlarm,
             Alarm::Reverted => StopReason::Reverted,
             Alarm::Withheld { .. } => StopReason::Withheld,
-            Alarm::SignerDown { .. } => StopReason::SignerDown,
+            Alarm::SignerDown { why } => StopReason::of_signer(why),
             Alarm::Unsigned { .. } => StopReason::Unsigned,
             Alarm::ContractHalted { .. } => StopReason::ContractHalted,
             Alarm::Contract(_) => StopReason::Contract,

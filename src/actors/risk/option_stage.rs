@@ -152,6 +152,20 @@ impl Stage {
         Stage::open(limits, money, true, journaled)
     }
 
+    /// How it stands, and whether only a restart changes that.
+    pub fn mode(&self) -> (Mode, bool) {
+        let desk = &self.risk.desks[0];
+        (desk.mode, desk.demands_restart)
+    }
+
+    /// Time passes, and the venue shows an account without options and without cash.
+    pub fn reconcile(&mut self) {
+        for _ in 0..3 {
+            self.tick(SEC);
+            self.snapshot("0", &[], &[]);
+        }
+    }
+
     /// From now on its capital may move, up to 100 at once.
     pub fn permit_capital(&mut self) {
         let whole = Amount::whole(100);

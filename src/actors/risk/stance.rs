@@ -137,18 +137,6 @@ mod tests {
         said.orders.iter().filter_map(stance).collect()
     }
 
-    fn mode(stage: &Stage) -> (Mode, bool) {
-        let desk = &stage.risk.desks[0];
-        (desk.mode, desk.demands_restart)
-    }
-
-    fn wait(stage: &mut Stage) {
-        for _ in 0..3 {
-            stage.tick(SEC);
-            stage.snapshot("0", &[], &[]);
-        }
-    }
-
     #[test]
     fn what_stops_a_vault_is_journaled_and_cleared_by_a_person() {
         let vault = VAULT;
@@ -176,7 +164,7 @@ mod tests {
         for (orderly, forgotten) in [(true, &[None][..]), (false, &[])] {
             let mut stage = Stage::new(Product::ShortCallSpread, "0");
             assert_eq!(noted(&stage.hear(end(orderly))), [], "nothing had stopped it");
-            assert_eq!(mode(&stage), (Mode::Drain, true));
+            assert_eq!(stage.mode(), (Mode::Drain, true));
             assert_eq!(noted(&stage.hear(In::Command(Command::Kill))), [], "it ends already");
             let mut stage = Stage::new(Product::ShortCallSpread, "0");
             stage.hear(In::Command(Command::Kill));
@@ -192,13 +180,13 @@ mod tests {
         let said = stage.tick(SEC);
         assert_eq!(said.alarms(), [Alarm::StoppedBefore { why: StopReason::Foreign }]);
         assert!(said.notices.contains(&Notice::Mode { vault: VAULT, mode: Mode::Drain }));
-        wait(&mut stage);
-        assert_eq!(mode(&stage), (Mode::Drain, false));
+        stage.reconcile();
+        assert_eq!(stage.mode(), (Mode::Drain, false));
         assert_eq!(stage.ask("1").asked(), None);
         let said = stage.tick(SEC);
         assert_eq!((said.alarms(), noted(&said)), (vec![], vec![]), "said once, and journaled already");
         assert_eq!(noted(&stage.hear(In::Command(Command::Resume { vault: VAULT }))), [None]);
-        wait(&mut stage);
-        assert_eq!(mode(&stage).0, Mode::Live);
+        stage.reconcile();
+        assert_eq!(stage.mode().0, Mode::Live);
     }
 }

@@ -240,7 +240,12 @@ impl Key for Diary {
 
 #[test]
 fn a_signer_that_stops_writes_it_down_itself_unless_the_journal_is_why() {
-    for (why, noted) in [(None, Some(StopReason::SignerDown)), (Some(Breach::Journal), None)] {
+    let ends = [
+        (None, Some(StopReason::Asked)),
+        (Some(Breach::Lost), Some(StopReason::SignerDown)),
+        (Some(Breach::Journal), None),
+    ];
+    for (why, noted) in ends {
         let (subaccount, diary, switch) = (SubaccountId(7), Diary::default(), Switch::local());
         let base = Name::new("WEETH").expect("short");
         let limits = FenceLimits::CLOSED;
