@@ -22,8 +22,11 @@ struct Life {
 
 impl Life {
     fn begin() -> Life {
+        // Trades in seconds what a real market trades in minutes.
+        let config = include_str!("../tools/config/weeth-basis.toml")
+            .replace("fills_per_minute_max = 60", "fills_per_minute_max = 1000");
         let scene = Scene {
-            config: Cow::Borrowed(include_str!("../tools/config/weeth-basis.toml")),
+            config: Cow::Owned(config),
             file: "weeth-basis.toml",
             collateral: "WEETH",
             currency: "ETH",
@@ -126,6 +129,8 @@ fn a_vault_that_nobody_stopped_is_live_after_a_death() {
     life.die();
     assert_eq!(life.go(12), Some(Mode::Live));
     assert_eq!(life.alarms, []);
+    // What its last orders may have cost is no more than that: there is budget left to reach 1.8 times its 20.
     life.go(30);
-    assert!(life.bids() > 0);
+    let books = life.rig.venue.report(life.rig.subaccount()).expect("an account");
+    assert!(books.balances["WEETH"] > 33.into(), "{:?}", books.balances);
 }

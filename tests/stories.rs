@@ -106,12 +106,28 @@ fn risk_of(vaults: u8) -> Risk {
         principal: None,
         lost: None,
         stopped: None,
-        inherited_loss: MarkLoss::NONE,
+        loss_sums: [MarkLoss::NONE; 2],
         contract_signs: false,
         journaled: None,
     };
     let instruments = vec![instrument(BASE, "WEETH-USDC", Kind::Spot), instrument(PERP, "ETH-PERP", Kind::Perp)];
     Risk::new((0..vaults).map(plan).collect(), instruments, Nonce(0), Nanos::MAX)
+}
+
+/// A note in words.
+fn noted(note: &Note) -> String {
+    match note {
+        Note::Lost(Lost { peak, highest: [hour, day], .. }) => format!("losses: peak {peak}, hour {hour}, day {day}"),
+        Note::Stance(Stance { stopped, .. }) => {
+            let why = stopped.map_or("nothing stops it".to_owned(), |why| format!("stopped, {why:?}"));
+            format!("stance: {why}")
+        }
+        Note::LossSum(LossSum { booked_e18, pending_e18, .. }) => {
+            let [booked, pending] = [booked_e18, pending_e18].map(|e18| Ratio::from_raw((e18 / 1_000_000_000) as i64));
+            format!("loss sum: {booked} booked, {pending} pending")
+        }
+        Note::Milestone(_) | Note::Principal(_) => unreachable!("no phase in a basis story"),
+    }
 }
 
 impl Stage {
@@ -131,13 +147,8 @@ impl Stage {
         let mut out = Out::default();
         self.risk.on(self.at, message, &mut out);
         for granted in out.orders.drain() {
-            if let Granted::Note { note: Note::Lost(Lost { peak, highest: [hour, day], .. }), .. } = granted {
-                let _ = writeln!(said, "risk → signer   losses: peak {peak}, hour {hour}, day {day}");
-                continue;
-            }
-            if let Granted::Note { note: Note::Stance(Stance { stopped, .. }), .. } = granted {
-                let why = stopped.map_or("nothing stops it".to_owned(), |why| format!("stopped, {why:?}"));
-                let _ = writeln!(said, "risk → signer   stance: {why}");
+            if let Granted::Note { note, .. } = granted {
+                let _ = writeln!(said, "risk → signer   {}", noted(&note));
                 continue;
             }
             let Granted::Order(order) = granted else { unreachable!("no package in a basis story") };

@@ -7,6 +7,7 @@ mod contract;
 mod desk;
 mod ended;
 mod facts;
+mod loss_sum;
 mod notice;
 mod packages;
 mod principal;
@@ -83,6 +84,8 @@ struct Wallet {
     venue_offset_ns: Option<i64>,
     session: Session,
     key_expires_at: Nanos,
+    /// The last tick.
+    ticked_at: Nanos,
     /// Before this moment an order of an earlier run may still arrive at the venue.
     settled_at: Nanos,
 }
@@ -118,6 +121,7 @@ impl Risk {
                 venue_offset_ns: None,
                 session: Session::Down,
                 key_expires_at,
+                ticked_at: Nanos::ZERO,
                 settled_at: if floor == Nonce(0) { Nanos::ZERO } else { Nanos(floor.0).plus(SETTLED_NS) },
             },
             snapshot_of: None,

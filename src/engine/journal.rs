@@ -4,6 +4,7 @@
 mod checkpoint;
 mod execution;
 mod given;
+mod loss_sum;
 mod lost;
 mod milestone;
 mod movement;
@@ -20,6 +21,7 @@ pub use checkpoint::{FloorRecord, PinRecord, SumRecord, WithdrawnRecord};
 pub use execution::LegRecord;
 pub use given::GivenRecord;
 use kind::ORDER_V1;
+pub use loss_sum::LossSumRecord;
 pub use lost::LostRecord;
 pub use milestone::MilestoneRecord;
 pub use movement::MovementRecord;
@@ -48,6 +50,7 @@ mod kind {
     pub const LOST_V1: u8 = 0xAC;
     pub const GIVEN_V1: u8 = 0xAD;
     pub const STANCE_V1: u8 = 0xAE;
+    pub const LOSS_SUM_V1: u8 = 0xAF;
 }
 
 /// Writes eight bytes of head and seven little-endian words.

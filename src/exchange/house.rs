@@ -255,6 +255,7 @@ impl Exchange {
             label: row.label.clone(),
             buy: row.side == Side::Buy,
             price: row.price,
+            mark: row.mark,
             amount: row.amount,
             fee: row.fee,
             quote: row.rfq.map(|(_, quote)| quote),

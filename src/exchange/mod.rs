@@ -116,6 +116,8 @@ pub struct TradeReport {
     pub buy: bool,
     /// Price.
     pub price: Decimal,
+    /// The mark it was made at.
+    pub mark: Decimal,
     /// Amount.
     pub amount: Decimal,
     /// Fee charged.

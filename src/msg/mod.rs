@@ -28,7 +28,7 @@ pub use report::{
     Answer, Asset, Balance, BalanceKind, Budget, Fill, OrderRow, OrderStatus, QuoteRow, Report, ReportMsg, Request,
     RfqRow, RfqStatus, Session, Settlement, Snapshot, Unsent, Verdict,
 };
-pub use stance::{Stance, StopReason};
+pub use stance::{LossSum, Stance, StopReason};
 pub use trace::{Cause, STAGES, Stage, Trace};
 pub use value::{Accrual, Guards, OptionValue, Value};
 pub use wish::{

@@ -109,6 +109,11 @@ pub enum Report {
         /// Which subaccount.
         subaccount: SubaccountId,
     },
+    /// A snapshot was refused: another may be asked for.
+    NoSnapshot {
+        /// Of which subaccount.
+        subaccount: SubaccountId,
+    },
     /// A private frame could not be understood: a fact may be missing.
     Unreadable,
     /// The signer signs nothing any more until a restart.

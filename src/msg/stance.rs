@@ -118,3 +118,15 @@ pub struct Stance {
     /// Why it was stopped; none if a person has resumed it, or its run has ended in order.
     pub stopped: Option<StopReason>,
 }
+
+/// What a Delta-1 vault has used of its mandate's loss budget: shares of its value with 18 decimals, which decay as the
+/// mandate says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct LossSum {
+    /// When it stood so.
+    pub at: Nanos,
+    /// What was lost.
+    pub booked_e18: u64,
+    /// What orders may have lost since, or may yet lose.
+    pub pending_e18: u64,
+}

@@ -1,6 +1,6 @@
 //! What the auction says to risk.
 
-use super::{LEGS, Stance, Trace};
+use super::{LEGS, LossSum, Stance, Trace};
 use crate::base::ids::{InstrumentId, Nonce, Right, Side, Uuid, VaultId};
 use crate::base::num::{Amount, Cash, Price, Ratio, Rounding, div_round};
 use crate::base::time::Nanos;
@@ -282,6 +282,8 @@ pub enum Note {
     Lost(Lost),
     /// Whether it was stopped.
     Stance(Stance),
+    /// What it has used of its mandate's loss budget.
+    LossSum(LossSum),
 }
 
 /// What an auction demands at one moment, for display.

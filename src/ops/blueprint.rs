@@ -24,7 +24,7 @@ use crate::engine::switch::Switch;
 use crate::market::collateral::CollateralModel;
 use crate::market::fair::Model;
 use crate::market::instrument::Instrument;
-use crate::msg::{CurrencyId, Lost, Milestone, Principal, StopReason};
+use crate::msg::{CurrencyId, LossSum, Lost, Milestone, Principal, StopReason};
 use crate::ops::roster::{Roster, Want};
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
@@ -54,6 +54,8 @@ pub struct VaultPlan {
     pub principal: Option<Principal>,
     /// What it has lost lately, as its journal remembers.
     pub lost: Option<Lost>,
+    /// What it has used of its mandate's loss budget, as its journal remembers.
+    pub loss_sum: Option<LossSum>,
     /// Why an earlier run left it stopped, if nobody has looked since, as its journal remembers.
     pub stopped: Option<StopReason>,
     /// The wrapped collateral of a vault whose contract signs.
@@ -179,6 +181,7 @@ impl VaultPlan {
     pub fn remember(&mut self, notes: &Notes) {
         let subaccount = self.book.subaccount;
         (self.principal, self.lost) = (notes.principal(subaccount), notes.lost(subaccount));
+        self.loss_sum = notes.loss_sum(subaccount);
         self.stopped = notes.stance(subaccount).and_then(|stance| stance.stopped);
         if let PlanKind::Options(plan) = &mut self.kind {
             plan.remembered = notes.milestone(subaccount);
@@ -217,6 +220,7 @@ impl VaultPlan {
             capital: vault.capital,
             principal: None,
             lost: None,
+            loss_sum: None,
             stopped: None,
             wrapped,
         };
@@ -363,14 +367,14 @@ impl Blueprint {
         }
     }
 
-    /// What the mandate's loss sum may be after an earlier run: the journal keeps no marks, but the names of orders are
-    /// moments, and after the last of them the sum only decayed.
-    fn inherited_loss(&self, kind: &PlanKind) -> MarkLoss {
-        match kind {
-            PlanKind::Basis(plan) if self.past.floor() > Nonce(0) => {
-                wall::basis::inherited(&plan.limits.wall, self.dialect.nonce_unit.moment(self.past.floor()))
+    /// What the mandate's loss sum is and may be after an earlier run. The names of orders are moments.
+    fn loss_sums(&self, plan: &VaultPlan) -> [MarkLoss; 2] {
+        match &plan.kind {
+            PlanKind::Basis(basis) if self.past.floor() > Nonce(0) => {
+                let last_order_at = self.dialect.nonce_unit.moment(self.past.floor());
+                wall::basis::left_behind(&basis.limits.wall, plan.loss_sum, last_order_at)
             }
-            _ => MarkLoss::NONE,
+            _ => [MarkLoss::NONE; 2],
         }
     }
 
@@ -421,7 +425,7 @@ impl Blueprint {
             principal: plan.principal,
             lost: plan.lost,
             stopped: plan.stopped,
-            inherited_loss: self.inherited_loss(&plan.kind),
+            loss_sums: self.loss_sums(plan),
             contract_signs: self.presigned().is_some(),
             journaled: self.presigned().and_then(|contract| contract.journaled),
         });

@@ -179,6 +179,16 @@ impl Case<'_> {
         self.share(self.loss_of_others())
     }
 
+    /// What live orders may lose once this wish is one of them, as a share of value.
+    pub(crate) fn granted_loss(&self) -> Ratio {
+        let wish = self.loss_of(&self.wish, self.wish.amount);
+        if self.limits.wall.judged_per_fill {
+            return self.repeated_loss() + self.share(wish);
+        }
+        let old = self.replaced.map_or(Cash::ZERO, |old| self.loss_of(&old.wish, old.open()));
+        self.share(self.loss_of_others() + wish.max(old))
+    }
+
     /// The same where every fill counts as one of the whole order: each order twice, and the wish once, beside what it
     /// is judged for.
     pub(crate) fn repeated_loss(&self) -> Ratio {

@@ -267,8 +267,8 @@ impl Pages {
     /// Looks whether the next page has come.
     fn prepare(&mut self) {
         match self.disk {
-            _ if self.standby || self.failed => {}
-            Disk::Well => self.standby = true,
+            _ if self.standby => {}
+            Disk::Well => (self.standby, self.failed) = (true, false),
             Disk::Slow => {}
             Disk::Full => self.failed = true,
         }
@@ -304,7 +304,12 @@ impl MemoryStore {
 
     /// How the disk takes the next page from now on.
     pub fn set_disk(&self, disk: Disk) {
-        self.pages().disk = disk;
+        let mut pages = self.pages();
+        pages.disk = disk;
+        // What could not be made is tried again.
+        if pages.page.is_some() {
+            pages.prepare();
+        }
     }
 
     /// The disk refuses to make safe what was appended.

@@ -145,7 +145,7 @@ impl Play {
             principal: None,
             lost: None,
             stopped: None,
-            inherited_loss: MarkLoss::NONE,
+            loss_sums: [MarkLoss::NONE; 2],
             contract_signs: false,
             journaled: None,
         };

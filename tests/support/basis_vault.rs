@@ -174,6 +174,7 @@ pub fn blueprint(exchange: &mut Exchange, at: Nanos, account: &AccountSeed) -> B
             capital: CapitalLimits::NONE,
             principal: None,
             lost: None,
+            loss_sum: None,
             stopped: None,
             wrapped: None,
         }],

@@ -411,6 +411,9 @@ impl Session {
                 }
             }
             (RequestKind::Subaccount | RequestKind::OpenOrders, ReplyBody::Failed { .. } | ReplyBody::Incomplete) => {
+                if let Some(Asked { subaccount, .. }) = self.asked {
+                    out.report(Trace::default(), Report::NoSnapshot { subaccount });
+                }
                 self.next_snapshot(at, out);
             }
             _ => {}

@@ -3,6 +3,7 @@
 use super::capital::Moving;
 use super::contract::Contract;
 use super::ended::Ended;
+use super::loss_sum::LossSums;
 use super::notice::{Notice, Stats};
 use super::purse::Pledge;
 use super::series::Series;
@@ -22,7 +23,7 @@ use crate::msg::{
 };
 use crate::risk::capital::CapitalLimits;
 use crate::risk::checks::Case;
-use crate::risk::limits::{Limits, Mandate};
+use crate::risk::limits::Mandate;
 use crate::risk::losses::Losses;
 use crate::risk::mandate::ema::MarkLoss;
 use crate::risk::mandate::revert::Revert;
@@ -48,8 +49,9 @@ pub struct Plan {
     pub lost: Option<Lost>,
     /// Why it was stopped before, if nobody has looked since, as its journal remembers.
     pub stopped: Option<StopReason>,
-    /// The mandate's loss sum at its worst after the last order of an earlier run; [`MarkLoss::NONE`] if there was none.
-    pub inherited_loss: MarkLoss,
+    /// The mandate's loss sum as an earlier run has left it: what it had booked, and what its last orders may have added;
+    /// [`MarkLoss::NONE`] both if there was none.
+    pub loss_sums: [MarkLoss; 2],
     /// A contract must sign each order before it leaves.
     pub contract_signs: bool,
     /// The last signature it was asked for, by the journal.
@@ -107,12 +109,9 @@ pub struct Desk {
     /// What a unit of collateral has earned, as last known.
     pub(super) accrual: Option<Accrual>,
     /// The loss sum of the mandate's contract, in its own decay; Delta-1 only.
-    pub(super) mark_loss: MarkLoss,
-    pub(super) inherited_loss: MarkLoss,
+    pub(super) loss_sums: LossSums,
     /// The contract that signs, if one does.
     pub(super) contract: Option<Contract>,
-    /// Both decayed to a second, which is noted.
-    decayed: Option<(u64, [MarkLoss; 2])>,
     intents_seen: u32,
     loss: (Ratio, Nanos),
     pub(super) losses: Losses,
@@ -187,12 +186,10 @@ impl Desk {
             pledge: None,
             principal: plan.principal,
             accrual: None,
-            mark_loss: MarkLoss::NONE,
-            inherited_loss: plan.inherited_loss,
+            loss_sums: LossSums::left_behind(plan.loss_sums),
             contract: plan.contract_signs.then(Contract::new),
-            decayed: None,
             intents_seen: 0,
-            loss: (Ratio::ZERO, Nanos::ZERO),
+            loss: wall::basis::lost(plan.loss_sums[0]),
             losses: plan.lost.as_ref().map(Losses::inherited).unwrap_or_default(),
             lost_told: plan.lost.unwrap_or_default(),
             fills: FillRate::default(),
@@ -260,18 +257,6 @@ impl Desk {
 
     pub(super) fn loss_ema(&self, at: Nanos) -> Ratio {
         decayed(self.loss.0, self.mandate.loss_decay_e18(), at.since(self.loss.1))
-    }
-
-    /// The mandate's loss sums, this run's and an earlier one's, decayed to now; computed once a second.
-    pub(super) fn wall_losses(&mut self, at: Nanos, limits: &Limits) -> [MarkLoss; 2] {
-        if let Some((second, known)) = self.decayed
-            && second == at.secs()
-        {
-            return known;
-        }
-        let sums = [self.mark_loss, self.inherited_loss].map(|sum| wall::basis::rolled(&limits.wall, sum, at));
-        self.decayed = Some((at.secs(), sums));
-        sums
     }
 
     /// The venue's annual borrow rate, if it was read recently.
@@ -378,12 +363,13 @@ impl Desk {
             let loss = Cash::from_raw(against.raw() * i128::from(fill.side.sign())) + fill.fee;
             let share = loss.over(worth, Rounding::Ceil);
             self.loss = (self.loss_ema(at) + share, at);
-            self.decayed = None;
-            let whole = wish
-                .filter(|_| limits.wall.judged_per_fill)
-                .map_or(Cash::ZERO, |wish| Case::loss(wish.side, wish.price, wish.amount, mark));
-            let charged = share.max(whole.over(worth, Rounding::Ceil));
-            self.mark_loss = wall::basis::booked(&limits.wall, self.mark_loss, charged, at);
+            let whole = |wish: Wish| Case::loss(wish.side, wish.price, wish.amount, mark);
+            let charged = if limits.wall.judged_per_fill {
+                share.max(wish.map_or(Cash::ZERO, whole).over(worth, Rounding::Ceil))
+            } else {
+                share
+            };
+            self.loss_sums.book(&limits.wall, charged, at);
         }
     }
 

@@ -144,6 +144,10 @@ impl Desk {
                 self.on_strange(at, out);
                 true
             }
+            Report::NoSnapshot { subaccount } if *subaccount == self.ledger.book().subaccount => {
+                self.reconcile.pending = false;
+                false
+            }
             Report::Unreadable => {
                 self.ledger.mistrust();
                 self.ask_snapshot(at, out);
@@ -158,6 +162,7 @@ impl Desk {
             | Report::SignerDown { .. }
             | Report::Budget(_)
             | Report::VenueTime { .. }
+            | Report::NoSnapshot { .. }
             | Report::Stranger { .. } => false,
         }
     }

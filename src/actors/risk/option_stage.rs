@@ -220,7 +220,7 @@ impl Stage {
             principal: None,
             lost: None,
             stopped: None,
-            inherited_loss: MarkLoss::NONE,
+            loss_sums: [MarkLoss::NONE; 2],
             contract_signs,
             journaled: None,
         };

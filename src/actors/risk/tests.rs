@@ -77,7 +77,7 @@ fn plan(book: Book) -> Plan {
         principal: None,
         lost: None,
         stopped: None,
-        inherited_loss: MarkLoss::NONE,
+        loss_sums: [MarkLoss::NONE; 2],
         contract_signs: false,
         journaled: None,
     }

@@ -17,6 +17,8 @@ const ANSWER_NS_MAX: u64 = 2 * SEC;
 const CANCEL_AGAIN_NS: u64 = SEC;
 /// Unknown orders must be definite after this long with a session (O4).
 const UNKNOWN_NS_MAX: u64 = 5 * SEC;
+/// Ticks further apart than this were not lived through.
+const AWAKE_NS_MAX: u64 = SEC;
 /// Regular reconciliation.
 const RECONCILE_NS: u64 = 10 * SEC;
 /// Reconciliation while the truth is uncertain.
@@ -34,7 +36,11 @@ impl Risk {
     pub(super) fn on_tick(&mut self, at: Nanos, out: &mut Out) {
         let live = self.live_orders();
         let wallet = &mut self.wallet;
+        let slept_ns =
+            Some(at.since(wallet.ticked_at)).filter(|ns| *ns > AWAKE_NS_MAX && wallet.ticked_at > Nanos::ZERO);
+        wallet.ticked_at = at;
         for desk in &mut self.desks {
+            desk.forgive_sleep(slept_ns);
             desk.tell_inherited(out);
             desk.chase(at, wallet, out);
             desk.chase_talk(at, wallet, out);
@@ -43,6 +49,7 @@ impl Risk {
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_losses(at, out);
             desk.journal_losses(at, out);
+            desk.journal_loss_sum(at, out);
             desk.tell_settlement(out);
             desk.found_principal(out);
             desk.tell_contract(out);
@@ -81,6 +88,13 @@ impl Desk {
             self.cancel(at, nonce, Trace::default(), wallet, out);
         } else {
             self.ledger.note_cancel(nonce, at);
+        }
+    }
+
+    /// What nothing could be done about while the whole process stood still is no fault of ours.
+    fn forgive_sleep(&mut self, slept_ns: Option<u64>) {
+        if let Some(slept_ns) = slept_ns.filter(|_| self.unknown_since > Nanos::ZERO) {
+            self.unknown_since = self.unknown_since.plus(slept_ns);
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Out, Wallet};
 use crate::account::order::LiveOrder;
 use crate::base::ids::{InstrumentId, Nonce};
 use crate::base::time::Nanos;
-use crate::msg::{Deal, Intent, LEGS, Purpose, RfqWish, Urgent, Wish};
+use crate::msg::{Deal, Intent, LEGS, Note, Purpose, RfqWish, Urgent, Wish};
 use crate::risk::checks::{Case, MANDATE_ROW};
 use crate::risk::limits::{Limits, Mandate, OptionLimits};
 use crate::risk::option_case::{OptionCase, Wanted};
@@ -60,8 +60,8 @@ impl Wallet {
     ) {
         let &Plea { at, intent, live, meets_another } = plea;
         let class = if wish.purpose == Purpose::Hedge { Class::Hedge } else { Class::Quote };
-        let budget_left = self.budget(at, class, wish.instrument, live).min(out.orders.room() as u32);
-        let [mark_loss, inherited_loss] = desk.wall_losses(at, limits);
+        let budget_left = self.budget(at, class, wish.instrument, live).min(out.orders.room().saturating_sub(1) as u32);
+        let [mark_loss, inherited_loss] = desk.loss_sums.now(&limits.wall, at);
         let case = Case {
             at,
             wish,
@@ -90,12 +90,16 @@ impl Wallet {
                 return desk.refused(row, why, intent.seq);
             }
         };
+        let live_loss = case.granted_loss();
         let Ok(nonce) = self.nonces.next(at) else { return desk.unnamed(intent.seq) };
         let ended = desk.ended.of(&wish);
         let (order, live_order) = passed.grant(Grant { nonce, epoch: self.epoch, trace: intent.trace, ended });
         desk.ended.forget(&wish);
         desk.grant(at, &order, live_order);
         self.spend(at, wish.instrument);
+        if let Some(sum) = desk.loss_sums.before(&limits.wall, live_loss, at) {
+            out.orders.push(Granted::Note { vault: desk.vault(), note: Note::LossSum(sum) });
+        }
         out.orders.push(Granted::Order(order));
     }
 

@@ -1,9 +1,9 @@
 //! Notes of vaults, and the last of each kind of every vault: what a run hands to the next.
 
-use super::{LostRecord, MilestoneRecord, PrincipalRecord, RECORD, StanceRecord};
+use super::{LossSumRecord, LostRecord, MilestoneRecord, PrincipalRecord, RECORD, StanceRecord};
 use crate::base::ids::SubaccountId;
 use crate::base::num::Cash;
-use crate::msg::{Lost, Milestone, Note, Principal, Stance};
+use crate::msg::{LossSum, Lost, Milestone, Note, Principal, Stance};
 
 /// A note of the vault that trades for a subaccount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,7 @@ impl NoteRecord {
             Note::Principal(principal) => PrincipalRecord { subaccount, principal }.write(),
             Note::Lost(lost) => LostRecord { subaccount, lost }.write(),
             Note::Stance(stance) => StanceRecord { subaccount, stance }.write(),
+            Note::LossSum(sum) => LossSumRecord { subaccount, sum }.write(),
         }
     }
 
@@ -44,7 +45,11 @@ impl NoteRecord {
             let StanceRecord { subaccount, stance } = StanceRecord::read(bytes)?;
             Some(NoteRecord { subaccount, note: Note::Stance(stance) })
         };
-        milestone().or_else(principal).or_else(lost).or_else(stance)
+        let loss_sum = || {
+            let LossSumRecord { subaccount, sum } = LossSumRecord::read(bytes)?;
+            Some(NoteRecord { subaccount, note: Note::LossSum(sum) })
+        };
+        milestone().or_else(principal).or_else(lost).or_else(stance).or_else(loss_sum)
     }
 }
 
@@ -78,6 +83,7 @@ pub struct Notes {
     principals: Last<Principal>,
     losses: Last<Lost>,
     stances: Last<Stance>,
+    loss_sums: Last<LossSum>,
 }
 
 impl Notes {
@@ -87,6 +93,7 @@ impl Notes {
         self.principals.0.reserve_exact(vaults);
         self.losses.0.reserve_exact(vaults);
         self.stances.0.reserve_exact(vaults);
+        self.loss_sums.0.reserve_exact(vaults);
         self
     }
 
@@ -101,6 +108,7 @@ impl Notes {
             Note::Principal(principal) => self.principals.set(subaccount, principal),
             Note::Lost(lost) => self.losses.set(subaccount, lost),
             Note::Stance(stance) => self.stances.set(subaccount, stance),
+            Note::LossSum(sum) => self.loss_sums.set(subaccount, sum),
         }
     }
 
@@ -116,6 +124,7 @@ impl Notes {
         self.principals.0.iter().for_each(|&(subaccount, principal)| write(subaccount, Note::Principal(principal)));
         self.losses.0.iter().for_each(|&(subaccount, lost)| write(subaccount, Note::Lost(lost)));
         self.stances.0.iter().for_each(|&(subaccount, stance)| write(subaccount, Note::Stance(stance)));
+        self.loss_sums.0.iter().for_each(|&(subaccount, sum)| write(subaccount, Note::LossSum(sum)));
     }
 
     /// The phase of the vault that trades for a subaccount, if it has one.
@@ -136,6 +145,11 @@ impl Notes {
     /// How it stood last.
     pub fn stance(&self, subaccount: SubaccountId) -> Option<Stance> {
         self.stances.get(subaccount)
+    }
+
+    /// What it has used of its mandate's loss budget.
+    pub fn loss_sum(&self, subaccount: SubaccountId) -> Option<LossSum> {
+        self.loss_sums.get(subaccount)
     }
 }
 
@@ -198,6 +212,7 @@ mod tests {
         };
         let milestone = Milestone { phase: Phase::OptionAuction, pledged: Cash::whole(40), ..Milestone::default() };
         let stance = |stopped| Stance { at: Nanos(9), stopped };
+        let loss_sum = |booked_e18| LossSum { at: Nanos(9), booked_e18, pending_e18: u64::MAX };
         let paid = Milestone { pledged: Cash::ZERO, ..milestone };
         let notes = told(&[
             Note::Principal(Principal::default()),
@@ -207,15 +222,18 @@ mod tests {
             Note::Principal(principal),
             Note::Milestone(milestone),
             Note::Lost(lost(2)),
+            Note::LossSum(loss_sum(3)),
+            Note::LossSum(loss_sum(4)),
             Note::Stance(stance(Some(StopReason::Foreign))),
         ]);
         let ours = SubaccountId(7);
         assert_eq!(notes.milestone(ours), Some(milestone));
         assert_eq!((notes.principal(ours), notes.lost(ours)), (Some(principal), Some(lost(2))));
         assert_eq!(notes.stance(ours), Some(stance(Some(StopReason::Foreign))));
+        assert_eq!(notes.loss_sum(ours), Some(loss_sum(4)));
         let other = SubaccountId(8);
         assert_eq!((notes.milestone(other), notes.principal(other), notes.lost(other)), (None, None, None));
-        assert_eq!(notes.stance(other), None);
+        assert_eq!((notes.stance(other), notes.loss_sum(other)), (None, None));
         let mut again = Replay::default();
         notes.records(|record| again.visit(record));
         assert_eq!(*again.notes(), notes);

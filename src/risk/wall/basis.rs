@@ -3,7 +3,8 @@
 //! The loss average is charged when an order is granted and for its whole amount: what may still fill counts as lost,
 //! what filled counts as it did, with its fee. The contract of v2 never gives an unfilled order's charge back; where
 //! every quote is signed anew many times a minute and dies provably unfilled, that would end trading by itself, so on
-//! v3 a dead order's charge ends with it. Gains are no credit, which is stricter than the contract.
+//! v3 a dead order's charge ends with it. What a fill has gained makes up for losses before it, but is no credit for later
+//! ones, and a quote that would gain is none before it fills: both stricter than the contract.
 //!
 //! Where the contract judges inside each settlement (v2, atomic), it judges the whole amount at every partial fill, with
 //! what filled before already held, and charges the whole loss each time (strategy specification §2.6). So the wish must
@@ -14,9 +15,9 @@ use super::{BASE, BasisWall, DERIVATIVE, Moment, amount_wad, cash_wad, price_wad
 use crate::account::holdings::{Holdings, Marks};
 use crate::account::order::LiveOrder;
 use crate::base::ids::Side;
-use crate::base::num::{Amount, Price, Ratio};
-use crate::base::time::Nanos;
-use crate::msg::{Purpose, Wish};
+use crate::base::num::{Amount, E9, Price, Ratio};
+use crate::base::time::{Nanos, SEC};
+use crate::msg::{LossSum, Purpose, Wish};
 use crate::risk::checks::Case;
 use crate::risk::mandate::action::{Action, Trade, VaultState};
 use crate::risk::mandate::basis::BasisState;
@@ -155,17 +156,43 @@ fn decayed(wall: &BasisWall, sum: MarkLoss, at: Nanos) -> Result<I256, Revert> {
     sum.decayed(wall.contract.decay_per_s, at.secs().max(sum.last_s))
 }
 
-/// The sum after a fill that lost this share of value, fee included; a gain leaves it as it is.
+/// The sum after a fill that lost this share of value, fee included. A gain, which is a negative loss, makes up for what was
+/// lost and for no more.
 pub fn booked(wall: &BasisWall, sum: MarkLoss, lost: Ratio, at: Nanos) -> MarkLoss {
-    let lost = ratio_wad(lost.max(Ratio::ZERO));
     // A sum that cannot be computed is never smaller than it was.
     let before = decayed(wall, sum, at).unwrap_or(sum.ema);
-    MarkLoss { ema: before.saturating_add(lost), last_s: at.secs().max(sum.last_s) }
+    MarkLoss { ema: before.saturating_add(ratio_wad(lost)).max(I256::ZERO), last_s: at.secs().max(sum.last_s) }
 }
 
-/// The most an earlier run can have on its sum when its last order was signed at that moment: the whole budget.
-pub fn inherited(wall: &BasisWall, last_order_at: Nanos) -> MarkLoss {
-    MarkLoss { ema: wall.contract.loss_target, last_s: last_order_at.secs() }
+/// A sum as a share of value, and when it stood so.
+pub fn lost(sum: MarkLoss) -> (Ratio, Nanos) {
+    let share = sum.ema.saturating_add(I256::unchecked_from(E9 - 1)) / I256::unchecked_from(E9);
+    (Ratio::from_raw(i64::try_from(share).unwrap_or(i64::MAX)), Nanos(sum.last_s.saturating_mul(SEC)))
+}
+
+/// All that quotes can put on the sum.
+pub fn budget(wall: &BasisWall) -> Ratio {
+    Ratio::from_raw(i64::try_from(wall.contract.loss_target / I256::unchecked_from(E9)).unwrap_or(i64::MAX))
+}
+
+/// A run's sum and its inheritance, decayed to now, as the journal keeps them while live orders may lose that share more.
+pub fn noted([booked, inherited]: [MarkLoss; 2], live: Ratio, at: Nanos) -> LossSum {
+    let e18 = |wad: I256| u64::try_from(wad.max(I256::ZERO)).unwrap_or(u64::MAX);
+    LossSum { at, booked_e18: e18(booked.ema), pending_e18: e18(inherited.ema.saturating_add(ratio_wad(live))) }
+}
+
+/// What an earlier run, whose last order was signed at that moment, has booked on its sum, and what that order and others
+/// may have put on it since: all of the budget if its journal does not say. From then on the sum only decayed.
+pub fn left_behind(wall: &BasisWall, told: Option<LossSum>, last_order_at: Nanos) -> [MarkLoss; 2] {
+    let target = wall.contract.loss_target;
+    let Some(LossSum { at, booked_e18, pending_e18 }) = told else {
+        return [MarkLoss::NONE, MarkLoss { ema: target, last_s: last_order_at.secs() }];
+    };
+    let [booked, pending] = [booked_e18, pending_e18].map(|e18| I256::unchecked_from(e18));
+    [
+        MarkLoss { ema: booked, last_s: at.secs() },
+        MarkLoss { ema: pending.min(target), last_s: at.max(last_order_at).secs() },
+    ]
 }
 
 #[cfg(test)]

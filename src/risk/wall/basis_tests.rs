@@ -243,3 +243,28 @@ proptest! {
         }
     }
 }
+
+/// Half of the budget is booked, and a quarter of it inherited; live orders may lose an eighth.
+#[test]
+fn what_a_run_leaves_behind_is_never_less_than_it_had_and_no_more_than_the_budget_is_doubted() {
+    let wall = scene().limits.wall;
+    let target = wall.contract.loss_target;
+    let part = |of| MarkLoss { ema: target / I256::unchecked_from(of), last_s: 100 };
+    let live = lost(part(8)).0;
+    let at = Nanos(100 * SEC + 1);
+    let told = noted([part(2), part(4)], live, at);
+    for last_order_at in [at, Nanos(90 * SEC), Nanos(107 * SEC)] {
+        let [booked, inherited] = left_behind(&wall, Some(told), last_order_at);
+        assert_eq!(booked, part(2), "as lost at the record's moment");
+        assert!(inherited.ema >= part(4).ema + part(8).ema && inherited.last_s == last_order_at.secs().max(100));
+    }
+    let told = noted([part(2), part(1)], live, at);
+    let whole = MarkLoss { ema: target, last_s: 100 };
+    assert_eq!(left_behind(&wall, Some(told), at), [part(2), whole], "quotes cannot put more on it");
+    assert_eq!(left_behind(&wall, None, at), [MarkLoss::NONE, whole], "a journal that does not say");
+    let gained = MarkLoss { ema: I256::MINUS_ONE, last_s: 100 };
+    let vast = MarkLoss { ema: I256::MAX, last_s: 100 };
+    let told = noted([gained, vast], Ratio::ONE, at);
+    assert_eq!((told.booked_e18, told.pending_e18), (0, u64::MAX), "gains are no credit");
+    assert_eq!(lost(vast).0, Ratio::from_raw(i64::MAX));
+}

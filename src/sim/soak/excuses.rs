@@ -5,6 +5,7 @@ use crate::actors::risk::Alarm;
 use crate::base::time::SEC;
 use crate::msg::Breach;
 use crate::sim::venue::faults::Fault;
+use rust_decimal::Decimal;
 
 /// A fault explains what comes of it for so long: two regular looks at the account, and a restart.
 const AFTERMATH_NS: u64 = 45 * SEC;
@@ -104,6 +105,12 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
     }
 }
 
+/// True once it has lost half of what it may in an hour: deaths and doubt may have added the rest.
+fn has_lost(seen: &Seen) -> bool {
+    let limit = seen.rules.loss_bps.map(|bps| seen.books.value * Decimal::from(bps) / Decimal::from(2 * 10_000));
+    limit.is_some_and(|limit| seen.lost >= limit)
+}
+
 /// Why what an invariant has found is none of the engine's doing, if so.
 pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
     match invariant {
@@ -113,8 +120,7 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
         "hedges-are-needed" => seen.struck_by(&[Fault::RolledBack], FOR_GOOD),
         // What left before the next ticker had arrived was priced by the last one.
         "priced-near" => seen.struck_by(&[Fault::Depegged, Fault::StableDepegged], TICKER_NS),
-        // Beside a mark that has left its peg every bid costs, and after a restart the mandate's sum of that counts as spent.
-        "trades-again" => seen.struck_by(&[Fault::StableDepegged], FOR_GOOD).filter(|_| seen.moments.restarted),
+        "trades-again" => has_lost(seen).then_some("the hour's losses are near their limit"),
         "comes-back" => seen.moments.gave_away.then_some("the hour's give-away is spent"),
         // A budget that shrinks below what was spent already refuses until the window has passed.
         "cancels-get-through" => seen.struck_by(&[Fault::TierCut], FOR_GOOD),

@@ -5,6 +5,7 @@ pub mod coverage;
 pub mod crashes;
 mod excuses;
 mod invariants;
+mod moments;
 mod rules;
 mod seen;
 mod story;

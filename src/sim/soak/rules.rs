@@ -17,6 +17,10 @@ pub struct Rules {
     pub option_life_s: u64,
     /// Cash below which no option is traded, if it trades any.
     pub cash_min: Option<Decimal>,
+    /// Leverage it wants while carry pays, and the largest quote, in base; within half of it nothing is traded.
+    pub target: Option<(Decimal, Decimal)>,
+    /// Loss against mark, in ten-thousandths of its value, at which it quotes no more, if it counts it.
+    pub loss_bps: Option<u64>,
     /// Difference to the venue's cash that accrual and rounding explain.
     pub cash_tolerance: Decimal,
 }
@@ -39,6 +43,7 @@ impl Rules {
             number.ok_or_else(|| format!("{name} is not in the configuration"))
         };
         let money = |name: &str| limit(name).and_then(|value| value.as_str().and_then(|text| text.parse().ok()));
+        let wanted = |name: &str| anywhere(name).and_then(|value| value.as_str().and_then(|text| text.parse().ok()));
         let missing = |name: &str| format!("{name} is not in the configuration");
         Ok(Rules {
             notional_max: money("notional_max_usdc").ok_or_else(|| missing("notional_max_usdc"))?,
@@ -47,6 +52,8 @@ impl Rules {
             ticker_age_ms: whole("ticker_age_max_ms", anywhere("ticker_age_max_ms"))?,
             option_life_s: whole("life_min_s", limit("life_min_s")).unwrap_or_default(),
             cash_min: money("cash_min_usdc"),
+            target: wanted("target_leverage_x").zip(wanted("clip_base")),
+            loss_bps: whole("loss_ema_max_bps", anywhere("loss_ema_max_bps")).ok(),
             cash_tolerance: money("cash_tolerance_usdc").unwrap_or(Decimal::ONE),
         })
     }
@@ -62,6 +69,7 @@ mod tests {
         for seed in [0, 1, 2, 4, 6] {
             let rules = Rules::read(&Subject::of(seed).scene().config).expect("readable");
             assert!(rules.notional_max >= Decimal::from(1_000) && rules.order_life_s >= 310, "{seed}: {rules:?}");
+            assert_eq!(rules.target.is_some() && rules.loss_bps.is_some(), Subject::of(seed) == Subject::Basis);
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::Subject;
 use super::coverage::{Follower, Matrix};
 use super::excuses::{self, DISKS};
+use super::moments::Moments;
 use super::rules::Rules;
 use super::story::Story;
 use super::twins::Twins;
@@ -13,13 +14,14 @@ use crate::base::ids::{InstrumentId, Uuid};
 use crate::base::num::Amount;
 use crate::base::time::{Nanos, SEC};
 use crate::engine::journal::{LegRecord, OrderRecord};
-use crate::exchange::{OpenOrder, SubaccountReport};
+use crate::exchange::{OpenOrder, SubaccountReport, TradeReport};
 use crate::market::instrument::Kind;
 use crate::msg::{Breach, Mode};
 use crate::sim::lanes::Lanes;
 use crate::sim::rig::Rig;
 use crate::sim::venue::Said;
 use crate::sim::venue::faults::{CATALOGUE, Fault, Fired, KINDS, Strike};
+use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The hedge of the storms' basis vault.
@@ -47,7 +49,7 @@ pub struct Sent {
     /// It is signed, and nothing has told yet, in its session, what rests.
     pub blind: bool,
     /// The venue's mark of its instrument.
-    pub mark: rust_decimal::Decimal,
+    pub mark: Decimal,
 }
 
 /// A nonce the journal has just learnt of.
@@ -81,37 +83,6 @@ pub struct Booked {
     pub again: bool,
     /// What its order has filled with it, and what was ordered, if that is known.
     pub filled: (Amount, Option<Amount>),
-}
-
-/// Moments that judgements count from.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Moments {
-    /// The engine at work was started.
-    pub alive: Nanos,
-    /// Prices have been silent since.
-    pub deaf: Option<Nanos>,
-    /// Everything was stopped, or the signer was, by an operator.
-    pub stopped: Option<Nanos>,
-    /// The signer's switch was thrown.
-    pub switched: Option<Nanos>,
-    /// A sync of the journal has failed, by the engine's clock.
-    pub unsynced: Option<Nanos>,
-    /// Nothing has gone wrong since; `None` while something may.
-    pub calm: Option<Nanos>,
-    /// The venue's books last changed.
-    pub moved: Nanos,
-    /// An operator last resumed the vault.
-    pub resumed: Nanos,
-    /// The signer has refused to give away more, which lasts for an hour and over restarts.
-    pub gave_away: bool,
-    /// The last thing it said was an alarm.
-    pub alarmed: bool,
-    /// It has stopped without saying why just before.
-    pub stopped_unsaid: Option<Mode>,
-    /// The engine at work is not the first.
-    pub restarted: bool,
-    /// The one before had stopped the vault and was killed: nobody has resumed it since.
-    pub held_back: bool,
 }
 
 /// Everything seen.
@@ -173,9 +144,13 @@ pub struct Seen {
     filled: BTreeMap<(u64, InstrumentId), Amount>,
     trades: BTreeSet<Uuid>,
     /// The venue's mark of the perp.
-    pub perp_mark: rust_decimal::Decimal,
+    pub perp_mark: Decimal,
+    /// The same of its collateral.
+    pub base_mark: Decimal,
     /// What the vault has traded in all, by the venue's books: the base, the perp.
-    pub traded: (rust_decimal::Decimal, rust_decimal::Decimal),
+    pub traded: (Decimal, Decimal),
+    /// What its trades have cost it in all against the venue's marks, fees included, in cash.
+    pub lost: Decimal,
     /// The session up to then and whether its account was listed, and whether that of the present one was.
     listed: (Nanos, bool, bool),
     /// Slow twins of what the engine holds and decides.
@@ -224,7 +199,9 @@ impl Seen {
             filled: BTreeMap::new(),
             trades: BTreeSet::new(),
             perp_mark: Default::default(),
+            base_mark: Default::default(),
             traded: Default::default(),
+            lost: Decimal::ZERO,
             listed: (Nanos::ZERO, true, true),
             follower: Follower::default(),
             records: 0,
@@ -274,6 +251,7 @@ impl Seen {
             self.books = books;
         }
         self.perp_mark = rig.venue.exchange.mark(PERP);
+        self.base_mark = rig.venue.exchange.mark(&format!("{}-USDC", self.collateral));
         self.open = rig.venue.exchange.open_orders_of(rig.subaccount());
         let open = &self.open;
         self.strangers.retain(|(nonce, _)| open.iter().any(|order| order.nonce == *nonce));
@@ -401,6 +379,9 @@ impl Seen {
             if signed {
                 self.wire_floor = self.wire_floor.max(sent.request.nonce);
             }
+            if sent.request.mmp {
+                self.moments.quoted = said.at;
+            }
             self.sent.push(sent);
         }
     }
@@ -420,10 +401,12 @@ impl Seen {
     /// Adds up what the venue's records of trades say.
     fn note_trades(&mut self, rig: &Rig) {
         let trades = rig.venue.exchange.trades_of(rig.subaccount());
-        let sum = |perp: bool| -> rust_decimal::Decimal {
+        let sum = |perp: bool| -> Decimal {
             trades.iter().filter(|one| one.instrument.ends_with("-PERP") == perp).map(|one| one.amount).sum()
         };
         self.traded = (sum(false), sum(true));
+        let against = |one: &TradeReport| if one.buy { one.price - one.mark } else { one.mark - one.price };
+        self.lost = trades.iter().map(|one| against(one) * one.amount + one.fee).sum();
     }
 
     /// True if what rests was told by then in the session of that moment.

@@ -7,6 +7,7 @@ use crate::sim::soak::Subject;
 use crate::sim::soak::seen::{PERP, Seen};
 use crate::sim::soak::strikes::AFTERMATH_NS;
 use crate::sim::soak::words::{Method, Request};
+use rust_decimal::Decimal;
 
 /// Orders of a dead engine are gone when the next has had a session for so long.
 const DEAD_NS: u64 = 10 * SEC;
@@ -59,14 +60,24 @@ pub(super) fn comes_back(seen: &Seen) -> Option<String> {
     }
 }
 
-/// Delta-1 vaults always have a bid or an offer to make in the storms' market; auctions end.
+/// Delta-1 vaults have a bid or an offer to make in the storms' market until they hold what they want; auctions end. What
+/// they make leaves after the last trouble, or rests still.
 pub(super) fn trades_again(seen: &Seen) -> Option<String> {
     let since = seen.moments.calm?.max(seen.moments.alive).max(seen.moments.resumed);
-    if seen.subject != Subject::Basis || seen.at.since(since) < QUOTES_NS {
+    let quiet_ns = seen.at.since(since.max(seen.moments.quoted));
+    let rests = seen.open.iter().any(|order| order.instrument != PERP);
+    if seen.subject != Subject::Basis || quiet_ns < QUOTES_NS || rests || holds_what_it_wants(seen) {
         return None;
     }
-    let (_, stats) = seen.last.as_ref()?;
-    (stats.quotes + stats.replaces == 0).then(|| format!("no quote in {} ms", seen.at.since(since) / MS))
+    Some(format!("no quote in {} ms, {} ms after the last trouble", quiet_ns / MS, seen.at.since(since) / MS))
+}
+
+/// Its leverage is nearly one, or nearly what carry is worth.
+fn holds_what_it_wants(seen: &Seen) -> bool {
+    let Some((leverage, clip)) = seen.rules.target else { return false };
+    let Some(value) = seen.books.value.checked_div(seen.base_mark) else { return false };
+    let held = seen.books.balances.get(seen.collateral).copied().unwrap_or_default();
+    [Decimal::ONE, leverage].iter().any(|target| (held - value * target).abs() <= clip / Decimal::TWO)
 }
 
 pub(super) fn says_why(seen: &Seen) -> Option<String> {
