@@ -68,7 +68,7 @@ pub const TABLE: [(&str, &str, u32); PLACES] = [
     ("reports-wait", "reports wait as if risk were behind", 250_000),
     ("short-turn", "an actor takes one message and no more", 250_000),
     ("doubts-early", "an order that is not answered yet counts as unanswered", 2_000),
-    ("cancels-again", "a cancel is asked for again at once", 20_000),
+    ("cancels-again", "a cancel is asked for again soon", 20_000),
     ("asks-again", "a snapshot under way is asked for again", 5_000),
     ("looks-early", "the account is looked at though nothing asks for it", 5_000),
     ("tells-again", "the strategy is told what it knows", 250_000),

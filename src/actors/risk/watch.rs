@@ -74,9 +74,10 @@ impl Desk {
             let owed = self.owed_since(order.nonce, order.approved_at);
             let overdue = owed.is_some_and(|since| at.since(since) > ANSWER_NS_MAX);
             let unanswered = order.life == Life::Pending && (overdue || bends(Place::DoubtsEarly));
-            let leaving = matches!(order.life, Life::Leaving | Life::Unknown)
-                && (at.since(order.cancel_asked_at) > CANCEL_AGAIN_NS || bends(Place::CancelsAgain));
-            unanswered || leaving
+            // Not at once even when bent: within what the venue grants for cancels.
+            let pause_ns = if bends(Place::CancelsAgain) { CANCEL_AGAIN_NS / 4 } else { CANCEL_AGAIN_NS };
+            let leaving = matches!(order.life, Life::Leaving | Life::Unknown);
+            unanswered || (leaving && at.since(order.cancel_asked_at) > pause_ns)
         };
         let Some(order) = self.ledger.orders().find(overdue) else { return };
         let (nonce, life, asked) = (order.nonce, order.life, order.cancel_asked_at);
