@@ -21,8 +21,8 @@ pub enum Vault {
     Harvest,
 }
 
-/// What makes the demo's vault trade on right after every restart. What it has lost to its marks counts as spent then and
-/// comes back with time: so prices cost next to nothing, the budget comes back quickly, and there is always more to do.
+/// What makes the demo's vault trade on right after every restart: prices cost next to nothing, what hundreds of lives an hour
+/// lose to their marks has room, and there is always more to do.
 const RESTLESS: [(&str, &str); 6] = [
     ("target_leverage_x = \"1.2\"", "target_leverage_x = \"1.7\""),
     ("clip_base = \"1\"", "clip_base = \"0.3\""),
@@ -79,7 +79,9 @@ fn harvest(start: Nanos) -> String {
          auction_s = {LIFE_S_MIN}\nspot_delay_s = 0\n\n[vault.mandate]\noption_min_s = {LIFE_S_MIN}\n\n\
          [vault.auction]\nreprice_min_usdc = \"0.01\""
     );
-    let limits = format!("[vault.limits]\nlife_min_s = {LIFE_S_MIN}\nlife_max_s = {life_s_max}");
+    // Hundreds of lives an hour, whose last orders' ends nobody hears, give away more than one.
+    let envelope = "[vault.envelope]\ngive_away_per_hour_usdc = \"10000000\"\ngive_away_per_day_usdc = \"20000000\"";
+    let limits = format!("{envelope}\n\n[vault.limits]\nlife_min_s = {LIFE_S_MIN}\nlife_max_s = {life_s_max}");
     include_str!("../../../src/cli/demo/harvest.toml")
         .replacen("[vault.auction]", &week, 1)
         .replacen("[vault.limits]", &limits, 1)
