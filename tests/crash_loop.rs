@@ -1,9 +1,12 @@
-//! The real binary, dying three times in a row of the same thing: the fourth start quotes nothing and says why.
+//! The real binary, dying three times in a row of the same thing: the fourth start quotes nothing and says why. And one
+//! that keeps a message out.
 
 #[path = "support/live_vault.rs"]
 mod live_vault;
 
 use keel::exchange::world::WorldSettings;
+use keel::io::quarantine::put;
+use keel::io::tape::{Run, runs, text_of};
 use live_vault::{private, vault_text, venue_in};
 use serde_json::Value;
 use std::fs;
@@ -75,5 +78,46 @@ fn three_deaths_at_one_place_start_the_next_run_drained() {
     // A drain still hedges what the dead have left open.
     assert_eq!((&report["quotes"], &report["fills_base"]), (&Value::from(0), &Value::from(0)), "{report}");
     assert_eq!(fourth.status.code(), Some(0), "it ended in order: {words}");
+    live.exchange.join();
+}
+
+/// The first answer that the public connection gave in the last run.
+fn first_public_answer(state: &Path) -> Vec<u8> {
+    let last = *runs(state).expect("readable").last().expect("a run");
+    let [mut public, ..] = Run::open(state, last).expect("a run").rolls().expect("whole");
+    loop {
+        let entry = public.next_entry().expect("sound").expect("a text");
+        if let Some(text) = text_of(&entry).filter(|text| text.starts_with(br#"{"id":"#)) {
+            return text.to_vec();
+        }
+    }
+}
+
+#[test]
+fn a_message_in_quarantine_is_kept_out_and_said_whenever_it_comes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (live, account) = venue_in(WorldSettings::waves(7, 60));
+    private(folder, "vault.toml", &vault_text(&live, &account));
+    private(folder, "session.key", &account.session_key_hex);
+    let run = || {
+        let ended = keel(folder, "3").output().expect("the binary runs");
+        let words = String::from_utf8_lossy(&ended.stderr).into_owned();
+        assert_eq!(ended.status.code(), Some(0), "{words}");
+        let report: Value = serde_json::from_slice(&ended.stdout).expect("one object");
+        assert_eq!(report["violations"], Value::Array(Vec::new()), "{report}");
+        words
+    };
+    let words = run();
+    assert!(!words.contains("kept out"), "{words}");
+    let message = first_public_answer(&folder.join("state"));
+    let file = put(&folder.join("state"), &message).expect("written");
+    let words = run();
+    let words = format!("{words}{}", String::from_utf8_lossy(&message));
+    assert!(words.contains("messages kept out by state/quarantine: 1"), "{words}");
+    assert!(words.contains("alarm: a message in quarantine came again and was kept out"), "{words}");
+    fs::remove_file(file).expect("taken away");
+    let words = run();
+    assert!(!words.contains("kept out"), "{words}");
     live.exchange.join();
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use keel::base::time::{MS, Nanos, SEC};
 use keel::engine::ports::{DownReason, Event, Transport};
+use keel::io::quarantine::Quarantine;
 use keel::io::websocket::handshake::Refusal;
 use keel::io::websocket::{Settings, Trouble, WebSocket};
 use tungstenite::Message;
@@ -171,6 +172,24 @@ fn messages_of_every_size_come_back_in_order() {
     assert_eq!(client.texts(), sent);
     let counters = client.socket.counters();
     assert_eq!((counters.messages_in, counters.messages_out, counters.connections), (10, 10, 1));
+    drop(client);
+    server.join().expect("the server");
+}
+
+#[test]
+fn a_message_in_quarantine_is_not_handed_out() {
+    let (address, server) = one(echo);
+    let quarantine = Quarantine::from_messages(&[br#"{"id":4,"result":{"at":1800000000123,"amount":"-0"}}"#]);
+    let mut client = Client::new(address, |settings| settings.quarantine = quarantine.clone());
+    client.until_seen(Seen::Up(1));
+    let known = r#"{"id":9,"result":{"at":1800000077001,"amount":"-0"}}"#;
+    let other = r#"{"id":9,"result":{"at":1800000077001,"amount":"0"}}"#;
+    for text in [known, other, known, "{}"] {
+        client.send(text);
+    }
+    client.until_seen(Seen::Text("{}".to_owned()));
+    assert_eq!(client.texts(), [other, "{}"]);
+    assert_eq!((quarantine.refused(), client.socket.counters().messages_in), (2, 4));
     drop(client);
     server.join().expect("the server");
 }

@@ -20,6 +20,7 @@ use crate::engine::ports::{Clock, Key};
 use crate::engine::switch::Switch;
 use crate::io::clock::LiveClock;
 use crate::io::key::LocalKey;
+use crate::io::quarantine::Quarantine;
 use crate::io::store::PageStore;
 use crate::io::tape::{self, Recording};
 use crate::io::websocket::{Settings as WireSettings, WebSocket};
@@ -47,7 +48,7 @@ use chain::OnChain;
 use crier::Crier;
 use keys::{absolute, key_source};
 pub use keys::{load_key, read_key};
-use start::{claim, record, recover, start_drained, why_drained};
+use start::{claim, kept_out, record, recover, start_drained, why_drained};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -119,13 +120,14 @@ fn rest_of(config: &Config) -> Result<Rest, Failure> {
     Rest::new(&config.venue.environment.rest).map_err(|why| Failure::Refused(why.to_string()))
 }
 
-fn wire(url: &str) -> Result<WebSocket, Failure> {
-    WebSocket::new(url, WireSettings::drawn().map_err(|why| Failure::Refused(why.to_string()))?)
+fn wire(url: &str, quarantine: &Quarantine) -> Result<WebSocket, Failure> {
+    let drawn = WireSettings::drawn().map_err(|why| Failure::Refused(why.to_string()))?;
+    WebSocket::new(url, WireSettings { quarantine: quarantine.clone(), ..drawn })
         .map_err(|why| Failure::Refused(format!("{url}: {why}")))
 }
 
 /// The connection to the external book's streams, one raw stream or several combined; none if no vault looks at it.
-fn external_wire(config: &Config) -> Result<Option<WebSocket>, Failure> {
+fn external_wire(config: &Config, quarantine: &Quarantine) -> Result<Option<WebSocket>, Failure> {
     let Some(external) = config.external.as_ref().filter(|_| !config.external_symbols().is_empty()) else {
         return Ok(None);
     };
@@ -136,7 +138,13 @@ fn external_wire(config: &Config) -> Result<Option<WebSocket>, Failure> {
         [one] => format!("{base}/ws/{one}"),
         many => format!("{base}/stream?streams={}", many.join("/")),
     };
-    wire(&url).map(Some)
+    wire(&url, quarantine).map(Some)
+}
+
+fn wires(config: &Config, quarantine: &Quarantine) -> Result<Wires<WebSocket>, Failure> {
+    let venue = config.venue.environment.ws.as_ref();
+    let [public, private] = [wire(venue, quarantine)?, wire(venue, quarantine)?];
+    Ok(Wires { public, external: external_wire(config, quarantine)?, private })
 }
 
 fn layout(config: &Config) -> Layout {
@@ -276,14 +284,14 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let _claims = claim(config)?;
     let Journal { store, replay, switch, records, damage } = recover(config, &terms, opened, unit)?;
     let drained = why_drained(config, &terms, damage, clock.now())?;
+    let quarantine = kept_out(terms.state_dir)?;
     let gas = GasKey::read(config)?;
     let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;
     prove_unmoved(replay.pins(), &proved.instruments).map_err(Failure::Refused)?;
     let signing = contract::prove(config, hand.prover().address(), gas).await?;
     let ratios = ratio_sources(config).await?;
-    let venue = config.venue.environment.ws.as_ref();
-    let wires = Wires { public: wire(venue)?, external: external_wire(config)?, private: wire(venue)? };
+    let wires = wires(config, &quarantine)?;
     let key = hand.place();
     let blueprint = Blueprint::of(config, proved.instruments, proved.key_expires_at, &replay);
     let Joined { mut parts, layout, switch, signer } = hand.join(&blueprint, wires, clock.clone(), layout(config))?;
@@ -308,7 +316,9 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     });
     open_console(config, &blueprint, terms.state_dir, (&commands, &clerk));
     let started = clock.now();
-    let stops = Stops { signal: stop, switch: &switch, commands: &commands, recording: recording.as_ref() };
+    let recorded = recording.as_ref();
+    let stops =
+        Stops { signal: stop, switch: &switch, commands: &commands, recording: recorded, quarantine: &quarantine };
     watch(&engine, &clerk, terms, stops, (started, &mut clock)).await?;
     clerk.send(Dismiss).await.map_err(lost)?;
     let flat = wind_up(&engine, &clerk, &commands, config.vaults.len()).await?;
@@ -374,6 +384,8 @@ struct Stops<'a> {
     commands: &'a Post<Command>,
     /// What is recorded of it.
     recording: Option<&'a Recording>,
+    /// What is kept out of it.
+    quarantine: &'a Quarantine,
 }
 
 /// Shows the run until time, a signal or a dead thread ends it.
@@ -401,6 +413,7 @@ async fn watch(
         let news = ask(clerk).await?;
         crier.cry(terms.names, &news);
         crier.feel(&mut pulse);
+        crier.guard(stops.quarantine);
         let goes_on = (terms.watch)(&news, elapsed);
         if goes_on.is_break() || terms.seconds.is_some_and(|seconds| elapsed >= Duration::from_secs(seconds)) {
             break;

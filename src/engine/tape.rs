@@ -182,6 +182,11 @@ impl Source {
         self.shape() == Shape::Lane
     }
 
+    /// True if it is a connection to the outside.
+    pub fn is_connection(self) -> bool {
+        matches!(self, Source::Venue | Source::External | Source::Wire)
+    }
+
     /// True if an actor hears it as a message: neither a mark on the tape nor what became of something it said.
     pub fn is_message(self) -> bool {
         !matches!(self, Source::PageEnd | Source::Checkpoint | Source::Signature | Source::Unsent)

@@ -8,6 +8,7 @@ pub mod host;
 pub mod key;
 pub mod lockdown;
 pub mod map;
+pub mod quarantine;
 pub mod ring;
 pub mod store;
 pub mod switch;

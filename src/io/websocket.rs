@@ -50,6 +50,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::ports::{DownReason, Event, Transport};
+use crate::io::quarantine::Quarantine;
 
 pub use self::address::AddressError;
 use self::address::{Address, Resolver};
@@ -89,6 +90,8 @@ pub struct Settings {
     pub addresses: Vec<SocketAddr>,
     /// A DER certificate to trust besides the usual roots.
     pub extra_root: Option<Vec<u8>>,
+    /// Messages that are not handed out.
+    pub quarantine: Quarantine,
 }
 
 impl Settings {
@@ -114,6 +117,7 @@ impl Settings {
             seed,
             addresses: Vec::new(),
             extra_root: None,
+            quarantine: Quarantine::default(),
         }
     }
 }
@@ -363,7 +367,9 @@ impl WebSocket {
                 Ok(None) => return Ok(()),
                 Ok(Some(Incoming::Text(text))) => {
                     self.counters.messages_in += 1;
-                    sink(Event::Text(text));
+                    if !self.settings.quarantine.refuses(text) {
+                        sink(Event::Text(text));
+                    }
                 }
                 Ok(Some(Incoming::Ping(payload))) => {
                     // Without room the pong is left out: a peer that does not read cannot want it.

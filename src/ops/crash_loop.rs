@@ -1,13 +1,15 @@
 //! Recognises an engine that dies again and again of the same thing: after three deaths at one place of the tape it
-//! starts drained, and a person looks.
+//! starts drained, and a person looks. If each died of the same message of a connection, that is kept out from then on
+//! (`io/quarantine.rs`).
 //!
 //! Only a death of its own doing counts: a panic, or a signal that the kernel sends for a fault, which the run notes as it
 //! dies. A kill from outside, or the loss of power, finds whichever actor happened to hear something last, often the same
 //! one. A message that takes all memory is killed from outside too; the fold of that run dies of it in turn and says so.
 
 use crate::base::time::{Nanos, SEC};
-use crate::engine::tape::Source;
-use crate::io::tape::{Run, runs};
+use crate::engine::tape::{Entry, Source};
+use crate::io::quarantine::{self, shape};
+use crate::io::tape::{Run, runs, text_of};
 use crate::ops::replay::head::Head;
 use crate::topology::TAPES;
 use serde::{Deserialize, Serialize};
@@ -39,13 +41,28 @@ pub struct Place {
     pub source: Source,
 }
 
-/// Whoever only heard time pass was idle when it was stopped.
-fn told_something((_, place): &(Nanos, Place)) -> bool {
-    place.source != Source::Tick
+/// Deaths in a row at one place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loop {
+    /// Where.
+    pub place: Place,
+    /// The message each of them died of, if it was the same and came over a connection.
+    pub message: Option<Vec<u8>>,
 }
 
-/// Where a run died, if it did and if that can be told. A run that ended in order, or was killed, died nowhere.
-fn death(run: &Run) -> Option<Place> {
+/// One death.
+struct Death {
+    place: Place,
+    message: Option<Vec<u8>>,
+}
+
+/// Whoever only heard time pass was idle when it was stopped.
+fn told_something((_, last): &(usize, Entry)) -> bool {
+    last.source != Source::Tick
+}
+
+/// Where a run died and of what, if it did and if that can be told. A run that ended in order, or was killed, died nowhere.
+fn death(run: &Run) -> Option<Death> {
     let ending = run.end.as_ref().map(|text| serde_json::from_str::<Ending>(text).unwrap_or_default());
     if ending.as_ref().is_some_and(|ending| ending.died.is_empty()) {
         return None;
@@ -55,24 +72,26 @@ fn death(run: &Run) -> Option<Place> {
     }
     let dead = ending.unwrap_or_default().died;
     let words = run.last_words();
-    let last = |place: usize| words[place].map(|(at, source)| (at, Place { actor: TAPES[place], source }));
+    let last = |place: usize| words[place].clone().map(|entry| (place, entry));
     let named = (0..TAPES.len()).find(|place| dead.iter().any(|name| name == TAPES[*place]));
-    let place = match named {
+    let last = match named {
         Some(place) => last(place),
         // A process that aborts says nothing of its threads: whoever heard the last message before all stopped.
-        None => (0..TAPES.len()).filter_map(last).filter(told_something).max_by_key(|(at, _)| *at),
+        None => (0..TAPES.len()).filter_map(last).filter(told_something).max_by_key(|(_, entry)| entry.at),
     };
-    place.filter(told_something).map(|(_, place)| place)
+    let (place, entry) = last.filter(told_something)?;
+    let place = Place { actor: TAPES[place], source: entry.source };
+    Some(Death { place, message: text_of(&entry).map(<[u8]>::to_vec) })
 }
 
-/// The place at which the last runs of a state folder died, if all of the last three did within this time.
+/// The loop that the last runs of a state folder make, if all of the last three died at one place within this time.
 ///
 /// # Errors
 /// The folder cannot be read; in words.
-pub fn look(state: &Path, within_ns: u64, now: Nanos) -> Result<Option<Place>, String> {
+pub fn look(state: &Path, within_ns: u64, now: Nanos) -> Result<Option<Loop>, String> {
     let runs = runs(state)?;
     let Some(first) = runs.len().checked_sub(DEATHS) else { return Ok(None) };
-    let mut places = Vec::with_capacity(DEATHS);
+    let mut deaths = Vec::with_capacity(DEATHS);
     for number in &runs[first..] {
         // A run whose head cannot be read, or is of another version, tells nothing.
         let Ok(run) = Run::open(state, *number) else { return Ok(None) };
@@ -80,20 +99,35 @@ pub fn look(state: &Path, within_ns: u64, now: Nanos) -> Result<Option<Place>, S
         if now.since(Nanos(head.started_at_ns)) > within_ns {
             return Ok(None);
         }
-        places.push(death(&run));
+        let Some(death) = death(&run) else { return Ok(None) };
+        deaths.push(death);
     }
-    Ok(places[0].filter(|place| places.iter().all(|other| *other == Some(*place))))
+    let same = |one: &Death, other: &Death| one.place == other.place;
+    let Some(last) = deaths.pop().filter(|last| deaths.iter().all(|other| same(last, other))) else { return Ok(None) };
+    let known = last.message.as_deref().map(shape);
+    let message = last.message.filter(|_| deaths.iter().all(|other| other.message.as_deref().map(shape) == known));
+    Ok(Some(Loop { place: last.place, message }))
 }
 
-/// What is said to the operator.
-pub fn words(place: Place, within_ns: u64) -> String {
-    format!(
-        "the last {DEATHS} runs died within {} s, each while {} heard {:?}: this one starts drained. Look at the tapes \
-         (keel replay) before starting again",
+/// Keeps the message of a loop out of the next runs, and says what is to be said to the operator.
+///
+/// # Errors
+/// It cannot be kept out; in words.
+pub fn quarantine(state: &Path, found: &Loop, within_ns: u64) -> Result<String, String> {
+    let Loop { place: Place { actor, source }, message } = found;
+    let kept = match message {
+        Some(message) => {
+            let file = quarantine::put(state, message)?;
+            let length = message.len();
+            format!(" of the same message of {length} bytes, which is kept out while {} exists", file.display())
+        }
+        None => String::new(),
+    };
+    Ok(format!(
+        "the last {DEATHS} runs died within {} s, each while {actor} heard {source:?}{kept}: this one starts drained. \
+         Look at the tapes (keel replay) before starting again",
         within_ns / SEC,
-        place.actor,
-        place.source
-    )
+    ))
 }
 
 #[cfg(test)]

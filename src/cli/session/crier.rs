@@ -2,6 +2,7 @@
 
 use super::LOOK;
 use crate::engine::core::Pulse;
+use crate::io::quarantine::Quarantine;
 use crate::ops::news::News;
 
 /// Looks in a row at which a core may stand still before it is said.
@@ -18,6 +19,8 @@ pub(super) struct Crier {
     signer: bool,
     /// Looks in a row at which a core stood still.
     still: u32,
+    /// A message that came in spite of its quarantine has been said.
+    guarded: bool,
 }
 
 impl Crier {
@@ -29,6 +32,13 @@ impl Crier {
                 "keel: alarm: a core of the pipeline has stood still for {STILL_MAX} looks of {} ms",
                 LOOK.as_millis()
             );
+        }
+    }
+
+    /// Says that a message of the quarantine came again: what it would have told is not known.
+    pub(super) fn guard(&mut self, quarantine: &Quarantine) {
+        if quarantine.refused() > 0 && !std::mem::replace(&mut self.guarded, true) {
+            eprintln!("keel: alarm: a message in quarantine came again and was kept out");
         }
     }
 

@@ -11,6 +11,7 @@ use crate::engine::ports::Clock;
 use crate::engine::tape::Tape;
 use crate::io::claim::Claim;
 use crate::io::clock::LiveClock;
+use crate::io::quarantine::Quarantine;
 use crate::io::tape::{Limits, Recording};
 use crate::msg::Command;
 use crate::ops::blueprint::{Blueprint, vault_id};
@@ -20,6 +21,7 @@ use crate::ops::recovery;
 use crate::ops::replay::Hand;
 use crate::ops::replay::head::{Begun, Head};
 use crate::topology::{ACTORS, TAPES};
+use std::path::Path;
 
 /// Makes sure that no other process of this host trades for any of the vaults.
 pub(super) fn claim(config: &Config) -> Result<Vec<Claim>, Failure> {
@@ -48,19 +50,33 @@ pub(super) fn recover(
     Ok(journal)
 }
 
-/// Why every vault must start drained, if so: a damaged journal, or deaths at one place.
+/// Why every vault must start drained, if so: a damaged journal, or deaths at one place. A message that was the death of
+/// each is kept out from now on.
 pub(super) fn why_drained(
     config: &Config,
     terms: &Terms<'_>,
     damage: Option<String>,
     now: Nanos,
 ) -> Result<Option<String>, Failure> {
-    if damage.is_some() || !config.tapes.on {
+    if !config.tapes.on {
         return Ok(damage);
     }
     let within_ns = config.tapes.crash_loop_ns;
-    let place = crash_loop::look(terms.state_dir, within_ns, now).map_err(Failure::Refused)?;
-    Ok(place.map(|place| crash_loop::words(place, within_ns)))
+    let found = crash_loop::look(terms.state_dir, within_ns, now).map_err(Failure::Refused)?;
+    let words = found.map(|found| crash_loop::quarantine(terms.state_dir, &found, within_ns));
+    let words = words.transpose().map_err(Failure::Refused)?;
+    let both = [damage, words].into_iter().flatten().collect::<Vec<_>>().join("; ");
+    Ok((!both.is_empty()).then_some(both))
+}
+
+/// The messages that this run does not hear, which is said.
+pub(super) fn kept_out(state: &Path) -> Result<Quarantine, Failure> {
+    let quarantine = Quarantine::of(state).map_err(Failure::Refused)?;
+    if !quarantine.is_empty() {
+        let count = quarantine.len();
+        eprintln!("keel: warning: messages kept out by {}: {count}", state.join("quarantine").display());
+    }
+    Ok(quarantine)
 }
 
 /// Drains every vault before it begins, and says why. The lane has room for all of them, and risk hears it before anything

@@ -2,8 +2,8 @@
 
 use super::page::{Place, file_name, read_page};
 use super::{DEATH, END, FIRST, FOLDER, HEAD, JOURNAL, PAGE_BYTES, read_summed, run_name};
-use crate::base::time::Nanos;
-use crate::engine::tape::{Page, Pages, Roll, Source};
+use crate::engine::ports::Event;
+use crate::engine::tape::{Entry, Page, Pages, Roll, What, read_event};
 use crate::topology::TAPES;
 use alloy::hex;
 use std::fs;
@@ -55,7 +55,7 @@ impl Run {
     }
 
     /// The last message on each tape, in the order of the pipeline, as far as its last pages can be read.
-    pub fn last_words(&self) -> [Option<(Nanos, Source)>; 7] {
+    pub fn last_words(&self) -> [Option<Entry>; 7] {
         std::array::from_fn(|row| {
             let Extent { first, last } = self.extent(row).ok()?;
             let read = |number| read_page(&self.path(row, number), Place { run: self.number, row, number }).ok();
@@ -131,12 +131,21 @@ struct Extent {
     last: u64,
 }
 
+/// The text of a message that a connection handed out; none of any other.
+pub fn text_of(entry: &Entry) -> Option<&[u8]> {
+    let What::Body(body) = &entry.what else { return None };
+    match entry.source.is_connection().then(|| read_event(body))?? {
+        Event::Text(text) => Some(text),
+        Event::Up { .. } | Event::Down(_) => None,
+    }
+}
+
 /// The last message on a page.
-fn last_of(page: Page) -> Option<(Nanos, Source)> {
+fn last_of(page: Page) -> Option<Entry> {
     let (mut roll, mut last) = (Roll::of_page(page), None);
     while let Ok(Some(entry)) = roll.next_entry() {
         if entry.source.is_message() {
-            last = Some((entry.at, entry.source));
+            last = Some(entry);
         }
     }
     last

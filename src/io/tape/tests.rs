@@ -104,7 +104,8 @@ fn a_long_run_lets_its_oldest_pages_go_while_it_goes_on() {
     let ends: Vec<_> = heard.iter().map(|entry| entry.at).collect();
     let all: Vec<_> = (0..100).map(|place| Nanos(place * MS)).collect();
     assert!(all.ends_with(&ends), "the end is there without a gap");
-    assert_eq!(run.last_words()[3], Some((Nanos(99 * MS), Source::Wire)));
+    let last = run.last_words()[3].clone().expect("a message");
+    assert_eq!((last.at, last.source), (Nanos(99 * MS), Source::Wire));
     assert_eq!(read(&mut run.last_rolls(2).expect("noted")[3]).last(), heard.last());
     // A page that is missing without having been let go is damage.
     let first = (1..).find(|number| scratch.0.join(format!("tape/run-000001/risk-{number:06}.page")).exists());

@@ -1,7 +1,9 @@
 //! Deaths at one place, at different places, too long ago, and ends that were none.
 
 use super::*;
-use crate::engine::tape::Tape;
+use crate::engine::ports::Event;
+use crate::engine::tape::{Recorder, Tape};
+use crate::io::quarantine::Quarantine;
 use crate::io::tape::{Limits, Recording};
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
@@ -30,6 +32,27 @@ impl Scratch {
 
     /// A run that began at `at`, heard these by its risk actor, and ended so.
     fn run(&self, at: Nanos, heard: &[Source], end: End<'_>) {
+        self.record(at, end, |tapes| {
+            for source in heard {
+                match source {
+                    Source::Tick => recorder(tapes, "risk").plain(at.plus(1), Source::Tick),
+                    source => recorder(tapes, "risk").lane(at.plus(1), *source, 1),
+                }
+            }
+        });
+    }
+
+    /// A run whose gateway heard this from the venue last.
+    fn run_of(&self, at: Nanos, text: &str, end: End<'_>) {
+        self.record(at, end, |tapes| {
+            let gateway = recorder(tapes, "gateway");
+            gateway.event(at.plus(1), Source::Wire, &Event::Text(b"{}"));
+            gateway.event(at.plus(2), Source::Wire, &Event::Text(text.as_bytes()));
+        });
+    }
+
+    /// A run that began at `at`, was recorded so, and ended so.
+    fn record(&self, at: Nanos, end: End<'_>, hear: impl FnOnce(&mut [Tape; 7])) {
         let limits = Limits { free_mib_min: 1, ..Limits::default() };
         let head = format!(
             "{{\"version\":{},\"program\":\"0\",\"build\":\"\",\"started_at_ns\":{},\"file\":\"\",\"config\":\"\",\
@@ -39,13 +62,7 @@ impl Scratch {
             at.0
         );
         let (recording, mut tapes) = Recording::begin(&self.0, limits, (6, &head), &[]).expect("room");
-        let Tape::Recording(recorder) = &mut tapes[3] else { panic!("being recorded") };
-        for source in heard {
-            match source {
-                Source::Tick => recorder.plain(at.plus(1), Source::Tick),
-                source => recorder.lane(at.plus(1), *source, 1),
-            }
-        }
+        hear(&mut tapes);
         drop(tapes);
         match end {
             End::Killed => {}
@@ -62,11 +79,22 @@ impl Scratch {
     }
 }
 
+/// The tape of an actor.
+fn recorder<'t>(tapes: &'t mut [Tape; 7], actor: &str) -> &'t mut Recorder {
+    let place = TAPES.iter().position(|name| *name == actor).expect("an actor");
+    let Tape::Recording(recorder) = &mut tapes[place] else { panic!("being recorded") };
+    recorder
+}
+
 const NOW: Nanos = Nanos(1_800_000_000 * SEC);
 const WITHIN_NS: u64 = 600 * SEC;
 
-fn found(scratch: &Scratch) -> Option<Place> {
+fn looked(scratch: &Scratch) -> Option<Loop> {
     look(&scratch.0, WITHIN_NS, NOW).expect("readable")
+}
+
+fn found(scratch: &Scratch) -> Option<Place> {
+    looked(scratch).map(|found| found.place)
 }
 
 #[test]
@@ -104,4 +132,32 @@ fn kills_from_outside_are_no_deaths_wherever_they_come() {
         mixed.run(at, &[Source::Reports], if ago_s == 20 { End::Killed } else { End::Fault });
     }
     assert_eq!([&killed, &mixed].map(found), [None, None]);
+}
+
+#[test]
+fn a_message_that_was_the_death_of_three_runs_is_kept_out_of_the_next() {
+    let [same, other] = ["message", "messages"].map(Scratch::new);
+    let text =
+        |number: u64, state: &str| format!(r#"{{"order":{{"nonce":18000000000000{number:02},"status":"{state}"}}}}"#);
+    for number in [1, 2, 3] {
+        let at = Nanos(NOW.0 - (100 - 10 * number) * SEC);
+        same.run_of(at, &text(number, "open"), End::InOrder(&["gateway"]));
+        other.run_of(at, &text(number, if number == 2 { "open" } else { "filled" }), End::Fault);
+    }
+    let place = Place { actor: "gateway", source: Source::Wire };
+    let found = looked(&same).expect("a loop");
+    assert_eq!(found, Loop { place, message: Some(text(3, "open").into_bytes()) });
+    let words = quarantine(&same.0, &found, WITHIN_NS).expect("written");
+    let length = text(3, "open").len();
+    let said = format!("each while gateway heard Wire of the same message of {length} bytes, which is kept out while");
+    assert!(words.contains(&said), "{words}");
+    let kept_out = Quarantine::of(&same.0).expect("readable");
+    assert!(kept_out.refuses(text(77, "open").as_bytes()), "whatever its nonce");
+    assert!(!kept_out.refuses(text(3, "filled").as_bytes()) && !kept_out.refuses(b"{}"));
+
+    let found = looked(&other).expect("a loop, of different messages");
+    assert_eq!(found, Loop { place, message: None });
+    let words = quarantine(&other.0, &found, WITHIN_NS).expect("nothing to write");
+    assert!(words.contains("each while gateway heard Wire: this one starts drained"), "{words}");
+    assert!(Quarantine::of(&other.0).expect("readable").is_empty());
 }
