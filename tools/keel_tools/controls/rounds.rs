@@ -179,7 +179,7 @@ fn sentry(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
             if killed.elapsed() > PATIENCE {
                 return Err("the sentry does not cancel".to_owned());
             }
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(10));
         }
         if seen > 0 && killed.elapsed() > Duration::from_secs(1) {
             row.add(killed.elapsed());

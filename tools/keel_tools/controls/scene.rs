@@ -51,6 +51,8 @@ impl Scene {
         let change = |text: String| {
             let text = text.replacen("[wallet]", "cancel_on_disconnect = false\n\n[wallet]", 1);
             let text = text.replacen("move_max_bps = 100", "move_max_bps = 100\nexternal_age_max_ms = 100", 1);
+            // Minutes of the demo's crowd cost what the mandate grants for an hour.
+            let text = text.replacen("[vault.limits]", "[vault.limits]\nloss_ema_max_bps = 150", 1);
             text + &format!(
                 "\n[sentry]\naddress = \"{beats}\"\nsecret_file = \"beat.secret\"\nsession_key_file = \"sentry.key\"\n"
             )
@@ -107,7 +109,7 @@ impl Scene {
             if began.elapsed() > PATIENCE {
                 return Err("the engine quotes nothing".to_owned());
             }
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(20));
         }
         Ok(())
     }

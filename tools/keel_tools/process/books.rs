@@ -7,15 +7,21 @@ use keel::engine::ports::Clock;
 use keel::exchange::{AccountSeed, Settings};
 use keel::io::clock::LiveClock;
 use keel::io::key::LocalKey;
-use keel::ops::rest::{Proof, Prover, Rest};
+use keel::ops::rest::{Proof, Prover, Rest, RestError};
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 
 /// Rows of one page.
 const PAGE: u64 = 1_000;
+/// The venue's code for a wallet that asks too often.
+const RATE_LIMITED: i32 = -32_000;
+/// How long such a wallet waits before it asks again, and how long it does that.
+const PAUSE: Duration = Duration::from_millis(50);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// An order as the venue keeps it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,12 +93,21 @@ impl Books {
         })
     }
 
+    /// Asks the venue; one that is asked too often is asked again a little later.
     fn call(&mut self, method: &str, mut params: Value) -> Result<Value, String> {
         params["subaccount_id"] = json!(self.subaccount);
-        let at: Nanos = LiveClock::new().now();
-        let proof = Proof::of(&LOCAL, &self.wallet, &self.key.prove(at)?);
-        let text =
-            self.runtime.block_on(self.rest.call(method, &params, Some(&proof))).map_err(|why| why.to_string())?;
+        let began = Instant::now();
+        let text = loop {
+            let at: Nanos = LiveClock::new().now();
+            let proof = Proof::of(&LOCAL, &self.wallet, &self.key.prove(at)?);
+            match self.runtime.block_on(self.rest.call(method, &params, Some(&proof))) {
+                Ok(text) => break text,
+                Err(RestError::Refused { code: RATE_LIMITED, .. }) if began.elapsed() < PATIENCE => {
+                    std::thread::sleep(PAUSE);
+                }
+                Err(why) => return Err(why.to_string()),
+            }
+        };
         serde_json::from_str(&text).map_err(|why| format!("{method}: {why}"))
     }
 
