@@ -78,6 +78,7 @@ fn limits() -> Limits {
         perp_requirement: Ratio::from_bps(660),
         margin_buffer: Ratio::ZERO,
         drawdown_max: Ratio::from_bps(500),
+        off_peg_ns_max: 30_000_000_000,
         losses: keel::risk::losses::LossBudgets::ALL,
         fills_per_minute_max: 100,
         order_life_ns: 590 * SEC,

@@ -286,8 +286,11 @@ pub(super) fn journal(section: Section<'_>) -> Option<Tapes> {
         "most the tapes of a run take; its oldest pages go then, and it can be checked but not replayed",
     );
     let run = section.integer(spec, "MiB", 64..=1_048_576, Some(16_384));
-    let spec = ("tape_mib_kept_max", "most that the tapes of older runs take beside it; the oldest are deleted");
-    let kept = section.integer(spec, "MiB", 0..=16_777_216, Some(65_536));
+    let spec = (
+        "tape_mib_kept_max",
+        "most that the tapes of older runs take beside it; the oldest are deleted. Three short runs, by which a crash loop is known, take 128",
+    );
+    let kept = section.integer(spec, "MiB", 128..=16_777_216, Some(65_536));
     let spec = ("tape_free_mib_min", "space on the disk that tapes leave free for the journal of orders");
     let free = section.integer(spec, "MiB", 128..=1_048_576, Some(2_048));
     let spec = ("crash_loop_s", "three deaths at one place of the tape within this time: the next run starts drained");

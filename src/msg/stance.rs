@@ -48,11 +48,13 @@ pub enum StopReason {
     KeyExpires,
     /// The venue's clock and ours disagreed.
     ClocksApart,
+    /// Its base stayed off its peg.
+    OffPeg,
 }
 
 impl StopReason {
     /// Every reason, by number.
-    pub const ALL: [StopReason; 20] = [
+    pub const ALL: [StopReason; 21] = [
         StopReason::Asked,
         StopReason::Retired,
         StopReason::Mismatch,
@@ -73,6 +75,7 @@ impl StopReason {
         StopReason::Invariant,
         StopReason::KeyExpires,
         StopReason::ClocksApart,
+        StopReason::OffPeg,
     ];
 
     /// Of a signer that signs nothing any more: its switch is thrown by an operator.
@@ -106,6 +109,7 @@ impl StopReason {
             StopReason::Invariant => "an assertion of the engine's own failed",
             StopReason::KeyExpires => "its session key was about to end",
             StopReason::ClocksApart => "the venue's clock and ours disagreed",
+            StopReason::OffPeg => "its base stayed off its peg",
         }
     }
 }

@@ -30,6 +30,10 @@ impl Guards {
     pub const UNCONFIRMED: Guards = Guards(1 << 7);
     /// There is no price to act on at all, not even for what lowers risk.
     pub const NO_PRICE: Guards = Guards::TICKER_STALE.with(Guards::UNCONFIRMED);
+    /// A token and what it wraps do not belong together any more.
+    pub const OFF_PEG: Guards = Guards::RATIO_DEVIATES.with(Guards::FAIR_DEVIATES);
+    /// A source is missing without which its peg cannot be judged.
+    pub const PEG_UNKNOWN: Guards = Guards::NO_PRICE.with(Guards::EXTERNAL_STALE).with(Guards::RATIO_STALE);
     /// Names of the bits, lowest first.
     pub const NAMES: [&'static str; 8] = [
         "ticker_stale",

@@ -155,6 +155,8 @@ pub struct Limits {
     pub margin_buffer: Ratio,
     /// Value loss in base units, as a share of the session's highest, at which the vault drains.
     pub drawdown_max: Ratio,
+    /// Time off its peg at which the vault drains.
+    pub off_peg_ns_max: u64,
     /// Losses at which the vault drains.
     pub losses: LossBudgets,
     /// Fills per minute at which the vault drains.

@@ -115,6 +115,7 @@ pub(super) fn scene() -> Scene {
             perp_requirement: ratio("0.066"),
             margin_buffer: Ratio::ZERO,
             drawdown_max: Ratio::ONE,
+            off_peg_ns_max: 30 * 1_000_000_000,
             losses: crate::risk::losses::LossBudgets::ALL,
             fills_per_minute_max: 100,
             order_life_ns: 310 * SEC,

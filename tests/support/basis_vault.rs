@@ -74,6 +74,7 @@ fn limits() -> Limits {
         perp_requirement: ratio("0.066"),
         margin_buffer: ratio("0.01"),
         drawdown_max: ratio("0.01"),
+        off_peg_ns_max: 30_000_000_000,
         losses: keel::risk::losses::LossBudgets::ALL,
         fills_per_minute_max: 600,
         order_life_ns: 590 * SEC,

@@ -114,6 +114,8 @@ pub struct Desk {
     pub(super) contract: Option<Contract>,
     intents_seen: u32,
     loss: (Ratio, Nanos),
+    /// Since when its base has been off its peg; zero while it is not.
+    pub(super) off_peg_since: Nanos,
     pub(super) losses: Losses,
     /// Its losses as last journaled.
     pub(super) lost_told: Lost,
@@ -190,6 +192,7 @@ impl Desk {
             contract: plan.contract_signs.then(Contract::new),
             intents_seen: 0,
             loss: wall::basis::lost(plan.loss_sums[0]),
+            off_peg_since: Nanos::ZERO,
             losses: plan.lost.as_ref().map(Losses::inherited).unwrap_or_default(),
             lost_told: plan.lost.unwrap_or_default(),
             fills: FillRate::default(),

@@ -29,6 +29,9 @@ pub enum Alarm {
     FillRate,
     /// The venue's clock and ours disagree by more than the mandate allows: nothing is signed, and no quote rests (K2).
     ClocksApart,
+    /// The base has stayed off its peg for too long: the venue's mark, its on-chain ratio and the external book of what it
+    /// wraps do not belong together (D6).
+    OffPeg,
     /// The session key ends soon: register a new one and start with it (K6).
     KeyExpires,
     /// The venue refused in a way only a person can mend (key, chain, compliance).
@@ -109,6 +112,7 @@ impl Alarm {
             | Alarm::LossBudget
             | Alarm::FillRate
             | Alarm::ClocksApart
+            | Alarm::OffPeg
             | Alarm::VenueAlarm
             | Alarm::Reverted
             | Alarm::Unsigned { .. }
@@ -129,6 +133,7 @@ impl Alarm {
             Alarm::LossBudget => StopReason::LossBudget,
             Alarm::FillRate => StopReason::FillRate,
             Alarm::ClocksApart => StopReason::ClocksApart,
+            Alarm::OffPeg => StopReason::OffPeg,
             Alarm::KeyExpires => StopReason::KeyExpires,
             Alarm::VenueHalt { .. } => StopReason::VenueHalt,
             Alarm::SessionRejected { .. } => StopReason::SessionRejected,

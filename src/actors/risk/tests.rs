@@ -6,7 +6,7 @@ use crate::account::order::LiveOrder;
 use crate::base::ids::{Side, VaultId};
 use crate::base::num::Ratio;
 use crate::base::num::{Amount, Cash, Price};
-use crate::base::time::SEC;
+use crate::base::time::{MS, SEC};
 use crate::msg::{
     Budget, CurrencyId, Fill, Guards, Life, Mode, Purpose, Report, ReportMsg, Settlement, Snapshot, TimeInForce, Value,
     Wish,
@@ -44,6 +44,7 @@ fn limits() -> Limits {
         perp_requirement: Ratio::ONE,
         margin_buffer: Ratio::ZERO,
         drawdown_max: Ratio::ONE,
+        off_peg_ns_max: 30 * 1_000_000_000,
         losses: crate::risk::losses::LossBudgets::ALL,
         fills_per_minute_max: 1,
         order_life_ns: 310 * SEC,
@@ -317,6 +318,73 @@ fn budgets_wait_until_a_mark_that_jumped_is_believed_and_count_it_then() {
         assert_eq!(vault.told(1_800, Guards::NONE), [alarm], "believed");
         assert_eq!(vault.risk.desks[0].mode, Mode::Drain);
     }
+}
+
+/// A snapshot that is only late is waited for; one that the venue refused is asked for again as soon as it may be.
+#[test]
+fn a_refused_snapshot_is_asked_for_again_soon() {
+    let asks = |refused: bool| {
+        let mut vault = Leveraged::starting(limits());
+        assert!(vault.risk.desks[0].reconcile.pending, "a session begins with one");
+        if refused {
+            assert!(vault.report(Report::NoSnapshot { subaccount: BOOK.subaccount }).is_empty());
+        }
+        let began = vault.risk.desks[0].reconcile.asked_at;
+        loop {
+            let mut out = Out::default();
+            vault.at = vault.at.plus(100 * MS);
+            vault.risk.on(vault.at, In::Tick, &mut out);
+            if out.urgent.drain().any(|word| matches!(word, Urgent::Reconcile { .. })) {
+                break;
+            }
+            assert!(vault.at.since(began) < 10 * SEC, "never");
+        }
+        vault.at.since(began) / (100 * MS)
+    };
+    assert_eq!((asks(true), asks(false)), (4, 30), "tenths of a second");
+}
+
+/// Off its peg for a second at most: what is known of it counts, and what is not known ends nothing.
+#[test]
+fn a_base_that_stays_off_its_peg_drains_its_vault() {
+    let off = Guards::FAIR_DEVIATES;
+    let blind = off.with(Guards::EXTERNAL_STALE);
+    for (told, drains_after) in [
+        (&[off, off, off][..], Some(3)),
+        (&[Guards::RATIO_DEVIATES, blind, off], Some(3)),
+        (&[off, Guards::RATIO_STALE, Guards::UNCONFIRMED, Guards::TICKER_STALE, blind], None),
+        (&[off, Guards::VOLATILE, off, off], None),
+        (&[off, Guards::NONE, off, off, off], Some(5)),
+    ] {
+        let mut vault = Leveraged::new(Limits { off_peg_ns_max: SEC, ..limits() });
+        for (place, guards) in told.iter().enumerate() {
+            vault.at = vault.at.plus(600 * MS);
+            let good_until = vault.at.plus(SEC);
+            let base = Value {
+                instrument: BOOK.base,
+                mark: Price::whole(2_000),
+                guards: *guards,
+                good_until,
+                ..Value::default()
+            };
+            vault.hear(In::Value(base));
+            let drained = Some(place + 1) == drains_after;
+            let alarms = vault.hear(In::Tick);
+            assert_eq!(alarms.contains(&Alarm::OffPeg), drained, "{told:?} at {place}: {alarms:?}");
+        }
+        let mode = if drains_after.is_some() { Mode::Drain } else { Mode::Live };
+        assert_eq!(vault.risk.desks[0].mode, mode, "{told:?}");
+    }
+    // The last thing that was known is too old to drain by.
+    let mut vault = Leveraged::new(Limits { off_peg_ns_max: SEC, ..limits() });
+    let good_until = vault.at.plus(500 * MS);
+    let base = Value { instrument: BOOK.base, mark: Price::whole(2_000), guards: off, good_until, ..Value::default() };
+    vault.hear(In::Value(base));
+    for _ in 0..4 {
+        vault.hear(In::Tick);
+        vault.at = vault.at.plus(400 * MS);
+    }
+    assert_eq!(vault.risk.desks[0].mode, Mode::Live);
 }
 
 #[test]

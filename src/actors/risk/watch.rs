@@ -7,7 +7,7 @@ use crate::base::buggify::{Place, bends};
 use crate::base::ids::Side;
 use crate::base::num::{Price, Rounding};
 use crate::base::time::{MS, Nanos, SEC};
-use crate::msg::{Fill, Life, Lost, Mode, Note, Purpose, Trace};
+use crate::msg::{Fill, Guards, Life, Lost, Mode, Note, Purpose, Trace};
 use crate::risk::limits::Mandate;
 use crate::risk::order::Granted;
 
@@ -48,6 +48,7 @@ impl Risk {
             desk.chase_movement(at, out);
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_losses(at, out);
+            desk.guard_peg(at, out);
             desk.journal_losses(at, out);
             desk.journal_loss_sum(at, out);
             desk.tell_settlement(out);
@@ -150,6 +151,22 @@ impl Desk {
             self.drain(Alarm::Drawdown, out);
         } else if self.losses.value_spent(worth, limits.losses) {
             self.drain(Alarm::LossBudget, out);
+        }
+    }
+
+    /// Drains once the base has stayed off its peg for longer than allowed (D6). While a source is missing nothing is known
+    /// of the peg, and what was known stands.
+    fn guard_peg(&mut self, at: Nanos, out: &mut Out) {
+        let Mandate::Basis(limits) = self.mandate else { return };
+        let (guards, current) = (self.base.guards, at <= self.base.good_until);
+        if self.mode != Mode::Live || (current && !guards.has(Guards::PEG_UNKNOWN.with(Guards::OFF_PEG))) {
+            self.off_peg_since = Nanos::ZERO;
+        } else if current && !guards.has(Guards::PEG_UNKNOWN) {
+            if self.off_peg_since == Nanos::ZERO {
+                self.off_peg_since = at;
+            } else if at.since(self.off_peg_since) > limits.off_peg_ns_max {
+                self.drain(Alarm::OffPeg, out);
+            }
         }
     }
 

@@ -20,6 +20,8 @@ const LEVERAGE_MAX: Spec = ("leverage_max_x", "highest leverage a base order may
 const LOSS_EMA: Spec = ("loss_ema_max_bps", "loss against mark allowed, decaying, as a share of TVL");
 const LOSS_HALF_LIFE: Spec = ("loss_half_life_s", "time in which that loss counts half");
 const DRAWDOWN: Spec = ("drawdown_max_bps", "fall of TVL in base from its highest at which the vault drains");
+const OFF_PEG: Spec =
+    ("off_peg_max_s", "time off its peg, by mark_deviation_max_bps or the ratio's band, at which it drains");
 
 /// Decay per second in 1e-18 of what counts half after that time.
 pub(super) fn decay_of(Span(half_life_ns): Span) -> i128 {
@@ -47,6 +49,7 @@ pub(super) struct Fields {
     borrow: Field<Cash>,
     pub(super) buffer: Field<Bps>,
     drawdown: Field<Bps>,
+    off_peg: Field<Span>,
     pub(super) bounds: bounds::Fields,
 }
 
@@ -68,6 +71,7 @@ impl Fields {
             borrow: usdc(s, ("borrow_max_usdc", "largest borrow if every buy fills"), 1..=10_000_000_000, None),
             buffer: s.bps(("margin_buffer_bps", "share of TVL kept free of initial margin"), 0..=5_000, 100),
             drawdown: s.bps(DRAWDOWN, 1..=5_000, 200),
+            off_peg: s.seconds(OFF_PEG, 1..=3_600, 30),
             bounds: bounds::Fields::read(s, 200..=2_000, 500),
         };
         if let Some(decay) = fields.loss_decay_e18() {
@@ -106,6 +110,7 @@ impl Fields {
             perp_requirement: margin.requirement.value?.ratio(),
             margin_buffer: self.buffer.value?.ratio(),
             drawdown_max: self.drawdown.value?.ratio(),
+            off_peg_ns_max: self.off_peg.value?.0,
             losses: bounds.losses,
             fills_per_minute_max: bounds.fills_per_minute_max,
             order_life_ns: bounds.order_life_ns,

@@ -23,6 +23,7 @@ fn limits() -> Limits {
         perp_requirement: Ratio::ONE,
         margin_buffer: Ratio::ZERO,
         drawdown_max: Ratio::from_bps(200),
+        off_peg_ns_max: 30 * 1_000_000_000,
         losses: LossBudgets { hour: Ratio::from_bps(100), day: Ratio::from_bps(200) },
         fills_per_minute_max: 60,
         order_life_ns: 1,

@@ -33,6 +33,8 @@ const STRANGERS: [Fault; 4] = [Fault::ForeignOrder, Fault::TailLost, Fault::Jour
 /// Prices that were not so, and value that came or went.
 const PRICES: [Fault; 5] =
     [Fault::PriceOff, Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
+/// A token, what it wraps and what it is paid in, apart.
+const PEGS: [Fault; 3] = [Fault::Depegged, Fault::StableDepegged, Fault::PriceOff];
 /// The venue cancels what rests when its connection goes, and an engine that is gone does not hear how much had filled.
 const UNHEARD: [Fault; 7] = [
     Fault::AllCut,
@@ -83,6 +85,7 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
             .or_else(|| of_late(&[Fault::Deposited]).filter(|_| of_late(&[Fault::ReplyLate]).is_some())),
         Alarm::Foreign => ever(&STRANGERS),
         Alarm::Drawdown => ever(&LOSSES),
+        Alarm::OffPeg => of_late(&PEGS),
         Alarm::ClocksApart => of_late(&CLOCKS).or_else(|| ever(&[Fault::ClockStepped])),
         Alarm::VenueHalt { code: 11_018 } => of_late(&[Fault::ClockRefused]),
         Alarm::VenueHalt { code: 11_027 } => of_late(&[Fault::Liquidating]),

@@ -58,8 +58,10 @@ const LOW_TIER_EVERY: f64 = 8.0;
 /// One auction in so many begins in debt.
 const IN_DEBT_EVERY: f64 = 8.0;
 
-/// The market of the storms trades in seconds what a real one trades in minutes: the fill limit gives way to it.
-const FILL_LIMIT: [&str; 2] = ["fills_per_minute_max = 60", "fills_per_minute_max = 1000"];
+/// The market of the storms trades in seconds what a real one trades in minutes, and loses its pegs for seconds: what is
+/// counted by time gives way to that.
+const PACES: [[&str; 2]; 2] =
+    [["fills_per_minute_max = 60", "fills_per_minute_max = 1000"], ["off_peg_max_s = 30", "off_peg_max_s = 3"]];
 
 fn basis() -> Scene {
     Scene {
@@ -106,7 +108,8 @@ impl Subject {
             Subject::Basis => basis(),
             Subject::Auction(vault) => vault.scene(),
         };
-        scene.config = Cow::Owned(scene.config.replace(FILL_LIMIT[0], FILL_LIMIT[1]));
+        let paced = PACES.iter().fold(scene.config.into_owned(), |config, [ours, theirs]| config.replace(ours, theirs));
+        scene.config = Cow::Owned(paced);
         scene
     }
 

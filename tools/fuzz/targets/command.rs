@@ -31,6 +31,7 @@ fn mandate() -> Mandate {
         perp_requirement: Ratio::from_bps(660),
         margin_buffer: Ratio::ZERO,
         drawdown_max: Ratio::from_bps(500),
+        off_peg_ns_max: 30 * 1_000_000_000,
         losses: LossBudgets::ALL,
         fills_per_minute_max: 100,
         order_life_ns: 590 * SEC,
