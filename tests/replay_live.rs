@@ -287,6 +287,7 @@ fn a_run_whose_contract_signs_folds_again() {
     let settings =
         Settings { network: Network::V2Mainnet, seed: 7, accounts: vec![account.clone()], ..Settings::default() };
     let mut venue = SimVenue::open(settings, WorldSettings::demo(7, 60), START);
+    venue.keep_tape();
     let mut plan = blueprint(&mut venue.exchange, START, &account);
     plan.dialect = &V2_MAINNET;
     let charter = ContractCharter { address: [7; 20], presigned: true };
@@ -310,6 +311,7 @@ fn a_run_whose_contract_signs_folds_again() {
     }
     turns.into_iter().for_each(|turn| drop(turn.finish()));
     assert!(chain.signed > 0, "{} asked", chain.asked);
+    no_login_is_on(&venue, &reels);
     let played = fold(&plan, address, &reels);
     assert_eq!(played.len(), 7);
     for played in &played {
@@ -322,6 +324,29 @@ fn a_run_whose_contract_signs_folds_again() {
     let mut rerun = Rerun::new(&plan, Hand::Here(address), silent);
     rerun.run(Nanos::MAX, &mut |_| ());
     assert!(rerun.finish(Nanos::MAX).iter().any(|played| played.trouble.is_some()));
+}
+
+/// Signatures of the texts that name one of these methods and left the engine: as text and as bytes.
+fn signatures_in(venue: &SimVenue, methods: &[&str]) -> Vec<[Vec<u8>; 2]> {
+    let named = |text: &&Value| methods.iter().any(|method| text["method"] == **method);
+    let texts: Vec<Value> = venue.tape().iter().filter_map(|said| serde_json::from_str(&said.text).ok()).collect();
+    let signature = |text: &Value| {
+        let hex = text["params"]["signature"].as_str().expect("it is signed").trim_start_matches("0x").to_owned();
+        let bytes = alloy_primitives::hex::decode(&hex).expect("hex");
+        [hex.into_bytes(), bytes]
+    };
+    texts.iter().filter(named).map(signature).collect()
+}
+
+/// A proof of the session key lets its holder log in as we do: none is recorded. What the key signs of orders is.
+fn no_login_is_on(venue: &SimVenue, reels: &[MemoryReel; 7]) {
+    let pages: Vec<Vec<u8>> = reels.iter().map(|reel| reel.page().bytes).collect();
+    let recorded = |wanted: &Vec<u8>| pages.iter().any(|page| memchr::memmem::find(page, wanted).is_some());
+    let logins = signatures_in(venue, &["public/login"]);
+    let orders = signatures_in(venue, &["private/order", "private/replace"]);
+    assert!(!logins.is_empty() && !orders.is_empty(), "{} logins, {} orders", logins.len(), orders.len());
+    assert!(!logins.iter().flatten().any(recorded), "a login is on the tapes");
+    assert!(orders.iter().any(|forms| forms.iter().any(recorded)), "no order's signature is, so nothing was looked at");
 }
 
 fn fold(plan: &Blueprint, address: Address, reels: &[MemoryReel; 7]) -> Vec<Played> {

@@ -41,13 +41,16 @@ const fn tale(name: &'static str, subject: Subject, seed: u64, lead_s: u64, leng
 }
 
 /// Every story.
-pub const TALES: [Tale; 9] = [
+pub const TALES: [Tale; 12] = [
     tale("quote, fill, hedge", Subject::Basis, 1, 9, 600),
     Tale { ill: true, ..tale("replace while replies are lost", Subject::Basis, 3, 9, 600) },
     Tale { reborn: true, ..tale("recovery", Subject::Basis, 5, 8, 600) },
+    tale("four seconds of market making", Subject::Basis, 13, 12, 4_000),
+    Tale { reborn: true, ill: true, ..tale("recovery while replies are lost", Subject::Basis, 11, 9, 1_500) },
     tale("a call is offered and re-priced", Subject::Auction(Vault::Harvest), 8, 4, 6_000),
     Tale { reborn: true, ..tale("recovery in an auction", Subject::Auction(Vault::Harvest), 16, 20, 3_000) },
     tale("a call spread is asked for and executed", Subject::Auction(Vault::SafeHarvest), 2, 4, 40_000),
+    tale("a put spread is asked for and executed", Subject::Auction(Vault::Maxi), 10, 4, 40_000),
     tale("a call spread is bought", Subject::Auction(Vault::Bull), 6, 4, 40_000),
     Tale {
         cash: 4_000,
