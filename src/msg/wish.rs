@@ -324,11 +324,13 @@ pub enum Concern {
     NoBudget,
     /// Checks before the signer keep refusing what the auction wants; the counters by check say which.
     Refused,
+    /// Delta has stayed outside its band for longer than a hedge takes, whatever keeps hedges from it.
+    Unhedged,
 }
 
 impl Concern {
     /// Names, in the order of the variants.
-    pub const NAMES: [&'static str; 10] = [
+    pub const NAMES: [&'static str; 11] = [
         "position-shape",
         "settlement-late",
         "debt-left",
@@ -339,6 +341,7 @@ impl Concern {
         "marks-deviate",
         "no-budget",
         "refused",
+        "unhedged",
     ];
 
     /// Its name.

@@ -116,6 +116,8 @@ pub struct Desk {
     loss: (Ratio, Nanos),
     /// Since when its base has been off its peg; zero while it is not.
     pub(super) off_peg_since: Nanos,
+    /// Since when its delta has been outside its band, and whether that was said.
+    pub(super) unhedged: Option<(Nanos, bool)>,
     pub(super) losses: Losses,
     /// Its losses as last journaled.
     pub(super) lost_told: Lost,
@@ -193,6 +195,7 @@ impl Desk {
             intents_seen: 0,
             loss: wall::basis::lost(plan.loss_sums[0]),
             off_peg_since: Nanos::ZERO,
+            unhedged: None,
             losses: plan.lost.as_ref().map(Losses::inherited).unwrap_or_default(),
             lost_told: plan.lost.unwrap_or_default(),
             fills: FillRate::default(),

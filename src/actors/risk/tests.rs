@@ -8,8 +8,8 @@ use crate::base::num::Ratio;
 use crate::base::num::{Amount, Cash, Price};
 use crate::base::time::{MS, SEC};
 use crate::msg::{
-    Budget, CurrencyId, Fill, Guards, Life, Mode, Purpose, Report, ReportMsg, Settlement, Snapshot, TimeInForce, Value,
-    Wish,
+    Budget, Concern, CurrencyId, Fill, Guards, Life, Mode, Purpose, Report, ReportMsg, Settlement, Snapshot,
+    TimeInForce, Value, Wish,
 };
 use crate::risk::capital::CapitalLimits;
 use crate::risk::limits::{Limits, Mandate};
@@ -342,6 +342,24 @@ fn a_refused_snapshot_is_asked_for_again_soon() {
         vault.at.since(began) / (100 * MS)
     };
     assert_eq!((asks(true), asks(false)), (4, 30), "tenths of a second");
+}
+
+/// Twenty of the base and half of their value owed: ten of the perp sold make one delta.
+#[test]
+fn a_delta_that_stays_outside_its_band_is_said_once() {
+    let concern = [Alarm::Concern(Concern::Unhedged)];
+    let band = Limits { delta_min: Ratio::from_bps(9_000), delta_max: Ratio::from_bps(11_000), ..limits() };
+    for (perp, said) in [(0, true), (-7, true), (-10, false)] {
+        let mut vault = Leveraged::starting(band);
+        vault.snapshot(perp);
+        assert_eq!(vault.risk.desks[0].mode, Mode::Live);
+        let mut alarms = Vec::new();
+        for _ in 0..40 {
+            vault.at = vault.at.plus(500 * MS);
+            alarms.extend(vault.hear(In::Tick));
+        }
+        assert_eq!(alarms, if said { &concern[..] } else { &[] }, "{perp}");
+    }
 }
 
 /// Off its peg for a second at most: what is known of it counts, and what is not known ends nothing.

@@ -7,7 +7,7 @@ use crate::base::buggify::{Place, bends};
 use crate::base::ids::Side;
 use crate::base::num::{Price, Rounding};
 use crate::base::time::{MS, Nanos, SEC};
-use crate::msg::{Fill, Guards, Life, Lost, Mode, Note, Purpose, Trace};
+use crate::msg::{Concern, Fill, Guards, Life, Lost, Mode, Note, Purpose, Trace};
 use crate::risk::limits::Mandate;
 use crate::risk::order::Granted;
 
@@ -29,6 +29,8 @@ const LOSSES_NS: u64 = 5 * SEC;
 const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
 /// An account is renewed at least this often.
 const HEARTBEAT_NS: u64 = 50 * MS;
+/// A hedge that finds nobody is tried again many times in this.
+const UNHEDGED_NS: u64 = 10 * SEC;
 /// Regular news.
 const SAMPLE_NS: u64 = 100 * MS;
 
@@ -49,6 +51,7 @@ impl Risk {
             desk.reconcile_when_due(at, wallet, out);
             desk.guard_losses(at, out);
             desk.guard_peg(at, out);
+            desk.guard_hedge(at, out);
             desk.journal_losses(at, out);
             desk.journal_loss_sum(at, out);
             desk.tell_settlement(out);
@@ -167,6 +170,23 @@ impl Desk {
             } else if at.since(self.off_peg_since) > limits.off_peg_ns_max {
                 self.drain(Alarm::OffPeg, out);
             }
+        }
+    }
+
+    /// Says once that delta has stayed outside its band for long (M3): the venue finds nobody, or a limit refuses the hedge.
+    fn guard_hedge(&mut self, at: Nanos, out: &mut Out) {
+        let Mandate::Basis(limits) = self.mandate else { return };
+        let Some((marks, true)) = self.believed_marks() else { return };
+        let delta = self.ledger.holdings().delta(marks);
+        let hedged = delta.is_none_or(|delta| (limits.delta_min..=limits.delta_max).contains(&delta));
+        if hedged || self.mode == Mode::Starting {
+            self.unhedged = None;
+            return;
+        }
+        let (since, told) = *self.unhedged.get_or_insert((at, false));
+        if !told && at.since(since) > UNHEDGED_NS {
+            self.unhedged = Some((since, true));
+            self.alarm(Alarm::Concern(Concern::Unhedged), out);
         }
     }
 

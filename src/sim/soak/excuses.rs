@@ -123,6 +123,8 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
         "hedges-are-needed" => seen.struck_by(&[Fault::RolledBack], FOR_GOOD),
         // What left before the next ticker had arrived was priced by the last one.
         "priced-near" => seen.struck_by(&[Fault::Depegged, Fault::StableDepegged], TICKER_NS),
+        // Marks that were not so, and value that came or went, say nothing of what was given up.
+        "loses-within-its-limit" => seen.struck_by(&PRICES, FOR_GOOD),
         "trades-again" => has_lost(seen).then_some("the hour's losses are near their limit"),
         "comes-back" => seen.moments.gave_away.then_some("the hour's give-away is spent"),
         // A budget that shrinks below what was spent already refuses until the window has passed.

@@ -25,6 +25,8 @@ const LATE_OPTION_S: u64 = 1_800;
 const HEDGE_SHARE: Decimal = Decimal::from_parts(115, 0, 0, false, 2);
 /// What drift of prices may have hedged beside that.
 const HEDGE_SLACK: Decimal = Decimal::from_parts(2, 0, 0, false, 0);
+/// The last hedges of what was quoted within the limit cost a little more.
+const LOSS_SLACK: Decimal = Decimal::from_parts(102, 0, 0, false, 2);
 /// After calm this long, books must agree.
 const SETTLED_NS: u64 = 30 * SEC;
 /// After a fill, both sides have heard of it by then.
@@ -134,6 +136,13 @@ pub(super) fn fee_modest(seen: &Seen) -> Option<String> {
     };
     let found = seen.sent.iter().find(high)?;
     Some(format!("{} a unit at {}", found.request.max_fee, found.request.price))
+}
+
+/// By the venue's own records of trades and its marks at the time; what decays meanwhile is not much.
+pub(super) fn loses_within_its_limit(seen: &Seen) -> Option<String> {
+    let allowed = seen.books.value * Decimal::from(seen.rules.loss_bps?) / Decimal::from(10_000) * LOSS_SLACK;
+    (allowed > Decimal::ZERO && seen.lost > allowed)
+        .then(|| format!("{:.3} lost against mark, {allowed:.3} allowed", seen.lost))
 }
 
 /// Both ways: what either side has, the other has too.
