@@ -25,8 +25,8 @@ const LATE_OPTION_S: u64 = 1_800;
 const HEDGE_SHARE: Decimal = Decimal::from_parts(115, 0, 0, false, 2);
 /// What drift of prices may have hedged beside that.
 const HEDGE_SLACK: Decimal = Decimal::from_parts(2, 0, 0, false, 0);
-/// The last hedges of what was quoted within the limit cost a little more.
-const LOSS_SLACK: Decimal = Decimal::from_parts(102, 0, 0, false, 2);
+/// The last hedges of what was quoted within the limit cost a little more, and marks move before a quote fills.
+const LOSS_SLACK: Decimal = Decimal::from_parts(105, 0, 0, false, 2);
 /// After calm this long, books must agree.
 const SETTLED_NS: u64 = 30 * SEC;
 /// After a fill, both sides have heard of it by then.
