@@ -1,8 +1,10 @@
 //! What goes wrong between engine and venue: a seed draws which kinds of faults a run has, how often, and when.
 
+mod elsewhere;
 mod kinds;
 mod texts;
 
+pub use elsewhere::ELSEWHERE;
 pub use kinds::{CATALOGUE, Family, Fault, KINDS, Kind};
 pub(in crate::sim) use texts::member;
 
