@@ -1,7 +1,7 @@
 //! Wallets, subaccounts and their books: collateral with cost basis, cash with interest, nonces.
 
 use super::catalog::CASH;
-use super::keys::{Need, SessionKey};
+use super::keys::{KeyLoss, Need, SessionKey};
 use super::lending::Lending;
 use super::limits::Budgets;
 use super::mmp::Mmp;
@@ -31,6 +31,8 @@ pub struct Wallet {
     pub budgets: Budgets,
     /// Session keys by address.
     pub keys: BTreeMap<Address, SessionKey>,
+    /// What has become of them all for now, if anything.
+    pub loss: Option<KeyLoss>,
     /// Its subaccounts.
     pub subaccounts: Vec<u64>,
     /// Cancel mmp orders and quotes when their connection drops.
@@ -51,6 +53,7 @@ impl Wallet {
             tier,
             budgets: Budgets::default(),
             keys: BTreeMap::new(),
+            loss: None,
             subaccounts: Vec::new(),
             cancel_on_disconnect: false,
             rfq_maker: false,
@@ -77,6 +80,9 @@ impl Wallet {
             return Ok(());
         }
         let key = self.keys.get(&signer).ok_or_else(|| Refusal::because(14026, signer.to_string()))?;
+        if let Some(code) = self.loss.and_then(|loss| loss.refuses(need)) {
+            return Err(Refusal::because(code, signer.to_string()));
+        }
         if !key.is_live(at) {
             return Err(Refusal::because(14030, format!("{signer} lapsed at {}", key.expiry_s)));
         }

@@ -161,6 +161,32 @@ impl SessionKey {
     }
 }
 
+/// What may become of a wallet's session keys while they are in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyLoss {
+    /// They are registered no more.
+    Deregistered,
+    /// They may read, and do nothing else.
+    ScopesCut,
+    /// Where they are used from is on no list.
+    Barred,
+}
+
+impl KeyLoss {
+    /// Every one.
+    pub const ALL: [KeyLoss; 3] = [KeyLoss::Deregistered, KeyLoss::ScopesCut, KeyLoss::Barred];
+
+    /// The code with which such a key is refused a need, if it is.
+    pub(super) const fn refuses(self, need: Need) -> Option<i64> {
+        match (self, need) {
+            (KeyLoss::Deregistered, _) => Some(14026),
+            (KeyLoss::ScopesCut, Need::Read) => None,
+            (KeyLoss::ScopesCut, _) => Some(14031),
+            (KeyLoss::Barred, _) => Some(14029),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,10 +3,12 @@
 
 use super::execution::Deal;
 use super::order::{Status, TradeRow};
-use super::{Exchange, Outbox, Refusal, Tier, TimeInForce};
+use super::session::Connection;
+use super::{Exchange, KeyLoss, OrderId, Outbox, Refusal, Tier, TimeInForce};
 use crate::base::ids::Side;
 use crate::base::time::Nanos;
 use rust_decimal::Decimal;
+use std::collections::BTreeSet;
 
 /// One resting order, as the matching engine has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +123,46 @@ impl Exchange {
             self.subs.get_mut(&sub).into_iter().for_each(|sub| drop(sub.trades.pop_back()));
         }
         self.forget_events_of(sub);
+    }
+
+    /// What a subaccount holds, offers or asks for, by name of the instrument.
+    pub fn concerns_of(&self, sub: u64) -> Vec<String> {
+        let Some(account) = self.subs.get(&sub) else { return Vec::new() };
+        let resting = account.open.iter().filter_map(|id| self.orders.get(id)).map(|order| order.instrument);
+        let held = account.positions.keys().chain(account.options.keys()).copied();
+        let asked = self.rfq.asked_by(sub);
+        let places: BTreeSet<usize> = resting.chain(held).chain(asked).collect();
+        places.into_iter().map(|ix| self.instruments[ix].name.to_string()).collect()
+    }
+
+    /// Stops the trading of an instrument: what rests in it expires, and requests for it lapse. Unknown names are ignored.
+    pub fn deactivate(&mut self, instrument: &str, at: Nanos, out: &mut Outbox) {
+        self.advance(at);
+        let Ok(ix) = self.find_instrument(instrument) else { return };
+        self.instruments[ix].active = false;
+        let resting: Vec<OrderId> = self.markets[ix].book.orders().collect();
+        for order in resting {
+            self.end_order(order, Status::Expired, "", at);
+        }
+        self.lapse_rfqs_in(&[ix], at);
+        self.flush(out);
+    }
+
+    /// Lets a deactivated instrument trade again, unless its time is over. Unknown names are ignored.
+    pub fn reactivate(&mut self, instrument: &str, at: Nanos) {
+        let Ok(ix) = self.find_instrument(instrument) else { return };
+        self.instruments[ix].active = at.secs() < self.instruments[ix].deactivation_s;
+    }
+
+    /// Something becomes of every session key of a subaccount's owner, or they are as they were. Keys that may not even
+    /// read any more are logged out.
+    pub fn set_key_loss(&mut self, sub: u64, loss: Option<KeyLoss>) {
+        let Some(owner) = self.subs.get(&sub).map(|sub| sub.wallet) else { return };
+        self.wallets.get_mut(&owner).into_iter().for_each(|wallet| wallet.loss = loss);
+        if matches!(loss, Some(KeyLoss::Deregistered | KeyLoss::Barred)) {
+            let theirs = |connection: &&mut Connection| connection.login.is_some_and(|login| login.wallet == owner);
+            self.conns.values_mut().filter(theirs).for_each(|connection| connection.login = None);
+        }
     }
 
     /// Puts the owner of a subaccount on another tier.

@@ -52,11 +52,13 @@ mod session;
 mod settings;
 mod settling;
 mod stats;
+mod takers;
 #[cfg(test)]
 mod tests;
 pub mod world;
 
 pub use eip712::{Action, Modules, modules, verifying_contract};
+pub use keys::KeyLoss;
 pub use mishaps::OpenOrder;
 pub use options::{OptionMark, Svi, expiries_due};
 pub use outbox::{ConnId, HttpTicket, Out, Outbox};

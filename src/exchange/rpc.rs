@@ -258,6 +258,9 @@ impl Exchange {
             }
         } else {
             let key = account.keys.get(&signer).ok_or_else(|| Refusal::because(14026, signer.to_string()))?;
+            if let Some(code) = account.loss.and_then(|loss| loss.refuses(Need::Read)) {
+                return Err(Refusal::because(code, signer.to_string()));
+            }
             if !key.is_live(at) {
                 return Err(Refusal::of(14030));
             }

@@ -4,9 +4,13 @@
 mod carry;
 pub mod faults;
 mod feeds;
+mod imposed;
 mod turning;
 
+pub use imposed::Take;
+
 use self::faults::Faults;
+use self::imposed::Imposed;
 use self::turning::Turning;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::actor::Turn;
@@ -107,6 +111,7 @@ pub struct SimVenue {
     ghosts: Vec<(Nanos, ConnId)>,
     last_ratios: Vec<RatioRound>,
     turning: Turning,
+    imposed: Imposed,
 }
 
 /// Places of the wires.
@@ -117,6 +122,7 @@ const PRIVATE: usize = 2;
 impl SimVenue {
     /// Opens the exchange at `start` and connects three wires: public, external, private.
     pub fn open(settings: Settings, world: WorldSettings, start: Nanos) -> SimVenue {
+        let account = settings.accounts.first().map_or(0, |account| account.subaccount);
         let mut exchange = Exchange::new(settings, start);
         let ratio_feeds = if world.options.is_some() { vec![0, 1, 2] } else { vec![0, 1] };
         let mut world = MarketWorld::new(world);
@@ -153,6 +159,7 @@ impl SimVenue {
             ghosts: Vec::new(),
             last_ratios: Vec::new(),
             turning: Turning::default(),
+            imposed: Imposed::on(account),
         }
     }
 

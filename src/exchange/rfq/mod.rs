@@ -197,6 +197,11 @@ impl Desk {
         self.windows.first().map(|(at, _)| *at)
     }
 
+    /// Places of the instruments that a taker has open requests for.
+    pub fn asked_by(&self, sub: u64) -> Vec<usize> {
+        self.open_of(sub).flat_map(|rfq| rfq.legs.iter().map(|leg| leg.instrument)).collect()
+    }
+
     fn open_of(&self, sub: u64) -> impl Iterator<Item = &Rfq> {
         let ids = self.by_taker.get(&sub).into_iter().flatten();
         ids.filter_map(|id| self.rfqs.get(id)).filter(|r| r.status == Status::Open)

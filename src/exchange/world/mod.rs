@@ -90,6 +90,7 @@ pub struct MarketWorld {
     started: Nanos,
     phase: Option<usize>,
     pegs: Pegs,
+    strain: Strain,
 }
 
 /// What things trade at, as a share of what they stand for.
@@ -104,6 +105,23 @@ pub struct Pegs {
 impl Default for Pegs {
     fn default() -> Pegs {
         Pegs { wrapped: Decimal::ONE, usdc: Decimal::ONE }
+    }
+}
+
+/// Rates and opinions that a market is forced to, in place of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Strain {
+    /// Funding per hour of every perp and the borrow rate per year.
+    pub rates: Option<(Decimal, Decimal)>,
+    /// Volatility of every option, as a multiple of what the market thinks.
+    pub vol: f64,
+    /// How far every forward is below where it would be, as a share of spot.
+    pub forward_below: f64,
+}
+
+impl Default for Strain {
+    fn default() -> Strain {
+        Strain { rates: None, vol: 1.0, forward_below: 0.0 }
     }
 }
 
@@ -124,12 +142,22 @@ impl MarketWorld {
             started: Nanos::ZERO,
             phase: None,
             pegs: Pegs::default(),
+            strain: Strain::default(),
         }
     }
 
     /// From its next step on the market trades at these pegs; what a chain says is as before.
     pub fn set_pegs(&mut self, pegs: Pegs) {
         self.pegs = pegs;
+    }
+
+    /// From its next step on the market is forced to these rates and opinions.
+    pub fn set_strain(&mut self, strain: Strain) {
+        if self.strain.rates != strain.rates {
+            self.phase = None;
+        }
+        self.weeks.iter_mut().for_each(|weeks| weeks.set_strain(strain));
+        self.strain = strain;
     }
 
     /// What an external market pays in USDC for a dollar's worth.
@@ -207,10 +235,12 @@ impl MarketWorld {
         if self.phase == Some(number) {
             return;
         }
+        let forced = self.strain.rates;
         for coin in Coin::ALL {
-            ex.set_funding_override(coin.currency(), phase.funding_hourly[coin.index()]);
+            let of_phase = phase.funding_hourly[coin.index()];
+            ex.set_funding_override(coin.currency(), forced.map_or(of_phase, |(funding, _)| Some(funding)));
         }
-        ex.set_borrow_override(phase.borrow_apr);
+        ex.set_borrow_override(forced.map_or(phase.borrow_apr, |(_, borrow)| Some(borrow)));
         self.phase = Some(number);
     }
 
@@ -233,6 +263,7 @@ impl MarketWorld {
     /// One step of a market of weeks, however long ago the last one was.
     fn turn_weeks(&mut self, ex: &mut Exchange, at: Nanos, out: &mut Outbox) -> Nanos {
         let Some(prices) = self.weeks.as_mut().and_then(|weeks| weeks.advance(at)) else { return at.plus(MS) };
+        self.enter_phase(ex);
         self.publish(ex, &prices, at);
         match &mut self.weeks {
             Some(weeks) => weeks.trade(ex, at, out),

@@ -1,9 +1,10 @@
 //! What follows from what has happened, and is therefore no violation: each waiver names its cause, and all are counted.
 
+use super::invariants::OFF_GRID;
 use super::seen::Seen;
 use crate::actors::risk::Alarm;
 use crate::base::time::SEC;
-use crate::msg::Breach;
+use crate::msg::{Breach, Tighter};
 use crate::sim::venue::faults::Fault;
 use rust_decimal::Decimal;
 
@@ -51,6 +52,8 @@ const LOSSES: [Fault; 4] = [Fault::Deposited, Fault::Depegged, Fault::StableDepe
 pub(super) const DISKS: [Fault; 3] = [Fault::DiskFull, Fault::DiskSlow, Fault::SyncFails];
 /// With these the engine knows no better what time it is at the venue.
 const CLOCKS: [Fault; 5] = [Fault::TimeJumps, Fault::ClockStepped, Fault::Paused, Fault::Starved, Fault::ReplyLate];
+/// People who stop a vault, or everything.
+const PEOPLE: [Fault; 4] = [Fault::Drained, Fault::KillSwitch, Fault::Contradicted, Fault::StoppedInOrder];
 /// Requests that do not get through, and sessions that are none.
 const CUT_OFF: &str = "no request could get through";
 
@@ -65,6 +68,10 @@ const ELSEWHERE: [i64; 10] = [-32_000, 11_018, 11_011, 11_022, 11_012, 11_013, 1
 const LOGINS: [Fault; 3] = [Fault::SessionExpired, Fault::RequestLost, Fault::PrivateSilent];
 /// Its word to that.
 const LOGGED_OUT: i64 = 14_021;
+/// Its words to a key that is registered no more, comes from the wrong place, or has lost its scopes.
+const KEYS: [i64; 4] = [LOGGED_OUT, 14_026, 14_029, 14_031];
+/// Its word for an instrument that does not trade.
+const NOT_LIVE: i64 = 11_021;
 /// The engine has heard of it by then, and has asked for another session.
 const NOTICED_NS: u64 = 15 * SEC;
 
@@ -79,18 +86,26 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
     let ever = |faults: &[Fault]| seen.struck_by(faults, FOR_GOOD);
     match alarm {
         Alarm::Concern(_) => Some("something a person should know: nothing stops"),
-        Alarm::Asked | Alarm::Retired => ever(&[Fault::Drained, Fault::KillSwitch]),
+        Alarm::Asked | Alarm::Retired => ever(&PEOPLE),
         // What came is in the venue's books before a late text tells of it.
         Alarm::Mismatch => of_late(&DIFFERENCES)
             .or_else(|| of_late(&[Fault::Deposited]).filter(|_| of_late(&[Fault::ReplyLate]).is_some())),
         Alarm::Foreign => ever(&STRANGERS),
-        Alarm::Drawdown => ever(&LOSSES),
         Alarm::OffPeg => of_late(&PEGS),
+        Alarm::Drawdown => ever(&LOSSES).or_else(|| tightened(seen, |to| matches!(to, Tighter::Drawdown(_)))),
+        Alarm::FillRate => tightened(seen, |to| matches!(to, Tighter::FillsPerMinute(_))),
+        Alarm::LossBudget => {
+            tightened(seen, |to| matches!(to, Tighter::LossEma(_) | Tighter::LossPerHour(_) | Tighter::LossPerDay(_)))
+        }
         Alarm::ClocksApart => of_late(&CLOCKS).or_else(|| ever(&[Fault::ClockStepped])),
         Alarm::VenueHalt { code: 11_018 } => of_late(&[Fault::ClockRefused]),
         Alarm::VenueHalt { code: 11_027 } => of_late(&[Fault::Liquidating]),
         // A word of the answer to a subscription that means nothing is taken for a refusal.
-        Alarm::SessionRejected { code: 0 } => of_late(&[Fault::ReplyHollow]),
+        Alarm::SessionRejected { code: 0 } => of_late(&[Fault::ReplyHollow, Fault::Unsubscribed]),
+        Alarm::VenueHalt { code: 16_001 } => of_late(&[Fault::AccountDisabled]),
+        Alarm::VenueHalt { code } | Alarm::SessionRejected { code } if KEYS.contains(&i64::from(*code)) => {
+            of_late(&[Fault::KeyLost])
+        }
         // Two judges of one order have heard two prices; and after a few such orders one of them judges no more.
         Alarm::Withheld { why: Breach::Price }
         | Alarm::SignerDown { why: Breach::Halted }
@@ -106,6 +121,11 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
         Alarm::Invariant { row: 1 } => Some("judged by unknown-ends"),
         _ => None,
     }
+}
+
+/// What an operator has done since the engine's start who made a limit tighter, if it is one of these.
+fn tightened(seen: &Seen, one_of: fn(Tighter) -> bool) -> Option<&'static str> {
+    seen.moments.tightened.filter(|(_, to)| one_of(*to)).map(|_| Fault::TightenedToZero.name())
 }
 
 /// True once it has lost half of what it may in an hour: deaths and doubt may have added the rest.
@@ -133,8 +153,14 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
             .struck_by(&CLOCKS, CLOCK_NS)
             .or_else(|| seen.struck_by(&[Fault::ClockStepped, Fault::TimeJumps], AFTERMATH_NS)),
         "never-our-fault" => {
-            let only_logins = seen.refused.iter().all(|one| one.code == LOGGED_OUT || !is_our_fault(one.code));
-            seen.struck_by(&LOGINS, NOTICED_NS).filter(|_| only_logins)
+            let only =
+                |codes: &[i64]| seen.refused.iter().all(|one| codes.contains(&one.code) || !is_our_fault(one.code));
+            let logins = seen.struck_by(&LOGINS, NOTICED_NS).filter(|_| only(&[LOGGED_OUT]));
+            logins.or_else(|| seen.struck_by(&[Fault::KeyLost], NOTICED_NS).filter(|_| only(&KEYS)))
+        }
+        "on-grid" => {
+            let only_closed = seen.refused.iter().all(|one| one.code == NOT_LIVE || !OFF_GRID.contains(&one.code));
+            seen.struck_by(&[Fault::Deactivated], NOTICED_NS).filter(|_| only_closed)
         }
         // An answer with a wrong time was believed by a clock that was wrong already.
         "short-lived" => {

@@ -1,7 +1,7 @@
 //! When what happened that judgements count from.
 
 use crate::base::time::Nanos;
-use crate::msg::Mode;
+use crate::msg::{Mode, Tighter};
 
 /// Moments that judgements count from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +16,10 @@ pub struct Moments {
     pub switched: Option<Nanos>,
     /// A sync of the journal has failed, by the engine's clock.
     pub unsynced: Option<Nanos>,
+    /// An operator has made a limit tighter, and which; it holds until a restart.
+    pub tightened: Option<(Nanos, Tighter)>,
+    /// The process was told to end in order: what had stopped the vault is forgotten.
+    pub ended: bool,
     /// Nothing has gone wrong since; `None` while something may.
     pub calm: Option<Nanos>,
     /// The venue's books last changed.

@@ -304,7 +304,8 @@ impl Seen {
     /// True if the engine that dies has a stop on record: it was said long enough ago, and the journal took what it was told.
     fn leaves_a_stop(&self) -> bool {
         let said = self.drained_at.is_some_and(|at| self.at.since(at) >= JOURNALED_NS);
-        self.moments.held_back || said && self.struck_by(&DISKS, self.at.since(self.moments.alive)).is_none()
+        let kept = said && self.struck_by(&DISKS, self.at.since(self.moments.alive)).is_none();
+        !self.moments.ended && (self.moments.held_back || kept)
     }
 
     /// When the vault began to wait for an operator, if it does.

@@ -4,13 +4,14 @@
 use super::{STEP_NS, STRETCH_NS, Storm};
 use crate::actors::risk::{Alarm, Notice};
 use crate::base::ids::{Side, VaultId};
+use crate::base::num::{Amount, Cash, Ratio};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::engine::journal::{LegRecord, OrderRecord};
 use crate::exchange::Tier;
-use crate::msg::{Command, Mode};
+use crate::msg::{Command, Mode, Tighter};
 use crate::sim::ports::Disk;
 use crate::sim::venue::faults::{CATALOGUE, Family, Fault};
-use crate::sim::venue::{Fate, Pace};
+use crate::sim::venue::{Fate, Pace, Take};
 use rust_decimal::Decimal;
 
 /// A dead engine stays away between these, seconds.
@@ -35,6 +36,33 @@ const STEPS_S: [f64; 4] = [0.4, 1.5, 6.0, 3_600.0];
 const ASIDE: Decimal = Decimal::from_parts(9, 0, 0, false, 1);
 /// Share of the collateral that arrives at once.
 const DEPOSIT: Decimal = Decimal::from_parts(1, 0, 0, false, 2);
+/// An orderly end waits so long for orders to go.
+const WIND_UP_NS: u64 = 3 * SEC;
+/// Parts per million by which a clock may be wrong.
+const DRIFT_PPM: i64 = 500;
+/// A clock that is off by less than this is left to itself.
+const SKEW_NS_MAX: u64 = 200 * MS;
+/// What operators say at once when they do not know of each other.
+const ORDERS: [[Said; 3]; 4] = [
+    [Said::Pause, Said::Resume, Said::Drain],
+    [Said::Drain, Said::Pause, Said::Resume],
+    [Said::Pause, Said::Resume, Said::Pause],
+    [Said::Resume, Said::Pause, Said::Resume],
+];
+/// Limits that somebody may set to zero.
+const ZEROS: [Tighter; 11] = [
+    Tighter::QuoteAmount(Amount::ZERO),
+    Tighter::OptionAmount(Amount::ZERO),
+    Tighter::CollateralAmount(Amount::ZERO),
+    Tighter::Notional(Cash::ZERO),
+    Tighter::Borrow(Cash::ZERO),
+    Tighter::FillsPerMinute(0),
+    Tighter::MarkOffset(Ratio::ZERO),
+    Tighter::LossEma(Ratio::ZERO),
+    Tighter::Drawdown(Ratio::ZERO),
+    Tighter::LossPerHour(Ratio::ZERO),
+    Tighter::LossPerDay(Ratio::ZERO),
+];
 /// The only vault.
 const VAULT: VaultId = VaultId(0);
 
@@ -47,6 +75,14 @@ struct Death {
     journal: bool,
 }
 
+/// What one of several operators says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    Pause,
+    Resume,
+    Drain,
+}
+
 /// What people are about to do.
 #[derive(Debug, Default)]
 pub(super) struct Operator {
@@ -56,6 +92,8 @@ pub(super) struct Operator {
     looks: Option<(Nanos, bool)>,
     /// Everything was told to stop, and has not said so yet.
     stopping: bool,
+    /// The process was told to end, and does so when its orders are gone, or then.
+    ending: Option<Nanos>,
     /// Somebody has looked at what stopped the engine before, and resumes the vault of this one.
     looked: bool,
 }
@@ -77,9 +115,16 @@ impl Storm {
         let waits = |notice: &Notice| matches!(notice, Notice::Alarm { alarm: Alarm::StoppedBefore { .. }, .. });
         if self.operator.looked && self.seen.heard.iter().any(waits) {
             self.operator.looked = false;
-            return self.resume();
+            // A vault that has stopped anew, and for good, is looked at anew.
+            return if self.seen.heard.iter().any(halted) { Ok(()) } else { self.resume() };
         }
-        let Some(drained_at) = self.seen.drained_at() else { return Ok(()) };
+        if let Some(due) = self.operator.ending {
+            return if at >= due || self.has_wound_up() { self.end() } else { Ok(()) };
+        }
+        let Some(drained_at) = self.seen.drained_at() else {
+            self.operator.looks = None;
+            return Ok(());
+        };
         let Some((due, resumes)) = self.operator.looks else {
             // What the storm set going may come to its end only now; later nothing is due.
             if self.seen.moments.calm.is_some_and(|calm| drained_at.since(calm) > AFTERMATH_NS) {
@@ -93,12 +138,27 @@ impl Storm {
             return Ok(());
         }
         self.operator.looks = None;
-        let waits =
-            matches!(self.seen.last, Some((sample, _)) if sample.mode == Mode::Drain && !sample.demands_restart);
-        if resumes && waits {
+        if resumes && self.may_be_resumed() {
             return self.resume();
         }
         self.replace(self.rig.venue.skew_ns())
+    }
+
+    /// True if the vault says that it waits for nothing but a person.
+    fn may_be_resumed(&self) -> bool {
+        matches!(self.seen.last, Some((sample, _)) if sample.mode == Mode::Drain && !sample.demands_restart)
+    }
+
+    /// True if the vault says that nothing of it is left at the venue.
+    fn has_wound_up(&self) -> bool {
+        let gone = |mode| matches!(mode, Mode::Drain | Mode::Halted);
+        matches!(self.seen.last, Some((sample, _)) if gone(sample.mode) && sample.live == 0 && sample.asked_at.is_none())
+    }
+
+    /// The process ends in order, and another starts.
+    fn end(&mut self) -> Result<(), String> {
+        self.rig.stop();
+        self.replaced(Death::default(), self.rig.venue.skew_ns())
     }
 
     /// A person lets the vault trade again.
@@ -120,8 +180,10 @@ impl Storm {
     pub(super) fn make_good(&mut self) -> Result<(), String> {
         let account = self.rig.subaccount();
         self.rig.venue.mishap(|exchange, _, _| exchange.set_tier(account, Tier::MarketMaker));
-        let stopped = self.seen.drained_at().is_some() || self.operator.trapped.is_some() || self.operator.stopping;
-        if stopped || self.rig.venue.skew_ns() != 0 {
+        self.rig.venue.drift_clock(0);
+        let waits = self.operator.trapped.is_some() || self.operator.stopping || self.operator.ending.is_some();
+        let stopped = self.seen.drained_at().is_some() || waits || self.seen.moments.tightened.is_some();
+        if stopped || self.rig.venue.skew_ns().unsigned_abs() > SKEW_NS_MAX {
             self.replace(0)?;
         }
         Ok(())
@@ -138,7 +200,6 @@ impl Storm {
 
     /// Kills the engine, lets the venue go on for a while, and starts another whose clock is so much off.
     fn kill_with(&mut self, death: Death, skew_ns: i64) -> Result<(), String> {
-        self.operator = Operator::default();
         if death.tail {
             let settled = self.rig.venue.engine_now().0.saturating_sub(UNSETTLED_NS);
             let records = self.rig.journal();
@@ -150,6 +211,12 @@ impl Storm {
             self.rig.lose_tail((self.draws.between(0.0, 1.0) * (unsettled + 1) as f64) as usize);
         }
         self.rig.kill();
+        self.replaced(death, skew_ns)
+    }
+
+    /// The engine is gone: the venue goes on for a while, and another starts whose clock is so much off.
+    fn replaced(&mut self, death: Death, skew_ns: i64) -> Result<(), String> {
+        self.operator = Operator::default();
         let away_ms = (self.draws.between(AWAY_S.0, AWAY_S.1) * 1_000.0) as u64;
         let back = self.rig.venue.now().plus(away_ms * MS);
         self.rig.run(back, Pace::Busy { stretch_ns: STRETCH_NS }, &mut |_| {});
@@ -174,10 +241,20 @@ impl Storm {
             (_, true) => Disk::Slow,
             _ => Disk::Well,
         };
-        let moments = CATALOGUE.iter().filter(|kind| kind.family == Family::Moment);
-        let struck: Vec<Fault> =
-            moments.map(|kind| kind.fault).filter(|fault| faults.strikes(at, *fault, share)).collect();
+        let (silent, dust) = (faults.is_silent(at), lasts(Fault::DustTaker));
+        let (stopped, rests) = (self.seen.drained_at().is_some(), !self.seen.open.is_empty());
+        let may = |fault: &Fault| match fault {
+            Fault::Swept => rests,
+            Fault::Sniped => silent && rests,
+            Fault::ResumedEarly => stopped,
+            _ => true,
+        };
+        let moments = CATALOGUE.iter().filter(|kind| kind.family == Family::Moment).map(|kind| kind.fault);
+        let struck: Vec<Fault> = moments.filter(may).filter(|fault| faults.strikes(at, *fault, share)).collect();
         self.rig.set_disk(disk);
+        if dust {
+            self.rig.venue.take_ours(Take::Dust);
+        }
         struck.into_iter().try_for_each(|fault| self.happen(fault))
     }
 
@@ -248,7 +325,47 @@ impl Storm {
                 }
             }
             Fault::ForeignOrder => self.strange(account),
+            Fault::Swept => drop(self.rig.venue.take_ours(Take::Everything)),
+            Fault::Sniped => drop(self.rig.venue.take_ours(Take::Stale)),
+            Fault::ClockDrifts => {
+                let fast = self.rig.venue.drift_ppm() < 0 || self.pick(fault, 2) == 0;
+                self.rig.venue.drift_clock(if fast { DRIFT_PPM } else { -DRIFT_PPM });
+            }
+            _ => self.interfere(fault),
+        }
+    }
+
+    /// What people do to a vault that they should not, or at the wrong moment.
+    fn interfere(&mut self, fault: Fault) {
+        let now = self.rig.venue.now();
+        match fault {
+            Fault::ResumedEarly => self.say(Said::Resume),
+            Fault::Contradicted => ORDERS[self.pick(fault, ORDERS.len())].into_iter().for_each(|said| self.say(said)),
+            Fault::TightenedToZero => {
+                let to = ZEROS[self.pick(fault, ZEROS.len())];
+                if self.rig.command(Command::Tighten { vault: VAULT, to }) {
+                    self.seen.moments.tightened = Some((now, to));
+                }
+            }
+            Fault::StoppedInOrder
+                if self.operator.ending.is_none() && self.rig.command(Command::End { vault: VAULT, orderly: true }) =>
+            {
+                self.operator.ending = Some(now.plus(WIND_UP_NS));
+                self.seen.moments.ended = true;
+            }
             _ => {}
+        }
+    }
+
+    /// An operator says something without a look. Whether a resume is heeded, the vault says itself.
+    fn say(&mut self, said: Said) {
+        let command = match said {
+            Said::Pause => Command::Pause { vault: VAULT },
+            Said::Resume => Command::Resume { vault: VAULT },
+            Said::Drain => Command::Drain { vault: VAULT },
+        };
+        if self.rig.command(command) && said == Said::Resume {
+            self.seen.moments.held_back = false;
         }
     }
 

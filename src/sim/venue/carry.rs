@@ -4,16 +4,10 @@ use super::faults::{Fault, Handling, Passage, member};
 use super::{EXTERNAL, Fate, LATENCY_NS, PRIVATE, PUBLIC, Said, SimVenue};
 use crate::base::time::Nanos;
 use crate::exchange::Out;
-use crate::exchange::world::Pegs;
-use rust_decimal::Decimal;
 
 impl SimVenue {
-    fn lasts(&self, fault: Fault) -> bool {
+    pub(super) fn lasts(&self, fault: Fault) -> bool {
         self.faults.as_ref().is_some_and(|faults| faults.lasts(fault, self.now).is_some())
-    }
-
-    pub(super) fn tick_clock(&mut self) {
-        self.clock.advance_to(self.engine_now());
     }
 
     fn note(&mut self, said: Said) {
@@ -99,7 +93,7 @@ impl SimVenue {
             Some(faults) => faults.news(now, due, text),
         };
         if private && self.tape.is_some() {
-            let said = self.said(false, passage.due[0].is_some() && passage.text == text, text);
+            let said = self.said(false, passage.due[0].is_some() && (passage.told || passage.text == text), text);
             self.note(said);
         }
         for due in passage.due.into_iter().flatten() {
@@ -112,10 +106,10 @@ impl SimVenue {
         if self.stopped {
             return false;
         }
-        if place != PRIVATE {
-            return true;
-        }
         let text = String::from_utf8_lossy(text);
+        if place != PRIVATE {
+            return !self.is_unheard(place, &text);
+        }
         if self.is_lost(&text) {
             let said = self.said(true, false, &text);
             self.note(Said { written, ..said });
@@ -130,6 +124,19 @@ impl SimVenue {
         let said = self.said(true, true, &text);
         self.note(Said { written, ..said });
         true
+    }
+
+    /// Lets the faults have a text on the public connection; true if the venue does not receive it.
+    fn is_unheard(&mut self, place: usize, text: &str) -> bool {
+        let now = self.now;
+        match self.faults.as_mut().map_or(Handling::Through, |faults| faults.subscription(now, text)) {
+            Handling::Through => false,
+            Handling::Lost => true,
+            Handling::Answered { text, .. } => {
+                self.hand(place, now.plus(2 * LATENCY_NS), &text);
+                true
+            }
+        }
     }
 
     /// Lets the faults have a request; true if the venue does not receive it.
@@ -175,14 +182,6 @@ impl SimVenue {
     /// How far the chain's clock is ahead of ours.
     pub(super) fn chain_skew_ns(&self) -> i64 {
         self.faults.as_ref().map_or(0, |faults| faults.chain_skew_ns(self.now))
-    }
-
-    /// What the market's pegs are while faults may loosen them.
-    pub(super) fn mind_pegs(&mut self) {
-        let share = |fault, share: Decimal| if self.lasts(fault) { share } else { Decimal::ONE };
-        let wrapped = share(Fault::Depegged, Decimal::new(90, 2));
-        let usdc = share(Fault::StableDepegged, Decimal::new(88, 2));
-        self.world.set_pegs(Pegs { wrapped, usdc });
     }
 
     pub(super) fn oracle_is_frozen(&self) -> bool {

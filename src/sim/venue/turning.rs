@@ -48,7 +48,7 @@ impl SimVenue {
     }
 
     pub(super) fn turn_world(&mut self) {
-        self.mind_pegs();
+        self.mind_faults();
         self.world_due = self.world.turn(&mut self.exchange, self.now, &mut self.outbox).max(self.now.plus(1));
     }
 

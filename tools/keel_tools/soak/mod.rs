@@ -6,7 +6,7 @@ use clap::{Args as ClapArgs, ValueEnum};
 use keel::base::buggify::{Bent, COMPILED_IN, PLACES, TABLE};
 use keel::sim::soak::coverage::{self, State};
 use keel::sim::soak::{self, Case, Compared, ELSEWHERE, INVARIANTS, Outcome, Shrunk, Subject, Violation};
-use keel::sim::venue::faults::CATALOGUE;
+use keel::sim::venue::faults::{self, CATALOGUE};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,7 +38,8 @@ pub struct Args {
     /// Print every seed.
     #[arg(long)]
     verbose: bool,
-    /// Print every invariant with its function's name and statement, and where the others are judged.
+    /// Print every invariant with its function's name and statement, and every kind of fault with its rows; and where what
+    /// is judged or drawn by neither is tested.
     #[arg(long)]
     list: bool,
     /// Make this failing seed as small as it can be, and tell it.
@@ -191,6 +192,10 @@ fn list() {
     INVARIANTS.iter().for_each(|one| println!("{:<7}{:<24}{}", one.id, one.name, one.says));
     println!("\nnot judged here");
     ELSEWHERE.iter().for_each(|(id, why)| println!("{id:<11}{why}"));
+    println!("\n{:<24}rows of the catalogue", "fault");
+    CATALOGUE.iter().for_each(|kind| println!("{:<24}{}", kind.name, kind.catalogue));
+    println!("\nnot drawn here");
+    faults::ELSEWHERE.iter().for_each(|(row, why)| println!("{row:<11}{why}"));
 }
 
 fn shrink(case: &Case) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! Publishes the surface: volatility and forward of every listed expiry, near ones each second and far ones seldom.
 
+use super::super::Strain;
 use super::super::path::{Coin, at_scale};
 use super::view::{Listed, View};
 use super::{LongPath, Moment};
@@ -38,9 +39,57 @@ pub struct Feeds {
     listed: [Vec<Listed>; 2],
     listed_of_s: u64,
     listed_due: Nanos,
+    strain: Strain,
 }
 
 impl Feeds {
+    /// From now on volatility and forwards are so.
+    pub fn set_strain(&mut self, strain: Strain) {
+        if (self.strain.vol, self.strain.forward_below) != (strain.vol, strain.forward_below) {
+            (self.due, self.far_due) = (Nanos::ZERO, Nanos::ZERO);
+        }
+        self.strain = strain;
+    }
+
+    /// The view of an expiry that the feeds state.
+    pub fn view(
+        &self,
+        ex: &Exchange,
+        path: &LongPath,
+        (coin, moment): (Coin, &Moment),
+        expiry_s: u64,
+        at: Nanos,
+    ) -> View {
+        let spot = ex.index(coin.currency()).to_f64().unwrap_or_default();
+        let mut slice = path.slice(moment, expiry_s, spot + self.above(path, (spot, moment), expiry_s));
+        let variance = self.strain.vol * self.strain.vol;
+        (slice.a, slice.b) = (slice.a * variance, slice.b * variance);
+        View::new(slice, expiry_s, at)
+    }
+
+    /// How far a forward is above spot.
+    fn above(&self, path: &LongPath, (spot, moment): (f64, &Moment), expiry_s: u64) -> f64 {
+        path.forward_above_spot(moment, expiry_s) - spot * self.strain.forward_below
+    }
+
+    fn publish_one(&self, ex: &mut Exchange, path: &LongPath, of: (Coin, &Moment), expiry_s: u64, at: Nanos) {
+        let (coin, moment) = of;
+        let slice = self.view(ex, path, of, expiry_s, at).slice;
+        let svi = Svi {
+            a: slice.a,
+            b: slice.b,
+            rho: slice.rho,
+            m: slice.m,
+            sigma: slice.sigma,
+            fwd: slice.forward,
+            ref_tau: slice.tenor,
+        };
+        let spot = ex.index(coin.currency()).to_f64().unwrap_or_default();
+        let above = self.above(path, (spot, moment), expiry_s);
+        ex.set_forward(coin.currency(), expiry_s, at_scale(above, 2));
+        ex.set_vol(coin.currency(), expiry_s, svi);
+    }
+
     /// Publishes what is due.
     pub fn publish(&mut self, ex: &mut Exchange, path: &LongPath, at: Nanos) {
         if at < self.due {
@@ -57,7 +106,7 @@ impl Feeds {
             for expiry_s in ex.expiries(coin.currency()) {
                 let known = self.known.contains(&(coin, expiry_s));
                 if expiry_s > at.secs() && (far || !known || expiry_s < at.secs() + NEAR_S) {
-                    publish_one(ex, path, (coin, &moment), expiry_s, at);
+                    self.publish_one(ex, path, (coin, &moment), expiry_s, at);
                 }
                 if !known {
                     self.known.push((coin, expiry_s));
@@ -83,29 +132,6 @@ impl Feeds {
         }
         &self.listed[coin.index()]
     }
-}
-
-/// The view of an expiry that the feeds state.
-pub fn view(ex: &Exchange, path: &LongPath, (coin, moment): (Coin, &Moment), expiry_s: u64, at: Nanos) -> View {
-    let spot = ex.index(coin.currency()).to_f64().unwrap_or_default();
-    let forward = spot + path.forward_above_spot(moment, expiry_s);
-    View::new(path.slice(moment, expiry_s, forward), expiry_s, at)
-}
-
-fn publish_one(ex: &mut Exchange, path: &LongPath, of: (Coin, &Moment), expiry_s: u64, at: Nanos) {
-    let (coin, moment) = of;
-    let slice = view(ex, path, of, expiry_s, at).slice;
-    let svi = Svi {
-        a: slice.a,
-        b: slice.b,
-        rho: slice.rho,
-        m: slice.m,
-        sigma: slice.sigma,
-        fwd: slice.forward,
-        ref_tau: slice.tenor,
-    };
-    ex.set_forward(coin.currency(), expiry_s, at_scale(path.forward_above_spot(moment, expiry_s), 2));
-    ex.set_vol(coin.currency(), expiry_s, svi);
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ pub use path::{FEEDS, LongPath, LongSettings, Shape};
 pub use surface::{Moment, Slice};
 pub use view::{Grid, Listed, View};
 
+use super::Strain;
 use super::path::{Coin, Prices};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::exchange::{Exchange, Outbox};
@@ -112,6 +113,11 @@ impl Weeks {
         self.at = at;
     }
 
+    /// From the next turn on everybody thinks so of volatility and forwards.
+    pub fn set_strain(&mut self, strain: Strain) {
+        self.feeds.set_strain(strain);
+    }
+
     /// Prices as of the last turn.
     pub fn prices(&self) -> Prices {
         self.prices
@@ -180,7 +186,7 @@ impl People {
         self.collateral.act(ex, at, span_s, out);
         let expiry_s = weekly_expiry_s(at);
         for (coin, chain) in Coin::ALL.into_iter().zip(&mut self.chains) {
-            let view = feeds::view(ex, path, (coin, &path.moment(coin, at)), expiry_s, at);
+            let view = feeds.view(ex, path, (coin, &path.moment(coin, at)), expiry_s, at);
             let listed = feeds.listed(ex, coin, at);
             chain.act(ex, &view, listed, at, span_s, out);
         }

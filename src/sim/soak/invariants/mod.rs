@@ -6,6 +6,8 @@ mod orders;
 mod recovery;
 mod signing;
 
+pub(super) use money::OFF_GRID;
+
 use super::excuses;
 use super::seen::Seen;
 

@@ -35,7 +35,7 @@ const HEARD_NS: u64 = 2 * SEC;
 const FEE_TOO_LOW: i64 = 11_023;
 const SELF_CROSS: i64 = 11_007;
 /// Amount, price, instrument not live, instrument unknown.
-const OFF_GRID: [i64; 4] = [11_012, 11_013, 11_021, 12_001];
+pub const OFF_GRID: [i64; 4] = [11_012, 11_013, 11_021, 12_001];
 
 fn is_perp(name: &str) -> bool {
     name.ends_with("-PERP")

@@ -1,12 +1,16 @@
 //! K: nonces, signatures and the journal before the wire.
 
 use crate::base::time::{MS, SEC};
+use crate::msg::Tighter;
+use crate::sim::soak::Subject;
 use crate::sim::soak::excuses;
-use crate::sim::soak::seen::{Seen, Sent};
+use crate::sim::soak::seen::{PERP, Seen, Sent};
 use crate::sim::soak::words::Method;
 
 /// Our clock and the venue's may differ by a second, and a burst may use the next.
 const NONCE_OFF_NS: u64 = 2 * SEC + 200 * MS;
+/// What an operator says is heard by then, however slow the engine's turns.
+const HEARD_NS: u64 = 5 * SEC;
 /// What was under way when the switch was thrown.
 const SWITCH_NS: u64 = 10 * MS;
 /// Nonce out of its window, signature expiry out of its window, reject time passed.
@@ -41,8 +45,24 @@ pub(super) fn sized(seen: &Seen) -> Option<String> {
         let plain = matches!(request.method, Method::Place | Method::Replace) && !option;
         plain && request.price * request.amount > seen.rules.notional_max
     };
-    let sent = seen.sent.iter().find(large)?;
+    let sent = seen.sent.iter().find(|sent| large(sent) || is_beyond_zero(seen, sent))?;
     Some(format!("{} at {}", sent.request.amount, sent.request.price))
+}
+
+/// True for an order of a kind whose limit an operator has set to zero.
+fn is_beyond_zero(seen: &Seen, sent: &Sent) -> bool {
+    let Some((at, to)) = seen.moments.tightened else { return false };
+    let request = &sent.request;
+    let option = request.instrument.ends_with("-C") || request.instrument.ends_with("-P");
+    let placed = matches!(request.method, Method::Place | Method::Replace);
+    let limited = match to {
+        Tighter::QuoteAmount(_) => seen.subject == Subject::Basis && request.mmp,
+        Tighter::OptionAmount(_) => request.method == Method::Execute || (placed && option),
+        Tighter::CollateralAmount(_) => seen.subject != Subject::Basis && placed && !option,
+        Tighter::Notional(_) => request.method == Method::Execute || (placed && request.instrument != PERP),
+        _ => false,
+    };
+    limited && sent.at.since(at) > HEARD_NS
 }
 
 pub(super) fn expiry_in_window(seen: &Seen) -> Option<String> {

@@ -156,6 +156,42 @@ pub enum Fault {
     ChainClock,
     /// The journal's disk fails to make safe what was appended.
     SyncFails,
+    /// -32100 to a login: the venue has too many connections.
+    Crowded,
+    /// A subscription is refused, or never answered.
+    Unsubscribed,
+    /// An order that rests has a status of those that we do not use.
+    OddStatus,
+    /// An instrument that the vault holds, offers or asks for is not traded for a while.
+    Deactivated,
+    /// The session key is registered no more, has lost its scopes, or comes from the wrong place; then all is well again.
+    KeyLost,
+    /// 16001 to everything that would trade.
+    AccountDisabled,
+    /// The best bid is the best ask.
+    BookLocked,
+    /// The market thinks volatility nearly nothing, or five times what it was.
+    VolOff,
+    /// Forwards are below spot.
+    ForwardBelow,
+    /// Funding is at its bound, and borrowing free or ruinous.
+    RatesExtreme,
+    /// Somebody takes the smallest amount from every order of ours, again and again.
+    DustTaker,
+    /// From now on our clock is 500 ppm too fast, or too slow.
+    ClockDrifts,
+    /// Somebody takes all that rests of ours at once.
+    Swept,
+    /// While a feed of ours is silent, somebody takes what the market has moved away from.
+    Sniped,
+    /// An operator resumes a vault that has stopped, without a look at why.
+    ResumedEarly,
+    /// Operators pause, resume and drain in one moment.
+    Contradicted,
+    /// An operator sets a limit to zero.
+    TightenedToZero,
+    /// The process is told to end, and another starts.
+    StoppedInOrder,
 }
 
 /// What there is to know about a kind.
@@ -178,13 +214,13 @@ const fn kind(fault: Fault, name: &'static str, catalogue: &'static str, family:
 }
 
 /// Number of kinds.
-pub const KINDS: usize = 69;
+pub const KINDS: usize = 87;
 
 /// Every kind, in the order of [`Fault`].
 pub const CATALOGUE: [Kind; KINDS] = [
     kind(Fault::ReplyLost, "reply-lost", "V2", Family::Reply, 0.05),
     kind(Fault::ReplyTwice, "reply-twice", "V9", Family::Reply, 0.05),
-    kind(Fault::ReplyLate, "reply-late", "V3 V4 V6 V7 V10", Family::Reply, 0.1),
+    kind(Fault::ReplyLate, "reply-late", "V3 V4 V6 V7 V8 V10", Family::Reply, 0.1),
     kind(Fault::ReplyMisnamed, "reply-misnamed", "V5", Family::Reply, 0.02),
     kind(Fault::ReplyGarbled, "reply-garbled", "N18", Family::Reply, 0.01),
     kind(Fault::ReplyHollow, "reply-hollow", "N19", Family::Reply, 0.01),
@@ -251,6 +287,24 @@ pub const CATALOGUE: [Kind; KINDS] = [
     kind(Fault::StableDepegged, "stable-depegged", "M8", Family::Span, 0.01),
     kind(Fault::ChainClock, "chain-clock", "C3 M9", Family::Span, 0.03),
     kind(Fault::SyncFails, "sync-fails", "D2 D8", Family::Moment, 0.004),
+    kind(Fault::Crowded, "crowded", "V15", Family::Request, 0.5),
+    kind(Fault::Unsubscribed, "unsubscribed", "N16", Family::Request, 0.3),
+    kind(Fault::OddStatus, "odd-status", "V33", Family::Reply, 0.2),
+    kind(Fault::Deactivated, "deactivated", "V26", Family::Span, 0.02),
+    kind(Fault::KeyLost, "key-lost", "V30", Family::Span, 0.004),
+    kind(Fault::AccountDisabled, "account-disabled", "V34", Family::Span, 0.004),
+    kind(Fault::BookLocked, "book-locked", "M5", Family::Span, 0.03),
+    kind(Fault::VolOff, "vol-off", "M6", Family::Span, 0.02),
+    kind(Fault::ForwardBelow, "forward-below", "M7", Family::Span, 0.02),
+    kind(Fault::RatesExtreme, "rates-extreme", "M14", Family::Span, 0.03),
+    kind(Fault::DustTaker, "dust-taker", "M12", Family::Span, 0.03),
+    kind(Fault::ClockDrifts, "clock-drifts", "T2", Family::Moment, 0.02),
+    kind(Fault::Swept, "swept", "M13", Family::Moment, 0.1),
+    kind(Fault::Sniped, "sniped", "M11", Family::Moment, 2.0),
+    kind(Fault::ResumedEarly, "resumed-early", "P3", Family::Moment, 0.3),
+    kind(Fault::Contradicted, "contradicted", "P4", Family::Moment, 0.006),
+    kind(Fault::TightenedToZero, "tightened-to-zero", "P5", Family::Moment, 0.004),
+    kind(Fault::StoppedInOrder, "stopped-in-order", "H2", Family::Moment, 0.008),
 ];
 
 impl Fault {

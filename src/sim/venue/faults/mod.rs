@@ -1,8 +1,10 @@
 //! What goes wrong between engine and venue: a seed draws which kinds of faults a run has, how often, and when.
 
+mod elsewhere;
 mod kinds;
 mod texts;
 
+pub use elsewhere::ELSEWHERE;
 pub use kinds::{CATALOGUE, Family, Fault, KINDS, Kind};
 pub(in crate::sim) use texts::member;
 
@@ -62,12 +64,14 @@ pub(super) struct Passage<'a> {
     pub text: Cow<'a, str>,
     /// When its copies arrive: none, one or two moments.
     pub due: [Option<Nanos>; 2],
+    /// It says what was said, in other words.
+    pub told: bool,
 }
 
 impl Passage<'_> {
     /// It arrives as it was said, at its time.
     pub(super) fn of(due: Nanos, text: &str) -> Passage<'_> {
-        Passage { text: Cow::Borrowed(text), due: [Some(due), None] }
+        Passage { text: Cow::Borrowed(text), due: [Some(due), None], told: false }
     }
 }
 
@@ -230,6 +234,18 @@ impl Faults {
         let reach_s = [61, 3_600, 3 * 86_400][(choice / 2 % 3) as usize];
         let sign = if choice.is_multiple_of(2) { 1 } else { -1 };
         self.lasts(Fault::ChainClock, at).map_or(0, |_| sign * reach_s * SEC as i64)
+    }
+
+    /// What was drawn for a fault when it last began to last, from nought to 63.
+    pub fn choice(&self, fault: Fault) -> usize {
+        self.choice[fault as usize] as usize
+    }
+
+    /// True while one of the engine's feeds says nothing: prices, its own orders, or both.
+    pub fn is_silent(&self, at: Nanos) -> bool {
+        let silences =
+            [Fault::PrivateSilent, Fault::PublicSilent, Fault::ChannelSilent, Fault::Stalled, Fault::ExternalSilent];
+        silences.into_iter().chain([Fault::Unreachable, Fault::Paused]).any(|fault| self.lasts(fault, at).is_some())
     }
 
     /// The actor that does not turn, of so many.

@@ -12,6 +12,13 @@ const STAMP_MS: i64 = 10_000;
 const CLOCK_S: f64 = 3_600.0;
 /// A code of no meaning.
 const NOVEL_CODE: i64 = 11_999;
+/// What a venue with too many connections says.
+const CROWDED_CODE: i64 = -32_100;
+/// What it says for an account that it has disabled.
+const DISABLED_CODE: i64 = 16_001;
+/// How a resting order is called, and by what names beside that.
+const OPEN: &str = r#""order_status":"open""#;
+const ODD: [&str; 2] = [r#""order_status":"untriggered""#, r#""order_status":"algo_active""#];
 
 /// Answers given in the venue's place: the fault, its code, and whether the venue may have received the request.
 const ANSWERS: [(Fault, i64, bool); 11] = [
@@ -55,6 +62,11 @@ impl Faults {
         } else if self.strikes(at, Fault::ReplyMisnamed, 1.0) {
             passage.text = Cow::Owned(text.replacen("\"id\":\"", "\"id\":\"9", 1));
         } else {
+            // Another word for the same is no harm.
+            if text.contains(OPEN) && self.strikes(at, Fault::OddStatus, 1.0) {
+                passage.text = Cow::Owned(text.replace(OPEN, ODD[self.pick(Fault::OddStatus, ODD.len())]));
+                passage.told = true;
+            }
             return passage;
         }
         self.reply_hurt_at = at;
@@ -96,8 +108,22 @@ impl Faults {
         }
         let places = matches!(method, "private/order" | "private/replace" | "private/execute_quote");
         let matched = places || method.starts_with("private/cancel") || method == "private/send_rfq";
-        if matches!(method, "public/login" | "subscribe") {
+        let refused = |code| {
+            let text = format!(r#"{{"error":{{"code":{code},"message":"fault","data":null}},"id":"{id}"}}"#);
+            Handling::Answered { text, delivered: false }
+        };
+        if method == "public/login" && self.strikes(at, Fault::Crowded, 1.0) {
+            self.private_hurt_at = at;
+            return refused(CROWDED_CODE);
+        }
+        if method == "subscribe" {
+            return self.subscription(at, text);
+        }
+        if method == "public/login" {
             return Handling::Through;
+        }
+        if (places || method == "private/send_rfq") && self.lasts(Fault::AccountDisabled, at).is_some() {
+            return refused(DISABLED_CODE);
         }
         for (fault, code, ambiguous) in ANSWERS {
             let applies = places || ANY_REQUEST.contains(&fault) || (matched && ANY_MATCHED.contains(&fault));
@@ -109,6 +135,25 @@ impl Faults {
             }
         }
         Handling::Through
+    }
+
+    /// A subscription, on either connection. One that is refused is told so for each of its channels.
+    pub(in crate::sim::venue) fn subscription(&mut self, at: Nanos, text: &str) -> Handling {
+        let Some(id) = member(text, "\"id\":\"").filter(|_| text.contains(r#""method":"subscribe""#)) else {
+            return Handling::Through;
+        };
+        if !self.strikes(at, Fault::Unsubscribed, 1.0) {
+            return Handling::Through;
+        }
+        self.private_hurt_at = at;
+        if self.pick(Fault::Unsubscribed, 2) == 0 {
+            return Handling::Lost;
+        }
+        let frame: Value = serde_json::from_str(text).unwrap_or_default();
+        let channels = frame["params"]["channels"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let status: serde_json::Map<String, Value> = channels.map(|name| (name.to_owned(), json!("fault"))).collect();
+        let result = json!({ "status": status, "current_subscriptions": [] });
+        Handling::Answered { text: format!(r#"{{"id":"{id}","result":{result}}}"#), delivered: false }
     }
 
     fn time(&mut self, at: Nanos, id: &str) -> Handling {
@@ -138,6 +183,11 @@ impl Faults {
             return None;
         }
         let is_book = text.contains("\"bids\":");
+        if self.lasts(Fault::BookLocked, at).is_some()
+            && let Some(locked) = locked(text)
+        {
+            return Some(locked);
+        }
         let change: [(Fault, bool); 10] = [
             (Fault::NewsMissing, true),
             (Fault::NewsHollow, true),
@@ -227,6 +277,20 @@ fn cut(text: &str, share: f64) -> Cow<'static, str> {
     Cow::Owned(text[..end].to_owned())
 }
 
+/// A book or a ticker whose best ask is its best bid; `None` for anything else, or if it has not both.
+fn locked(text: &str) -> Option<Cow<'static, str>> {
+    let mut frame: Value = serde_json::from_str(text).ok()?;
+    let data = frame.get_mut("params")?.get_mut("data")?;
+    if let Some(ticker) = data.get_mut("instrument_ticker") {
+        let [bid, ask] = ["b", "a"].map(|side| ticker.get(side).filter(|price| *price != "0").cloned());
+        ticker["a"] = bid.filter(|_| ask.is_some())?;
+    } else {
+        let price = data.get("bids")?.get(0)?.get(0)?.clone();
+        *data.get_mut("asks")?.get_mut(0)?.get_mut(0)? = price;
+    }
+    Some(Cow::Owned(frame.to_string()))
+}
+
 fn restamp(data: &mut Value, by_ms: i64) {
     match data {
         Value::Object(fields) => {
@@ -280,6 +344,29 @@ mod tests {
         let off = changed(Fault::PriceOff)["bids"][0][0].clone();
         assert!(off == "2450.35" || off == "4550.65", "{off}");
         assert_eq!(changed(Fault::NewsMissing).as_object().map(|fields| fields.len()), Some(3));
+    }
+
+    #[test]
+    fn a_locked_book_has_one_price() {
+        let frame: Value = serde_json::from_str(&locked(BOOK).expect("it has both")).expect("json");
+        let data = &frame["params"]["data"];
+        assert_eq!((&data["bids"][0], &data["asks"]), (&json!(["3500.5", "1"]), &json!([["3500.5", "2"]])));
+        assert!(locked(&BOOK.replace(r#"[["3501","2"]]"#, "[]")).is_none());
+    }
+
+    #[test]
+    fn a_refused_subscription_names_its_channels() {
+        let mut faults = Faults::of(5, Fault::Unsubscribed);
+        let request = r#"{"id":"s1","method":"subscribe","params":{"channels":["a.1","b"]}}"#;
+        let answer = (0..1_000).find_map(|at| match faults.subscription(Nanos(at * MS), request) {
+            Handling::Answered { text, delivered: false } => Some(text),
+            _ => None,
+        });
+        let frame: Value = serde_json::from_str(&answer.expect("it strikes")).expect("json");
+        assert_eq!(
+            (&frame["id"], &frame["result"]["status"]),
+            (&json!("s1"), &json!({ "a.1": "fault", "b": "fault" }))
+        );
     }
 
     #[test]
