@@ -69,6 +69,9 @@ fn three_deaths_at_one_place_start_the_next_run_drained() {
         assert_eq!(ended.status.signal(), Some(SIGBUS), "death {death}: {words}");
         assert!(!words.contains("starts drained"), "death {death}: {words}");
     }
+    let notes = runs(&folder.join("state")).expect("runs").into_iter();
+    let died_in = notes.map(|run| Run::open(&folder.join("state"), run).expect("a run").died_in);
+    assert_eq!(died_in.collect::<Vec<_>>(), vec![Some("pipeline".to_owned()); 3]);
     let fourth = keel(folder, "5").output().expect("the binary runs");
     let words = String::from_utf8_lossy(&fourth.stderr);
     let loops = "every vault starts drained: the last 3 runs died within 600 s, each while signer heard Orders";
@@ -114,8 +117,8 @@ fn a_message_in_quarantine_is_kept_out_and_said_whenever_it_comes() {
     let file = put(&folder.join("state"), &message).expect("written");
     let words = run();
     let words = format!("{words}{}", String::from_utf8_lossy(&message));
-    assert!(words.contains("messages kept out by state/quarantine: 1"), "{words}");
-    assert!(words.contains("alarm: a message in quarantine came again and was kept out"), "{words}");
+    assert!(words.contains("every vault starts drained: messages kept out by state/quarantine: 1"), "{words}");
+    assert!(words.contains("alarm: a message in quarantine came again and was kept out (1 so far)"), "{words}");
     fs::remove_file(file).expect("taken away");
     let words = run();
     assert!(!words.contains("kept out"), "{words}");

@@ -1,5 +1,10 @@
-//! What a process still notes when it dies of what it does itself: the signal, in mapped memory that outlives it. Whoever
-//! is killed from outside, or loses power, notes nothing, and that tells the two apart.
+//! What a process still notes when it dies of what it does itself: the signal, and the name of the thread that did it, in
+//! mapped memory that outlives it. Whoever is killed from outside, or loses power, notes nothing, and that tells the two
+//! apart.
+//!
+//! ```text
+//! note    signal u8 (zero: none, stored last) · name of the thread, as the system keeps it: up to 15 bytes and a zero
+//! ```
 
 use crate::io::map::Map;
 use libc::{c_int, c_void, siginfo_t};
@@ -11,19 +16,24 @@ use std::{mem, ptr};
 /// Faults, and the end that a program gives itself: a panic of a release build aborts.
 const OWN: [c_int; 5] = [libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGSEGV];
 
+/// Bytes of a note.
+pub const NOTE_BYTES: usize = 1 + NAME_BYTES;
+/// Bytes the system keeps of a thread's name, and the zero behind them.
+const NAME_BYTES: usize = 16;
+
 /// Where the signal is noted; null: nowhere.
 static NOTE: AtomicPtr<u8> = AtomicPtr::new(ptr::null_mut());
 /// Who acted on these signals before.
 static BEFORE: OnceLock<[libc::sigaction; OWN.len()]> = OnceLock::new();
 
-/// From now on this process notes in the first byte of `place` which signal it dies of, for as long as it lives.
+/// From now on this process notes in the first [`NOTE_BYTES`] of `place` what it dies of, for as long as it lives.
 ///
 /// # Errors
 /// The system refuses; then some of them may not be noted.
 pub fn note_in(place: Map) -> io::Result<()> {
     // Kept for good: a signal may come at any moment from now on.
     let place = Box::leak(Box::new(place));
-    NOTE.store(place.bytes_mut(0, 1).as_mut_ptr(), Ordering::Release);
+    NOTE.store(place.bytes_mut(0, NOTE_BYTES).as_mut_ptr(), Ordering::Release);
     if BEFORE.get().is_some() {
         return Ok(());
     }
@@ -52,12 +62,23 @@ pub fn note_in(place: Map) -> io::Result<()> {
     Ok(())
 }
 
+/// The thread that a process died in, if it noted a death; empty in a note of an older version.
+pub fn read_note(note: &[u8]) -> Option<String> {
+    let (signal, name) = note.split_first()?;
+    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+    (*signal != 0).then(|| String::from_utf8_lossy(name).into_owned())
+}
+
 /// Notes the signal, and lets whoever acted on it before do so: Rust itself tells of a stack that is full.
 extern "C" fn note(signal: c_int, what: *mut siginfo_t, _: *mut c_void) {
     let place = NOTE.load(Ordering::Acquire);
     if !place.is_null() {
-        // SAFETY: a byte of a mapping that is never given up; no one else writes there.
-        unsafe { AtomicU8::from_ptr(place) }.store(signal.unsigned_abs() as u8, Ordering::Release);
+        // SAFETY: bytes of a mapping that is never given up; no one else writes there, and the call is one that a handler
+        // may make.
+        unsafe {
+            libc::prctl(libc::PR_GET_NAME, place.add(1));
+            AtomicU8::from_ptr(place).store(signal.unsigned_abs() as u8, Ordering::Release);
+        }
     }
     let before = OWN.iter().position(|own| *own == signal).and_then(|at| BEFORE.get().map(|all| &all[at]));
     // SAFETY: both calls are allowed in a handler; the kernel has handed over `what`.

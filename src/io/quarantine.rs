@@ -2,11 +2,12 @@
 //!
 //! One message a file in the folder `quarantine` of the state folder, as its bytes came; whoever has looked at it deletes
 //! the file, and it is let in again by the next run. A message that comes again with other stamps, ids and nonces is the
-//! same message: digits in a row that are as long as a stamp, and what follows a member `id`, are not compared. All else
-//! must be equal, so that a ticker with another price is another message.
+//! same message: whole numbers as long as a stamp, UUIDs and what follows a member `id` are not compared. All else must be
+//! equal, so that a ticker with another price is another message.
 
-use crate::base::digest::digest;
+use crate::base::digest::Digest;
 use std::fs::{self, DirBuilder};
+use std::hash::Hasher;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -19,6 +20,8 @@ const FOLDER: &str = "quarantine";
 const SUFFIX: &str = "frame";
 /// Digits in a row that are a stamp, in seconds or finer, or a nonce.
 const STAMP_DIGITS: usize = 10;
+/// Characters of a UUID.
+const UUID_BYTES: usize = 36;
 /// The member whose value only names a request or its answer.
 const ID: &[u8] = b"\"id\":";
 /// Most messages kept out: a folder with more is a mistake, and every message that comes is compared with all of them.
@@ -116,28 +119,34 @@ pub fn put(state: &Path, message: &[u8]) -> Result<PathBuf, String> {
     Ok(path)
 }
 
-/// What is the same of two messages that differ in stamps, ids and nonces only.
+/// What is the same of two messages that differ in stamps, ids and nonces only. Takes no memory.
 pub fn shape(message: &[u8]) -> u64 {
-    let mut plain = Vec::with_capacity(message.len());
-    let mut rest = message;
-    while let Some((byte, behind)) = rest.split_first() {
+    let (mut digest, mut rest, mut before) = (Digest::default(), message, 0);
+    while let Some(first) = rest.first() {
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let skipped = if digits >= STAMP_DIGITS {
-            plain.push(b'#');
-            digits
+        let (kept, skipped): (&[u8], usize) = if is_uuid(rest) {
+            (b"#", UUID_BYTES)
+        } else if digits >= STAMP_DIGITS && before != b'.' {
+            (b"#", digits)
         } else if rest.starts_with(ID) {
-            plain.extend_from_slice(ID);
-            ID.len() + rest[ID.len()..].iter().take_while(|byte| !b",}".contains(byte)).count()
-        } else if digits > 0 {
-            plain.extend_from_slice(&rest[..digits]);
-            digits
+            (ID, ID.len() + rest[ID.len()..].iter().take_while(|byte| !b",}".contains(byte)).count())
         } else {
-            plain.push(*byte);
-            rest.len() - behind.len()
+            let length = digits.max(1);
+            (&rest[..length], length)
         };
-        rest = &rest[skipped..];
+        kept.iter().for_each(|byte| digest.write_u8(*byte));
+        (before, rest) = (*first, &rest[skipped..]);
     }
-    digest(plain.as_slice())
+    digest.finish()
+}
+
+/// True if a name of the venue's begins here: 36 characters, hex digits in five groups.
+fn is_uuid(text: &[u8]) -> bool {
+    let sound = |(place, byte): (usize, &u8)| match place {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.get(..UUID_BYTES).is_some_and(|text| text.iter().enumerate().all(sound))
 }
 
 #[cfg(test)]
@@ -160,6 +169,11 @@ mod tests {
         assert_eq!(shape(&answer("17")), shape(&answer(r#""o1800000000""#)));
         assert_ne!(shape(b"{\"id\":1}"), shape(b"{\"ids\":1}"));
         assert_ne!(shape(b""), shape(b"0"));
+        let order = |id: &str, price: &str| format!(r#"{{"order_id":"{id}","average_price":"{price}"}}"#).into_bytes();
+        let [one, other] = ["0b4e5b2c-8d3f-4c57-9a52-6f1f6a0c7d11", "11111111-2222-3333-4444-555555555555"];
+        assert_eq!(shape(&order(one, "2568.67924727244")), shape(&order(other, "2568.67924727244")));
+        assert_ne!(shape(&order(one, "2568.67924727244")), shape(&order(one, "2568.11111111111")), "no stamp");
+        assert_ne!(shape(&order(one, "1")), shape(&order("0b4e5b2c-8d3f-4c57-9a52-6f1f6a0c7d1", "1")), "no UUID");
     }
 
     #[test]

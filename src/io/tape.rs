@@ -32,7 +32,7 @@ const FOLDER: &str = "tape";
 /// The head of a run, how it ended, and the sum behind each.
 const HEAD: &str = "head";
 const END: &str = "end";
-/// The signal it died of by its own doing: one byte, zero if there was none.
+/// What it died of by its own doing (`io/dying.rs`), and in which thread.
 const DEATH: &str = "death";
 /// What the journal of orders held at its start.
 const JOURNAL: &str = "journal";
@@ -160,7 +160,7 @@ impl Recording {
         DirBuilder::new().mode(0o700).create(&folder).map_err(failed(&folder, "make"))?;
         write_summed(&folder.join(JOURNAL), &hex::encode(journal))?;
         let path = folder.join(DEATH);
-        let mut death = Map::create(&path, 1).map_err(|(doing, cause)| failed(&path, doing)(cause))?;
+        let mut death = Map::create(&path, dying::NOTE_BYTES).map_err(|(doing, cause)| failed(&path, doing)(cause))?;
         death.populate();
         write_summed(&folder.join(HEAD), head)?;
         let trouble = Trouble::default();

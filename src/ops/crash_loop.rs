@@ -15,6 +15,8 @@ use crate::topology::TAPES;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
+/// Name of a thread that several actors live in.
+pub const PIPELINE: &str = "pipeline";
 /// Deaths at one place that make a loop.
 const DEATHS: usize = 3;
 
@@ -67,21 +69,30 @@ fn death(run: &Run) -> Option<Death> {
     if ending.as_ref().is_some_and(|ending| ending.died.is_empty()) {
         return None;
     }
-    if ending.is_none() && !run.died_of_itself {
+    if ending.is_none() && run.died_in.is_none() {
         return None;
     }
-    let dead = ending.unwrap_or_default().died;
+    let dead: Vec<String> = ending.unwrap_or_default().died.into_iter().chain(run.died_in.clone()).collect();
     let words = run.last_words();
     let last = |place: usize| words[place].clone().map(|entry| (place, entry));
     let named = (0..TAPES.len()).find(|place| dead.iter().any(|name| name == TAPES[*place]));
-    let last = match named {
-        Some(place) => last(place),
-        // A process that aborts says nothing of its threads: whoever heard the last message before all stopped.
-        None => (0..TAPES.len()).filter_map(last).filter(told_something).max_by_key(|(_, entry)| entry.at),
+    let (place, entry) = match named {
+        Some(place) => last(place).filter(told_something)?,
+        // Of a thread with several actors, or with none, only the time tells: whoever heard the last message before all
+        // stopped.
+        None => (0..TAPES.len()).filter_map(last).filter(told_something).max_by_key(|(_, entry)| entry.at)?,
     };
-    let (place, entry) = last.filter(told_something)?;
-    let place = Place { actor: TAPES[place], source: entry.source };
-    Some(Death { place, message: text_of(&entry).map(<[u8]>::to_vec) })
+    // That the actor heard it last says what it died of only if it was the one to die. In a thread of several, it must be
+    // the last thing that any of them heard, the passing of time included.
+    let blamed = match named {
+        Some(_) => true,
+        None => {
+            let later = |other: &Entry| other.at >= entry.at && *other != entry;
+            dead.iter().any(|name| name == PIPELINE) && !words.iter().flatten().any(later)
+        }
+    };
+    let message = text_of(&entry).filter(|_| blamed).map(<[u8]>::to_vec);
+    Some(Death { place: Place { actor: TAPES[place], source: entry.source }, message })
 }
 
 /// The loop that the last runs of a state folder make, if all of the last three died at one place within this time.

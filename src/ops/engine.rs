@@ -2,6 +2,7 @@
 
 use crate::engine::core::{self, Idle, Pulse};
 use crate::io::host;
+use crate::ops::crash_loop::PIPELINE;
 use crate::topology::{Core, GatewayEnd, MarketDataEnd};
 use std::any::Any;
 use std::sync::Arc;
@@ -38,7 +39,7 @@ impl Engine {
         let mut pulse = Pulse::default();
         for group in cores {
             let names: Vec<&str> = group.turns.iter().map(|turn| turn.name()).collect();
-            let name = if names.len() == 1 { names[0].to_owned() } else { "pipeline".to_owned() };
+            let name = if names.len() == 1 { names[0].to_owned() } else { PIPELINE.to_owned() };
             let (stop, ready, passes) = (Arc::clone(&stop), ready.clone(), pulse.watch());
             let body = move || {
                 let outcome = group.core.map_or(Ok(()), |core| host::pin_to_core(core).map_err(|why| why.to_string()));

@@ -368,7 +368,8 @@ impl Desk {
             let against = (fill.price - mark).times(fill.amount);
             let loss = Cash::from_raw(against.raw() * i128::from(fill.side.sign())) + fill.fee;
             let share = loss.over(worth, Rounding::Ceil);
-            self.loss = (self.loss_ema(at) + share, at);
+            // Gains make up for losses before them and are no credit beyond.
+            self.loss = ((self.loss_ema(at) + share).max(Ratio::ZERO), at);
             let whole = |wish: Wish| Case::loss(wish.side, wish.price, wish.amount, mark);
             let charged = if limits.wall.judged_per_fill {
                 share.max(wish.map_or(Cash::ZERO, whole).over(worth, Rounding::Ceil))

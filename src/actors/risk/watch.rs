@@ -5,7 +5,7 @@ use super::notice::{Alarm, Notice, Sample};
 use super::{Out, Risk, Wallet};
 use crate::base::buggify::{Place, bends};
 use crate::base::ids::Side;
-use crate::base::num::{Price, Rounding};
+use crate::base::num::{Price, Ratio, Rounding};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::msg::{Concern, Fill, Guards, Life, Lost, Mode, Note, Purpose, Trace};
 use crate::risk::limits::Mandate;
@@ -177,8 +177,10 @@ impl Desk {
     fn guard_hedge(&mut self, at: Nanos, out: &mut Out) {
         let Mandate::Basis(limits) = self.mandate else { return };
         let Some((marks, true)) = self.believed_marks() else { return };
-        let delta = self.ledger.holdings().delta(marks);
-        let hedged = delta.is_none_or(|delta| (limits.delta_min..=limits.delta_max).contains(&delta));
+        let holdings = self.ledger.holdings();
+        let within = |delta: Ratio| (limits.delta_min..=limits.delta_max).contains(&delta);
+        // What is worth nothing is hedged if it stands in nothing.
+        let hedged = holdings.delta(marks).map_or(holdings.exposure(marks).is_zero(), within);
         if hedged || self.mode == Mode::Starting {
             self.unhedged = None;
             return;

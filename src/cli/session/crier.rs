@@ -8,6 +8,9 @@ use crate::ops::news::News;
 /// Looks in a row at which a core may stand still before it is said.
 const STILL_MAX: u32 = 10;
 
+/// Messages kept out that are said one by one.
+const EACH_MAX: u64 = 10;
+
 /// Says every alarm aloud, once, within the time the run is looked at.
 #[derive(Default)]
 pub(super) struct Crier {
@@ -19,8 +22,8 @@ pub(super) struct Crier {
     signer: bool,
     /// Looks in a row at which a core stood still.
     still: u32,
-    /// A message that came in spite of its quarantine has been said.
-    guarded: bool,
+    /// Messages kept out when that was said last.
+    guarded: u64,
 }
 
 impl Crier {
@@ -35,10 +38,13 @@ impl Crier {
         }
     }
 
-    /// Says that a message of the quarantine came again: what it would have told is not known.
+    /// Says that messages of the quarantine came again: what they would have told is not known. Once for each that comes,
+    /// until there are many.
     pub(super) fn guard(&mut self, quarantine: &Quarantine) {
-        if quarantine.refused() > 0 && !std::mem::replace(&mut self.guarded, true) {
-            eprintln!("keel: alarm: a message in quarantine came again and was kept out");
+        let refused = quarantine.refused();
+        if refused > self.guarded && (refused <= EACH_MAX || refused >= 2 * self.guarded) {
+            self.guarded = refused;
+            eprintln!("keel: alarm: a message in quarantine came again and was kept out ({refused} so far)");
         }
     }
 

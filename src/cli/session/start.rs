@@ -65,18 +65,17 @@ pub(super) fn why_drained(
     let found = crash_loop::look(terms.state_dir, within_ns, now).map_err(Failure::Refused)?;
     let words = found.map(|found| crash_loop::quarantine(terms.state_dir, &found, within_ns));
     let words = words.transpose().map_err(Failure::Refused)?;
-    let both = [damage, words].into_iter().flatten().collect::<Vec<_>>().join("; ");
-    Ok((!both.is_empty()).then_some(both))
+    Ok([damage, words].into_iter().flatten().reduce(|one, other| format!("{one}; {other}")))
 }
 
-/// The messages that this run does not hear, which is said.
-pub(super) fn kept_out(state: &Path) -> Result<Quarantine, Failure> {
+/// The messages that this run does not hear, and why it starts drained: what it is not told it cannot know.
+pub(super) fn kept_out(state: &Path, drained: Option<String>) -> Result<(Quarantine, Option<String>), Failure> {
     let quarantine = Quarantine::of(state).map_err(Failure::Refused)?;
-    if !quarantine.is_empty() {
-        let count = quarantine.len();
-        eprintln!("keel: warning: messages kept out by {}: {count}", state.join("quarantine").display());
-    }
-    Ok(quarantine)
+    let folder = state.join("quarantine");
+    let words =
+        (!quarantine.is_empty()).then(|| format!("messages kept out by {}: {}", folder.display(), quarantine.len()));
+    let why = [drained, words].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
+    Ok((quarantine, why))
 }
 
 /// Drains every vault before it begins, and says why. The lane has room for all of them, and risk hears it before anything

@@ -4,6 +4,7 @@ use super::page::{Place, file_name, read_page};
 use super::{DEATH, END, FIRST, FOLDER, HEAD, JOURNAL, PAGE_BYTES, read_summed, run_name};
 use crate::engine::ports::Event;
 use crate::engine::tape::{Entry, Page, Pages, Roll, What, read_event};
+use crate::io::dying::read_note;
 use crate::topology::TAPES;
 use alloy::hex;
 use std::fs;
@@ -19,8 +20,8 @@ pub struct Run {
     pub head: String,
     /// How it ended, if in order.
     pub end: Option<String>,
-    /// It died of its own doing: of a fault or a panic, and not of a kill from outside.
-    pub died_of_itself: bool,
+    /// The thread that it died in by its own doing, of a fault or a panic; none if it was killed from outside.
+    pub died_in: Option<String>,
 }
 
 impl Run {
@@ -34,9 +35,8 @@ impl Run {
         let end = folder.join(END);
         let end = if end.exists() { Some(read_summed(&end)?) } else { None };
         // Runs from before there was such a note have none.
-        let death = fs::read(folder.join(DEATH)).unwrap_or_default();
-        let died_of_itself = death.first().is_some_and(|signal| *signal != 0);
-        Ok(Run { folder, number, head, end, died_of_itself })
+        let died_in = read_note(&fs::read(folder.join(DEATH)).unwrap_or_default());
+        Ok(Run { folder, number, head, end, died_in })
     }
 
     /// True if a run has pages, whatever else of it can be read.

@@ -16,8 +16,10 @@ struct Scratch(PathBuf);
 enum End<'e> {
     /// From outside, and nothing is noted.
     Killed,
-    /// Of a signal of its own.
+    /// Of a signal of its own, in a thread of several actors.
     Fault,
+    /// Of a signal of its own, in a thread of this name.
+    FaultIn(&'e str),
     /// With these threads dead.
     InOrder(&'e [&'e str]),
 }
@@ -66,16 +68,23 @@ impl Scratch {
         drop(tapes);
         match end {
             End::Killed => {}
-            End::Fault => {
-                let death =
-                    fs::read_dir(self.0.join("tape")).expect("runs").map(|run| run.expect("a run").path()).max();
-                fs::write(death.expect("this one").join("death"), [libc::SIGABRT as u8]).expect("noted");
-            }
+            End::Fault => self.note(PIPELINE),
+            End::FaultIn(thread) => self.note(thread),
             End::InOrder(died) => {
                 let died = died.iter().map(|name| (*name).to_owned()).collect();
                 recording.end(&Ending { died }.text()).expect("written");
             }
         }
+    }
+}
+
+impl Scratch {
+    /// The newest run notes its death, as `io/dying.rs` does.
+    fn note(&self, thread: &str) {
+        let runs = fs::read_dir(self.0.join("tape")).expect("runs");
+        let newest = runs.map(|run| run.expect("a run").path()).max().expect("this one");
+        let note = [&[libc::SIGABRT as u8], thread.as_bytes(), &[0]].concat();
+        fs::write(newest.join("death"), note).expect("noted");
     }
 }
 
@@ -154,6 +163,21 @@ fn a_message_that_was_the_death_of_three_runs_is_kept_out_of_the_next() {
     let kept_out = Quarantine::of(&same.0).expect("readable");
     assert!(kept_out.refuses(text(77, "open").as_bytes()), "whatever its nonce");
     assert!(!kept_out.refuses(text(3, "filled").as_bytes()) && !kept_out.refuses(b"{}"));
+
+    // Somebody else died while the gateway had heard it last, or the gateway's thread went on to something else.
+    let [aside, later] = ["aside", "later"].map(Scratch::new);
+    for number in [1, 2, 3] {
+        let at = Nanos(NOW.0 - (100 - 10 * number) * SEC);
+        aside.run_of(at, &text(number, "open"), End::FaultIn("listings"));
+        later.record(at, End::Fault, |tapes| {
+            let event = text(number, "open");
+            recorder(tapes, "gateway").event(at.plus(1), Source::Wire, &Event::Text(event.as_bytes()));
+            recorder(tapes, "risk").plain(at.plus(2), Source::Tick);
+        });
+    }
+    for scratch in [&aside, &later] {
+        assert_eq!(looked(scratch), Some(Loop { place, message: None }));
+    }
 
     let found = looked(&other).expect("a loop, of different messages");
     assert_eq!(found, Loop { place, message: None });

@@ -125,7 +125,7 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
 
 /// What an operator has done since the engine's start who made a limit tighter, if it is one of these.
 fn tightened(seen: &Seen, one_of: fn(Tighter) -> bool) -> Option<&'static str> {
-    seen.moments.tightened.filter(|(_, to)| one_of(*to)).map(|_| Fault::TightenedToZero.name())
+    seen.moments.tightened.iter().any(|(_, to)| one_of(*to)).then_some(Fault::TightenedToZero.name())
 }
 
 /// True once it has lost half of what it may in an hour: deaths and doubt may have added the rest.
@@ -143,8 +143,10 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
         "hedges-are-needed" => seen.struck_by(&[Fault::RolledBack], FOR_GOOD),
         // What left before the next ticker had arrived was priced by the last one.
         "priced-near" => seen.struck_by(&[Fault::Depegged, Fault::StableDepegged], TICKER_NS),
-        // Marks that were not so, and value that came or went, say nothing of what was given up.
-        "loses-within-its-limit" => seen.struck_by(&PRICES, FOR_GOOD),
+        // Marks that were not so, and trades that were taken back, say nothing of what was given up.
+        "loses-within-its-limit" => {
+            seen.struck_by(&[Fault::Depegged, Fault::StableDepegged, Fault::RolledBack], FOR_GOOD)
+        }
         "trades-again" => has_lost(seen).then_some("the hour's losses are near their limit"),
         "comes-back" => seen.moments.gave_away.then_some("the hour's give-away is spent"),
         // A budget that shrinks below what was spent already refuses until the window has passed.

@@ -4,7 +4,7 @@ use crate::base::time::Nanos;
 use crate::msg::{Mode, Tighter};
 
 /// Moments that judgements count from.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Moments {
     /// The engine at work was started.
     pub alive: Nanos,
@@ -17,7 +17,7 @@ pub struct Moments {
     /// A sync of the journal has failed, by the engine's clock.
     pub unsynced: Option<Nanos>,
     /// An operator has made a limit tighter, and which; it holds until a restart.
-    pub tightened: Option<(Nanos, Tighter)>,
+    pub tightened: Vec<(Nanos, Tighter)>,
     /// The process was told to end in order: what had stopped the vault is forgotten.
     pub ended: bool,
     /// Nothing has gone wrong since; `None` while something may.
@@ -36,6 +36,8 @@ pub struct Moments {
     pub stopped_unsaid: Option<Mode>,
     /// The engine at work is not the first.
     pub restarted: bool,
+    /// An operator has told the engine at work to resume, without a look.
+    pub resume_said: bool,
     /// The one before had stopped the vault and was killed: nobody has resumed it since.
     pub held_back: bool,
 }

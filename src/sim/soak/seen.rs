@@ -407,7 +407,8 @@ impl Seen {
         };
         self.traded = (sum(false), sum(true));
         let against = |one: &TradeReport| if one.buy { one.price - one.mark } else { one.mark - one.price };
-        self.lost = trades.iter().map(|one| against(one) * one.amount + one.fee).sum();
+        let losses = trades.iter().map(|one| against(one) * one.amount + one.fee);
+        self.lost = losses.fold(Decimal::ZERO, |sum, loss| (sum + loss).max(Decimal::ZERO));
     }
 
     /// True if what rests was told by then in the session of that moment.
@@ -444,7 +445,10 @@ impl Seen {
                 self.drained_at.get_or_insert(self.at);
                 self.moments.stopped_unsaid = (!self.moments.alarmed).then_some(*mode);
             }
-            Notice::Mode { mode: Mode::Live | Mode::Starting, .. } => self.drained_at = None, // started anew by a resume
+            Notice::Mode { mode: Mode::Live | Mode::Starting, .. } => {
+                self.drained_at = None; // started anew by a resume
+                self.moments.held_back &= !self.moments.resume_said;
+            }
             Notice::Alarm { alarm, .. } => {
                 self.moments.gave_away |=
                     matches!(alarm, Alarm::Withheld { why: Breach::GivenHour | Breach::GivenDay });

@@ -182,7 +182,7 @@ impl Storm {
         self.rig.venue.mishap(|exchange, _, _| exchange.set_tier(account, Tier::MarketMaker));
         self.rig.venue.drift_clock(0);
         let waits = self.operator.trapped.is_some() || self.operator.stopping || self.operator.ending.is_some();
-        let stopped = self.seen.drained_at().is_some() || waits || self.seen.moments.tightened.is_some();
+        let stopped = self.seen.drained_at().is_some() || waits || !self.seen.moments.tightened.is_empty();
         if stopped || self.rig.venue.skew_ns().unsigned_abs() > SKEW_NS_MAX {
             self.replace(0)?;
         }
@@ -344,7 +344,7 @@ impl Storm {
             Fault::TightenedToZero => {
                 let to = ZEROS[self.pick(fault, ZEROS.len())];
                 if self.rig.command(Command::Tighten { vault: VAULT, to }) {
-                    self.seen.moments.tightened = Some((now, to));
+                    self.seen.moments.tightened.push((now, to));
                 }
             }
             Fault::StoppedInOrder
@@ -365,7 +365,7 @@ impl Storm {
             Said::Drain => Command::Drain { vault: VAULT },
         };
         if self.rig.command(command) && said == Said::Resume {
-            self.seen.moments.held_back = false;
+            self.seen.moments.resume_said = true;
         }
     }
 

@@ -51,18 +51,17 @@ pub(super) fn sized(seen: &Seen) -> Option<String> {
 
 /// True for an order of a kind whose limit an operator has set to zero.
 fn is_beyond_zero(seen: &Seen, sent: &Sent) -> bool {
-    let Some((at, to)) = seen.moments.tightened else { return false };
     let request = &sent.request;
     let option = request.instrument.ends_with("-C") || request.instrument.ends_with("-P");
     let placed = matches!(request.method, Method::Place | Method::Replace);
-    let limited = match to {
+    let limited = |to: Tighter| match to {
         Tighter::QuoteAmount(_) => seen.subject == Subject::Basis && request.mmp,
         Tighter::OptionAmount(_) => request.method == Method::Execute || (placed && option),
         Tighter::CollateralAmount(_) => seen.subject != Subject::Basis && placed && !option,
         Tighter::Notional(_) => request.method == Method::Execute || (placed && request.instrument != PERP),
         _ => false,
     };
-    limited && sent.at.since(at) > HEARD_NS
+    seen.moments.tightened.iter().any(|(at, to)| limited(*to) && sent.at.since(*at) > HEARD_NS)
 }
 
 pub(super) fn expiry_in_window(seen: &Seen) -> Option<String> {

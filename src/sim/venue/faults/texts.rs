@@ -117,7 +117,11 @@ impl Faults {
             return refused(CROWDED_CODE);
         }
         if method == "subscribe" {
-            return self.subscription(at, text);
+            let handled = self.subscription(at, text);
+            if !matches!(handled, Handling::Through) {
+                self.private_hurt_at = at;
+            }
+            return handled;
         }
         if method == "public/login" {
             return Handling::Through;
@@ -145,7 +149,6 @@ impl Faults {
         if !self.strikes(at, Fault::Unsubscribed, 1.0) {
             return Handling::Through;
         }
-        self.private_hurt_at = at;
         if self.pick(Fault::Unsubscribed, 2) == 0 {
             return Handling::Lost;
         }
