@@ -48,6 +48,10 @@ const UNHEARD: [Fault; 7] = [
 ];
 /// What the vault really lost by, or seems to have. One wrong price is none of it: budgets wait until a mark is believed.
 const LOSSES: [Fault; 4] = [Fault::Deposited, Fault::Depegged, Fault::StableDepegged, Fault::RolledBack];
+/// After these the venue's trades and marks are no measure of what the vault knew it had given up.
+const FORGIVING: [Fault; 4] = [Fault::Depegged, Fault::StableDepegged, Fault::RolledBack, Fault::JournalLost];
+/// What an option is worth by its ticker jumps, and a trade just made with it.
+const OPTION_PRICES: [Fault; 2] = [Fault::VolOff, Fault::ForwardBelow];
 /// A journal that cannot grow, or cannot be relied on, signs nothing.
 pub(super) const DISKS: [Fault; 3] = [Fault::DiskFull, Fault::DiskSlow, Fault::SyncFails];
 /// With these the engine knows no better what time it is at the venue.
@@ -96,6 +100,7 @@ pub fn cause(alarm: &Alarm, seen: &Seen) -> Option<&'static str> {
         Alarm::FillRate => tightened(seen, |to| matches!(to, Tighter::FillsPerMinute(_))),
         Alarm::LossBudget => {
             tightened(seen, |to| matches!(to, Tighter::LossEma(_) | Tighter::LossPerHour(_) | Tighter::LossPerDay(_)))
+                .or_else(|| of_late(&OPTION_PRICES))
         }
         Alarm::ClocksApart => of_late(&CLOCKS).or_else(|| ever(&[Fault::ClockStepped])),
         Alarm::VenueHalt { code: 11_018 } => of_late(&[Fault::ClockRefused]),
@@ -143,10 +148,9 @@ pub fn of(invariant: &str, seen: &Seen) -> Option<&'static str> {
         "hedges-are-needed" => seen.struck_by(&[Fault::RolledBack], FOR_GOOD),
         // What left before the next ticker had arrived was priced by the last one.
         "priced-near" => seen.struck_by(&[Fault::Depegged, Fault::StableDepegged], TICKER_NS),
-        // Marks that were not so, and trades that were taken back, say nothing of what was given up.
-        "loses-within-its-limit" => {
-            seen.struck_by(&[Fault::Depegged, Fault::StableDepegged, Fault::RolledBack], FOR_GOOD)
-        }
+        // Marks that were not so, and trades that were taken back, say nothing of what was given up. A start on an empty
+        // journal knows of no loss.
+        "loses-within-its-limit" => seen.struck_by(&FORGIVING, FOR_GOOD),
         "trades-again" => has_lost(seen).then_some("the hour's losses are near their limit"),
         "comes-back" => seen.moments.gave_away.then_some("the hour's give-away is spent"),
         // A budget that shrinks below what was spent already refuses until the window has passed.
