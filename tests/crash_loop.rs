@@ -6,7 +6,7 @@ mod live_vault;
 
 use keel::exchange::world::WorldSettings;
 use keel::io::quarantine::put;
-use keel::io::tape::{Run, runs, text_of};
+use keel::io::tape::{Run, runs};
 use live_vault::{private, vault_text, venue_in};
 use serde_json::Value;
 use std::fs;
@@ -90,7 +90,7 @@ fn first_public_answer(state: &Path) -> Vec<u8> {
     let [mut public, ..] = Run::open(state, last).expect("a run").rolls().expect("whole");
     loop {
         let entry = public.next_entry().expect("sound").expect("a text");
-        if let Some(text) = text_of(&entry).filter(|text| text.starts_with(br#"{"id":"#)) {
+        if let Some(text) = entry.text().filter(|text| text.starts_with(br#"{"id":"#)) {
             return text.to_vec();
         }
     }

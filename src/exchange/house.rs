@@ -11,6 +11,15 @@ use alloy_primitives::{Address, keccak256};
 use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 
+/// What whoever moves the market starts with.
+pub const PURSE: [(&str, Decimal); 5] = [
+    ("USDC", Decimal::from_parts(1_000_000_000, 0, 0, false, 0)),
+    ("ETH", Decimal::from_parts(1_000_000, 0, 0, false, 0)),
+    ("BTC", Decimal::from_parts(100_000, 0, 0, false, 0)),
+    ("WEETH", Decimal::from_parts(1_000_000, 0, 0, false, 0)),
+    ("LBTC", Decimal::from_parts(100_000, 0, 0, false, 0)),
+];
+
 impl Exchange {
     /// Opens an account of the house (the crowd): unsigned, unmetered, exempt from margin and fees, matched like any
     /// other. Unknown asset names are ignored.

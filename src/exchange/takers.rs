@@ -1,18 +1,10 @@
 //! Strangers who trade with the resting orders of one account, and with whatever stands before them in the book.
 
+use super::house::PURSE;
 use super::{Exchange, OpenOrder, Outbox, TimeInForce};
 use crate::base::ids::Side;
 use crate::base::time::Nanos;
 use rust_decimal::Decimal;
-
-/// What such a stranger pays with.
-const PURSE: [(&str, Decimal); 5] = [
-    ("USDC", Decimal::from_parts(1_000_000_000, 0, 0, false, 0)),
-    ("ETH", Decimal::from_parts(1_000_000, 0, 0, false, 0)),
-    ("BTC", Decimal::from_parts(100_000, 0, 0, false, 0)),
-    ("WEETH", Decimal::from_parts(1_000_000, 0, 0, false, 0)),
-    ("LBTC", Decimal::from_parts(100_000, 0, 0, false, 0)),
-];
 
 impl Exchange {
     /// Opens the account of a stranger.

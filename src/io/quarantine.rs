@@ -45,7 +45,7 @@ impl Quarantine {
     /// # Errors
     /// It cannot be read, or holds what is no message; in words.
     pub fn of(state: &Path) -> Result<Quarantine, String> {
-        let home = state.join(FOLDER);
+        let home = folder(state);
         if !home.exists() {
             return Ok(Quarantine::default());
         }
@@ -103,12 +103,17 @@ impl Quarantine {
     }
 }
 
+/// Where a state folder keeps them.
+pub fn folder(state: &Path) -> PathBuf {
+    state.join(FOLDER)
+}
+
 /// Puts a message into a state folder's quarantine; its file.
 ///
 /// # Errors
 /// It cannot be written; in words.
 pub fn put(state: &Path, message: &[u8]) -> Result<PathBuf, String> {
-    let home = state.join(FOLDER);
+    let home = folder(state);
     let path = home.join(format!("{:016x}.{SUFFIX}", shape(message)));
     let failed = |why: std::io::Error| format!("cannot write {}: {why}", path.display());
     DirBuilder::new().recursive(true).mode(0o700).create(&home).map_err(failed)?;

@@ -18,7 +18,7 @@ use crate::topology::{TAPES, tapes_off};
 use alloy::hex;
 use keeper::{Job, Keeper, Older};
 use page::PageFile;
-pub use run::{Run, text_of};
+pub use run::Run;
 use std::fs::{self, DirBuilder};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

@@ -9,14 +9,13 @@
 use crate::base::time::{Nanos, SEC};
 use crate::engine::tape::{Entry, Source};
 use crate::io::quarantine::{self, shape};
-use crate::io::tape::{Run, runs, text_of};
+use crate::io::tape::{Run, runs};
+use crate::ops::engine::PIPELINE;
 use crate::ops::replay::head::Head;
 use crate::topology::TAPES;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Name of a thread that several actors live in.
-pub const PIPELINE: &str = "pipeline";
 /// Deaths at one place that make a loop.
 const DEATHS: usize = 3;
 
@@ -91,7 +90,7 @@ fn death(run: &Run) -> Option<Death> {
             dead.iter().any(|name| name == PIPELINE) && !words.iter().flatten().any(later)
         }
     };
-    let message = text_of(&entry).filter(|_| blamed).map(<[u8]>::to_vec);
+    let message = entry.text().filter(|_| blamed).map(<[u8]>::to_vec);
     Some(Death { place: Place { actor: TAPES[place], source: entry.source }, message })
 }
 
@@ -120,25 +119,20 @@ pub fn look(state: &Path, within_ns: u64, now: Nanos) -> Result<Option<Loop>, St
     Ok(Some(Loop { place: last.place, message }))
 }
 
-/// Keeps the message of a loop out of the next runs, and says what is to be said to the operator.
-///
-/// # Errors
-/// It cannot be kept out; in words.
-pub fn quarantine(state: &Path, found: &Loop, within_ns: u64) -> Result<String, String> {
+/// Keeps the message of a loop out of the next runs, if it can be written down, and says what is to be said to the operator.
+pub fn quarantine(state: &Path, found: &Loop, within_ns: u64) -> String {
     let Loop { place: Place { actor, source }, message } = found;
-    let kept = match message {
-        Some(message) => {
-            let file = quarantine::put(state, message)?;
-            let length = message.len();
-            format!(" of the same message of {length} bytes, which is kept out while {} exists", file.display())
-        }
-        None => String::new(),
-    };
-    Ok(format!(
+    let kept = message.as_ref().map(|message| match quarantine::put(state, message) {
+        Ok(file) => format!("is kept out while {} exists", file.display()),
+        Err(why) => format!("is not kept out: {why}"),
+    });
+    let length = message.as_ref().map_or(0, Vec::len);
+    let kept = kept.map_or(String::new(), |kept| format!(" of the same message of {length} bytes, which {kept}"));
+    format!(
         "the last {DEATHS} runs died within {} s, each while {actor} heard {source:?}{kept}: this one starts drained. \
          Look at the tapes (keel replay) before starting again",
         within_ns / SEC,
-    ))
+    )
 }
 
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use crate::engine::core::{self, Idle, Pulse};
 use crate::io::host;
-use crate::ops::crash_loop::PIPELINE;
 use crate::topology::{Core, GatewayEnd, MarketDataEnd};
 use std::any::Any;
 use std::sync::Arc;
@@ -10,6 +9,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 type Measured = Vec<Box<dyn Any + Send>>;
+
+/// Name of a thread that several actors live in; one that lives alone gives its thread its own.
+pub const PIPELINE: &str = "pipeline";
 
 /// The running pipeline.
 pub struct Engine {

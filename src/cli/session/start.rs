@@ -11,7 +11,7 @@ use crate::engine::ports::Clock;
 use crate::engine::tape::Tape;
 use crate::io::claim::Claim;
 use crate::io::clock::LiveClock;
-use crate::io::quarantine::Quarantine;
+use crate::io::quarantine::{self, Quarantine};
 use crate::io::tape::{Limits, Recording};
 use crate::msg::Command;
 use crate::ops::blueprint::{Blueprint, vault_id};
@@ -64,14 +64,13 @@ pub(super) fn why_drained(
     let within_ns = config.tapes.crash_loop_ns;
     let found = crash_loop::look(terms.state_dir, within_ns, now).map_err(Failure::Refused)?;
     let words = found.map(|found| crash_loop::quarantine(terms.state_dir, &found, within_ns));
-    let words = words.transpose().map_err(Failure::Refused)?;
     Ok([damage, words].into_iter().flatten().reduce(|one, other| format!("{one}; {other}")))
 }
 
 /// The messages that this run does not hear, and why it starts drained: what it is not told it cannot know.
 pub(super) fn kept_out(state: &Path, drained: Option<String>) -> Result<(Quarantine, Option<String>), Failure> {
     let quarantine = Quarantine::of(state).map_err(Failure::Refused)?;
-    let folder = state.join("quarantine");
+    let folder = quarantine::folder(state);
     let words =
         (!quarantine.is_empty()).then(|| format!("messages kept out by {}: {}", folder.display(), quarantine.len()));
     let why = [drained, words].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));

@@ -1,7 +1,8 @@
 //! Reads one actor's tape, page by page, and tells a torn end from damage in the middle.
 
-use super::{SOURCES, Shape, Source, check, take_varint, unzigzag};
+use super::{SOURCES, Shape, Source, check, read_event, take_varint, unzigzag};
 use crate::base::time::Nanos;
+use crate::engine::ports::Event;
 use std::fmt;
 
 /// A page's entries as they lie there, and the check they begin with.
@@ -69,6 +70,17 @@ pub struct Entry {
     pub source: Source,
     /// What.
     pub what: What,
+}
+
+impl Entry {
+    /// The text that a connection handed out; none of anything else.
+    pub fn text(&self) -> Option<&[u8]> {
+        let What::Body(body) = &self.what else { return None };
+        match self.source.is_connection().then(|| read_event(body))?? {
+            Event::Text(text) => Some(text),
+            Event::Up { .. } | Event::Down(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Entry {

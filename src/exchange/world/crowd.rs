@@ -8,6 +8,7 @@ use super::draws::Draws;
 use super::path::at_scale;
 use super::script::{Flow, Phase};
 use crate::base::time::{MS, Nanos};
+use crate::exchange::house::PURSE;
 use crate::exchange::{Exchange, OrderId, Outbox, TimeInForce};
 use rust_decimal::{Decimal, RoundingStrategy};
 
@@ -101,15 +102,6 @@ pub const PROFILES: [Profile; 6] = [
     spot(BTC_PERP, "BTC-USDC", Following::Spot, 3.0),
     spot(ETH_PERP, "WEETH-USDC", Following::Lst, 10.0),
     spot(BTC_PERP, "LBTC-USDC", Following::Lst, 10.0),
-];
-
-/// Balances every account of the crowd starts with.
-const BALANCES: [(&str, Decimal); 5] = [
-    ("USDC", Decimal::from_parts(1_000_000_000, 0, 0, false, 0)),
-    ("ETH", Decimal::from_parts(1_000_000, 0, 0, false, 0)),
-    ("BTC", Decimal::from_parts(100_000, 0, 0, false, 0)),
-    ("WEETH", Decimal::from_parts(1_000_000, 0, 0, false, 0)),
-    ("LBTC", Decimal::from_parts(100_000, 0, 0, false, 0)),
 ];
 
 impl Profile {
@@ -246,7 +238,7 @@ fn arrivals(draws: &mut Draws, mean: f64) -> u32 {
 
 impl Desk {
     fn open(ex: &mut Exchange, profile: Profile) -> Desk {
-        let mut account = |role: &str| ex.house_account(&format!("crowd {role} {}", profile.instrument), &BALANCES);
+        let mut account = |role: &str| ex.house_account(&format!("crowd {role} {}", profile.instrument), &PURSE);
         let levels: Vec<Level> = (0..profile.levels)
             .flat_map(|depth| [true, false].map(|buy| Level { buy, depth, resting: None }))
             .collect();

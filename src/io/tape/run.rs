@@ -2,8 +2,7 @@
 
 use super::page::{Place, file_name, read_page};
 use super::{DEATH, END, FIRST, FOLDER, HEAD, JOURNAL, PAGE_BYTES, read_summed, run_name};
-use crate::engine::ports::Event;
-use crate::engine::tape::{Entry, Page, Pages, Roll, What, read_event};
+use crate::engine::tape::{Entry, Page, Pages, Roll};
 use crate::io::dying::read_note;
 use crate::topology::TAPES;
 use alloy::hex;
@@ -129,15 +128,6 @@ impl Run {
 struct Extent {
     first: u64,
     last: u64,
-}
-
-/// The text of a message that a connection handed out; none of any other.
-pub fn text_of(entry: &Entry) -> Option<&[u8]> {
-    let What::Body(body) = &entry.what else { return None };
-    match entry.source.is_connection().then(|| read_event(body))?? {
-        Event::Text(text) => Some(text),
-        Event::Up { .. } | Event::Down(_) => None,
-    }
 }
 
 /// The last message on a page.

@@ -24,7 +24,7 @@ use crate::actors::risk::Notice;
 use crate::base::time::{MS, Nanos, SEC};
 use crate::config::Config;
 use crate::engine::ports::Event;
-use crate::engine::tape::{Entry, MemoryReel, Recorder, Roll, Source, What, read_event, write_event};
+use crate::engine::tape::{Entry, MemoryReel, Recorder, Roll, Source, What, write_event};
 use crate::topology::TAPES;
 use alloy::hex;
 use std::fmt::Write;
@@ -136,7 +136,7 @@ impl Script {
                 entries = rest;
                 match &entry.what {
                     What::Lane(number) => drop(write!(story, " {number}")),
-                    What::Body(body) => match text_of(entry.source, body).and_then(quoted) {
+                    What::Body(body) => match entry.text().and_then(quoted) {
                         Some(text) => drop(write!(story, " text={text}")),
                         None => drop(write!(story, " hex='{}'", hex::encode(body))),
                     },
@@ -164,14 +164,6 @@ impl Script {
         let mut rerun = Rerun::new(&blueprint, hand, self.rows.each_ref().map(|row| roll(row)));
         let heard = rerun.listen();
         Ok(Scene { rerun, heard, began_at: Nanos(head.started_at_ns) })
-    }
-}
-
-/// The frame in a body, if it is one.
-fn text_of(source: Source, body: &[u8]) -> Option<&[u8]> {
-    match read_event(body) {
-        Some(Event::Text(text)) if matches!(source, Source::Venue | Source::External | Source::Wire) => Some(text),
-        _ => None,
     }
 }
 
