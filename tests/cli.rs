@@ -12,8 +12,12 @@ use keel::ops::rest::Rest;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+/// Anybody's address.
+const OWNER: &str = "0x00000000000000000000000000000000000000a1";
 
 struct Folder(PathBuf);
 
@@ -82,8 +86,29 @@ clip_base = "1"
     )
 }
 
+fn keel_command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keel"));
+    command.args(args).current_dir(folder);
+    command
+}
+
 fn keel(folder: &Path, args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_keel")).args(args).current_dir(folder).output().expect("the binary runs")
+    keel_command(folder, args).output().expect("the binary runs")
+}
+
+/// Takes from what is started next the right to lock memory: by its limit, and by the capability that stands above it.
+fn forbid_locked_memory() -> std::io::Result<()> {
+    const CAP_IPC_LOCK: libc::c_ulong = 14;
+    let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls change only this process, between fork and exec, and read nothing but `none`.
+    unsafe {
+        if libc::setrlimit(libc::RLIMIT_MEMLOCK, &none) != 0 {
+            return Err(std::io::Error::last_os_error());
+        }
+        // Refused to whoever is not root, who has no such capability.
+        libc::prctl(libc::PR_CAPBSET_DROP, CAP_IPC_LOCK, 0, 0, 0);
+    }
+    Ok(())
 }
 
 /// Runs `keel check --live` on a configuration; returns exit code and what was printed.
@@ -122,6 +147,20 @@ fn what_the_venue_disproves_is_refused_with_words_that_help() {
         assert_eq!(code, Some(2), "{printed}");
         assert!(printed.contains(words), "expected {words:?} in {printed}");
     }
+}
+
+#[test]
+fn a_host_that_locks_no_memory_gets_no_key() {
+    let folder = Folder::new("unlocked");
+    folder.private("vault.toml", &config("ws://127.0.0.1:9", "http://127.0.0.1:9", "http://127.0.0.1:9", OWNER, 7));
+    folder.private("session.key", &"5c".repeat(32));
+    let mut command = keel_command(&folder.0, &["check", "--config", "vault.toml", "--live"]);
+    // SAFETY: what runs between fork and exec makes two system calls and allocates nothing.
+    unsafe { command.pre_exec(forbid_locked_memory) };
+    let output = command.output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no locked page for the key") && said.contains("RLIMIT_MEMLOCK"), "{said}");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 
 use super::scene::{PATIENCE, QUOTE_LIFE, Scene, is_trading};
 use super::{Args, Row};
-use crate::process::relay::{Line, Relay, What};
+use crate::process::relay::{Line, Relay, Sighting, What};
 use crate::process::signal;
 use keel::io::switch;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 type Measure = fn(&Scene, &Args) -> Result<Vec<Row>, String>;
@@ -80,9 +81,11 @@ fn find_half_open(relay: &Relay, line: Line) -> Result<Duration, String> {
     closed.map(|sighting| sighting.at - held).ok_or_else(|| "a half-open line is never found".to_owned())
 }
 
-/// The switch is thrown while an order rests: until the last frame about any order.
+/// The switch is thrown while an order rests: until every order's cancel is out, and until the last one is said again of
+/// what the venue did not know yet (a hedge in its speed bump), which waits for the venue's answer.
 fn kill(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
-    let mut row = Row::new("kill → last frame out", &[(0.99, 10), (1.0, 50)])?;
+    let mut row = Row::new("kill → every order's cancel out", &[(0.99, 10), (1.0, 50)])?;
+    let mut again = Row::new("kill → last cancel said again", &[])?;
     let mut books = scene.books()?;
     for _ in 0..args.kills.saturating_mul(TRIES) {
         if row.times.len() >= u64::from(args.kills) {
@@ -97,8 +100,13 @@ fn kill(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
         let frames = scene.sightings(AFTERMATH, is_trading);
         let orders = frames.iter().filter(|frame| frame.what == What::Order && frame.at > thrown).count();
         // Nothing to cancel: it was filled in the same moment, which says nothing.
-        if let Some(last) = frames.last().filter(|last| last.what == What::Cancel) {
-            row.add(last.at.saturating_duration_since(thrown));
+        let mut seen = BTreeSet::new();
+        let (firsts, repeats): (Vec<Sighting>, Vec<Sighting>) =
+            frames.iter().filter(|frame| frame.what == What::Cancel).partition(|cancel| seen.insert(cancel.nonce));
+        for (row, cancels) in [(&mut row, firsts), (&mut again, repeats)] {
+            if let Some(last) = cancels.last() {
+                row.add(last.at.saturating_duration_since(thrown));
+            }
         }
         if orders > 1 || books.holds()?.open > 0 {
             return Err(format!("{orders} orders left after a kill, or some still rest: {}", engine.said()));
@@ -106,7 +114,7 @@ fn kill(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
         // In order: what was stopped would else wait for a person in the next round.
         engine.interrupt()?;
     }
-    Ok(vec![row])
+    Ok(vec![row, again])
 }
 
 /// The signer's process is killed: until the engine says so.
@@ -155,34 +163,30 @@ fn restart(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
     Ok(vec![row])
 }
 
-/// Killed while an order rests and a sentry watches: until the venue says that nothing rests.
+/// Killed while an order rests and a sentry watches: until its cancel of everything is on the wire, whatever was filled
+/// before, after which the venue must say that nothing rests.
 fn sentry(scene: &Scene, args: &Args) -> Result<Vec<Row>, String> {
-    // A beat may be as old as its interval when the engine dies; the rest is the way to the venue.
-    let mut row = Row::new("engine dead → sentry has cleared", &[(1.0, 3_100)])?;
+    // A beat may be as old as its interval when the engine dies.
+    let mut row = Row::new("engine dead → sentry's cancel out", &[(1.0, 3_100)])?;
     let _sentry = scene.sentry()?;
     let mut books = scene.books()?;
-    for _ in 0..args.rounds.saturating_mul(TRIES) {
-        if row.times.len() >= u64::from(args.rounds) {
-            break;
-        }
+    for engines in 1..=args.rounds as usize {
         let engine = scene.engine()?;
+        scene.until_watched(engines)?;
         scene.until_resting(&mut books)?;
         let killed = Instant::now();
         engine.kill()?;
-        let mut seen = 0;
-        loop {
-            let open = books.holds()?.open;
-            if open == 0 {
-                break;
-            }
-            seen = open;
+        // The dead engine's last bytes may still be passed on.
+        std::thread::sleep(Duration::from_millis(100));
+        scene.to_venue.forget();
+        let cancel = scene.to_venue.wait_for(PATIENCE, |sighting| sighting.what == What::Cancel);
+        let cancel = cancel.ok_or_else(|| format!("the sentry does not cancel: {}", scene.sentry_said()))?;
+        row.add(cancel.at - killed);
+        while books.holds()?.open > 0 {
             if killed.elapsed() > PATIENCE {
-                return Err("the sentry does not cancel".to_owned());
+                return Err(format!("an order outlives the sentry's cancel: {}", scene.sentry_said()));
             }
             std::thread::sleep(Duration::from_millis(10));
-        }
-        if seen > 0 && killed.elapsed() > Duration::from_secs(1) {
-            row.add(killed.elapsed());
         }
     }
     Ok(vec![row])

@@ -93,13 +93,30 @@ impl Scene {
         command.args(["sentry", "--config", "vault.toml"]).current_dir(self.folder.path());
         let child = command.stdin(Stdio::null()).stderr(said).spawn().map_err(|why| why.to_string())?;
         let (child, began) = (Kept(child), Instant::now());
-        while !std::fs::read_to_string(&path).unwrap_or_default().contains("watching") {
+        while !self.sentry_said().contains("watching") {
             if began.elapsed() > PATIENCE {
                 return Err("the sentry does not come up".to_owned());
             }
             std::thread::sleep(Duration::from_millis(5));
         }
         Ok(child)
+    }
+
+    /// Waits until the sentry has heard the beats of so many engines.
+    pub fn until_watched(&self, engines: usize) -> Result<(), String> {
+        let began = Instant::now();
+        while self.sentry_said().matches("the engine lives").count() < engines {
+            if began.elapsed() > PATIENCE {
+                return Err(format!("the sentry hears no beat: {}", self.sentry_said()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// What the sentry has said so far.
+    pub fn sentry_said(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("sentry.said")).unwrap_or_default()
     }
 
     /// Waits until an order of the engine rests at the venue, by the venue's word.

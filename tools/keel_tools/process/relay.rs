@@ -51,6 +51,8 @@ pub struct Sighting {
     pub at: Instant,
     /// What.
     pub what: What,
+    /// The nonce of the order it is about, as the engine names its requests; zero if it names none.
+    pub nonce: u64,
 }
 
 #[derive(Default)]
@@ -188,18 +190,18 @@ impl Pump {
             }
             kept.clear();
             if !self.up {
-                self.say(Instant::now(), What::Down);
+                self.say(Instant::now(), What::Down, 0);
             }
         }
         if self.up {
-            self.say(Instant::now(), What::Closed);
+            self.say(Instant::now(), What::Closed, 0);
         }
         // The other direction reads its end.
         let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
     }
 
-    fn say(&self, at: Instant, what: What) {
-        let _ = self.sender.try_send(Sighting { at, what });
+    fn say(&self, at: Instant, what: What, nonce: u64) {
+        let _ = self.sender.try_send(Sighting { at, what, nonce });
     }
 
     fn saw(&self, at: Instant, text: &[u8]) {
@@ -217,8 +219,16 @@ impl Pump {
             let line = if what == What::Login { Line::Private } else { Line::Public };
             self.line.store(line as u8, Ordering::Relaxed);
         }
-        self.say(at, what);
+        self.say(at, what, nonce_of(text));
     }
+}
+
+/// The nonce in the id of a request: a letter for what it asks, and the nonce of the order it asks it of.
+fn nonce_of(text: &[u8]) -> u64 {
+    const ID: &[u8] = br#""id":""#;
+    let id = memmem::find(text, ID).map(|at| &text[at + ID.len()..]).unwrap_or_default();
+    let digits = id.iter().skip(1).take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |nonce, digit| nonce.wrapping_mul(10).wrapping_add(u64::from(digit - b'0')))
 }
 
 /// The texts in a stream of masked frames behind an HTTP request.

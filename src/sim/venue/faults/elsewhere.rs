@@ -1,4 +1,4 @@
-//! Rows of the catalogue of reliability §6 that no kind of fault stands for.
+//! Rows of the catalogue of faults that no kind of fault stands for.
 
 /// Each with where it is tested instead, or why it is not.
 pub const ELSEWHERE: [(&str, &str); 36] = [
@@ -36,7 +36,7 @@ pub const ELSEWHERE: [(&str, &str); 36] = [
     ("D10", "two writers: io/store tests, by the lock on the folder"),
     ("H5", "a full lane: base/queue tests; what it does to an engine is a bend of our own code (B)"),
     ("H6", "cores that are missing or shared: io/host tests and tests/configs/bad"),
-    ("H7", "the key's page is locked: io/key tests; a host that refuses the lock is not tested"),
+    ("H7", "the key's page is locked: io/key tests; a host that refuses the lock: tests/cli.rs"),
     ("H8", "a death of a thread: tests/crash_loop.rs; in a storm every death is a kill (H1)"),
     ("H9", "a second start: io/store tests and io/claim tests"),
     ("M10", "settlement at 08:00 and the roll after it: tests/sim_weeks.rs; a storm is over before"),

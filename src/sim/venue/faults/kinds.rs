@@ -1,4 +1,4 @@
-//! Every kind of fault, with its place in the catalogue of reliability §6.
+//! Every kind of fault, with its place in the catalogue of faults.
 
 /// When a kind of fault is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
