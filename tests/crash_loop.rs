@@ -11,7 +11,7 @@ use live_vault::{private, vault_text, venue_in};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -30,26 +30,63 @@ fn records(page: &[u8]) -> usize {
     page.chunks(256).skip(1).filter(|record| record.iter().any(|byte| *byte != 0)).count()
 }
 
-/// Starts the engine, lets it journal a little, takes the journal's page away under it, and puts it back once it is dead.
-fn dies_of_its_disk(folder: &Path) -> Output {
-    let journal = folder.join("state/000000000001.page");
-    let known = fs::read(&journal).map_or(0, |page| records(&page));
+fn journal(folder: &Path) -> PathBuf {
+    folder.join("state/000000000001.page")
+}
+
+/// Starts the engine and lets it journal a little; it, and the journal's page.
+fn trading(folder: &Path) -> (Child, Vec<u8>) {
+    let known = fs::read(journal(folder)).map_or(0, |page| records(&page));
     let mut engine: Child =
         keel(folder, "120").stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary runs");
     let began = Instant::now();
-    let sound = loop {
-        let page = fs::read(&journal).unwrap_or_default();
+    loop {
+        let page = fs::read(journal(folder)).unwrap_or_default();
         if records(&page) >= known + 5 {
-            break page;
+            return (engine, page);
         }
         let gone = engine.try_wait().expect("a child");
         assert!(gone.is_none() && began.elapsed() < Duration::from_secs(60), "nothing was journaled: {gone:?}");
         std::thread::yield_now();
-    };
+    }
+}
+
+/// An engine that trades, the journal's page taken away under it, and put back once it is dead.
+fn dies_of_its_disk(folder: &Path) -> Output {
+    let (engine, sound) = trading(folder);
+    let journal = journal(folder);
     fs::OpenOptions::new().write(true).open(&journal).and_then(|page| page.set_len(0)).expect("cut");
     let ended = engine.wait_with_output().expect("ended");
     fs::write(&journal, sound).expect("put back");
     ended
+}
+
+#[test]
+fn an_abort_that_somebody_else_sends_is_no_death_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let (live, account) = venue_in(WorldSettings::waves(7, 60));
+    private(folder, "vault.toml", &vault_text(&live, &account));
+    private(folder, "session.key", &account.session_key_hex);
+    let (engine, _) = trading(folder);
+    let status = || {
+        Command::new(env!("CARGO_BIN_EXE_keel"))
+            .args(["ctl", "status", "--state", "state"])
+            .current_dir(folder)
+            .output()
+    };
+    let began = Instant::now();
+    while !String::from_utf8_lossy(&status().expect("the binary runs").stdout).contains("live") {
+        assert!(began.elapsed() < Duration::from_secs(60), "it is never live");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    // SAFETY: a plain system call on a child that has not been waited for.
+    assert_eq!(unsafe { libc::kill(engine.id().cast_signed(), libc::SIGABRT) }, 0);
+    let ended = engine.wait_with_output().expect("ended");
+    assert_eq!(ended.status.signal(), Some(libc::SIGABRT), "{}", String::from_utf8_lossy(&ended.stderr));
+    let state = folder.join("state");
+    let [run] = runs(&state).expect("runs")[..] else { panic!("one run") };
+    assert_eq!(Run::open(&state, run).expect("a run").died_in, None);
 }
 
 #[test]

@@ -284,7 +284,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     let _claims = claim(config)?;
     let Journal { store, replay, switch, records, damage } = recover(config, &terms, opened, unit)?;
     let drained = why_drained(config, &terms, damage, clock.now())?;
-    let (quarantine, drained) = kept_out(terms.state_dir, drained)?;
+    let (quarantine, drained) = kept_out(terms.state_dir, drained);
     let gas = GasKey::read(config)?;
     let mut hand = Hand::take(config, (store, switch), terms.state_dir)?;
     let proved = prove(config, hand.prover(), &mut clock).await?;

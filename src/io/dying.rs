@@ -69,10 +69,20 @@ pub fn read_note(note: &[u8]) -> Option<String> {
     (*signal != 0).then(|| String::from_utf8_lossy(name).into_owned())
 }
 
+/// True if somebody else has sent it: a watchdog's abort, say.
+///
+/// # Safety
+/// `what` must be what the kernel handed to a handler.
+unsafe fn is_sent_by_another(what: *mut siginfo_t) -> bool {
+    // SAFETY: as demanded; of what was sent the sender is known, and getpid may be called in a handler.
+    unsafe { (*what).si_code <= 0 && (*what).si_pid() != libc::getpid() }
+}
+
 /// Notes the signal, and lets whoever acted on it before do so: Rust itself tells of a stack that is full.
 extern "C" fn note(signal: c_int, what: *mut siginfo_t, _: *mut c_void) {
     let place = NOTE.load(Ordering::Acquire);
-    if !place.is_null() {
+    // SAFETY: the kernel has handed over `what`.
+    if !place.is_null() && !unsafe { is_sent_by_another(what) } {
         // SAFETY: bytes of a mapping that is never given up; no one else writes there, and the call is one that a handler
         // may make.
         unsafe {

@@ -2,17 +2,18 @@
 //!
 //! One message a file in the folder `quarantine` of the state folder, as its bytes came; whoever has looked at it deletes
 //! the file, and it is let in again by the next run. A message that comes again with other stamps, ids and nonces is the
-//! same message: whole numbers as long as a stamp, UUIDs and what follows a member `id` are not compared. All else must be
-//! equal, so that a ticker with another price is another message.
+//! same message: whole numbers as long as a stamp, UUIDs, hashes and signatures and what follows a member `id` are not
+//! compared. All else must be equal, so that a ticker with another price is another message.
 
 use crate::base::digest::Digest;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, File};
 use std::hash::Hasher;
 use std::io::Write;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tempfile::NamedTempFile;
 
 /// Folder inside a state folder.
 const FOLDER: &str = "quarantine";
@@ -22,6 +23,8 @@ const SUFFIX: &str = "frame";
 const STAMP_DIGITS: usize = 10;
 /// Characters of a UUID.
 const UUID_BYTES: usize = 36;
+/// Hex digits in a row, after `0x`, that are a hash or a signature.
+const HASH_DIGITS: usize = 64;
 /// The member whose value only names a request or its answer.
 const ID: &[u8] = b"\"id\":";
 /// Most messages kept out: a folder with more is a mistake, and every message that comes is compared with all of them.
@@ -110,21 +113,27 @@ pub fn folder(state: &Path) -> PathBuf {
 
 /// Puts a message into a state folder's quarantine; its file.
 ///
+/// It is there whole or not at all.
+///
 /// # Errors
-/// It cannot be written; in words.
+/// It cannot be written, or there are too many; in words.
 pub fn put(state: &Path, message: &[u8]) -> Result<PathBuf, String> {
     let home = folder(state);
     let path = home.join(format!("{:016x}.{SUFFIX}", shape(message)));
     let failed = |why: std::io::Error| format!("cannot write {}: {why}", path.display());
     DirBuilder::new().recursive(true).mode(0o700).create(&home).map_err(failed)?;
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
-    let mut file = options.open(&path).map_err(failed)?;
-    file.write_all(message).and_then(|()| file.sync_data()).map_err(failed)?;
+    if !path.exists() && Quarantine::of(state)?.len() == MESSAGES_MAX {
+        return Err(format!("{} is full: {MESSAGES_MAX} messages", home.display()));
+    }
+    let mut file = NamedTempFile::new_in(&home).map_err(failed)?;
+    file.write_all(message).and_then(|()| file.as_file().sync_all()).map_err(failed)?;
+    file.persist(&path).map_err(|why| failed(why.error))?;
+    let sync = |folder: &Path| File::open(folder).and_then(|folder| folder.sync_all());
+    sync(&home).and_then(|()| sync(state)).map_err(failed)?;
     Ok(path)
 }
 
-/// What is the same of two messages that differ in stamps, ids and nonces only. Takes no memory.
+/// What is the same of two messages that differ in stamps, ids, nonces and what is signed with them only. Takes no memory.
 pub fn shape(message: &[u8]) -> u64 {
     let (mut digest, mut rest, mut before) = (Digest::default(), message, 0);
     while let Some(first) = rest.first() {
@@ -133,6 +142,8 @@ pub fn shape(message: &[u8]) -> u64 {
             (b"#", UUID_BYTES)
         } else if digits >= STAMP_DIGITS && before != b'.' {
             (b"#", digits)
+        } else if hash_digits(rest) >= HASH_DIGITS {
+            (b"#", 2 + hash_digits(rest))
         } else if rest.starts_with(ID) {
             (ID, ID.len() + rest[ID.len()..].iter().take_while(|byte| !b",}".contains(byte)).count())
         } else {
@@ -143,6 +154,11 @@ pub fn shape(message: &[u8]) -> u64 {
         (before, rest) = (*first, &rest[skipped..]);
     }
     digest.finish()
+}
+
+/// Hex digits behind the `0x` that begins here.
+fn hash_digits(text: &[u8]) -> usize {
+    text.strip_prefix(b"0x").map_or(0, |text| text.iter().take_while(|byte| byte.is_ascii_hexdigit()).count())
 }
 
 /// True if a name of the venue's begins here: 36 characters, hex digits in five groups.
@@ -179,6 +195,27 @@ mod tests {
         assert_eq!(shape(&order(one, "2568.67924727244")), shape(&order(other, "2568.67924727244")));
         assert_ne!(shape(&order(one, "2568.67924727244")), shape(&order(one, "2568.11111111111")), "no stamp");
         assert_ne!(shape(&order(one, "1")), shape(&order("0b4e5b2c-8d3f-4c57-9a52-6f1f6a0c7d1", "1")), "no UUID");
+    }
+
+    #[test]
+    fn what_was_signed_does_not_count_and_whose_it_is_does() {
+        let order = |signature: &str, signer: &str| {
+            format!(r#"{{"signature":"0x{signature}","signer":"0x{signer}","status":"open"}}"#).into_bytes()
+        };
+        let [ours, another] = ["a1".repeat(20), "b2".repeat(20)];
+        assert_eq!(shape(&order(&"5c".repeat(65), &ours)), shape(&order(&"0F".repeat(65), &ours)));
+        assert_ne!(shape(&order(&"5c".repeat(65), &ours)), shape(&order(&"5c".repeat(65), &another)));
+        assert_ne!(shape(&order(&"5c".repeat(31), &ours)), shape(&order(&"0f".repeat(31), &ours)), "no hash");
+    }
+
+    #[test]
+    fn a_full_one_takes_no_more() {
+        let state = tempfile::tempdir().expect("a folder");
+        let message = |place: usize| format!("message {place}").into_bytes();
+        (0..MESSAGES_MAX).for_each(|place| drop(put(state.path(), &message(place)).expect("room")));
+        assert!(put(state.path(), &message(3)).is_ok(), "it is there already");
+        assert!(put(state.path(), b"one more").expect_err("full").ends_with("is full: 64 messages"));
+        assert_eq!(Quarantine::of(state.path()).expect("readable").len(), MESSAGES_MAX);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::base::time::{Nanos, SEC};
 use crate::engine::tape::{Entry, Source};
 use crate::io::quarantine::{self, shape};
 use crate::io::tape::{Run, runs};
-use crate::ops::engine::PIPELINE;
+use crate::ops::engine::{PIPELINE, lives_in};
 use crate::ops::replay::head::Head;
 use crate::topology::TAPES;
 use serde::{Deserialize, Serialize};
@@ -74,22 +74,17 @@ fn death(run: &Run) -> Option<Death> {
     let dead: Vec<String> = ending.unwrap_or_default().died.into_iter().chain(run.died_in.clone()).collect();
     let words = run.last_words();
     let last = |place: usize| words[place].clone().map(|entry| (place, entry));
-    let named = (0..TAPES.len()).find(|place| dead.iter().any(|name| name == TAPES[*place]));
-    let (place, entry) = match named {
-        Some(place) => last(place).filter(told_something)?,
-        // Of a thread with several actors, or with none, only the time tells: whoever heard the last message before all
-        // stopped.
-        None => (0..TAPES.len()).filter_map(last).filter(told_something).max_by_key(|(_, entry)| entry.at)?,
-    };
-    // That the actor heard it last says what it died of only if it was the one to die. In a thread of several, it must be
-    // the last thing that any of them heard, the passing of time included.
-    let blamed = match named {
-        Some(_) => true,
-        None => {
-            let later = |other: &Entry| other.at >= entry.at && *other != entry;
-            dead.iter().any(|name| name == PIPELINE) && !words.iter().flatten().any(later)
-        }
-    };
+    let lived = |place: &usize| dead.iter().any(|thread| lives_in(TAPES[*place], thread));
+    let named: Vec<usize> = (0..TAPES.len()).filter(lived).collect();
+    let known = !named.is_empty() || dead.iter().any(|thread| thread == PIPELINE);
+    let suspects = if named.is_empty() { (0..TAPES.len()).collect() } else { named };
+    // Of several actors in one thread only the time tells: whoever heard the last message before all stopped.
+    let heard = suspects.iter().copied().filter_map(last).filter(told_something);
+    let (place, entry) = heard.max_by_key(|(_, entry)| entry.at)?;
+    // That the actor heard it last says what it died of only if it was the one to die: it must be the last thing that any
+    // of them heard, the passing of time included.
+    let later = |other: &Entry| other.at >= entry.at && *other != entry;
+    let blamed = known && !suspects.iter().filter_map(|other| words[*other].as_ref()).any(later);
     let message = entry.text().filter(|_| blamed).map(<[u8]>::to_vec);
     Some(Death { place: Place { actor: TAPES[place], source: entry.source }, message })
 }

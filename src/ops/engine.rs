@@ -10,8 +10,24 @@ use std::thread::{self, JoinHandle};
 
 type Measured = Vec<Box<dyn Any + Send>>;
 
-/// Name of a thread that several actors live in; one that lives alone gives its thread its own.
+/// Name of a thread that several actors live in whose names are too long for it.
 pub const PIPELINE: &str = "pipeline";
+/// Longest name that the system keeps of a thread, bytes.
+const NAME_BYTES_MAX: usize = 15;
+/// Letters of an actor's name that tell it from the others.
+const LETTERS: usize = 4;
+
+/// Name of the thread of these actors: their own with a plus between two, as short as it must be.
+fn thread_name(actors: &[&str]) -> String {
+    let short: Vec<&str> = actors.iter().map(|actor| actor.get(..LETTERS).unwrap_or(actor)).collect();
+    let names = [actors.join("+"), short.join("+")];
+    names.into_iter().find(|name| name.len() <= NAME_BYTES_MAX).unwrap_or_else(|| PIPELINE.to_owned())
+}
+
+/// True if an actor lives in a thread of this name; of one that does not say, nobody does.
+pub fn lives_in(actor: &str, thread: &str) -> bool {
+    thread.split('+').any(|name| name == actor || (name.len() == LETTERS && actor.starts_with(name)))
+}
 
 /// The running pipeline.
 pub struct Engine {
@@ -40,8 +56,7 @@ impl Engine {
         let expected = cores.len();
         let mut pulse = Pulse::default();
         for group in cores {
-            let names: Vec<&str> = group.turns.iter().map(|turn| turn.name()).collect();
-            let name = if names.len() == 1 { names[0].to_owned() } else { PIPELINE.to_owned() };
+            let name = thread_name(&group.turns.iter().map(|turn| turn.name()).collect::<Vec<_>>());
             let (stop, ready, passes) = (Arc::clone(&stop), ready.clone(), pulse.watch());
             let body = move || {
                 let outcome = group.core.map_or(Ok(()), |core| host::pin_to_core(core).map_err(|why| why.to_string()));
@@ -90,5 +105,23 @@ impl Engine {
             }
         }
         ends
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::TAPES;
+
+    #[test]
+    fn a_threads_name_tells_who_lives_in_it() {
+        let of = |thread: &str| TAPES.into_iter().filter(|actor| lives_in(actor, thread)).collect::<Vec<_>>();
+        for actors in [&["market_data"][..], &["risk", "signer"], &["risk", "signer", "contract"]] {
+            let name = thread_name(actors);
+            assert!(name.len() <= NAME_BYTES_MAX, "{name}");
+            assert_eq!(of(&name), actors, "{name}");
+        }
+        assert_eq!(thread_name(&TAPES), PIPELINE);
+        assert_eq!(of(PIPELINE), Vec::<&str>::new());
     }
 }

@@ -13,8 +13,10 @@ use std::sync::Arc;
 const HISTORY_NS: u64 = SEC;
 /// Longest kept history: a day of seconds.
 const HISTORY_MAX: usize = 86_400;
-/// Most alarms kept.
-const ALARMS_MAX: usize = 1_000;
+/// Most alarms kept and said, and most of them before a mere concern is neither: what comes and goes all day must not keep
+/// a drain from being said.
+const ALARMS_MAX: usize = 10_000;
+const CONCERNS_MAX: usize = 1_000;
 
 /// Deltas right after hedges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -164,8 +166,13 @@ impl News {
                 news.hedged = Some(Hedged { count: seen.count + 1, min, max });
             }
             Notice::Mode { mode, .. } => news.modes.push((now, mode)),
-            Notice::Alarm { alarm, .. } if news.alarms.len() < ALARMS_MAX => news.alarms.push((now, alarm)),
-            Notice::Alarm { .. } | Notice::Settlement { .. } => {}
+            Notice::Alarm { alarm, .. } => {
+                let most = if matches!(alarm, Alarm::Concern(_)) { CONCERNS_MAX } else { ALARMS_MAX };
+                if news.alarms.len() < most {
+                    news.alarms.push((now, alarm));
+                }
+            }
+            Notice::Settlement { .. } => {}
             Notice::Phase { at, milestone, .. } => news.auction.enter(at, milestone),
             Notice::Demand { at, demand, .. } => news.auction.demand(at, demand),
             Notice::Capital { news: word, .. } => news.capital = Some(word),

@@ -114,8 +114,9 @@ pub struct Desk {
     pub(super) contract: Option<Contract>,
     intents_seen: u32,
     loss: (Ratio, Nanos),
-    /// Since when its base has been off its peg; zero while it is not.
-    pub(super) off_peg_since: Nanos,
+    /// How long its base has been seen off its peg, and the last look if it showed that.
+    pub(super) off_peg_ns: u64,
+    pub(super) off_peg_at: Option<Nanos>,
     /// Since when its delta has been outside its band, and whether that was said.
     pub(super) unhedged: Option<(Nanos, bool)>,
     pub(super) losses: Losses,
@@ -194,7 +195,8 @@ impl Desk {
             contract: plan.contract_signs.then(Contract::new),
             intents_seen: 0,
             loss: wall::basis::lost(plan.loss_sums[0]),
-            off_peg_since: Nanos::ZERO,
+            off_peg_ns: 0,
+            off_peg_at: None,
             unhedged: None,
             losses: plan.lost.as_ref().map(Losses::inherited).unwrap_or_default(),
             lost_told: plan.lost.unwrap_or_default(),

@@ -369,7 +369,8 @@ fn a_base_that_stays_off_its_peg_drains_its_vault() {
     let blind = off.with(Guards::EXTERNAL_STALE);
     for (told, drains_after) in [
         (&[off, off, off][..], Some(3)),
-        (&[Guards::RATIO_DEVIATES, blind, off], Some(3)),
+        (&[Guards::RATIO_DEVIATES, off, blind, off, off], Some(5)),
+        (&[Guards::RATIO_DEVIATES, blind, blind, blind, off], None),
         (&[off, Guards::RATIO_STALE, Guards::UNCONFIRMED, Guards::TICKER_STALE, blind], None),
         (&[off, Guards::VOLATILE, off, off], None),
         (&[off, Guards::NONE, off, off, off], Some(5)),

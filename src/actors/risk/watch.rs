@@ -157,17 +157,18 @@ impl Desk {
         }
     }
 
-    /// Drains once the base has stayed off its peg for longer than allowed (D6). While a source is missing nothing is known
-    /// of the peg, and what was known stands.
+    /// Drains once the base has been seen off its peg for longer than allowed (D6). While a source is missing nothing is
+    /// known of the peg: what was seen stands, and that time does not count.
     fn guard_peg(&mut self, at: Nanos, out: &mut Out) {
         let Mandate::Basis(limits) = self.mandate else { return };
         let (guards, current) = (self.base.guards, at <= self.base.good_until);
+        let seen_before = self.off_peg_at.take();
         if self.mode != Mode::Live || (current && !guards.has(Guards::PEG_UNKNOWN.with(Guards::OFF_PEG))) {
-            self.off_peg_since = Nanos::ZERO;
+            self.off_peg_ns = 0;
         } else if current && !guards.has(Guards::PEG_UNKNOWN) {
-            if self.off_peg_since == Nanos::ZERO {
-                self.off_peg_since = at;
-            } else if at.since(self.off_peg_since) > limits.off_peg_ns_max {
+            self.off_peg_ns += seen_before.map_or(0, |before| at.since(before));
+            self.off_peg_at = Some(at);
+            if self.off_peg_ns > limits.off_peg_ns_max {
                 self.drain(Alarm::OffPeg, out);
             }
         }
@@ -186,7 +187,7 @@ impl Desk {
             return;
         }
         let (since, told) = *self.unhedged.get_or_insert((at, false));
-        if !told && at.since(since) > UNHEDGED_NS {
+        if !told && at.since(since) > UNHEDGED_NS && out.notices.room() > 0 {
             self.unhedged = Some((since, true));
             self.alarm(Alarm::Concern(Concern::Unhedged), out);
         }

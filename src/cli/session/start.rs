@@ -67,14 +67,19 @@ pub(super) fn why_drained(
     Ok([damage, words].into_iter().flatten().reduce(|one, other| format!("{one}; {other}")))
 }
 
-/// The messages that this run does not hear, and why it starts drained: what it is not told it cannot know.
-pub(super) fn kept_out(state: &Path, drained: Option<String>) -> Result<(Quarantine, Option<String>), Failure> {
-    let quarantine = Quarantine::of(state).map_err(Failure::Refused)?;
+/// The messages that this run does not hear, and why it starts drained: what it is not told it cannot know. If they cannot
+/// be read all are heard, drained too: an engine that does not start hedges nothing and cancels nothing.
+pub(super) fn kept_out(state: &Path, drained: Option<String>) -> (Quarantine, Option<String>) {
     let folder = quarantine::folder(state);
-    let words =
-        (!quarantine.is_empty()).then(|| format!("messages kept out by {}: {}", folder.display(), quarantine.len()));
-    let why = [drained, words].into_iter().flatten().reduce(|one, other| format!("{one}; {other}"));
-    Ok((quarantine, why))
+    let (quarantine, words) = match Quarantine::of(state) {
+        Ok(quarantine) if quarantine.is_empty() => (quarantine, None),
+        Ok(quarantine) => {
+            let words = format!("messages kept out by {}: {}", folder.display(), quarantine.len());
+            (quarantine, Some(words))
+        }
+        Err(why) => (Quarantine::default(), Some(format!("no message is kept out: {why}"))),
+    };
+    (quarantine, [drained, words].into_iter().flatten().reduce(|one, other| format!("{one}; {other}")))
 }
 
 /// Drains every vault before it begins, and says why. The lane has room for all of them, and risk hears it before anything
@@ -114,4 +119,24 @@ pub(super) fn record(
     recording.mind_death().unwrap_or_else(|why| eprintln!("keel: warning: {why}"));
     *tapes = begun;
     Ok(Some(recording))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quarantine_that_cannot_be_read_drains_the_start_and_keeps_nothing_out() {
+        let state = tempfile::tempdir().expect("a folder");
+        let words = |drained: Option<&str>| kept_out(state.path(), drained.map(str::to_owned));
+        assert_eq!(words(Some("damage")).1.as_deref(), Some("damage"), "nothing is kept out");
+        quarantine::put(state.path(), b"{}").expect("written");
+        let (kept, why) = words(Some("damage"));
+        assert_eq!(kept.len(), 1);
+        assert!(why.is_some_and(|why| why.starts_with("damage; messages kept out by ") && why.ends_with(": 1")));
+        std::fs::remove_dir_all(quarantine::folder(state.path())).expect("gone");
+        std::fs::write(quarantine::folder(state.path()), "in its place").expect("a file");
+        let (kept, why) = words(None);
+        assert!(kept.is_empty() && why.is_some_and(|why| why.starts_with("no message is kept out: cannot read ")));
+    }
 }

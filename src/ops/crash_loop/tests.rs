@@ -6,10 +6,9 @@ use crate::engine::tape::{Recorder, Tape};
 use crate::io::quarantine::Quarantine;
 use crate::io::tape::{Limits, Recording};
 use std::fs;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use tempfile::TempDir;
 
-struct Scratch(PathBuf);
+struct Scratch(TempDir);
 
 /// How a run ends.
 #[derive(Clone, Copy)]
@@ -25,11 +24,8 @@ enum End<'e> {
 }
 
 impl Scratch {
-    fn new(name: &str) -> Scratch {
-        let path = std::env::temp_dir().join(format!("keel-loop-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::DirBuilder::new().mode(0o700).create(&path).expect("a folder");
-        Scratch(path)
+    fn new() -> Scratch {
+        Scratch(tempfile::tempdir().expect("a folder"))
     }
 
     /// A run that began at `at`, heard these by its risk actor, and ended so.
@@ -63,7 +59,7 @@ impl Scratch {
             crate::engine::tape::VERSION,
             at.0
         );
-        let (recording, mut tapes) = Recording::begin(&self.0, limits, (6, &head), &[]).expect("room");
+        let (recording, mut tapes) = Recording::begin(self.0.path(), limits, (6, &head), &[]).expect("room");
         hear(&mut tapes);
         drop(tapes);
         match end {
@@ -81,7 +77,7 @@ impl Scratch {
 impl Scratch {
     /// The newest run notes its death, as `io/dying.rs` does.
     fn note(&self, thread: &str) {
-        let runs = fs::read_dir(self.0.join("tape")).expect("runs");
+        let runs = fs::read_dir(self.0.path().join("tape")).expect("runs");
         let newest = runs.map(|run| run.expect("a run").path()).max().expect("this one");
         let note = [&[libc::SIGABRT as u8], thread.as_bytes(), &[0]].concat();
         fs::write(newest.join("death"), note).expect("noted");
@@ -99,7 +95,7 @@ const NOW: Nanos = Nanos(1_800_000_000 * SEC);
 const WITHIN_NS: u64 = 600 * SEC;
 
 fn looked(scratch: &Scratch) -> Option<Loop> {
-    look(&scratch.0, WITHIN_NS, NOW).expect("readable")
+    look(scratch.0.path(), WITHIN_NS, NOW).expect("readable")
 }
 
 fn found(scratch: &Scratch) -> Option<Place> {
@@ -108,7 +104,7 @@ fn found(scratch: &Scratch) -> Option<Place> {
 
 #[test]
 fn three_deaths_at_one_place_are_a_loop() {
-    let scratch = Scratch::new("same");
+    let scratch = Scratch::new();
     let at = |ago_s: u64| Nanos(NOW.0 - ago_s * SEC);
     let reports = [Source::Tick, Source::Values, Source::Reports];
     scratch.run(at(500), &reports, End::InOrder(&["risk"]));
@@ -121,8 +117,21 @@ fn three_deaths_at_one_place_are_a_loop() {
 }
 
 #[test]
+fn threads_that_lived_on_tell_nothing_of_a_death() {
+    let scratch = Scratch::new();
+    for (number, outlived) in [(1, Source::Wire), (2, Source::Venue), (3, Source::External)] {
+        scratch.record(Nanos(NOW.0 - (100 - 10 * number) * SEC), End::FaultIn("risk+signer"), |tapes| {
+            let at = Nanos(NOW.0 - (100 - 10 * number) * SEC);
+            recorder(tapes, "risk").lane(at.plus(1), Source::Reports, 1);
+            recorder(tapes, "market_data").event(at.plus(2), outlived, &Event::Text(b"{}"));
+        });
+    }
+    assert_eq!(found(&scratch), Some(Place { actor: "risk", source: Source::Reports }));
+}
+
+#[test]
 fn deaths_at_other_places_or_long_ago_are_none() {
-    let [other, idle, old] = ["other", "idle", "old"].map(Scratch::new);
+    let [other, idle, old] = [(); 3].map(|()| Scratch::new());
     for (ago_s, source) in [(30, Source::Reports), (20, Source::Intents), (10, Source::Reports)] {
         let at = |ago_s: u64| Nanos(NOW.0 - ago_s * SEC);
         other.run(at(ago_s), &[source], End::InOrder(&["risk"]));
@@ -134,7 +143,7 @@ fn deaths_at_other_places_or_long_ago_are_none() {
 
 #[test]
 fn kills_from_outside_are_no_deaths_wherever_they_come() {
-    let [killed, mixed] = ["killed", "mixed"].map(Scratch::new);
+    let [killed, mixed] = [(); 2].map(|()| Scratch::new());
     for ago_s in [30, 20, 10] {
         let at = Nanos(NOW.0 - ago_s * SEC);
         killed.run(at, &[Source::Reports], End::Killed);
@@ -145,7 +154,7 @@ fn kills_from_outside_are_no_deaths_wherever_they_come() {
 
 #[test]
 fn a_message_that_was_the_death_of_three_runs_is_kept_out_of_the_next() {
-    let [same, other] = ["message", "messages"].map(Scratch::new);
+    let [same, other] = [(); 2].map(|()| Scratch::new());
     let text =
         |number: u64, state: &str| format!(r#"{{"order":{{"nonce":18000000000000{number:02},"status":"{state}"}}}}"#);
     for number in [1, 2, 3] {
@@ -156,22 +165,22 @@ fn a_message_that_was_the_death_of_three_runs_is_kept_out_of_the_next() {
     let place = Place { actor: "gateway", source: Source::Wire };
     let found = looked(&same).expect("a loop");
     assert_eq!(found, Loop { place, message: Some(text(3, "open").into_bytes()) });
-    let words = quarantine(&same.0, &found, WITHIN_NS);
+    let words = quarantine(same.0.path(), &found, WITHIN_NS);
     let length = text(3, "open").len();
     let said = format!("each while gateway heard Wire of the same message of {length} bytes, which is kept out while");
     assert!(words.contains(&said), "{words}");
-    let kept_out = Quarantine::of(&same.0).expect("readable");
+    let kept_out = Quarantine::of(same.0.path()).expect("readable");
     assert!(kept_out.refuses(text(77, "open").as_bytes()), "whatever its nonce");
     assert!(!kept_out.refuses(text(3, "filled").as_bytes()) && !kept_out.refuses(b"{}"));
 
     // Where nothing can be written the next run begins all the same, drained.
-    fs::remove_dir_all(same.0.join("quarantine")).expect("gone");
-    fs::write(same.0.join("quarantine"), "in its place").expect("a file");
-    let words = quarantine(&same.0, &found, WITHIN_NS);
+    fs::remove_dir_all(same.0.path().join("quarantine")).expect("gone");
+    fs::write(same.0.path().join("quarantine"), "in its place").expect("a file");
+    let words = quarantine(same.0.path(), &found, WITHIN_NS);
     assert!(words.contains("which is not kept out: cannot write") && words.contains("starts drained"), "{words}");
 
     // Somebody else died while the gateway had heard it last, or the gateway's thread went on to something else.
-    let [aside, later] = ["aside", "later"].map(Scratch::new);
+    let [aside, later] = [(); 2].map(|()| Scratch::new());
     for number in [1, 2, 3] {
         let at = Nanos(NOW.0 - (100 - 10 * number) * SEC);
         aside.run_of(at, &text(number, "open"), End::FaultIn("listings"));
@@ -187,7 +196,7 @@ fn a_message_that_was_the_death_of_three_runs_is_kept_out_of_the_next() {
 
     let found = looked(&other).expect("a loop, of different messages");
     assert_eq!(found, Loop { place, message: None });
-    let words = quarantine(&other.0, &found, WITHIN_NS);
+    let words = quarantine(other.0.path(), &found, WITHIN_NS);
     assert!(words.contains("each while gateway heard Wire: this one starts drained"), "{words}");
-    assert!(Quarantine::of(&other.0).expect("readable").is_empty());
+    assert!(Quarantine::of(other.0.path()).expect("readable").is_empty());
 }

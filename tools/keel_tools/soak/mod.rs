@@ -2,6 +2,7 @@
 
 mod crashes;
 
+use clap::builder::ArgPredicate;
 use clap::{Args as ClapArgs, ValueEnum};
 use keel::base::buggify::{Bent, COMPILED_IN, PLACES, TABLE};
 use keel::sim::soak::coverage::{self, State};
@@ -20,8 +21,13 @@ const ROUND: u64 = 8;
 /// Arguments of `keel-tools soak`.
 #[derive(Clone, Debug, ClapArgs)]
 pub struct Args {
-    /// Number of seeds.
-    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    /// Number of seeds; with --canary, that a planted bug may take, and 400 unless given.
+    #[arg(
+        long,
+        default_value_t = 100,
+        default_value_if("canary", ArgPredicate::Equals("true".into()), "400"),
+        value_parser = clap::value_parser!(u64).range(1..)
+    )]
     seeds: u64,
     /// First seed.
     #[arg(long, default_value_t = 1)]
