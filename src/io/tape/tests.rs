@@ -3,6 +3,7 @@
 use super::*;
 use crate::base::time::{MS, Nanos};
 use crate::engine::tape::{Entry, Roll, Source, What};
+use std::time::Duration;
 
 struct Scratch(PathBuf);
 
@@ -72,7 +73,10 @@ fn a_run_out_of_room_ends_its_tapes_and_nothing_else() {
     assert_eq!((read(&mut run.rolls().expect("noted")[1]).len(), run.end), (3, None));
 }
 
-/// Writes bodies of a mebibyte to risk's tape, one by one, giving the keeper its time, as a real run gives it.
+/// From the moment a page has its name to when it is handed over: one channel, on a host that may be busy.
+const HANDOVER: Duration = Duration::from_millis(25);
+
+/// Writes bodies of a mebibyte to risk's tape, three to a page, giving the keeper its time, as a real run gives it.
 fn fill(scratch: &Scratch, (recording, tapes): (&Recording, &mut [Tape; 7]), bodies: u64) {
     let body = vec![7u8; 1 << 20];
     for place in 0..bodies {
@@ -80,6 +84,9 @@ fn fill(scratch: &Scratch, (recording, tapes): (&Recording, &mut [Tape; 7]), bod
         let next = scratch.0.join(format!("tape/run-000001/risk-{:06}.page", place / 3 + 2));
         while recording.trouble().is_none() && !next.exists() {
             thread::yield_now();
+        }
+        if place % 3 == 0 {
+            thread::sleep(HANDOVER);
         }
     }
 }
