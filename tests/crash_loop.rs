@@ -4,7 +4,7 @@
 #[path = "support/live_vault.rs"]
 mod live_vault;
 
-use keel::exchange::world::WorldSettings;
+use keel::exchange::world::{Live, WorldSettings};
 use keel::io::quarantine::put;
 use keel::io::tape::{Run, runs};
 use live_vault::{private, vault_text, venue_in};
@@ -14,6 +14,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// What the kernel sends to whoever writes to a page that its file no longer has.
 const SIGBUS: i32 = 7;
@@ -28,6 +29,16 @@ fn keel(folder: &Path, seconds: &str) -> Command {
 /// Records of 256 bytes in a page of the journal, behind its head.
 fn records(page: &[u8]) -> usize {
     page.chunks(256).skip(1).filter(|record| record.iter().any(|byte| *byte != 0)).count()
+}
+
+/// A folder with a vault's configuration, these lines in it, and the venue it is for: a market without an end, as a slow
+/// host takes its time to die three times.
+fn vault(extra: &str) -> (TempDir, Live) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (live, account) = venue_in(WorldSettings::waves(7, 60));
+    private(folder.path(), "vault.toml", &format!("{}\n{extra}", vault_text(&live, &account)));
+    private(folder.path(), "session.key", &account.session_key_hex);
+    (folder, live)
 }
 
 fn journal(folder: &Path) -> PathBuf {
@@ -63,11 +74,8 @@ fn dies_of_its_disk(folder: &Path) -> Output {
 
 #[test]
 fn an_abort_that_somebody_else_sends_is_no_death_of_its_own() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let (folder, _live) = vault("");
     let folder = folder.path();
-    let (live, account) = venue_in(WorldSettings::waves(7, 60));
-    private(folder, "vault.toml", &vault_text(&live, &account));
-    private(folder, "session.key", &account.session_key_hex);
     let (engine, _) = trading(folder);
     let status = || {
         Command::new(env!("CARGO_BIN_EXE_keel"))
@@ -91,15 +99,11 @@ fn an_abort_that_somebody_else_sends_is_no_death_of_its_own() {
 
 #[test]
 fn three_deaths_at_one_place_start_the_next_run_drained() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let folder = folder.path();
-    // A market without an end: a slow host takes its time to die three times.
-    let (live, account) = venue_in(WorldSettings::waves(7, 60));
     // The signer in the engine's process, so that its death is the engine's; all actors in one thread, so that the last
     // message heard is the signer's.
     let extra = "[topology]\nlayout = \"single\"\n[signer]\nisolation = \"thread\"\n[journal]\nreplay_at_start_ms_max = 60000\n";
-    private(folder, "vault.toml", &format!("{}\n{extra}", vault_text(&live, &account)));
-    private(folder, "session.key", &account.session_key_hex);
+    let (folder, live) = vault(extra);
+    let folder = folder.path();
     for death in 1..=3 {
         let ended = dies_of_its_disk(folder);
         let words = String::from_utf8_lossy(&ended.stderr);
@@ -135,11 +139,8 @@ fn first_public_answer(state: &Path) -> Vec<u8> {
 
 #[test]
 fn a_message_in_quarantine_is_kept_out_and_said_whenever_it_comes() {
-    let folder = tempfile::tempdir().expect("a folder");
+    let (folder, live) = vault("");
     let folder = folder.path();
-    let (live, account) = venue_in(WorldSettings::waves(7, 60));
-    private(folder, "vault.toml", &vault_text(&live, &account));
-    private(folder, "session.key", &account.session_key_hex);
     let run = || {
         let ended = keel(folder, "3").output().expect("the binary runs");
         let words = String::from_utf8_lossy(&ended.stderr).into_owned();
