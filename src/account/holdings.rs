@@ -1,6 +1,6 @@
 //! What an account holds and what follows from it: value, leverage, delta, margin headroom.
 //!
-//! Base units throughout (strategy spec §1.1.1): `UB = value / base price`, leverage `= base / UB`,
+//! Base units throughout (strategy specification §1.1.1): `UB = value / base price`, leverage `= base / UB`,
 //! delta `= (base + perp · R) / UB` with `R = perp price / base price`.
 
 use crate::base::num::{Amount, Cash, Price, Ratio, Rounding};

@@ -1,8 +1,8 @@
 //! When a mark that jumps is believed.
 //!
 //! One text of the venue may be wrong, and a mark bounds orders by itself: one that lies far from the last believed mark is
-//! held back until tickers of other moments agree with it (D5). The first of all is believed: it is not yet acted on when
-//! the next ones come.
+//! held back until tickers of other moments agree with it (D5). The first of all waits for one that agrees: nothing is
+//! known that it could be held against, and a loss reckoned with a wrong one would drain the vault.
 
 use super::fair::deviates;
 use crate::base::num::{Price, Ratio};
@@ -14,6 +14,8 @@ const JUMP_MAX: Ratio = Ratio::from_bps(200);
 const VOL_JUMP_MAX: Ratio = Ratio::from_bps(2_500);
 /// Tickers of different moments that must agree, the first of them included, before a jump is believed.
 const WITNESSES: u8 = 3;
+/// The same before the first mark of all is believed.
+const FIRST_WITNESSES: u8 = 2;
 
 /// What has been believed of a mark, and what is rumoured instead.
 #[derive(Clone, Copy, Debug, Default, Hash)]
@@ -40,7 +42,8 @@ impl Belief {
         if !mark.is_positive() {
             return;
         }
-        if !self.believed.is_positive() || !deviates(mark, self.believed, jump_max) {
+        let first = !self.believed.is_positive();
+        if !first && !deviates(mark, self.believed, jump_max) {
             (self.believed, self.witnesses) = (mark, 0);
             return;
         }
@@ -50,7 +53,7 @@ impl Belief {
             (self.witnesses, self.told_at) = (self.witnesses + 1, venue_at);
         }
         self.rumour = mark;
-        if self.witnesses >= WITNESSES {
+        if self.witnesses >= if first { FIRST_WITNESSES } else { WITNESSES } {
             (self.believed, self.witnesses) = (mark, 0);
         }
     }
@@ -70,7 +73,8 @@ mod tests {
         let mut belief = Belief::default();
         // Mark, its stamp, and whether it may be acted on.
         let told = [
-            (3_000, 1, true),
+            (3_000, 1, false),
+            (3_000, 1, false),
             (3_050, 2, true),
             (2_135, 3, false),
             (3_049, 4, true),
@@ -88,6 +92,23 @@ mod tests {
         for (mark, stamp, usable) in told {
             belief.hear(Price::whole(mark), Nanos(stamp));
             assert_eq!(belief.is_open(), !usable, "{mark} at {stamp}");
+        }
+    }
+
+    /// A start beside one wrong text believes the market, not the text, whichever comes first.
+    #[test]
+    fn the_first_mark_waits_for_one_that_agrees() {
+        for told in [&[2_135, 3_000, 3_001][..], &[3_000, 2_135, 3_000, 3_001], &[2_135, 2_900, 3_000, 3_001]] {
+            let mut belief = Belief::default();
+            let usable: Vec<bool> = (1..)
+                .zip(told)
+                .map(|(stamp, mark)| {
+                    belief.hear(Price::whole(*mark), Nanos(stamp));
+                    !belief.is_open()
+                })
+                .collect();
+            let (last, before) = usable.split_last().expect("a mark");
+            assert!(*last && before.iter().all(|usable| !usable), "{told:?}: {usable:?}");
         }
     }
 }

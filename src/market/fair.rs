@@ -272,7 +272,9 @@ mod tests {
     fn fed(at: Nanos) -> Fair {
         let mut fair = Fair::new(model());
         let mark = price("2140");
-        fair.on_ticker(at, &Ticker { venue_at: at, mark, index: mark, ..Ticker::default() });
+        for venue_at in [Nanos(at.0 - 1), at] {
+            fair.on_ticker(at, &Ticker { venue_at, mark, index: mark, ..Ticker::default() });
+        }
         fair.on_external(at, &quote(1, "1999.5", "2000.5"));
         fair.on_ratio(&RatioRound {
             feed: 0,

@@ -210,6 +210,8 @@ mod tests {
         let at = Nanos((EXPIRY - WEEK) * SEC);
         let mut line = OptionLine::new(terms());
         assert!(line.value(at).guards.has(Guards::TICKER_STALE));
+        line.on_ticker(at, &ticker(Nanos(at.0 - 1)));
+        assert_eq!(line.value(at).guards, Guards::UNCONFIRMED);
         line.on_ticker(at, &ticker(at));
         line.on_feeds(&feeds(at, 0.6));
         let value = line.value(at);
@@ -253,7 +255,8 @@ mod tests {
         };
         for wrong in [("2900", "0.6"), ("3000", "0.4")] {
             let mut line = OptionLine::new(terms());
-            let tickers = [("3000", "0.6"), wrong, ("3000", "0.6"), wrong, wrong, wrong];
+            let sound = ("3000", "0.6");
+            let tickers = [sound, sound, wrong, sound, wrong, wrong, wrong];
             let guards: Vec<Guards> = (0..)
                 .zip(tickers)
                 .map(|(second, (forward, vol))| {
@@ -263,7 +266,7 @@ mod tests {
                 })
                 .collect();
             let (clear, open) = (Guards::NONE, Guards::UNCONFIRMED);
-            assert_eq!(guards, [clear, open, clear, open, open, clear], "{wrong:?}");
+            assert_eq!(guards, [open, clear, open, clear, open, open, clear], "{wrong:?}");
         }
     }
 

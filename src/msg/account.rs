@@ -136,7 +136,7 @@ pub struct Account {
     pub perp_cost: Cash,
     /// Annual borrow rate, while a recent one is known.
     pub borrow_apr: Option<Ratio>,
-    /// Decaying sum of losses against mark, as a fraction of TVL (§5.4 of the strategy spec).
+    /// Decaying sum of losses against mark, as a fraction of TVL (strategy specification §5.4).
     pub loss_ema: Ratio,
     /// Number of the last intent that `risk` decided on: its outcome is in this message.
     pub intents_seen: u32,

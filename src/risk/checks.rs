@@ -74,7 +74,7 @@ pub const ALONE_ROW: usize = 9;
 /// The row that asks the mandate's contract.
 pub const MANDATE_ROW: usize = CHECK_COUNT - 1;
 
-/// The table. Sources: reliability §2 (15c3-5, RTS 6), strategy spec §1.1, §2.6, §2.12.
+/// The table. Sources: SEC rule 15c3-5 and MiFID II RTS 6 (pre-trade controls), strategy specification §1.1, §2.6, §2.12.
 pub const CHECKS: [Check; CHECK_COUNT] = [
     Check { name: "awake", passes: awake },
     Check { name: "fresh", passes: fresh },

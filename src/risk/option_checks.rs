@@ -20,7 +20,7 @@ pub struct OptionCheck {
     pub passes: fn(&OptionCase<'_>) -> bool,
 }
 
-/// The table. Sources: strategy spec §1.0, §2.3 to §2.5, §2.12; reliability M1, M2, M4, M5, M10, M11.
+/// The table. Sources: strategy specification §1.0, §2.3 to §2.5, §2.12, and the invariants M1, M2, M4, M5, M10, M11 of the storms.
 pub const OPTION_CHECKS: [OptionCheck; CHECK_COUNT] = [
     OptionCheck { name: "awake", passes: awake },
     OptionCheck { name: "fresh", passes: fresh },

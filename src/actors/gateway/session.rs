@@ -21,7 +21,7 @@ const TIME_NS: u64 = 10 * SEC;
 const AGAIN_NS: u64 = SEC;
 /// A login or subscription unanswered for this long ends the connection.
 const ANSWER_NS_MAX: u64 = 5 * SEC;
-/// So does a snapshot: a half-open connection must be found within three seconds (reliability §9).
+/// So does a snapshot: a half-open connection must be found within three seconds.
 const SNAPSHOT_NS_MAX: u64 = 3 * SEC;
 /// How far back fills may be unsettled: settlement takes seconds where all is well.
 const RECORDS_MS: u64 = 24 * 3_600_000;

@@ -36,8 +36,8 @@ pub struct Moments {
     pub stopped_unsaid: Option<Mode>,
     /// The engine at work is not the first.
     pub restarted: bool,
-    /// An operator has told the engine at work to resume, without a look.
-    pub resume_said: bool,
+    /// An operator last told the engine at work to resume, without a look.
+    pub resume_said: Option<Nanos>,
     /// The one before had stopped the vault and was killed: nobody has resumed it since.
     pub held_back: bool,
 }

@@ -32,6 +32,8 @@ const ARRIVALS: [Fault; 2] = [Fault::Deposited, Fault::RolledBack];
 const DISTURBED_NS: u64 = 20 * SEC;
 /// What the engine has said is in its journal by then, however slow its turns.
 const JOURNALED_NS: u64 = SEC;
+/// A resume said longer ago was refused: a thread that is stuck hears it once it goes on.
+const HEEDED_NS: u64 = 10 * SEC;
 
 /// A request of the engine, with what was true when it was noted.
 #[derive(Clone, Debug)]
@@ -447,7 +449,8 @@ impl Seen {
             }
             Notice::Mode { mode: Mode::Live | Mode::Starting, .. } => {
                 self.drained_at = None; // started anew by a resume
-                self.moments.held_back &= !self.moments.resume_said;
+                let heeded = self.moments.resume_said.take_if(|said| self.at.since(*said) <= HEEDED_NS);
+                self.moments.held_back &= heeded.is_none();
             }
             Notice::Alarm { alarm, .. } => {
                 self.moments.gave_away |=

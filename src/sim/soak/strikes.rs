@@ -365,7 +365,7 @@ impl Storm {
             Said::Drain => Command::Drain { vault: VAULT },
         };
         if self.rig.command(command) && said == Said::Resume {
-            self.seen.moments.resume_said = true;
+            self.seen.moments.resume_said = Some(self.rig.venue.now());
         }
     }
 

@@ -14,7 +14,7 @@ use super::seen::Seen;
 /// One invariant.
 #[derive(Clone, Copy)]
 pub struct Invariant {
-    /// Its rows in the catalogue of reliability §5.
+    /// Its rows in the catalogue of invariants.
     pub id: &'static str,
     /// Its name.
     pub name: &'static str,

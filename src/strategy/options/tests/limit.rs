@@ -8,7 +8,7 @@ fn auction() -> Scene {
     Scene::auctioning(Product::CoveredCall, 3000)
 }
 
-/// The incumbent's schedule of 2026: mark volatility 0.60, forward 3000, strike 3500, 6 d 19 h to live at the start.
+/// The schedule of Derive's own executor in 2026: mark volatility 0.60, forward 3000, strike 3500, 6 d 19 h to live at the start.
 #[test]
 fn prices_follow_the_schedule_and_stop_above_the_floor() {
     let mut scene = Scene::new(Product::CoveredCall, 3000);

@@ -104,7 +104,7 @@ fn rfq_terms() -> RfqAuction {
     }
 }
 
-/// The operator's parameters of each product, as in the incumbent's production.
+/// The operator's parameters of each product, as Derive's own executor runs them.
 fn params(product: Product) -> OptionParams {
     let spread = |strike_diff: i64| Selection::SpreadRatio {
         strike_diff: Price::whole(strike_diff),
