@@ -24,7 +24,7 @@ pub struct Args {
     /// Play up to this moment: unix seconds, or +seconds from the beginning.
     #[arg(long, value_name = "STAMP")]
     until: Option<String>,
-    /// Play up to this checkpoint of each actor.
+    /// Play until the actor of --print stands at this checkpoint of its own (risk for vaults), or every actor has come to it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint: Option<u64>,
     /// Write the run up to --until as a transcript test instead, to standard output, and tell what was said in it.
@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let (blueprint, hand) = head.blueprint(&config, &journal).map_err(Failure::Refused)?;
     let mut rerun = Rerun::new(&blueprint, hand, run.rolls().map_err(Failure::Refused)?);
     if let Some(count) = args.checkpoint {
-        rerun.stop_at_checkpoint(count);
+        rerun.stop_at_checkpoint(count, known.map(|actor| actor.unwrap_or("risk")));
     }
     let began = Instant::now();
     let mut samples = vec![Sample::default(); config.vaults.len()];

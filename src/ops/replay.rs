@@ -81,6 +81,15 @@ pub struct Rerun {
     notices: Receiver<Notice>,
     written: Written,
     heard: Heard,
+    bound: Option<Bound>,
+}
+
+/// Where a fold is to stop.
+#[derive(Clone, Copy)]
+struct Bound {
+    checkpoints: u64,
+    /// The actor that must have come to it; all of them if none.
+    actor: Option<usize>,
 }
 
 impl Rerun {
@@ -116,12 +125,27 @@ impl Rerun {
         // The contract stage, where there is one, is turned before the gateway, and has the last tape.
         turns.sort_by_key(|turn| TAPES.iter().position(|name| *name == turn.name()));
         let asks = chain.map(|chain| chain.asks);
-        Rerun { turns, gates, asks, notices, written, heard }
+        Rerun { turns, gates, asks, notices, written, heard, bound: None }
     }
 
-    /// Plays no further than this many checkpoints of each actor.
-    pub fn stop_at_checkpoint(&mut self, count: u64) {
-        self.gates.iter().for_each(|gate| gate.player().set_checkpoints_max(count));
+    /// Plays no further than until this actor stands at its checkpoint of this number, counted from one, or every actor has
+    /// come to it: those that got there first go on, for what they say is what the last one waits for.
+    pub fn stop_at_checkpoint(&mut self, count: u64, actor: Option<&str>) {
+        let actor = actor.and_then(|actor| TAPES.iter().position(|name| *name == actor));
+        if let Some(gate) = actor.and_then(|place| self.gates.get(place)) {
+            gate.player().set_checkpoints_max(count);
+        }
+        self.bound = Some(Bound { checkpoints: count, actor });
+    }
+
+    /// True if what it was to come to is reached.
+    fn has_come(&self) -> bool {
+        let Some(Bound { checkpoints, actor }) = self.bound else { return false };
+        let come = |gate: &Gate| gate.player().progress().equal >= checkpoints || gate.player().is_over();
+        match actor {
+            Some(place) => come(&self.gates[place]),
+            None => self.gates.iter().take(self.turns.len()).all(come),
+        }
     }
 
     /// Plays everything up to a moment; hands over what risk says meanwhile.
@@ -190,6 +214,9 @@ impl Rerun {
 
     /// Actors with something to hear up to a moment, with the moment of the next.
     fn due(&self, until: Nanos) -> Vec<(Nanos, usize)> {
+        if self.has_come() {
+            return Vec::new();
+        }
         let next = |(actor, gate): (usize, &Gate)| {
             let player = gate.player();
             let over = player.is_over();

@@ -157,7 +157,7 @@ pub const INVARIANTS: [Invariant; 47] = [
 /// Invariants of the catalogue that are not judged here, and where they are, or why not.
 pub const ELSEWHERE: [(&str, &str); 13] = [
     ("K3 K10", "v2's one live signature: v3, which the storms trade, has none of it"),
-    ("K7", "key bytes in memory and files: tests/signer_process.rs"),
+    ("K7", "key bytes in memory and files: tests/processes/signer.rs"),
     (
         "D5 D6",
         "sources that disagree are guards of their own (market/fair tests), and a peg that stays broken drains (risk tests); \

@@ -36,13 +36,16 @@ pub const ELSEWHERE: [(&str, &str); 36] = [
     ("D10", "two writers: io/store tests, by the lock on the folder"),
     ("H5", "a full lane: base/queue tests; what it does to an engine is a bend of our own code (B)"),
     ("H6", "cores that are missing or shared: io/host tests and tests/configs/bad"),
-    ("H7", "the key's page is locked: io/key tests; a host that refuses the lock: tests/cli.rs"),
-    ("H8", "a death of a thread: tests/crash_loop.rs; in a storm every death is a kill (H1)"),
+    ("H7", "the key's page is locked: io/key tests; a host that refuses the lock: tests/processes/cli.rs"),
+    ("H8", "a death of a thread: tests/processes/crash_loop.rs; in a storm every death is a kill (H1)"),
     ("H9", "a second start: io/store tests and io/claim tests"),
     ("M10", "settlement at 08:00 and the roll after it: tests/sim_weeks.rs; a storm is over before"),
     ("P1", "every bad configuration: tests/config_files.rs"),
-    ("P6", "an account of somebody else: tests/cli.rs; two of one owner's that are swapped are not told apart"),
-    ("P7", "a key or a venue of another network: tests/cli.rs and tests/configs/bad"),
+    (
+        "P6",
+        "an account of somebody else: tests/processes/cli.rs; two of one owner's that are swapped are not told apart",
+    ),
+    ("P7", "a key or a venue of another network: tests/processes/cli.rs and tests/configs/bad"),
     ("B", "our own code is bent at the places of base/buggify in every storm of a build with bends"),
 ];
 

@@ -1,9 +1,6 @@
 //! The control socket of a running engine: every verb with its rule and exit code, and everything a client can do wrong.
 
-#[path = "support/live_vault.rs"]
-mod live_vault;
-
-use live_vault::Scene;
+use crate::live_vault::Scene;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;

@@ -1,10 +1,7 @@
 //! The signer in a process of its own, around the real binary: it trades, it alone holds the key, and when it is gone or
 //! stopped nothing is signed.
 
-#[path = "support/live_vault.rs"]
-mod live_vault;
-
-use live_vault::{Scene, private, vault_text, venue};
+use crate::live_vault::{Scene, private, vault_text, venue};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};

@@ -1,13 +1,10 @@
 //! The real binary, dying three times in a row of the same thing: the fourth start quotes nothing and says why. And one
 //! that keeps a message out.
 
-#[path = "support/live_vault.rs"]
-mod live_vault;
-
+use crate::live_vault::{private, vault_text, venue_in};
 use keel::exchange::world::{Live, WorldSettings};
 use keel::io::quarantine::put;
 use keel::io::tape::{Run, runs};
-use live_vault::{private, vault_text, venue_in};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
