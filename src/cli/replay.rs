@@ -67,6 +67,9 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     let journal = run.journal().map_err(Failure::Refused)?;
     let (blueprint, hand) = head.blueprint(&config, &journal).map_err(Failure::Refused)?;
     let mut rerun = Rerun::new(&blueprint, hand, run.rolls().map_err(Failure::Refused)?);
+    if let Some(name) = known.flatten().filter(|name| !rerun.has(name)) {
+        return Err(Failure::Refused(format!("--print {name}: run {} had no such actor", run.number)));
+    }
     if let Some(count) = args.checkpoint {
         rerun.stop_at_checkpoint(count, known.map(|actor| actor.unwrap_or("risk")));
     }
@@ -89,6 +92,7 @@ pub(super) fn run(args: &Args) -> Result<(), Failure> {
     });
     let took = began.elapsed();
     let outcome = Outcome { run: run.number, played: rerun.finish(until), took, state, same_build: head.is_ours() };
+    outcome.warn_if_short(args.checkpoint);
     if args.json {
         outcome.print_json()
     } else {
@@ -162,6 +166,14 @@ impl Outcome {
 
     fn speed(&self) -> f64 {
         self.span_ns() as f64 / 1e9 / self.took.as_secs_f64().max(1e-9)
+    }
+
+    /// Says which actors' tapes end before the checkpoint that was asked for.
+    fn warn_if_short(&self, checkpoint: Option<u64>) {
+        let short = |played: &&Played| checkpoint.is_some_and(|count| played.progress.equal < count);
+        for Played { actor, progress, .. } in self.played.iter().filter(short) {
+            eprintln!("keel: warning: {actor} came to {} checkpoints", progress.equal);
+        }
     }
 
     fn print(&self) {

@@ -301,7 +301,7 @@ async fn live(config: &Config, terms: Terms<'_>, stop: &AtomicBool) -> Result<Ou
     start_drained(drained, &ends.commands, config.vaults.len());
     let engine = Engine::start(cores, idle(config)).map_err(Failure::Refused)?;
     let commands = ends.commands.clone();
-    let herald = herald(config, signer, &engine)?;
+    let herald = herald(config, blueprint.acts_as(signer), &engine)?;
     let Desks { clerk, listings } = control::start(control::Plan {
         ends,
         books: config.vaults.iter().map(|vault| vault.book).collect(),

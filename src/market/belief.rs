@@ -1,8 +1,8 @@
 //! When a mark that jumps is believed.
 //!
 //! One text of the venue may be wrong, and a mark bounds orders by itself: one that lies far from the last believed mark is
-//! held back until tickers of other moments agree with it (D5). The first of all waits for one that agrees: nothing is
-//! known that it could be held against, and a loss reckoned with a wrong one would drain the vault.
+//! held back until tickers of other moments agree with it (D5). So is the first of all: nothing is known that it could be
+//! held against, and a loss reckoned with a wrong one would drain the vault.
 
 use super::fair::deviates;
 use crate::base::num::{Price, Ratio};
@@ -12,10 +12,8 @@ use crate::base::time::Nanos;
 const JUMP_MAX: Ratio = Ratio::from_bps(200);
 /// The same for a volatility, which moves by more: as a share of the last believed one.
 const VOL_JUMP_MAX: Ratio = Ratio::from_bps(2_500);
-/// Tickers of different moments that must agree, the first of them included, before a jump is believed.
+/// Tickers of different moments that must agree, the first of them included, before a jump or a first mark is believed.
 const WITNESSES: u8 = 3;
-/// The same before the first mark of all is believed.
-const FIRST_WITNESSES: u8 = 2;
 
 /// What has been believed of a mark, and what is rumoured instead.
 #[derive(Clone, Copy, Debug, Default, Hash)]
@@ -42,18 +40,19 @@ impl Belief {
         if !mark.is_positive() {
             return;
         }
-        let first = !self.believed.is_positive();
-        if !first && !deviates(mark, self.believed, jump_max) {
+        // Nothing believed yet: everything deviates from it.
+        if !deviates(mark, self.believed, jump_max) {
             (self.believed, self.witnesses) = (mark, 0);
             return;
         }
         if self.witnesses == 0 || deviates(mark, self.rumour, jump_max) {
             (self.witnesses, self.told_at) = (1, venue_at);
-        } else if venue_at > self.told_at {
+        } else if venue_at != self.told_at {
+            // An earlier moment too: who hands tickers over refuses older ones, unless the newest came from the future.
             (self.witnesses, self.told_at) = (self.witnesses + 1, venue_at);
         }
         self.rumour = mark;
-        if self.witnesses >= if first { FIRST_WITNESSES } else { WITNESSES } {
+        if self.witnesses >= WITNESSES {
             (self.believed, self.witnesses) = (mark, 0);
         }
     }
@@ -75,19 +74,22 @@ mod tests {
         let told = [
             (3_000, 1, false),
             (3_000, 1, false),
-            (3_050, 2, true),
-            (2_135, 3, false),
-            (3_049, 4, true),
-            (2_135, 5, false),
-            (2_135, 5, false),
-            (2_130, 6, false),
-            (3_900, 7, false),
-            (3_060, 8, true),
-            (0, 9, true),
-            (2_140, 10, false),
-            (2_150, 11, false),
-            (2_120, 12, true),
-            (3_060, 13, false),
+            (3_010, 2, false),
+            (3_050, 3, true),
+            (2_135, 4, false),
+            (3_049, 5, true),
+            (2_135, 6, false),
+            (2_135, 6, false),
+            (2_130, 7, false),
+            (3_900, 8, false),
+            (3_060, 9, true),
+            (0, 10, true),
+            (2_140, 11, false),
+            (2_150, 12, false),
+            (2_120, 13, true),
+            (3_060, 99, false),
+            (3_061, 14, false),
+            (3_062, 15, true),
         ];
         for (mark, stamp, usable) in told {
             belief.hear(Price::whole(mark), Nanos(stamp));
@@ -97,11 +99,13 @@ mod tests {
 
     /// A start beside one wrong text believes the market, not the text, whichever comes first.
     #[test]
-    fn the_first_mark_waits_for_one_that_agrees() {
-        for told in [&[2_135, 3_000, 3_001][..], &[3_000, 2_135, 3_000, 3_001], &[2_135, 2_900, 3_000, 3_001]] {
+    fn the_first_mark_waits_for_others_that_agree() {
+        let market = [3_000, 3_001, 3_002];
+        for wrong in [&[][..], &[2_135], &[3_000, 2_135], &[2_135, 2_135], &[2_135, 2_900]] {
+            let told = [wrong, &market].concat();
             let mut belief = Belief::default();
             let usable: Vec<bool> = (1..)
-                .zip(told)
+                .zip(&told)
                 .map(|(stamp, mark)| {
                     belief.hear(Price::whole(*mark), Nanos(stamp));
                     !belief.is_open()

@@ -167,7 +167,9 @@ mod tests {
         let mut line = Collateral::new(CollateralModel { ratio_feed: None, ticker_age_ns_max: 2 * SEC });
         assert!(line.value(Nanos(1)).guards.has(Guards::TICKER_STALE));
         let ticker = Ticker { mark: Price::whole(3_000), venue_at: Nanos(SEC), ..Ticker::default() };
-        assert!(line.on_ticker(Nanos(SEC), &Ticker { venue_at: Nanos(SEC - 1), ..ticker }));
+        for early in [2, 1] {
+            assert!(line.on_ticker(Nanos(SEC), &Ticker { venue_at: Nanos(SEC - early), ..ticker }));
+        }
         assert!(line.on_ticker(Nanos(SEC), &ticker));
         assert!(line.value(Nanos(3 * SEC)).guards.is_clear());
         assert!(line.on_ticker(Nanos(3 * SEC), &ticker), "a repeated stamp may correct prices");
@@ -177,7 +179,14 @@ mod tests {
     #[test]
     fn a_jump_sets_a_guard_until_it_is_borne_out() {
         let mut line = Collateral::new(CollateralModel { ratio_feed: None, ticker_age_ns_max: 2 * SEC });
-        let told = [(3_000, 1, false), (3_000, 2, true), (2_100, 3, false), (2_101, 4, false), (2_102, 5, true)];
+        let told = [
+            (3_000, 1, false),
+            (3_000, 2, false),
+            (3_000, 3, true),
+            (2_100, 4, false),
+            (2_101, 5, false),
+            (2_102, 6, true),
+        ];
         for (mark, at_ms, usable) in told {
             let ticker = Ticker { mark: Price::whole(mark), venue_at: Nanos(at_ms * MS), ..Ticker::default() };
             assert!(line.on_ticker(Nanos(at_ms * MS), &ticker));

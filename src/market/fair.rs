@@ -272,7 +272,7 @@ mod tests {
     fn fed(at: Nanos) -> Fair {
         let mut fair = Fair::new(model());
         let mark = price("2140");
-        for venue_at in [Nanos(at.0 - 1), at] {
+        for venue_at in [Nanos(at.0 - 2), Nanos(at.0 - 1), at] {
             fair.on_ticker(at, &Ticker { venue_at, mark, index: mark, ..Ticker::default() });
         }
         fair.on_external(at, &quote(1, "1999.5", "2000.5"));
@@ -361,6 +361,15 @@ mod tests {
         assert!(fair.on_external(at, &quote(u64::MAX, "1999.5", "2000.5")));
         assert!(!fair.on_external(at.plus(SEC), &quote(7, "1999.5", "2000.5")));
         assert!(fair.on_external(at.plus(2 * SEC), &quote(7, "1999.5", "2000.5")));
+
+        // Nor does a first stamp from the future keep those that follow from being believed.
+        let mut fresh = Fair::new(model());
+        fresh.on_ticker(at, &ticker(Nanos::MAX));
+        for later in [3, 4] {
+            assert!(fresh.opinion(at).guards.has(Guards::UNCONFIRMED), "{later}");
+            assert!(fresh.on_ticker(at.plus(later * SEC), &ticker(at.plus(later * SEC))));
+        }
+        assert!(!fresh.opinion(at.plus(4 * SEC)).guards.has(Guards::NO_PRICE));
 
         let round =
             RatioRound { feed: 0, ratio: Ratio::ONE, updated_at: at.plus(3_600 * SEC), read_at: at, past: None };

@@ -210,8 +210,10 @@ mod tests {
         let at = Nanos((EXPIRY - WEEK) * SEC);
         let mut line = OptionLine::new(terms());
         assert!(line.value(at).guards.has(Guards::TICKER_STALE));
-        line.on_ticker(at, &ticker(Nanos(at.0 - 1)));
-        assert_eq!(line.value(at).guards, Guards::UNCONFIRMED);
+        for early in [2, 1] {
+            line.on_ticker(at, &ticker(Nanos(at.0 - early)));
+            assert_eq!(line.value(at).guards, Guards::UNCONFIRMED);
+        }
         line.on_ticker(at, &ticker(at));
         line.on_feeds(&feeds(at, 0.6));
         let value = line.value(at);
@@ -256,7 +258,7 @@ mod tests {
         for wrong in [("2900", "0.6"), ("3000", "0.4")] {
             let mut line = OptionLine::new(terms());
             let sound = ("3000", "0.6");
-            let tickers = [sound, sound, wrong, sound, wrong, wrong, wrong];
+            let tickers = [sound, sound, sound, wrong, sound, wrong, wrong, wrong];
             let guards: Vec<Guards> = (0..)
                 .zip(tickers)
                 .map(|(second, (forward, vol))| {
@@ -266,7 +268,7 @@ mod tests {
                 })
                 .collect();
             let (clear, open) = (Guards::NONE, Guards::UNCONFIRMED);
-            assert_eq!(guards, [open, clear, open, clear, open, open, clear], "{wrong:?}");
+            assert_eq!(guards, [open, open, clear, open, clear, open, open, clear], "{wrong:?}");
         }
     }
 

@@ -11,7 +11,7 @@ pub mod story;
 
 use crate::actors::risk::Notice;
 use crate::base::queue::Receiver;
-use crate::base::time::Nanos;
+use crate::base::time::{Nanos, SEC};
 use crate::derive::dialect::Address;
 use crate::engine::actor::Turn;
 use crate::engine::tape::{Difference, Gate, Player, Progress, Roll, Tape};
@@ -84,6 +84,9 @@ pub struct Rerun {
     bound: Option<Bound>,
 }
 
+/// An actor that waits for longer than this for what is not said again is stuck: their clocks are one, their turns are not.
+const PASSED_OVER_NS: u64 = SEC;
+
 /// Where a fold is to stop.
 #[derive(Clone, Copy)]
 struct Bound {
@@ -140,12 +143,13 @@ impl Rerun {
 
     /// True if what it was to come to is reached.
     fn has_come(&self) -> bool {
-        let Some(Bound { checkpoints, actor }) = self.bound else { return false };
-        let come = |gate: &Gate| gate.player().progress().equal >= checkpoints || gate.player().is_over();
-        match actor {
-            Some(place) => come(&self.gates[place]),
-            None => self.gates.iter().take(self.turns.len()).all(come),
-        }
+        let come = |gate: &Gate, count| gate.player().progress().equal >= count || gate.player().is_over();
+        self.bound.is_some_and(|bound| self.bounded(bound).all(|gate| come(gate, bound.checkpoints)))
+    }
+
+    /// True if the run had such an actor.
+    pub fn has(&self, actor: &str) -> bool {
+        TAPES.iter().take(self.turns.len()).any(|name| *name == actor)
     }
 
     /// Plays everything up to a moment; hands over what risk says meanwhile.
@@ -217,6 +221,11 @@ impl Rerun {
         if self.has_come() {
             return Vec::new();
         }
+        self.left(until)
+    }
+
+    /// The same wherever the fold is to stop.
+    fn left(&self, until: Nanos) -> Vec<(Nanos, usize)> {
         let next = |(actor, gate): (usize, &Gate)| {
             let player = gate.player();
             let over = player.is_over();
@@ -225,9 +234,28 @@ impl Rerun {
         self.gates.iter().enumerate().filter_map(next).collect()
     }
 
+    /// Actors that have something to hear and were not brought to it. Once the fold has come to where it was to stop, these
+    /// are the ones that it had to pass over long before.
+    fn held_up(&self, until: Nanos) -> Vec<(Nanos, usize)> {
+        let stopped_at = match self.bound {
+            Some(bound) if self.has_come() => self.bounded(bound).map(|gate| gate.player().progress().last_at).max(),
+            _ => return self.due(until),
+        };
+        let passed_over =
+            |(at, _): &(Nanos, usize)| stopped_at.is_some_and(|stopped| at.plus(PASSED_OVER_NS) < stopped);
+        self.left(until).into_iter().filter(passed_over).collect()
+    }
+
+    /// The actors that are to come to the bound.
+    fn bounded(&self, bound: Bound) -> impl Iterator<Item = &Gate> {
+        let is_meant = move |place: usize| bound.actor.is_none_or(|actor| actor == place);
+        let gates = self.gates.iter().take(self.turns.len()).enumerate();
+        gates.filter(move |(place, _)| is_meant(*place)).map(|(_, gate)| gate)
+    }
+
     /// Why tapes were not played up to a moment.
     fn troubles(&self, until: Nanos) -> Vec<(&'static str, Trouble)> {
-        let left = self.due(until);
+        let left = self.held_up(until);
         let of = |place: usize| trouble(&self.gates[place], left.iter().any(|(_, actor)| *actor == place));
         (0..self.turns.len()).filter_map(|place| Some((TAPES[place], of(place)?))).collect()
     }
@@ -240,7 +268,7 @@ impl Rerun {
 
     /// Takes the last checkpoints, and says how each tape was played.
     pub fn finish(self, until: Nanos) -> Vec<Played> {
-        let left = self.due(until);
+        let left = self.held_up(until);
         let actors = self.turns.len();
         self.turns.into_iter().for_each(|turn| drop(turn.finish()));
         let told = |(place, gate): (usize, &Gate)| {

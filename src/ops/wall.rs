@@ -61,7 +61,13 @@ fn start(arguments: &[&str], memory: &OwnedFd, passphrase: Option<i32>) -> std::
     // SAFETY: between fork and exec only system calls are made; nothing is allocated or locked.
     unsafe {
         command.pre_exec(move || {
-            // An interrupt at the terminal is for the engine: it still needs signatures to wind up.
+            // What asks to end, at the terminal or of a whole service, is for the engine: it still needs signatures to wind
+            // up, and takes this process with it.
+            for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+                if libc::signal(signal, libc::SIG_IGN) == libc::SIG_ERR {
+                    return Err(std::io::Error::last_os_error());
+                }
+            }
             if libc::setpgid(0, 0) != 0 || libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
                 return Err(std::io::Error::last_os_error());
             }

@@ -313,6 +313,14 @@ fn a_run_whose_contract_signs_folds_again() {
     turns.into_iter().for_each(|turn| drop(turn.finish()));
     assert!(chain.signed > 0, "{} asked", chain.asked);
     no_login_is_on(&venue, &reels);
+    // What a sentry is told of: the name that the orders carry.
+    let texts = venue.tape().iter().filter_map(|said| serde_json::from_str::<Value>(&said.text).ok());
+    let named = texts.filter(|text| text["method"] == "private/order").map(|text| text["params"]["signer"].clone());
+    let contract = alloy_primitives::hex::encode_prefixed(plan.acts_as(address));
+    assert!(contract == format!("0x{}", "07".repeat(20)));
+    for name in named {
+        assert_eq!(name.as_str().map(str::to_lowercase), Some(contract.clone()));
+    }
     let played = fold(&plan, address, &reels);
     assert_eq!(played.len(), 7);
     for played in &played {

@@ -230,6 +230,24 @@ fn when_the_child_dies_everything_is_cancelled_and_a_person_is_called() {
     live.exchange.join();
 }
 
+/// As a service manager ends a whole service: it signals every process of it at once.
+#[test]
+fn a_request_to_end_that_all_processes_get_is_the_engine_s_to_heed() {
+    let Scene { folder, live, .. } = Scene::new(|text| text);
+    let mut engine = Engine::start(folder.path(), 60);
+    engine.wait_for("Live");
+    for process in [engine.signer, engine.child.id()] {
+        // SAFETY: names the engine, or its child, which this test has started.
+        assert_eq!(unsafe { libc::kill(process.cast_signed(), libc::SIGTERM) }, 0);
+    }
+    let (status, report, words) = engine.end();
+    assert_eq!(status.code(), Some(0), "{words}");
+    assert!(!words.contains("the signer's process died"), "{words}");
+    let history = report["history"].as_array().expect("looks");
+    assert_eq!(history.last().expect("a look")["live"], 0, "{report}");
+    live.exchange.join();
+}
+
 #[test]
 fn an_operator_stops_the_signer_itself() {
     let Scene { folder, live, .. } = Scene::new(|text| text);

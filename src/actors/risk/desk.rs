@@ -231,9 +231,7 @@ impl Desk {
         } else if Some(value.instrument) == self.ledger.book().perp {
             self.perp = *value;
         }
-        if self.believes_marks() {
-            self.believed = self.marks();
-        }
+        self.believed = self.marks().filter(|_| self.believes_marks()).or(self.believed);
     }
 
     /// True unless a mark has jumped and too few tickers have borne it out yet.
@@ -243,7 +241,8 @@ impl Desk {
 
     /// What losses are counted by: the last marks believed, and whether they are those of now.
     pub(super) fn believed_marks(&self) -> Option<(Marks, bool)> {
-        self.believed.map(|marks| (marks, self.believes_marks()))
+        let now = self.believes_marks() && self.marks().is_some();
+        self.believed.map(|marks| (marks, now))
     }
 
     /// Tells how many fills are unsettled, if that has changed.

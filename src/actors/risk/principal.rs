@@ -20,16 +20,16 @@ impl Desk {
 
     /// Collateral and what cash would buy of it, or cost. Options count as nothing: they may end so.
     fn worth_in_base(&self) -> Option<Amount> {
-        let mark = self.base.mark;
+        let (marks, _) = self.believed_marks()?;
         let holdings = self.ledger.holdings();
-        mark.is_positive().then(|| holdings.base + holdings.cash.over_price(mark, Rounding::Floor))
+        Some(holdings.base + holdings.cash.over_price(marks.base, Rounding::Floor))
     }
 
     /// What could be lost before the principal is touched, in quote currency; below zero if it is touched already.
     pub(super) fn surplus(&self) -> Option<Cash> {
         let kept = self.principal?.at(self.accrual?.rate);
-        let (mark, holdings) = (self.base.mark, self.ledger.holdings());
-        mark.is_positive().then(|| mark.times(holdings.base - kept) + holdings.cash)
+        let ((marks, _), holdings) = (self.believed_marks()?, self.ledger.holdings());
+        Some(marks.base.times(holdings.base - kept) + holdings.cash)
     }
 
     /// Founds the principal as soon as worth and yield are known.
@@ -38,7 +38,8 @@ impl Desk {
         if known || !self.spends_yield() || out.orders.room() == 0 {
             return;
         }
-        let (Some(worth), Some(accrual)) = (self.worth_in_base(), self.accrual) else { return };
+        let believed = self.believed_marks().is_some_and(|(_, now)| now);
+        let (Some(worth), Some(accrual)) = (self.worth_in_base().filter(|_| believed), self.accrual) else { return };
         let kept = worth.scale(Ratio::ONE - accrual.share.max(Ratio::ZERO), Rounding::Ceil);
         self.keep(Principal { base: kept.max(Amount::ZERO), rate: accrual.rate }, out);
     }
@@ -51,7 +52,7 @@ impl Desk {
     /// A deposit is principal from its first moment; a withdrawal takes principal and yield alike. The ledger has it.
     pub(super) fn note_transfer(&mut self, balance: &Balance, out: &mut Out) {
         let Some(moved) = self.transferred(balance) else { return };
-        if let Some(marks) = self.marks() {
+        if let Some((marks, _)) = self.believed_marks() {
             let worth = self.ledger.holdings().tvl(marks);
             self.losses.note_flow(worth - moved, worth);
         }
@@ -68,7 +69,7 @@ impl Desk {
         let ours = balance.subaccount == book.subaccount && balance.kind == BalanceKind::Transfer;
         let price = match balance.asset {
             Asset::Currency(currency) if currency == book.base_currency => Price::ONE,
-            Asset::Currency(currency) if currency == book.cash_currency => self.base.mark,
+            Asset::Currency(currency) if currency == book.cash_currency => self.believed_marks()?.0.base,
             _ => return None,
         };
         let moved = balance.new - balance.previous;
@@ -102,7 +103,7 @@ mod tests {
     use super::super::*;
     use super::left_of;
     use crate::base::num::Amount;
-    use crate::msg::{Asset, Balance, BalanceKind, CurrencyId, Note, Phase, Principal, Product, Report};
+    use crate::msg::{Asset, Balance, BalanceKind, CurrencyId, Guards, Note, Phase, Principal, Product, Report, Value};
 
     fn kept(stage: &Stage) -> Principal {
         stage.risk.desks[0].principal.expect("founded")
@@ -155,6 +156,24 @@ mod tests {
         assert_eq!(kept(&stage).base, Amount::whole(70));
         moved(&mut stage, 0, "0", "2700");
         assert_eq!(kept(&stage).base, Amount::whole(71));
+    }
+
+    /// Half the price that is believed would make a deposit of cash twice the collateral.
+    #[test]
+    fn a_mark_that_is_not_believed_founds_and_moves_nothing() {
+        let rumour = |mark, guards| {
+            let mark = crate::base::num::Price::whole(mark);
+            In::Value(Value { instrument: BASE, mark, guards, ..Value::default() })
+        };
+        for (mark, guards) in [(1_350, Guards::UNCONFIRMED), (0, Guards::TICKER_STALE)] {
+            let mut stage = stage();
+            stage.hear(rumour(mark, guards));
+            moved(&mut stage, 0, "0", "2700");
+            assert_eq!(kept(&stage).base, Amount::whole(91), "{mark}");
+            stage.risk.desks[0].principal = None;
+            stage.tick(1);
+            assert!(stage.risk.desks[0].principal.is_none(), "{mark}");
+        }
     }
 
     #[test]

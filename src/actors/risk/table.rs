@@ -3,16 +3,21 @@
 use crate::base::ids::{InstrumentId, Name};
 use crate::base::num::{Cash, Price};
 use crate::market::instrument::{Instrument, Kind, Listing};
-use crate::msg::{Held, Value};
+use crate::msg::{Guards, Held, Value};
 use crate::risk::option_case::Facet;
 
 /// Most places: as many as the widest chain of every vault needs, and a bound against a listing gone mad.
 const PLACES_MAX: usize = 4_096;
 
+/// Whatever speaks against a mark itself.
+const UNBELIEVED: Guards = Guards::NO_PRICE.with(Guards::MODEL_DEVIATES);
+
 #[derive(Clone, Copy, Debug, Default, Hash)]
 struct Place {
     instrument: Option<Instrument>,
     value: Value,
+    /// The last mark that no guard spoke against; zero before the first.
+    believed: Price,
 }
 
 /// The instrument table with newest values.
@@ -23,7 +28,7 @@ pub(super) struct Table {
 
 impl Table {
     pub(super) fn new(instruments: Vec<Instrument>) -> Table {
-        let place = |instrument| Place { instrument: Some(instrument), value: Value::default() };
+        let place = |instrument| Place { instrument: Some(instrument), ..Place::default() };
         Table { places: instruments.into_iter().map(place).collect() }
     }
 
@@ -43,7 +48,15 @@ impl Table {
     pub(super) fn on_value(&mut self, value: &Value) {
         if let Some(place) = self.places.get_mut(usize::from(value.instrument.0)) {
             place.value = *value;
+            if !value.guards.has(UNBELIEVED) {
+                place.believed = value.mark;
+            }
         }
+    }
+
+    /// The last mark that was believed; zero before the first.
+    pub(super) fn believed_mark(&self, id: InstrumentId) -> Price {
+        self.places.get(usize::from(id.0)).map_or(Price::ZERO, |place| place.believed)
     }
 
     /// A place has another instrument, or none; what its old one was worth is forgotten.
@@ -62,7 +75,7 @@ impl Table {
         let place = &mut self.places[at];
         let same = matches!((&place.instrument, &instrument), (Some(old), Some(new)) if old.name == new.name);
         if !same {
-            place.value = Value::default();
+            (place.value, place.believed) = Default::default();
         }
         place.instrument = instrument;
     }
@@ -77,5 +90,31 @@ impl Table {
     pub(super) fn worth<'a>(&self, held: impl Iterator<Item = &'a Held>) -> Cash {
         let mark = |held: &Held| self.facet(held.instrument).map_or(Price::ZERO, |facet| facet.value.mark);
         held.map(|held| mark(held).times(held.amount)).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actors::risk::option_stage::instrument;
+
+    #[test]
+    fn a_mark_that_a_guard_speaks_against_is_not_believed() {
+        let id = InstrumentId(0);
+        let mut table = Table::new(vec![instrument(id, Kind::Option, Some(3_000))]);
+        assert_eq!(table.believed_mark(id), Price::ZERO);
+        for (mark, guards, believed) in [
+            (9, Guards::UNCONFIRMED, 0),
+            (10, Guards::NONE, 10),
+            (5, Guards::UNCONFIRMED, 10),
+            (5, Guards::MODEL_DEVIATES, 10),
+            (0, Guards::TICKER_STALE, 10),
+            (11, Guards::VOLATILE, 11),
+        ] {
+            table.on_value(&Value { instrument: id, mark: Price::whole(mark), guards, ..Value::default() });
+            assert_eq!(table.believed_mark(id), Price::whole(believed), "{mark} {guards:?}");
+        }
+        table.on_listing(&Listing::Delisted { id });
+        assert_eq!(table.believed_mark(id), Price::ZERO);
     }
 }

@@ -349,11 +349,20 @@ fn a_refused_snapshot_is_asked_for_again_soon() {
 fn a_delta_that_stays_outside_its_band_is_said_once() {
     let concern = [Alarm::Concern(Concern::Unhedged)];
     let band = Limits { delta_min: Ratio::from_bps(9_000), delta_max: Ratio::from_bps(11_000), ..limits() };
-    for (perp, said) in [(0, true), (-7, true), (-10, false)] {
+    let (clear, rumour, lost) = ((2_000, Guards::NONE), (1_000, Guards::UNCONFIRMED), (0, Guards::TICKER_STALE));
+    for (perp, said, (mark, guards)) in [
+        (0, true, clear),
+        (-7, true, clear),
+        (-7, true, rumour),
+        (-7, true, lost),
+        (-10, false, clear),
+        (-10, false, rumour),
+        (-10, false, lost),
+    ] {
         let mut vault = Leveraged::starting(band);
         vault.snapshot(perp);
         assert_eq!(vault.risk.desks[0].mode, Mode::Live);
-        let mut alarms = Vec::new();
+        let mut alarms = vault.told(mark, guards);
         for _ in 0..40 {
             vault.at = vault.at.plus(500 * MS);
             alarms.extend(vault.hear(In::Tick));
@@ -411,11 +420,13 @@ fn a_fill_is_charged_against_the_mark_that_is_believed() {
     let lost = |mark, guards| {
         let mut vault = Leveraged::new(limits());
         vault.told(mark, guards);
-        let fill = fill_of_base(Side::Buy);
+        let fill = Fill { price: Price::whole(2_200), ..fill_of_base(Side::Buy) };
         let at = vault.at;
         vault.risk.desks[0].note_fill(at, &fill, None);
         vault.risk.desks[0].loss_ema(at)
     };
-    assert_eq!(lost(1_800, Guards::UNCONFIRMED), Ratio::ZERO);
-    assert_eq!(lost(1_800, Guards::NONE), Ratio::from_bps(125), "200 of a value of 16 000");
+    assert_eq!(lost(1_800, Guards::NONE), Ratio::from_bps(250), "400 of a value of 16 000");
+    let as_before = Ratio::from_bps(100); // 200 of 20 000
+    assert_eq!(lost(1_800, Guards::UNCONFIRMED), as_before);
+    assert_eq!(lost(0, Guards::TICKER_STALE), as_before, "the venue's prices are lost");
 }

@@ -5,7 +5,7 @@ use super::notice::{Alarm, Notice, Sample};
 use super::{Out, Risk, Wallet};
 use crate::base::buggify::{Place, bends};
 use crate::base::ids::Side;
-use crate::base::num::{Price, Ratio, Rounding};
+use crate::base::num::{Ratio, Rounding};
 use crate::base::time::{MS, Nanos, SEC};
 use crate::msg::{Concern, Fill, Guards, Life, Lost, Mode, Note, Purpose, Trace};
 use crate::risk::limits::Mandate;
@@ -177,7 +177,7 @@ impl Desk {
     /// Says once that delta has stayed outside its band for long (M3): the venue finds nobody, or a limit refuses the hedge.
     fn guard_hedge(&mut self, at: Nanos, out: &mut Out) {
         let Mandate::Basis(limits) = self.mandate else { return };
-        let Some((marks, true)) = self.believed_marks() else { return };
+        let Some((marks, _)) = self.believed_marks() else { return };
         let holdings = self.ledger.holdings();
         let within = |delta: Ratio| (limits.delta_min..=limits.delta_max).contains(&delta);
         // What is worth nothing is hedged if it stands in nothing.
@@ -212,7 +212,7 @@ impl Desk {
         }
         let Some((marks, _)) = self.believed_marks() else { return };
         let worth = self.ledger.holdings().value(marks) + wallet.table.worth(self.ledger.options().iter());
-        let mark = wallet.table.facet(fill.instrument).map_or(Price::ZERO, |facet| facet.value.mark);
+        let mark = wallet.table.believed_mark(fill.instrument);
         self.note_option_loss(at, fill, (mark, worth));
         self.guard_losses(at, out);
     }

@@ -19,7 +19,7 @@ pub struct ContractPlan {
 
 impl Blueprint {
     /// The address that actions name as their signer when this key makes the signatures.
-    pub(super) fn acts_as(&self, key: Address) -> Address {
+    pub fn acts_as(&self, key: Address) -> Address {
         self.contract.map_or(key, |contract| contract.charter.address)
     }
 

@@ -46,7 +46,7 @@ pub struct Beat {
     pub at: Nanos,
     /// Highest name given to an order so far.
     pub nonce: u64,
-    /// Who signs its orders.
+    /// The address that its orders name as their signer: the session key's, or the contract's.
     pub signer: Address,
     /// What it says of itself.
     pub state: State,

@@ -86,11 +86,11 @@ impl<'a> Chain<'a> {
         self.listed().map(|(_, expiry, _)| expiry).filter(|expiry| *expiry > min && *expiry < max).max()
     }
 
-    /// True if every listed option of the expiry was heard and its ticker is fresh; its mark may be zero. A strike that
-    /// deviates from the model is no candidate, but the others are judged with all of the chain in sight.
+    /// True if every listed option of the expiry was heard, and its ticker is fresh and believed; its mark may be zero. A
+    /// strike that deviates from the model is no candidate, but the others are judged with all of the chain in sight.
     pub fn is_complete(&self, expiry_s: u64) -> bool {
         self.listed().filter(|(_, expiry, _)| *expiry == expiry_s).all(|(line, ..)| {
-            line.value.is_some_and(|value| !value.guards.has(Guards::TICKER_STALE) && self.at <= value.good_until)
+            line.value.is_some_and(|value| !value.guards.has(Guards::NO_PRICE) && self.at <= value.good_until)
         })
     }
 

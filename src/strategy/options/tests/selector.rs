@@ -52,6 +52,7 @@ fn a_chain_is_complete_only_if_every_value_is_fresh() {
         ("unheard", None),
         ("old", Some(Value { good_until: Nanos(scene.at.0 - 1), ..value })),
         ("stale", Some(Value { guards: crate::msg::Guards::TICKER_STALE, ..value })),
+        ("not believed", Some(Value { guards: crate::msg::Guards::UNCONFIRMED, ..value })),
     ] {
         scene.chain[last].value = broken;
         assert!(!chain(&scene).is_complete(EXPIRY_S), "{name}");
