@@ -14,7 +14,7 @@ const HISTORY_NS: u64 = SEC;
 /// Longest kept history: a day of seconds.
 const HISTORY_MAX: usize = 86_400;
 /// Most alarms kept and said, and most of them before a mere concern is neither: what comes and goes all day must not keep
-/// a drain from being said.
+/// a drain from being said. The end of the signer is said whatever came before.
 const ALARMS_MAX: usize = 10_000;
 const CONCERNS_MAX: usize = 1_000;
 
@@ -167,7 +167,11 @@ impl News {
             }
             Notice::Mode { mode, .. } => news.modes.push((now, mode)),
             Notice::Alarm { alarm, .. } => {
-                let most = if matches!(alarm, Alarm::Concern(_)) { CONCERNS_MAX } else { ALARMS_MAX };
+                let most = match alarm {
+                    Alarm::Concern(_) => CONCERNS_MAX,
+                    Alarm::SignerDown { .. } => usize::MAX,
+                    _ => ALARMS_MAX,
+                };
                 if news.alarms.len() < most {
                     news.alarms.push((now, alarm));
                 }
@@ -194,5 +198,28 @@ impl VaultNews {
         if due && self.history.len() < HISTORY_MAX {
             Arc::make_mut(&mut self.history).push(sample);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::VaultId;
+    use crate::msg::Concern;
+
+    #[test]
+    fn whatever_is_said_all_day_leaves_room_for_what_stops_a_vault() {
+        let mut news = News::new(1);
+        let mut hear = |alarm, times: usize| {
+            for _ in 0..times {
+                news.take(|_, _| Traded::Base, Notice::Alarm { vault: VaultId(0), alarm });
+            }
+            (news.vaults()[0].alarms.len(), news.signer_down())
+        };
+        assert_eq!(hear(Alarm::Concern(Concern::Unhedged), CONCERNS_MAX + 1), (CONCERNS_MAX, None));
+        assert_eq!(hear(Alarm::Foreign, 1), (CONCERNS_MAX + 1, None));
+        assert_eq!(hear(Alarm::Foreign, ALARMS_MAX), (ALARMS_MAX, None));
+        let why = Breach::Stopped;
+        assert_eq!(hear(Alarm::SignerDown { why }, 1), (ALARMS_MAX + 1, Some(why)));
     }
 }
