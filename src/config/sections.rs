@@ -283,7 +283,7 @@ pub(super) fn journal(section: Section<'_>) -> Option<Tapes> {
     let on = section.boolean(("tape", "record what every actor hears, so that a run can be replayed"), true);
     let spec = (
         "tape_mib_per_run_max",
-        "most the tapes of a run take; its oldest pages go then, and it can be checked but not replayed",
+        "most the tapes of a run take; its oldest pages go then, and it cannot be replayed any more",
     );
     let run = section.integer(spec, "MiB", 64..=1_048_576, Some(16_384));
     let spec = (

@@ -106,6 +106,20 @@ impl Reply {
 
 /// Alarms shown of a vault.
 const ALARMS: usize = 8;
+/// Limits that can be tightened while running; which of them a vault has depends on its kind.
+const TIGHTENED: [&str; 11] = [
+    "quote_amount_max_base",
+    "option_amount_max_contracts",
+    "collateral_amount_max_base",
+    "notional_max_usdc",
+    "borrow_max_usdc",
+    "fills_per_minute_max",
+    "mark_offset_max_bps",
+    "loss_ema_max_bps",
+    "drawdown_max_bps",
+    "loss_per_hour_max_bps",
+    "loss_per_day_max_bps",
+];
 
 /// The rules.
 pub struct Console {
@@ -267,7 +281,7 @@ fn read_limit(limit: &str, to: &str) -> Result<Tighter, String> {
         "loss_per_day_max_bps" => Tighter::LossPerDay(bps()?),
         other => {
             let short: String = other.chars().take(32).collect();
-            return Err(format!("{short:?} is no limit that can be tightened while running"));
+            return Err(format!("{short:?} cannot be tightened while running; these can: {}", TIGHTENED.join(", ")));
         }
     })
 }

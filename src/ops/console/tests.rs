@@ -87,6 +87,7 @@ fn limits_tighten_only_and_in_all_vaults_or_none() {
             Request { limit: Some(limit.to_owned()), to: Some(to.to_owned()), ..request(Verb::Tighten, vault) };
         console.decide(&wanted, &news).map(|orders| orders.commands)
     };
+    assert!(TIGHTENED.iter().all(|limit| read_limit(limit, "0").is_ok()), "what is said to be allowed is");
     let notional = |place, cash| Command::Tighten { vault: vault_id(place), to: Tighter::Notional(Cash::whole(cash)) };
     assert_eq!(tighten(Some("first"), "notional_max_usdc", "500"), Ok(vec![notional(0, 500)]));
     let looser = |outcome: Result<Vec<Command>, String>| outcome.is_err_and(|why| why.contains("limits tighten only"));
@@ -109,8 +110,8 @@ fn limits_tighten_only_and_in_all_vaults_or_none() {
     }
     for (limit, to, words) in [
         ("option_amount_max_contracts", "1", "has no limit"),
-        ("delta_max_x", "1", "no limit that can be tightened"),
-        ("hedge_amount_max_contracts", "1", "no limit that can be tightened"),
+        ("delta_max_x", "1", "cannot be tightened while running; these can: quote_amount"),
+        ("hedge_amount_max_contracts", "1", "cannot be tightened while running; these can: quote_amount"),
         ("notional_max_usdc", "-1", "no value"),
         ("notional_max_usdc", "1e3", "no value"),
         ("fills_per_minute_max", "many", "no value"),
