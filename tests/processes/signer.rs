@@ -241,10 +241,9 @@ fn a_request_to_end_that_all_processes_get_is_the_engine_s_to_heed() {
         assert_eq!(unsafe { libc::kill(process.cast_signed(), libc::SIGTERM) }, 0);
     }
     let (status, report, words) = engine.end();
-    assert_eq!(status.code(), Some(0), "{words}");
+    // Anything that might still rest would end it with 3.
+    assert_eq!(status.code(), Some(0), "{report}{words}");
     assert!(!words.contains("the signer's process died"), "{words}");
-    let history = report["history"].as_array().expect("looks");
-    assert_eq!(history.last().expect("a look")["live"], 0, "{report}");
     live.exchange.join();
 }
 
