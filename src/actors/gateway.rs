@@ -34,6 +34,11 @@ pub const POLL_NS: u64 = 500 * MS;
 const REQUEST_BYTES: usize = 2048;
 /// Cancelled names remembered until their order shows up: more than can be under way.
 const WITHDRAWN: usize = 64;
+/// Cancels that are remembered: as many orders as a vault has live.
+const CANCELLED: usize = 16;
+/// A cancel asked for again so soon says nothing new: what a thread that stood still finds waiting would only spend the
+/// messages that the venue grants to other cancels.
+const AGAIN_NS: u64 = 10 * MS;
 
 /// What the gateway hears.
 #[derive(Clone, Copy)]
@@ -139,6 +144,9 @@ pub struct Gateway {
     epoch: Epoch,
     withdrawn: [Nonce; WITHDRAWN],
     withdrawn_next: usize,
+    /// The last cancels that left, each with its moment.
+    cancelled: [(Nonce, Nanos); CANCELLED],
+    cancelled_next: usize,
     last_sent: Nonce,
     /// Highest name handed over by the signer, sent or kept back.
     last_heard: Nonce,
@@ -166,6 +174,8 @@ impl Gateway {
             epoch: Epoch(0),
             withdrawn: [Nonce(0); WITHDRAWN],
             withdrawn_next: 0,
+            cancelled: [(Nonce(0), Nanos::ZERO); CANCELLED],
+            cancelled_next: 0,
             last_sent: Nonce(0),
             last_heard: Nonce(0),
             counts: Counts::default(),
@@ -328,7 +338,12 @@ impl Gateway {
                 }
                 let Some(subaccount) = self.subaccount(vault) else { return };
                 let Some(entry) = self.requests.get(subaccount, instrument) else { return };
+                if self.cancelled.iter().any(|(name, left)| *name == nonce && at.since(*left) < AGAIN_NS) {
+                    return;
+                }
                 let Ok(text) = entry.prepared.cancel(nonce) else { return };
+                self.cancelled[self.cancelled_next % CANCELLED] = (nonce, at);
+                self.cancelled_next += 1;
                 self.counts.cancels += 1;
                 out.frames.push(text, Tag::Order { trace, nonce, request: Request::Cancel });
             }

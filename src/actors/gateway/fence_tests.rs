@@ -98,3 +98,20 @@ fn stop(stand: &mut Stand, epoch: u32) {
 fn lose(stand: &mut Stand) {
     stand.hear(In::Wire(crate::engine::ports::Event::Down(DownReason::Io)));
 }
+
+/// What risk asked again and again while this thread stood still is found all at once, and the venue counts messages.
+#[test]
+fn a_cancel_leaves_once_however_often_it_waits() {
+    const START_NS: u64 = 1_800_000_000 * SEC;
+    let mut stand = Stand::for_subaccount(SUB, Nanos(START_NS));
+    stand.come_up();
+    let mut sent = |after_ns, names: &[u64]| {
+        stand.at = stand.at.plus(after_ns);
+        names.iter().map(|name| stand.hear(cancel(Nonce(START_NS + name))).0.len()).sum::<usize>()
+    };
+    assert_eq!(sent(0, &[7; 24]), 1);
+    assert_eq!(sent(AGAIN_NS - 1, &[7, 8, 7, 8]), 1, "another order's is its own");
+    assert_eq!(sent(1, &[7, 7]), 1, "it may have been lost");
+    let many: Vec<u64> = (100..100 + CANCELLED as u64).collect();
+    assert_eq!((sent(SEC, &many), sent(0, &many)), (CANCELLED, 0));
+}

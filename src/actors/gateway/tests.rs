@@ -1,6 +1,7 @@
 //! RFQs through a whole session: asked, matched, polled, withdrawn, and what a lost connection leaves of them.
 
 use super::*;
+use crate::actors::risk::option_stage;
 use crate::base::ids::{InstrumentId, Name, Right, Side, Uuid};
 use crate::base::num::{Amount, Cash, Price, Ratio};
 use crate::base::time::SEC;
@@ -43,7 +44,9 @@ impl Stand {
         let members = vec![Member { vault: VAULT, subaccount }];
         let options =
             MemberTerms { vault: VAULT, subaccount, option_currency: Name::new("ETH"), right: Some(Right::Call) };
-        let gateway = Gateway::new(terms, [2; 20], [], members, decoder).with_options([options], POLL_NS);
+        let near = option_stage::instrument(option_stage::NEAR, Kind::Option, Some(3_000));
+        let pairs = [(subaccount, &near)];
+        let gateway = Gateway::new(terms, [2; 20], pairs, members, decoder).with_options([options], POLL_NS);
         Stand { gateway, at, subaccount, out: Out::default() }
     }
 

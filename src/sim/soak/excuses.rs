@@ -51,7 +51,7 @@ const LOSSES: [Fault; 4] = [Fault::Deposited, Fault::Depegged, Fault::StableDepe
 /// After these the venue's trades and marks are no measure of what the vault knew it had given up.
 const FORGIVING: [Fault; 4] = [Fault::Depegged, Fault::StableDepegged, Fault::RolledBack, Fault::JournalLost];
 /// What an option is worth by its ticker jumps, and a trade just made with it.
-const OPTION_PRICES: [Fault; 2] = [Fault::VolOff, Fault::ForwardBelow];
+pub(super) const OPTION_PRICES: [Fault; 2] = [Fault::VolOff, Fault::ForwardBelow];
 /// A journal that cannot grow, or cannot be relied on, signs nothing.
 pub(super) const DISKS: [Fault; 3] = [Fault::DiskFull, Fault::DiskSlow, Fault::SyncFails];
 /// With these the engine knows no better what time it is at the venue.

@@ -121,6 +121,8 @@ pub struct Seen {
     pub reply_hurt: Nanos,
     /// The private connection is up since.
     pub private_up: Nanos,
+    /// What an option is worth at the venue has last jumped.
+    pub options_jumped: Nanos,
     /// What happened, in words, for whoever wants it told.
     pub story: Option<Story>,
     /// An engine is at work.
@@ -186,6 +188,7 @@ impl Seen {
             private_hurt: Nanos::ZERO,
             reply_hurt: Nanos::ZERO,
             private_up: Nanos::ZERO,
+            options_jumped: Nanos::ZERO,
             story: None,
             alive: true,
             fired: [0; KINDS],
@@ -224,6 +227,8 @@ impl Seen {
             self.private_hurt = faults.private_hurt_at();
             self.reply_hurt = faults.reply_hurt_at();
             self.moments.deaf = faults.deaf_since(self.at);
+            let jumped = excuses::OPTION_PRICES.map(|fault| faults.turned(fault, self.at));
+            self.options_jumped = jumped[0].max(jumped[1]);
             let lasting = CATALOGUE.iter().filter(|kind| faults.lasts(kind.fault, self.at).is_some());
             lasting.for_each(|kind| self.struck_at[kind.fault as usize] = self.at);
         } else {

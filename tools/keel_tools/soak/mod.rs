@@ -194,8 +194,8 @@ fn matrix(sum: &Sum) {
 }
 
 fn list() {
-    println!("{:<7}{:<24}statement", "id", "invariant");
-    INVARIANTS.iter().for_each(|one| println!("{:<7}{:<24}{}", one.id, one.name, one.says));
+    println!("{:<7}{:<28}statement", "id", "invariant");
+    INVARIANTS.iter().for_each(|one| println!("{:<7}{:<28}{}", one.id, one.name, one.says));
     println!("\nnot judged here");
     ELSEWHERE.iter().for_each(|(id, why)| println!("{id:<11}{why}"));
     println!("\n{:<24}rows of the catalogue", "fault");

@@ -13,10 +13,14 @@ use std::collections::BTreeMap;
 
 /// How far from one delta may be when a hedge has ended.
 const DELTA_OFF: Ratio = Ratio::from_raw(20_000_000);
+/// The same once all is calm: the band in which nothing is hedged is one percent wide to either side.
+const REST_OFF: Ratio = Ratio::from_raw(12_000_000);
 /// How far an order may be on its wrong side of the mark, as a share of it: the vault's collar, and a market that moves.
 const COLLAR: Decimal = Decimal::from_parts(2, 0, 0, false, 2);
 /// Options are never sold for less than this share of their mark.
 const OPTION_FLOOR: Decimal = Decimal::from_parts(3, 0, 0, false, 1);
+/// Age at which an option's ticker is not traded on any more: until then what the venue thinks by now may be unknown.
+const OPTION_TICKER_NS: u64 = 5 * SEC;
 /// Highest fee signed for, as a share of the order.
 const FEE_SHARE: Decimal = Decimal::from_parts(5, 0, 0, false, 2);
 /// No option rests this close to its expiry.
@@ -84,17 +88,17 @@ pub(super) fn hedges_are_needed(seen: &Seen) -> Option<String> {
 }
 
 pub(super) fn delta_one(seen: &Seen) -> Option<String> {
-    let off = |delta: Ratio| (delta - Ratio::ONE).abs() > DELTA_OFF;
+    let off = |delta: Ratio, most: Ratio| (delta - Ratio::ONE).abs() > most;
     if seen.subject != Subject::Basis {
         return None;
     }
     let hedged = seen.heard.iter().find_map(|notice| match notice {
-        Notice::Hedged { delta, .. } if off(*delta) => Some(format!("a hedge ended at {delta}")),
+        Notice::Hedged { delta, .. } if off(*delta, DELTA_OFF) => Some(format!("a hedge ended at {delta}")),
         _ => None,
     });
     let (sample, _) = seen.last.as_ref()?;
     let settled = seen.moments.calm.is_some_and(|calm| seen.at.since(calm) > SETTLED_NS + 10 * SEC);
-    hedged.or_else(|| (settled && off(sample.delta)).then(|| format!("delta {}", sample.delta)))
+    hedged.or_else(|| (settled && off(sample.delta, REST_OFF)).then(|| format!("delta {}", sample.delta)))
 }
 
 pub(super) fn cash_first(seen: &Seen) -> Option<String> {
@@ -114,7 +118,8 @@ pub(super) fn priced_near(seen: &Seen) -> Option<String> {
             return false;
         }
         if is_option(&request.instrument) {
-            return request.side == Side::Sell && request.price < sent.mark * OPTION_FLOOR;
+            let told = sent.at.since(seen.options_jumped) > OPTION_TICKER_NS;
+            return told && request.side == Side::Sell && request.price < sent.mark * OPTION_FLOOR;
         }
         let off = (request.price / sent.mark - Decimal::ONE) * Decimal::from(request.side.sign());
         off > COLLAR

@@ -223,6 +223,12 @@ impl Faults {
         }
     }
 
+    /// When a lasting fault last began, or ended.
+    pub fn turned(&self, fault: Fault, at: Nanos) -> Nanos {
+        let (began, until) = (self.began[fault as usize], self.until[fault as usize]);
+        if until <= at { until } else { began }
+    }
+
     /// Until when a lasting fault lasts, if it is at work.
     pub fn lasts(&self, fault: Fault, at: Nanos) -> Option<Nanos> {
         Some(self.until[fault as usize]).filter(|until| at < *until)
